@@ -1,0 +1,3 @@
+"""Floor 1: attention, and the learned tokens between a guide and a stream."""
+
+from .attend import attend as attend
