@@ -1,3 +1,7 @@
 """Floor 1: attention, and the learned tokens between a guide and a stream."""
 
 from .attend import attend as attend
+from .position import ContinuousPosition as ContinuousPosition
+from .position import PositionTable as PositionTable
+from .window import CosineWindowAttention as CosineWindowAttention
+from .window import WindowAttention as WindowAttention

@@ -1,0 +1,41 @@
+"""SpecAugment: stripes of time and of frequency are blanked in training."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..shapes import shaped
+
+
+class SpecAugment(nn.Module):
+    """Sets random stripes of a spectrogram to zero, for each frame anew; in evaluation it does nothing.
+
+    - `time`, `mel`: a stripe is shorter than this many steps (its length is drawn uniformly from 0 up).
+    - `stripes`: stripes along each axis.
+
+    Shapes: log-mel `(frame, time, mel)` → the same.
+    Source: Park et al., *SpecAugment*, Interspeech 2019; the defaults are HTS-AT's.
+    """
+
+    def __init__(self, *, time: int = 64, mel: int = 8, stripes: int = 2):
+        super().__init__()
+        self.time, self.mel, self.stripes = time, mel, stripes
+
+    @shaped
+    def forward(self, log_mel: Float[Tensor, "frame time mel"]) -> Float[Tensor, "frame time mel"]:
+        """The log-mel with its stripes."""
+        if not self.training:
+            return log_mel
+        frames, time, mels = log_mel.shape
+        blank_time = self._stripes(frames, time, self.time, log_mel.device)
+        blank_mel = self._stripes(frames, mels, self.mel, log_mel.device)
+        return log_mel.masked_fill(blank_time[:, :, None] | blank_mel[:, None, :], 0.0)
+
+    def _stripes(self, frames: int, size: int, longest: int, device: torch.device) -> Tensor:
+        length = (torch.rand(frames, self.stripes, 1, device=device) * min(longest, size)).floor()
+        start = (torch.rand(frames, self.stripes, 1, device=device) * (size - length)).floor()
+        step = torch.arange(size, device=device)
+        return ((step >= start) & (step < start + length)).any(dim=1)
+
+    def extra_repr(self) -> str:
+        return f"time={self.time}, mel={self.mel}, stripes={self.stripes}"

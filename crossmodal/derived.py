@@ -1,0 +1,40 @@
+"""Constants that follow from integers: computed where they are needed, so that no copy of a model can lose them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Derived:
+    """A tensor computed by `make(*arguments, device=...)`, kept once a device.
+
+    It is neither a parameter nor a buffer: `to_empty()`, `load_state_dict(assign=True)`, `.to(...)` and building on the
+    meta device cannot empty it. A copy or a pickle carries the recipe, not the tensors. Under `torch.compile` it is
+    part of the graph (a constant there), so that a compiled forward changes no state.
+
+    - `make`: a module-level function (picklable) that returns a new tensor on `device`.
+    - `arguments`: what it is called with, hashable numbers and tuples.
+    """
+
+    def __init__(self, make: Callable[..., Tensor], *arguments: Any):
+        self.make = make
+        self.arguments = arguments
+        self._kept: dict[torch.device, Tensor] = {}
+
+    def on(self, device: torch.device) -> Tensor:
+        """The constant on `device`. Treat it as read-only."""
+        if torch.compiler.is_compiling():
+            return self.make(*self.arguments, device=device)
+        if device not in self._kept:
+            # Kept across calls: a tensor born in inference mode could not be saved for a later backward.
+            with torch.inference_mode(False):
+                made = self.make(*self.arguments, device=device)
+            if type(made) is not Tensor:  # a fake tensor belongs to its tracer
+                return made
+            self._kept[device] = made
+        return self._kept[device]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"make": self.make, "arguments": self.arguments, "_kept": {}}

@@ -1,0 +1,74 @@
+"""Where a picture becomes a stream, and where a stream is halved: patch embedding and patch merging."""
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..shapes import check_width, shaped
+
+
+class PatchEmbedding(nn.Module):
+    """Square patches of a picture, each projected to a token and normalised.
+
+    - `channels`: of the picture.
+    - `width`: channels of the stream.
+    - `size`: height and width of the picture; `patch` divides both.
+    - `patch`: side of a patch.
+
+    Shapes: picture `(frame, channels, height, width)` → stream `(frame, token, channel)`, tokens row-major.
+    """
+
+    def __init__(self, channels: int, width: int, size: tuple[int, int], *, patch: int = 4):
+        super().__init__()
+        if any(side % patch for side in size):
+            raise ValueError(f"PatchEmbedding: patch={patch} must divide both sides of size={size}.")
+        self.channels, self.size = channels, size
+        self.proj = nn.Conv2d(channels, width, patch, stride=patch)
+        self.norm = nn.LayerNorm(width)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the token grid."""
+        patch = self.proj.stride[0]
+        return self.size[0] // patch, self.size[1] // patch
+
+    @shaped
+    def forward(self, picture: Float[Tensor, "frame plane height width"]) -> Float[Tensor, "frame token channel"]:
+        """The stream."""
+        expected = (self.channels, *self.size)
+        if picture.shape[1:] != expected:
+            raise ValueError(
+                f"PatchEmbedding: picture is {tuple(picture.shape[1:])}, but this encoder was built for {expected} "
+                f"(channels, height, width): build it for that size, or resize the picture."
+            )
+        return self.norm(rearrange(self.proj(picture), "frame channel row column -> frame (row column) channel"))
+
+
+class Merge(nn.Module):
+    """Lets a merging of 2×2 neighbours, written for grids, work on a stream: a quarter of the tokens, a new width.
+
+    - `merging`: `(frame, row, column, channel)` → `(frame, row/2, column/2, new channel)`, as torchvision's.
+    - `width`: channels of the stream that comes in.
+    - `grid`: its rows and columns.
+    """
+
+    def __init__(self, merging: nn.Module, width: int, grid: tuple[int, int]):
+        super().__init__()
+        self.width, self.grid = width, grid
+        self.merging = merging
+
+    @shaped
+    def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame merged wider"]:
+        """The merged stream."""
+        check_width(self, "stream", stream, self.width)
+        rows, columns = self.grid
+        if stream.shape[1] != rows * columns:
+            raise ValueError(
+                f"Merge: stream has {stream.shape[1]} tokens, but this section was built for a grid of {rows} × "
+                f"{columns} = {rows * columns}: pass the stream of the section before it."
+            )
+        grid = rearrange(stream, "frame (row column) channel -> frame row column channel", row=rows)
+        return rearrange(self.merging(grid), "frame row column channel -> frame (row column) channel")
+
+    def extra_repr(self) -> str:
+        return f"width={self.width}, grid={self.grid}"
