@@ -1,0 +1,3 @@
+"""Floor 4: weights of others, brought in strictly; and adapter-only files."""
+
+from .released_adapter import from_released_adapter as from_released_adapter

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from .site import Site
+from ..site import Site
 
 
 def module_key(name: str) -> str:

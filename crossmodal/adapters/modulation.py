@@ -1,0 +1,90 @@
+"""Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..shapes import shaped
+from .adapter import Map
+
+
+class Modulated(NamedTuple):
+    """A modulated stream, and the maps that did it."""
+
+    stream: Float[Tensor, "frame token channel"]
+    maps: dict[str, Map]
+
+
+class Modulation(nn.Module):
+    r"""Blends named maps into one factor and applies it: $y = x \odot (b + \sum_i w_i M_i)$.
+
+    `Modulation({"channel": (ChannelGuidance(64, 64), 0.3), "spatial": (SpatialGuidance(64, 64), 0.05)}, base=1.0)`.
+    A block whose `sees` names earlier maps looks at the stream scaled by (1 + map) of each.
+    Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → the modulated stream and the maps.
+    Source: DG-SCT. Paper form: base 1. Released form: base 1 − α, passed by the recipe.
+    """
+
+    def __init__(self, guidance: Mapping[str, tuple[nn.Module, float | nn.Parameter]], *, base: float = 1.0):
+        """
+        - `guidance`: name → (block, weight); a weight is a number, or a parameter to be learned.
+        - `base`: the factor where all maps are zero.
+        """
+        super().__init__()
+        self.base = base
+        self.names = tuple(guidance)
+        for name, (block, weight) in guidance.items():
+            self.add_module(name, block)
+            setattr(self, f"{name}_weight", weight)
+
+    @shaped
+    def forward(
+        self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
+    ) -> Modulated:
+        """The stream times the blended factor; no block sees it modulated unless it asks to."""
+        maps: dict[str, Tensor] = {}
+        factor: float | Tensor = self.base
+        for name in self.names:
+            guidance = self.get_submodule(name)
+            maps[name] = guidance(seen(guidance, stream, maps), cue)
+            factor = factor + getattr(self, f"{name}_weight") * maps[name]
+        return Modulated(stream * factor, maps)
+
+    def extra_repr(self) -> str:
+        weights = [f"{name}={float(getattr(self, f'{name}_weight')):.4g}" for name in self.names]
+        return ", ".join([f"base={self.base:.4g}", *weights])
+
+
+class Modulations(nn.Module):
+    """Modulations one after another; the paper's form is (channel, spatial), then (temporal).
+
+    Shapes: as `Modulation`; the maps of all of them, under names that must differ.
+    """
+
+    def __init__(self, *modulations: Modulation):
+        super().__init__()
+        names = [name for modulation in modulations for name in modulation.names]
+        if len(set(names)) != len(names):
+            raise ValueError(f"Modulations: map names must differ between modulations, got {names}.")
+        self.stages = nn.ModuleList(modulations)
+
+    @shaped
+    def forward(
+        self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
+    ) -> Modulated:
+        """The stream after every modulation in turn."""
+        maps: dict[str, Tensor] = {}
+        for modulation in self.stages:
+            stream, new = modulation(stream, cue)
+            maps |= new
+        return Modulated(stream, maps)
+
+
+def seen(guidance: nn.Module, stream: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+    """The stream that a block looks at: scaled by (1 + map) of every earlier map that its `sees` names."""
+    names: tuple[str, ...] = getattr(guidance, "sees", ())
+    for name in names:
+        if name in maps:
+            stream = stream * (1 + maps[name])
+    return stream

@@ -1,0 +1,54 @@
+"""Identity alignment: guide and stream already share grid and width (one encoder for both modalities)."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..attention.attend import attend
+from ..shapes import check_width, shaped
+from ..site import Site
+
+
+class IdentityAlignment(nn.Module):
+    """The guide as it is, for streams of one width: two modalities through one encoder, or a stream and itself.
+
+    Shapes: guide `(frame, token, channel)` → the same. Source: LAVisH with a shared encoder.
+    """
+
+    def __init__(self, channels: int):
+        """`channels`: width of stream and guide."""
+        super().__init__()
+        self.channels = channels
+
+    @shaped
+    def forward(self, guide: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
+        """The guide."""
+        check_width(self, "guide", guide, self.channels)
+        return guide
+
+    @shaped
+    def pooled(self, guide: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame channel"]:
+        """The cue: the mean of the guide's tokens."""
+        check_width(self, "guide", guide, self.channels)
+        return guide.mean(1)
+
+    @shaped
+    def attend(
+        self, latents: Float[Tensor, "#frame latent channel"], guide: Float[Tensor, "frame token channel"]
+    ) -> Float[Tensor, "frame latent channel"]:
+        """`softmax(latents · guideᵀ) · guide`."""
+        check_width(self, "guide", guide, self.channels)
+        query, guide = latents.expand(len(guide), -1, -1)[:, :, None], guide[:, :, None]
+        return attend(query, guide, guide, scale=1.0).squeeze(2)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}"
+
+
+def identity_alignment(stream: Site, guide: Site) -> IdentityAlignment:
+    """The factory; `ValueError` where the two sites differ in width or tokens."""
+    if (stream.width, stream.tokens) != (guide.width, guide.tokens):
+        raise ValueError(
+            f"identity_alignment: stream {stream.name!r} has width {stream.width} and {stream.tokens} tokens, guide "
+            f"{guide.name!r} width {guide.width} and {guide.tokens} tokens: they must agree; use resampled_alignment."
+        )
+    return IdentityAlignment(stream.width)

@@ -1,0 +1,113 @@
+"""Resampled alignment: the guide's grid, interpolated to the stream's; only the projection is learned."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..shapes import check_width, shaped
+from ..site import Site
+
+Grid = tuple[int, int]
+
+
+class ResampledAlignment(nn.Module):
+    r"""Projects the guide's channels and resamples its token grid: $G = S V F^\top + 1 f^\top$.
+
+    $S$ is separable interpolation along the two axes of the grid; its rows sum to one. It has no weights, so any
+    encoder can be a guide, and cue and attention go through it without forming $G$. Leading tokens without a place
+    (class token, registers) are read by no grid; the stream's own leading tokens are shown the mean of the grid.
+    Shapes: guide `(frame, guide_token, guide_channel)` → `(frame, token, channel)`.
+    Source: the bicubic resize of DG-SCT's AVS-S4 (linear layer first; the two commute).
+    """
+
+    def __init__(
+        self,
+        guide_grid: Grid,
+        guide_channels: int,
+        grid: Grid,
+        channels: int,
+        *,
+        guide_prefix: int = 0,
+        prefix: int = 0,
+        mode: str = "bicubic",
+    ):
+        """
+        - `guide_grid`, `guide_channels`: rows and columns of the guide's tokens in memory order, and its width.
+        - `grid`, `channels`: the same of the stream.
+        - `guide_prefix`, `prefix`: leading tokens without a place, of the guide and of the stream.
+        - `mode`: `"bicubic"` (published) or `"bilinear"`, as `torch.nn.functional.interpolate` has them.
+        """
+        super().__init__()
+        if mode not in ("bicubic", "bilinear"):
+            raise ValueError(f"ResampledAlignment: mode={mode!r} must be 'bicubic' or 'bilinear'.")
+        self.guide_grid, self.grid = guide_grid, grid
+        self.guide_prefix, self.prefix, self.mode = guide_prefix, prefix, mode
+        self.project = nn.Linear(guide_channels, channels)
+
+    @shaped
+    def forward(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame token channel"]:
+        """The aligned guide."""
+        placed = self._placed(guide)
+        rows, columns = self._axes(guide)
+        resampled = torch.einsum(
+            "ri,sj,fijc->frsc", rows, columns, rearrange(placed, "f (i j) c -> f i j c", i=self.guide_grid[0])
+        ).flatten(1, 2)
+        leading = resampled.mean(1, keepdim=True).expand(-1, self.prefix, -1)
+        return self.project(torch.cat([leading, resampled], dim=1))
+
+    @shaped
+    def pooled(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame channel"]:
+        """The cue: `forward(guide).mean(1)`, as one weighted mean of the guide's tokens."""
+        rows, columns = self._axes(guide)
+        weights = torch.outer(rows.mean(0), columns.mean(0)).flatten()
+        return self.project(torch.einsum("g,fgc->fc", weights, self._placed(guide)))
+
+    @shaped
+    def attend(
+        self,
+        latents: Float[Tensor, "#frame latent channel"],
+        guide: Float[Tensor, "frame guide_token guide_channel"],
+    ) -> Float[Tensor, "frame latent channel"]:
+        """`softmax(latents · Gᵀ) · G`: scores are resampled instead of the guide, and their softmax carried back."""
+        placed, (rows, columns) = self._placed(guide), self._axes(guide)
+        scores = rearrange((latents @ self.project.weight) @ placed.mT, "f l (i j) -> f l i j", i=self.guide_grid[0])
+        scores = torch.einsum("ri,sj,flij->flrs", rows, columns, scores).flatten(2)
+        leading = scores.mean(2, keepdim=True).expand(-1, -1, self.prefix)
+        weights = torch.cat([leading, scores], dim=2).softmax(-1)
+        shared = weights[..., : self.prefix].sum(-1, keepdim=True) / scores.shape[2]
+        weights = rearrange(weights[..., self.prefix :] + shared, "f l (r s) -> f l r s", r=self.grid[0])
+        return self.project(torch.einsum("ri,sj,flrs->flij", rows, columns, weights).flatten(2) @ placed)
+
+    def _placed(self, guide: Tensor) -> Tensor:
+        check_width(self, "guide", guide, self.project.in_features)
+        expected = self.guide_prefix + self.guide_grid[0] * self.guide_grid[1]
+        if guide.shape[1] != expected:
+            raise ValueError(
+                f"ResampledAlignment: guide has {guide.shape[1]} tokens, but guide_grid={self.guide_grid} and "
+                f"guide_prefix={self.guide_prefix} make {expected}: build it from the site of this guide."
+            )
+        return guide[:, self.guide_prefix :]
+
+    def _axes(self, guide: Tensor) -> tuple[Tensor, Tensor]:
+        rows, columns = (
+            resize_matrix(old, new, self.mode).to(guide) for old, new in zip(self.guide_grid, self.grid, strict=True)
+        )
+        return rows, columns
+
+    def extra_repr(self) -> str:
+        return f"{self.guide_grid} → {self.grid}, mode={self.mode}"
+
+
+def resize_matrix(old: int, new: int, mode: str) -> Tensor:
+    """The `(new, old)` matrix of 1-d interpolation (half-pixel centres, not antialiased); its rows sum to one."""
+    identity = torch.eye(old, dtype=torch.float64)[None, None]
+    return F.interpolate(identity, (new, old), mode=mode, align_corners=False)[0, 0]
+
+
+def resampled_alignment(stream: Site, guide: Site, *, mode: str = "bicubic") -> ResampledAlignment:
+    """The factory: from the guide's grid in memory to the stream's."""
+    return ResampledAlignment(
+        guide.grid, guide.width, stream.grid, stream.width, guide_prefix=guide.prefix, prefix=stream.prefix, mode=mode
+    )

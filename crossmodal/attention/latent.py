@@ -1,0 +1,76 @@
+"""Latent tokens: a few learned tokens that read the guide and are read by the stream, linear in both token counts."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..shapes import check_width, shaped
+from .attend import attend
+
+
+@runtime_checkable
+class ReadsGuide(Protocol):
+    """What latent tokens need of an alignment: attention of latent rows to the aligned guide."""
+
+    def attend(self, latents: Tensor, guide: Tensor) -> Tensor:
+        """`softmax(latents · alignedᵀ) · aligned`, `(frame, latent, channel)`."""
+
+
+class LatentTokens(nn.Module):
+    r"""Carries the guide to the stream through $K$ learned tokens $L$.
+
+    $$L' = L + \mathrm{softmax}(L G^\top) G, \qquad y = x + g\,\mathrm{softmax}(x L'^\top) L'$$
+
+    with the aligned guide $G$ and a gate $g$ that starts at zero. No projections, no scaling.
+    Shapes: stream `(frame, token, channel)`, guide `(frame, guide_token, guide_channel)` → `(frame, token, channel)`.
+    Source: LAVisH (Lin et al., CVPR 2023), as DG-SCT keeps it.
+    """
+
+    def __init__(self, channels: int, latents: int = 32, *, init: Callable[[Tensor], Any] = nn.init.uniform_):
+        """
+        - `channels`: width of the stream.
+        - `latents`: number of tokens; released: 32 (AVE, AVVP, AVS), 2 (AVQA, few-shot).
+        - `init`: fills the tokens in place; released: `uniform_` in [0, 1), or `zeros_` (AVS, AVQA).
+        """
+        super().__init__()
+        if latents < 1:
+            raise ValueError(f"LatentTokens: latents={latents} must be at least 1; without them use NoLatents.")
+        self.tokens = nn.Parameter(torch.empty(latents, channels))
+        self.gate = nn.Parameter(torch.zeros(1))
+        init(self.tokens)
+
+    @shaped
+    def forward(
+        self,
+        stream: Float[Tensor, "frame token channel"],
+        guide: Float[Tensor, "frame guide_token guide_channel"],
+        align: ReadsGuide,
+    ) -> Float[Tensor, "frame token channel"]:
+        """The stream after reading the tokens that read the guide through `align`."""
+        check_width(self, "stream", stream, self.tokens.shape[1])
+        informed = (self.tokens + align.attend(self.tokens[None], guide))[:, :, None]
+        return stream + self.gate * attend(stream[:, :, None], informed, informed, scale=1.0).squeeze(2)
+
+    def extra_repr(self) -> str:
+        return f"{self.tokens.shape[1]}, latents={self.tokens.shape[0]}"
+
+
+class NoLatents(nn.Module):
+    """The absence of latent tokens: the stream passes unchanged, and the guide speaks through the cue alone."""
+
+    def __init__(self, channels: int):
+        """`channels` is accepted as by every factory of a width, and not used."""
+        super().__init__()
+
+    @shaped
+    def forward(
+        self,
+        stream: Float[Tensor, "frame token channel"],
+        guide: Float[Tensor, "frame guide_token guide_channel"],
+        align: ReadsGuide,
+    ) -> Float[Tensor, "frame token channel"]:
+        """Returns `stream`."""
+        return stream

@@ -1,0 +1,86 @@
+"""Sites: the points of an encoder where a residual may be added, known before any forward."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+Part = Literal["stem", "attention", "mlp", "block", "merge"]
+Axes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A point of an encoder: what flows past it, and what each of its tokens means.
+
+    - `name`: unique in its encoder; the name of the section that ends here, or `"stem"`.
+    - `width`: channels of the stream.
+    - `axes`: for every token after the prefix its integer coordinate on each named axis, in token order:
+      `{"row", "column"}` for images, `{"frequency", "time"}` for audio.
+    - `stage`, `block`: where the section sits, counted from 0; `block` is `None` for a stem or a merge.
+    - `part`: what ends here. A pairing may know it.
+    - `prefix`: leading tokens (class token, registers) that are read and written but have no coordinate.
+    """
+
+    name: str
+    width: int
+    axes: Axes
+    stage: int = 0
+    block: int | None = None
+    part: Part = "block"
+    prefix: int = 0
+
+    def __post_init__(self) -> None:
+        lengths = {axis: len(coordinates) for axis, coordinates in self.axes.items()}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(
+                f"Site {self.name!r}: every axis needs one coordinate per token, at least one; got {lengths}."
+            )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the stream here, prefix included."""
+        return self.prefix + len(next(iter(self.axes.values())))
+
+    @property
+    def extent(self) -> dict[str, int]:
+        """Number of different coordinates on each axis, as in `{"row": 12, "column": 12}`."""
+        return {axis: max(coordinates) + 1 for axis, coordinates in self.axes.items()}
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the tokens as they lie in memory: a row is the leading run of one coordinate.
+
+        A folded spectrogram has more rows than bands; a sequence is one column.
+        """
+        leading, placed = next(iter(self.axes.values())), self.tokens - self.prefix
+        columns = next((at for at, coordinate in enumerate(leading) if coordinate != leading[0]), placed)
+        if placed % columns:
+            raise ValueError(f"Site {self.name!r}: {placed} tokens do not fill rows of {columns}; it has no grid.")
+        return placed // columns, columns
+
+
+def grid_axes(rows: int, columns: int) -> Axes:
+    """Axes of a row-major token grid of an image."""
+    cells = tuple(product(range(rows), range(columns)))
+    return {"row": tuple(row for row, _ in cells), "column": tuple(column for _, column in cells)}
+
+
+def folded_axes(rows: int, columns: int, *, chunks: int) -> Axes:
+    """Axes of a row-major token grid of a spectrogram whose time was cut in `chunks` pieces stacked along frequency.
+
+    HTS-AT folds so: a row of the grid is not a band. `band = row % (rows / chunks)`, and the chunk shifts time.
+    """
+    if rows % chunks:
+        raise ValueError(f"folded_axes: chunks={chunks} must divide rows={rows}.")
+    bands = rows // chunks
+    cells = tuple(product(range(rows), range(columns)))
+    return {
+        "frequency": tuple(row % bands for row, _ in cells),
+        "time": tuple(row // bands * columns + column for row, column in cells),
+    }
+
+
+def vector_axes() -> Axes:
+    """Axes of a guide that is one vector a frame: a single token."""
+    return {"token": (0,)}
