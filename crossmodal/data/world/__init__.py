@@ -1,0 +1,10 @@
+"""The built-in world: procedural audio-visual clips whose event needs both senses, with all ground truth."""
+
+from .dataset import World as World
+from .scene import COLOURS as COLOURS
+from .scene import MOTIONS as MOTIONS
+from .scene import SHAPES as SHAPES
+from .scene import TEXTURES as TEXTURES
+from .scene import Cast as Cast
+from .scene import Track as Track
+from .truth import Truth as Truth

@@ -1,0 +1,86 @@
+"""The built-in world as a data set: deterministic in (seed, index), rendered when asked for."""
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from ..clip import LabelledClip, Preprocess
+from .picture import SIZE, paint
+from .scene import COLOURS, TEXTURES, Cast, Knobs, Track, draw_scene
+from .sound import mix
+from .truth import Truth
+
+Split = Literal["train", "val", "test"]
+TINY = Preprocess(size=SIZE, rate=16_000)
+
+
+class World(Dataset[LabelledClip]):
+    """Procedural clips of ten seconds in which only sight and sound together can tell the event.
+
+    A frame shows three objects or more; each has a texture, which a sound can name, and a colour, which it cannot.
+    The event of a segment is the colour of the object whose texture is heard; background where no texture that is
+    seen is heard (silence, a sound from outside the frame, or the object has changed its coat). A clip has one event
+    class, as AVE has.
+
+    - `split`: `"train"`, `"val"` or `"test"`: streams of clips that never meet.
+    - `clips`: length of the data set.
+    - `seed`: in [0, 2³²); another world.
+    - `objects`: a clip shows three to `objects` of them; at most 6.
+    - `textures`, `colours`: how many kinds exist; at most 8 each. Colours are the event classes.
+    - `clutter`: in [0, 1], how blotched the ground, how noisy picture and sound.
+    - `preprocess`: size and rate of the clips; frames are drawn with 64 pixels and resized, sound is made at `rate`.
+
+    Raises `ValueError` on knobs that contradict each other, `IndexError` on an index outside `clips`.
+    """
+
+    def __init__(
+        self,
+        split: Split = "train",
+        *,
+        clips: int = 1000,
+        seed: int = 0,
+        objects: int = 4,
+        textures: int = len(TEXTURES),
+        colours: int = 6,
+        clutter: float = 0.3,
+        preprocess: Preprocess = TINY,
+    ):
+        if split not in get_args(Split):
+            raise ValueError(f"World: split={split!r} must be one of {', '.join(map(repr, get_args(Split)))}.")
+        if clips < 1:
+            raise ValueError(f"World: clips={clips} must be at least 1.")
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"World: seed={seed} must lie in [0, 2³²).")
+        if preprocess.rate < 16_000:
+            raise ValueError(f"World: preprocess.rate={preprocess.rate} must be at least 16000: timbres reach 7 kHz.")
+        self.knobs = Knobs(objects, textures, colours, clutter)
+        self.split, self.clips, self.seed, self.preprocess = split, clips, seed, preprocess
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the event classes; the label behind the last is background."""
+        return COLOURS[: self.knobs.colours]
+
+    def __len__(self) -> int:
+        return self.clips
+
+    def __getitem__(self, index: int) -> LabelledClip:
+        rng, cast, track = self._scene(index)
+        images, masks = paint(rng, cast, self.knobs.clutter)
+        wave = mix(rng, track, self.preprocess.rate, self.knobs.clutter)
+        clip = self.preprocess(torch.from_numpy(images), torch.from_numpy(wave))
+        return LabelledClip(*clip, torch.from_numpy(Truth(cast, track, masks, self.knobs).labels))
+
+    def truth(self, index: int) -> Truth:
+        """All that the world knows about a clip."""
+        rng, cast, track = self._scene(index)
+        return Truth(cast, track, paint(rng, cast, self.knobs.clutter)[1], self.knobs)
+
+    def _scene(self, index: int) -> tuple[np.random.Generator, Cast, Track]:
+        if not -self.clips <= index < self.clips:
+            raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
+        stream = get_args(Split).index(self.split)
+        rng = np.random.default_rng([self.seed, stream, index % self.clips])
+        return rng, *draw_scene(rng, self.knobs)

@@ -1,0 +1,114 @@
+"""Sounds of the built-in world: one timbre a texture, in a few pitches, as loops of one second."""
+
+import functools
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from jaxtyping import Float32
+
+from .scene import SEGMENTS, Track
+
+Wave = Float32[np.ndarray, " sample"]
+PITCHES = 8
+BELL = ((1, 4), (2.76, 6), (5.4, 9))  # ratio to the lowest partial, decay a second
+LEVEL = 0.1  # root mean square of a source at full loudness
+
+
+def mix(rng: np.random.Generator, track: Track, rate: int, clutter: float) -> Float32[np.ndarray, "segment sample"]:
+    """The sound of a clip in [-1, 1], one second a segment."""
+    bank, ground = _bank(rate)
+    wave = np.tile(np.roll(ground, rng.integers(rate)) * np.float32(0.02 + 0.08 * clutter), (SEGMENTS, 1))
+    pitch, shift = rng.integers(0, PITCHES, len(track.texture)), rng.integers(0, rate, len(track.texture))
+    for index, texture in enumerate(track.texture):
+        loop = np.roll(bank[texture, pitch[index]], shift[index])
+        first = int(track.onset[index])
+        late = int((track.onset[index] - first) * rate)
+        wave[first, late:] += track.loudness[first, index] * loop[late:]
+        wave[first + 1 :] += track.loudness[first + 1 :, index, None] * loop
+    return np.clip(wave, -1, 1)
+
+
+@functools.lru_cache(maxsize=4)
+def _bank(rate: int) -> tuple[Float32[np.ndarray, "texture pitch sample"], Wave]:
+    """Every timbre in every pitch, and the noise of the room."""
+    second = np.arange(rate) / rate
+    bank = [[_levelled(timbre(second, pitch)) for pitch in np.linspace(0, 1, PITCHES)] for timbre in TIMBRES]
+    return np.array(bank, np.float32), _levelled(np.random.default_rng(1).standard_normal(rate))
+
+
+def _chord(second: np.ndarray, partials: Iterable[tuple[float, float]]) -> np.ndarray:
+    """Sines of the given hertz and amplitudes."""
+    return np.sum([amplitude * np.sin(2 * np.pi * hertz * second) for hertz, amplitude in partials], axis=0)
+
+
+def _levelled(wave: np.ndarray) -> Wave:
+    return (LEVEL * wave / np.sqrt(np.mean(wave**2))).astype(np.float32)
+
+
+# Timbres take the times of one second and a pitch in [0, 1]. Whole frequencies and struck notes that die within
+# their period make loops without a seam.
+
+
+def hum(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Six harmonics of a low note."""
+    note = round(100 + 40 * pitch)
+    return _chord(second, ((note * k, 1 / k) for k in range(1, 7)))
+
+
+def whistle(second: np.ndarray, pitch: float) -> np.ndarray:
+    """A high pure tone with vibrato."""
+    return np.sin(2 * np.pi * round(1500 + 500 * pitch) * second + 6 * np.sin(2 * np.pi * 6 * second))
+
+
+def hiss(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Noise of the highest band."""
+    spectrum = np.fft.rfft(np.random.default_rng(int(100 * pitch)).standard_normal(len(second)))
+    low = round(4000 + 500 * pitch)
+    spectrum[:low] = spectrum[low + 2500 :] = 0
+    return np.fft.irfft(spectrum, len(second))
+
+
+def knock(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Five dull strokes."""
+    since = second * 5 % 1 / 5
+    return np.sin(2 * np.pi * (250 + 100 * pitch) * since) * np.exp(-40 * since)
+
+
+def bell(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Inharmonic partials, struck twice."""
+    since, note = second * 2 % 1 / 2, 420 + 120 * pitch
+    partials = [np.sin(2 * np.pi * note * ratio * since) * np.exp(-decay * since) for ratio, decay in BELL]
+    return np.sum(partials, axis=0)
+
+
+def siren(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Four rising sweeps over two octaves."""
+    since = second * 4 % 1 / 4
+    return np.sin(2 * np.pi * (600 + 150 * pitch) * (4 ** (4 * since) - 1) / (4 * np.log(4)))
+
+
+def buzz(second: np.ndarray, pitch: float) -> np.ndarray:
+    """A saw tooth: all harmonics up to six kilohertz."""
+    note = round(220 + 80 * pitch)
+    return _chord(second, ((note * k, k**-0.5) for k in range(1, 6000 // note)))
+
+
+def crackle(second: np.ndarray, pitch: float) -> np.ndarray:
+    """Thirty clicks at random moments."""
+    rng = np.random.default_rng(int(100 * pitch))
+    clicks = np.zeros(len(second))
+    clicks[rng.integers(0, len(second), 30)] = rng.uniform(0.5, 1, 30)
+    decay = np.exp(-second * 2000) * np.sin(2 * np.pi * 2500 * second)
+    return np.fft.irfft(np.fft.rfft(clicks) * np.fft.rfft(decay), len(second))
+
+
+TIMBRES: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
+    hum,
+    whistle,
+    hiss,
+    knock,
+    bell,
+    siren,
+    buzz,
+    crackle,
+)
