@@ -1,7 +1,12 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
-from .encoder import Encoder as Encoder
 from ..site import Site as Site
-from ..site import folded_axes as folded_axes
-from ..site import grid_axes as grid_axes
-from ..site import vector_axes as vector_axes
+from .coupler import Coupler as Coupler
+from .coupler import couplers_for as couplers_for
+from .encoder import Encoder as Encoder
+from .lockstep import Coupled as Coupled
+from .lockstep import Lockstep as Lockstep
+from .pairing import paired_as_paper as paired_as_paper
+from .pairing import paired_as_released as paired_as_released
+from .step import Edge as Edge
+from .step import Step as Step

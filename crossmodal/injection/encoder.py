@@ -54,9 +54,10 @@ class Encoder(nn.Module):
 
     def section(self, name: str) -> nn.Module:
         """The section of that name; `KeyError` with near misses where there is none."""
-        if name not in self.names:
+        key = module_key(name)
+        if key not in self.sections:
             raise KeyError(unknown("section", name, self.names))
-        return self.sections[module_key(name)]
+        return self.sections[key]
 
     def site(self, name: str) -> Site:
         """The site after the section of that name, or `"stem"`; `KeyError` with near misses."""

@@ -1,0 +1,96 @@
+"""The lockstep: several encoders, section by section, with residuals of couplers added between."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..shapes import shaped
+from .coupler import Coupler, Coupling, check_residual
+from .encoder import Encoder, unknown
+from .schedule import check_schedule
+from .step import Edge, Step
+
+
+class Coupled(NamedTuple):
+    """What a lockstep gives.
+
+    - `streams`: the final stream of every modality, before any head.
+    - `maps`: coupler → edge → name of the map → map.
+    - `taps`: `"visual.stages.0.1.mlp"` → the stream at that site, residual included.
+    """
+
+    streams: dict[str, Tensor]
+    maps: dict[str, dict[Edge, dict[str, Tensor]]]
+    taps: dict[str, Tensor]
+
+
+class Lockstep(nn.Module):
+    """Runs encoders side by side, step by step; where a step has a coupler, its residuals are added.
+
+    - `encoders`: name → encoder; frozen or not.
+    - `steps`: the schedule, as a pairing writes it.
+    - `couplers`: name → coupler; every name that a step gives, and no other.
+    - `streams`: modality → name of its encoder; two modalities may share one. Default: each its own.
+
+    Raises `ValueError` at construction where the steps do not run every section once and in order, where a coupled
+    step starts and ends at sites of other width or tokens, or where an adapter does not fit its sites.
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        *,
+        steps: Sequence[Step],
+        couplers: Mapping[str, Coupler],
+        streams: Mapping[str, str] | None = None,
+    ):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.couplers = nn.ModuleDict(couplers)
+        self.steps = tuple(steps)
+        self.streams = dict(streams or {name: name for name in encoders})
+        self.sites = {name: encoders[encoder].sites for name, encoder in self.streams.items()}
+        self.ends = check_schedule(self.steps, self.sites, couplers)
+
+    def encoder(self, stream: str) -> Encoder:
+        """The encoder that a stream runs through."""
+        encoder = self.encoders[self.streams[stream]]
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"Lockstep: encoder of {stream!r} is a {type(encoder).__name__}, expected an Encoder.")
+        return encoder
+
+    @shaped
+    def forward(self, inputs: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> Coupled:
+        """`inputs`: what the stem of every stream takes. `taps`: sites to keep, as `"visual.stages.0.1.mlp"`."""
+        self._check(inputs, taps)
+        streams = {name: self.encoder(name).stem(inputs[name]) for name in self.streams}
+        tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
+        maps = {}
+        for step, ends in zip(self.steps, self.ends, strict=True):
+            coupling = self.couplers[step.coupler](streams) if step.coupler else Coupling({}, {})
+            self._run(step, streams, taps, tapped)
+            for name, residual in coupling.residuals.items():
+                check_residual(residual, streams[name], f"coupler {step.coupler!r}")
+                streams[name] = streams[name] + residual
+            tapped |= {f"{name}.{at}": streams[name] for name, at in ends.items() if f"{name}.{at}" in taps}
+            maps |= {step.coupler: coupling.maps} if step.coupler else {}
+        return Coupled(streams, maps, tapped)
+
+    def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
+        """Runs the sections of one step, in place in `streams`."""
+        for name, sections in step.sections.items():
+            for section in sections:
+                streams[name] = self.encoder(name).section(section)(streams[name])
+                if f"{name}.{section}" in taps:
+                    tapped[f"{name}.{section}"] = streams[name]
+
+    def _check(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> None:
+        if inputs.keys() != self.streams.keys():
+            raise ValueError(
+                f"Lockstep: inputs are given for {sorted(inputs)}, the streams are {sorted(self.streams)}."
+            )
+        known = {f"{name}.{site.name}" for name, sites in self.sites.items() for site in sites}
+        for tap in taps:
+            if tap not in known:
+                raise KeyError(unknown("tap", tap, sorted(known)))

@@ -1,0 +1,114 @@
+"""Pairings: functions from the sites of two streams to the steps of a lockstep. Write your own as freely."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from ..site import Site
+from .encoder import module_key
+from .step import Sites, Step
+
+Block = tuple[str, ...]
+"""The sections of one block, in order."""
+
+
+def paired_as_released(sites: Sites) -> tuple[Step, ...]:
+    """The schedule of the released code: the first stream is cut in halves, the second is not.
+
+    The second stream's whole block runs beside the first half of its partner, and nothing beside the other half; both
+    receive residuals at both steps. In a stage of unequal depths a block meets the last of the blocks that share its
+    place: HTS-AT's block i of 6 meets Swin's block 3i + 2 of 18; the blocks between run uncoupled.
+    """
+    first, second = two_streams(sites)
+    steps = []
+    for places, merges in stages(sites):
+        for (*alone, ours), (*others, theirs) in places:
+            if alone or others:
+                steps.append(Step({first: sum(alone, ()), second: sum(others, ())}))
+            steps.append(Step({first: ours[:1], second: theirs}, coupler=module_key(ours[0])))
+            steps += [Step({first: (half,), second: ()}, coupler=module_key(half)) for half in ours[1:]]
+        steps += merges
+    return tuple(steps)
+
+
+def paired_as_paper(sites: Sites) -> tuple[Step, ...]:
+    """The schedule of the paper: half-block against half-block, at every layer.
+
+    In a stage of unequal depths a block of the shallower stream guides all the blocks that share its place, runs
+    beside the last of them, and is guided by that one: an HTS-AT block of stage 3 guides three Swin blocks and is
+    guided by the third.
+    """
+    names = two_streams(sites)
+    steps = []
+    for places, merges in stages(sites):
+        for place in places:
+            deep, shallow = (0, 1) if len(place[0]) >= len(place[1]) else (1, 0)
+            (*early, ours), (theirs,) = place[deep], place[shallow]
+            guided = (names[shallow], names[deep])
+            for half in sum(early, ()):
+                alone = {name: (half,) if name == names[deep] else () for name in names}
+                steps.append(Step(alone, coupler=module_key(half), edges=(guided,)))
+            for our, their in halves(ours, theirs):
+                both = {name: our if name == names[deep] else their for name in names}
+                steps.append(Step(both, coupler=module_key(our[0])))
+        steps += merges
+    return tuple(steps)
+
+
+def two_streams(sites: Sites) -> tuple[str, str]:
+    """The names of the two streams; `ValueError` for any other number."""
+    if len(sites) != 2:
+        raise ValueError(f"pairing: needs the sites of two streams, got {list(sites)}; write the steps yourself.")
+    first, second = sites
+    return first, second
+
+
+def stages(sites: Sites) -> list[tuple[list[tuple[list[Block], list[Block]]], list[Step]]]:
+    """For every stage: its places, each with the blocks of either stream that share it; and the step of its merges."""
+    first, second = two_streams(sites)
+    ours, theirs = by_stage(sites[first]), by_stage(sites[second])
+    if ours.keys() != theirs.keys():
+        raise ValueError(
+            f"pairing: {first} has stages {list(ours)}, {second} has {list(theirs)}: they must agree, or write the "
+            f"steps yourself."
+        )
+    cut = []
+    for stage in ours:
+        merges = {name: merging(of) for name, of in ((first, ours[stage]), (second, theirs[stage]))}
+        places = matched(blocks(ours[stage]), blocks(theirs[stage]), stage)
+        cut.append((places, [Step(merges)] if any(merges.values()) else []))
+    return cut
+
+
+def by_stage(sites: Sequence[Site]) -> dict[int, list[Site]]:
+    """The sites behind the stem, by stage."""
+    return {stage: list(group) for stage, group in groupby(sites[1:], lambda site: site.stage)}
+
+
+def blocks(stage: Sequence[Site]) -> list[Block]:
+    """The blocks of a stage, each as the names of its sections."""
+    inside = (site for site in stage if site.part != "merge")
+    return [tuple(site.name for site in group) for _, group in groupby(inside, lambda site: site.block)]
+
+
+def merging(stage: Sequence[Site]) -> Block:
+    """The merge that ends a stage, if one does."""
+    return tuple(site.name for site in stage if site.part == "merge")
+
+
+def matched(ours: list[Block], theirs: list[Block], stage: int) -> list[tuple[list[Block], list[Block]]]:
+    """Blocks dealt out to as many places as the shallower side has blocks."""
+    places = min(len(ours), len(theirs))
+    if not places or len(ours) % places or len(theirs) % places:
+        raise ValueError(
+            f"pairing: stage {stage} has {len(ours)} and {len(theirs)} blocks: one must be a multiple of the other, or "
+            f"write the steps yourself."
+        )
+    one, other = len(ours) // places, len(theirs) // places
+    return [(ours[i * one : (i + 1) * one], theirs[i * other : (i + 1) * other]) for i in range(places)]
+
+
+def halves(ours: Block, theirs: Block) -> list[tuple[Block, Block]]:
+    """Half against half, or whole against whole where the two are cut differently."""
+    if len(ours) != len(theirs):
+        return [(ours, theirs)]
+    return [((our,), (their,)) for our, their in zip(ours, theirs, strict=True)]
