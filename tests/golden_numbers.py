@@ -1,5 +1,6 @@
 """Reads `tests/golden/`: numbers of the released modules."""
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -53,3 +54,12 @@ def hashed_weight(shape: torch.Size, position: int, shifted: bool) -> Tensor:
     spread = np.sqrt(3 / (count / shape[0])) if len(shape) >= 2 else 0.2
     h = spread * h + float(shifted)
     return torch.from_numpy(h.astype(np.float32)).reshape(shape)
+
+
+def hashed_state(case: str) -> dict[str, Tensor]:
+    """The whole state of a released head, from its closed form."""
+    shapes = json.loads((FILE.parent / "head_states.json").read_text())[case]
+    return {
+        name: hashed_weight(torch.Size(shape), position, len(shape) == 1 and name.endswith("weight"))
+        for position, (name, shape) in enumerate(shapes.items())
+    }

@@ -66,7 +66,7 @@ class Lockstep(nn.Module):
         self._check(inputs, taps)
         streams = {name: self.encoder(name).stem(inputs[name]) for name in self.streams}
         tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
-        maps = {}
+        maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for step, ends in zip(self.steps, self.ends, strict=True):
             coupling = self.couplers[step.coupler](streams) if step.coupler else Coupling({}, {})
             self._run(step, streams, taps, tapped)

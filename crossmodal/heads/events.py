@@ -1,0 +1,112 @@
+"""Audio-visual events: which one a clip shows, and in which of its segments; the head, its loss, its decoding."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..shapes import check_width, shaped
+from .temporal import Attended
+
+
+class Events(NamedTuple):
+    """What the event head says of clips.
+
+    - `relevance`: logit a segment that an event is heard and seen in it.
+    - `event`: logits of the clip's event.
+    - `activation`: logits of the clip's event from the segments that activate a class most.
+    - `gate`: the gate of the temporal attention, a segment, in [0, 1].
+    """
+
+    relevance: Float[Tensor, "clip segment"]
+    event: Float[Tensor, "clip event"]
+    activation: Float[Tensor, "clip event"]
+    gate: Float[Tensor, "clip segment"]
+
+
+class EventHead(nn.Module):
+    """Relevance of every segment and event of every clip, from both modalities after temporal attention.
+
+    A class activates as much as the mean of its `top` segments says, averaged over modalities; the event's logits are
+    those of the clip's maximum over time plus `weight` times the activation.
+
+    Shapes: `Attended` of `(clip, segment, width)` → `Events`. Source: DG-SCT's released AVE model, after CMBS, without
+    the cross-modal interactions whose outputs the released code discards.
+    """
+
+    def __init__(self, width: int = 256, classes: int = 28, *, top: int = 4, weight: float = 0.3):
+        """
+        - `width`: of the attended modalities.
+        - `classes`: events, background not counted.
+        - `top`: segments that make an activation (all of them in shorter clips).
+        - `weight`: of the activation in the event's logits.
+        """
+        super().__init__()
+        self.top, self.weight = top, weight
+        self.visual_activation = nn.Linear(width, classes)
+        self.audio_activation = nn.Linear(width, classes)
+        self.relevance = nn.Linear(width, 1)
+        self.event = nn.Linear(width, classes)
+
+    @shaped
+    def forward(self, attended: Attended) -> Events:
+        """Scores of clips."""
+        check_width(self, "attended.visual", attended.visual, self.event.in_features)
+        fused = (attended.visual + attended.audio) / 2
+        top = min(self.top, fused.shape[1])
+        activations = self.visual_activation(attended.visual), self.audio_activation(attended.audio)
+        activation = sum(segments.topk(top, dim=1).values.mean(1) for segments in activations) / 2
+        event = self.event(fused.amax(1)) + self.weight * activation
+        return Events(self.relevance(fused).squeeze(2), event, activation, attended.gate.squeeze(2))
+
+    def extra_repr(self) -> str:
+        return f"top={self.top}, weight={self.weight}"
+
+
+@shaped
+def event_loss(
+    events: Events,
+    labels: Int64[Tensor, "clip segment"],
+    *,
+    gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
+) -> Float[Tensor, ""]:
+    """Relevance, gate, event and activation against the labels: four cross-entropies of weight one.
+
+    `labels` hold the class of every segment, and the number of classes for background. A clip without any event has no
+    class to learn and counts in the first two terms alone. The released code applies
+    `binary_cross_entropy_with_logits` to the gate although it is a sigmoid already; pass it as `gate_loss` to do so.
+    """
+    classes = events.event.shape[1]
+    shown = labels != classes
+    foreground = shown.to(events.relevance.dtype)
+    of_clip = torch.where(shown, labels, -1).amax(1)
+    losses = [
+        F.binary_cross_entropy_with_logits(events.relevance, foreground),
+        gate_loss(events.gate, foreground),
+    ]
+    if shown.any():
+        losses += [F.cross_entropy(scores, of_clip, ignore_index=-1) for scores in (events.event, events.activation)]
+    return torch.stack(losses).sum()
+
+
+class Decoded(NamedTuple):
+    """The class of every segment (the number of classes for background), and how sure the model is of it."""
+
+    labels: Int64[Tensor, "clip segment"]
+    confidence: Float[Tensor, "clip segment"]
+
+
+@shaped
+def decode_events(events: Events) -> Decoded:
+    """The clip's most likely event in every segment whose relevance is above one half, else background.
+
+    The confidence is the relevance times the probability of the event, or one minus the relevance.
+    """
+    relevance = events.relevance.sigmoid()
+    probability, event = events.event.softmax(1).max(1, keepdim=True)
+    shown = relevance > 0.5
+    labels = torch.where(shown, event, events.event.shape[1])
+    return Decoded(labels, torch.where(shown, relevance * probability, 1 - relevance))

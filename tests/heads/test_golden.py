@@ -1,0 +1,71 @@
+"""The released heads of AVE, number for number: outputs in both modes, gradients of inputs and weights."""
+
+import pytest
+import torch
+from golden_numbers import digest, golden, hashed_state, scalar
+from torch import Tensor, nn
+
+from crossmodal.checkpoints import from_released_events, from_released_temporal
+from crossmodal.heads import EventHead, TemporalAttention
+from crossmodal.heads.temporal import Attended
+
+
+def temporal() -> TemporalAttention:
+    head = TemporalAttention(1536, 768, dropout=0.0)
+    head.load_state_dict(from_released_temporal(hashed_state("ave_temporal_attention")))
+    return head
+
+
+def events() -> EventHead:
+    head = EventHead()
+    head.load_state_dict(from_released_events(hashed_state("ave_cmbs")))
+    return head
+
+
+def run_temporal(head: nn.Module, visual: Tensor, audio: Tensor) -> dict[str, Tensor]:
+    attended = head(visual, audio)
+    names = ("video_query_output", "audio_query_output", "audio_visual_gate")
+    return {name: out.transpose(0, 1) for name, out in zip(names, attended, strict=True)}
+
+
+def run_events(head: nn.Module, visual: Tensor, audio: Tensor) -> dict[str, Tensor]:
+    visual, audio = visual.transpose(0, 1), audio.transpose(0, 1)
+    scores = head(Attended(visual, audio, visual[..., :1].sigmoid()))
+    return {
+        "is_event_scores": scores.relevance.mT[..., None],
+        "event_scores": scores.event,
+        "av_score": scores.activation,
+    }
+
+
+CASES = {
+    "ave_temporal_attention": (temporal, run_temporal, from_released_temporal),
+    "ave_cmbs": (events, run_events, from_released_events),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_outputs(case, mode):
+    build, run, _ = CASES[case]
+    given = golden(case, "in")
+    ours = run(build().train(mode == "train"), given["visual"], given["audio"])
+    theirs = golden(case, f"out_{mode}")
+    assert ours.keys() == theirs.keys()
+    for name, expected in theirs.items():
+        torch.testing.assert_close(ours[name], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradients(case):
+    build, run, rename = CASES[case]
+    head = build().train()
+    given = {name: tensor.requires_grad_() for name, tensor in golden(case, "in").items()}
+    scalar(*run(head, given["visual"], given["audio"]).values()).backward()
+    for name, expected in golden(case, "grad_in").items():
+        torch.testing.assert_close(given[name].grad, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+    digests = rename(golden(case, "grad_param_digest"))
+    assert digests.keys() == dict(head.named_parameters()).keys()
+    for name, parameter in head.named_parameters():
+        close = {"rtol": 1e-4, "atol": 1e-4 * digests[name].abs().max().item()}
+        torch.testing.assert_close(digest(parameter.grad), digests[name], **close, msg=lambda t, n=name: f"{n}: {t}")
