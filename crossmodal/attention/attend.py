@@ -2,9 +2,9 @@
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..shapes import shaped
+from .backends import backend_named
 
 
 @shaped
@@ -17,8 +17,19 @@ def attend(
     scale: float | None = None,
     backend: str = "sdpa",
 ) -> Float[Tensor, "batch query head value_width"]:
-    """Softmax attention."""
-    attended = F.scaled_dot_product_attention(
-        query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=bias, scale=scale
-    )
-    return attended.transpose(1, 2)
+    r"""Softmax attention of every query over all keys.
+
+    $$\operatorname{softmax}(\text{scale} \cdot q k^\top + \text{bias})\,v$$
+
+    - `bias`: added to the logits, any real number; minus infinity hides a key from a query. Every query must keep a
+      key: what it gets from none is undefined (0 or NaN, as the kernel has it). `reference` refuses such a row,
+      `explain` names it; the fused backends do not look.
+    - `scale`: of the logits; `width ** -0.5` by default.
+    - `backend`: `"sdpa"` (torch's fused kernels), `"xformers"` (`memory_efficient_attention`, CUDA only) or
+      `"reference"` (holds all weights: slow and obvious). They agree in outputs and gradients; `explain` tells which
+      kernel would run.
+
+    Raises `ValueError` for a backend that does not exist, `RuntimeError` with xformers' own reasons where it cannot run
+    these tensors, `ImportError` where it is not installed.
+    """
+    return backend_named(backend)(query, key, value, bias, scale)
