@@ -1,7 +1,8 @@
 """Clips: what a data set yields and a model takes. One RGB frame and one second of mono sound a segment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -26,14 +27,33 @@ class LabelledClip(NamedTuple):
     labels: Int64[Tensor, " segment"]
 
 
+AnyClip = TypeVar("AnyClip", Clip, LabelledClip)
+
+
+def windows(clip: AnyClip, segments: int = 10) -> Iterator[AnyClip]:
+    """Cuts a clip into windows of `segments` seconds, in order; the last one holds what is left and may be shorter.
+
+    The windows are views of the clip's tensors, and together hold every segment once.
+
+    Raises `ValueError` where `segments` is not positive.
+    """
+    if segments < 1:
+        raise ValueError(f"windows: segments={segments} must be at least 1.")
+    return (
+        type(clip)(*(part[start : start + segments] for part in clip)) for start in range(0, len(clip.frames), segments)
+    )
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """What a model wants its clips to look like.
 
     - `size`: height and width of a frame in pixels; frames are resized to it (bicubic, not antialiased, as the
-      released transforms do on tensors).
+      released transforms do on tensors; the aspect ratio is not kept).
     - `rate`: samples a second of the sound; readers resample to it.
     - `mean`, `std`: per RGB channel, applied to values in [0, 1]. Defaults: ImageNet's (spec B.0).
+
+    Raises `ValueError` where `size`, `rate` or an entry of `std` is not positive.
     """
 
     size: int = 192
@@ -41,15 +61,30 @@ class Preprocess:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    def __post_init__(self) -> None:
+        for name, value in {"size": self.size, "rate": self.rate}.items():
+            if value < 1:
+                raise ValueError(f"Preprocess: {name}={value} must be at least 1.")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError(
+                f"Preprocess: mean={self.mean} and std={self.std} must hold one number for each of the three RGB "
+                "channels, and std only positive ones."
+            )
+
     @shaped
-    def __call__(self, images: UInt8[Tensor, "segment 3 height width"], wave: Float[Tensor, "segment sample"]) -> Clip:
+    def __call__(self, images: UInt8[Tensor, "segment 3 rows columns"], wave: Float[Tensor, "segment sample"]) -> Clip:
         """Decoded frames in 0…255 and sound in [-1, 1], already at `rate`: one second a segment."""
         if wave.shape[-1] != self.rate:
             raise ValueError(
-                f"Preprocess: wave has {wave.shape[-1]} samples a segment, expected rate={self.rate}: resample it first."
+                f"Preprocess: wave has {wave.shape[-1]} samples a segment, expected rate={self.rate}: resample it."
             )
-        frames = images.float() / 255
-        if frames.shape[-2:] != (self.size, self.size):
-            frames = F.interpolate(frames, (self.size, self.size), mode="bicubic", align_corners=False)
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
-        return Clip((frames - mean) / std, wave)
+        return Clip(torch.stack([self.image(image) for image in images]), wave)
+
+    @shaped
+    def image(self, image: UInt8[Tensor, "3 rows columns"]) -> Float[Tensor, "3 height width"]:
+        """One decoded picture in 0…255, resized and normalised. Bicubic overshoot is kept, as on float tensors."""
+        values = image[None].float() / 255
+        if values.shape[-2:] != (self.size, self.size):
+            values = F.interpolate(values, (self.size, self.size), mode="bicubic", align_corners=False)
+        mean, std = (torch.tensor(numbers, device=image.device).view(3, 1, 1) for numbers in (self.mean, self.std))
+        return (values[0] - mean) / std

@@ -1,0 +1,116 @@
+"""AVE's annotation rows: one event a row, `Category&VideoID&Quality&StartTime&EndTime` (spec B.1)."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from ..shapes import shaped
+
+HEADER = "Category&VideoID&Quality&StartTime&EndTime"
+
+AVE_CLASSES = (
+    "Church bell",
+    "Male speech, man speaking",
+    "Bark",
+    "Fixed-wing aircraft, airplane",
+    "Race car, auto racing",
+    "Female speech, woman speaking",
+    "Helicopter",
+    "Violin, fiddle",
+    "Flute",
+    "Ukulele",
+    "Frying (food)",
+    "Truck",
+    "Shofar",
+    "Motorcycle",
+    "Acoustic guitar",
+    "Train horn",
+    "Clock",
+    "Banjo",
+    "Goat",
+    "Baby cry, infant cry",
+    "Bus",
+    "Chainsaw",
+    "Cat",
+    "Horse",
+    "Toilet flush",
+    "Rodents, rats, mice",
+    "Accordion",
+    "Mandolin",
+)
+"""The 28 event classes of AVE in the order of the released labels (spec C); background is index 28."""
+
+
+class Event(NamedTuple):
+    """One annotated event: `category` is audible and visible in `video` from second `start` up to, not in, `end`."""
+
+    category: str
+    video: str
+    start: int
+    end: int
+
+
+def read_events(file: Path, classes: Sequence[str], segments: int) -> list[Event]:
+    """Reads the rows of an annotation or split file, in order; the header and blank lines are skipped.
+
+    Raises `FileNotFoundError`, or `ValueError` naming file, line number and text where a line has not five fields, its
+    category is none of `classes`, its video is no plain name, or its times are not `0 ≤ start ≤ end ≤ segments`;
+    or where the file has no row.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"AVE: {file} is missing: copy the released file there.")
+    events = []
+    for number, line in enumerate(file.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
+        if line.strip() and line.strip() != HEADER:
+            try:
+                events.append(_parse(line.strip(), classes, segments))
+            except ValueError as error:
+                raise ValueError(f"AVE: {file}, line {number}: {line!r}: {error}") from error
+    if not events:
+        raise ValueError(f"AVE: {file} holds no row: copy the released file.")
+    return events
+
+
+def read_classes(file: Path) -> tuple[str, ...]:
+    """The event classes that a `categories.txt` lists, one a line, in the order of their index.
+
+    Raises `ValueError` where it lists none, or one twice.
+    """
+    names = tuple(line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        raise ValueError(
+            f"AVE: {file} lists {f'{twice[0]!r} twice' if twice else 'no category'}: one name a line, each once."
+        )
+    return names
+
+
+@shaped
+def event_labels(event: Event, classes: Sequence[str], segments: int) -> Int64[Tensor, " segment"]:
+    """The class of every one-second segment: the event's for start ≤ t < end, else background, `len(classes)`."""
+    second = torch.arange(segments)
+    inside = (second >= event.start) & (second < event.end)
+    return torch.where(inside, classes.index(event.category), len(classes))
+
+
+def _parse(line: str, classes: Sequence[str], segments: int) -> Event:
+    fields = line.split("&")
+    if len(fields) != 5:
+        raise ValueError(f"{len(fields)} fields, expected the five of {HEADER}.")
+    category, video, _, start, end = fields
+    if category not in classes:
+        near = difflib.get_close_matches(category, classes, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else " Correct it, or list it in categories.txt."
+        raise ValueError(f"{category!r} is none of the {len(classes)} categories.{hint}")
+    if not video or Path(video).name != video:
+        raise ValueError(f"{video!r} is no video id: it must be a plain file name, as YouTube ids are.")
+    if not (start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= segments):
+        raise ValueError(
+            f"StartTime {start!r} and EndTime {end!r} must be whole seconds, 0 ≤ start ≤ end ≤ {segments}."
+        )
+    return Event(category, video, int(start), int(end))

@@ -1,0 +1,146 @@
+"""A clip from any video file with sound: one frame from the middle of each second, and that second's sound."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from .clip import Clip, Preprocess
+from .decoding import decoded, promised_end
+from .wave import resample
+
+if TYPE_CHECKING:
+    import av
+
+HALF = Fraction(1, 2)
+SLACK = Fraction(1, 20)  # s: encoders round both ends of a stream to whole frames
+SHORTFALL = Fraction(1, 2)  # s: a file that ends earlier than this before its header's end is cut
+
+
+class Sound(NamedTuple):
+    """A file's mono sound, `(sample,)` at `rate`, from second `start` of the file's own clock on."""
+
+    start: Fraction
+    wave: Tensor
+    rate: int
+
+    @property
+    def end(self) -> Fraction:
+        return self.start + Fraction(len(self.wave), self.rate)
+
+
+class Pictures(NamedTuple):
+    """The pictures on screen in the middle of each second from `start` on; the file's last picture ends at `end`."""
+
+    start: Fraction
+    shown: list[Tensor]
+    end: Fraction
+
+
+def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
+    """Reads a video file of any length, frame rate, sample rate and channel count: one segment a whole second.
+
+    Time starts where the earlier of sound and picture does. A segment's frame is the one on screen in the middle of
+    its second (before the first picture: the first one); rotation metadata is applied. Its sound is the plain mean of
+    the channels, silent before the sound starts and in its holes, resampled to `preprocess.rate`. The clip ends with
+    the shorter of the two; a last second that lacks more than 50 ms of either is dropped. Of the pictures only the
+    kept ones are held, already preprocessed: an hour at 192² and 32 kHz takes 2.1 GB.
+
+    Returns `Clip(frames (segment, 3, size, size), wave (segment, rate))`; `windows` cuts it into windows of ten.
+
+    Raises `FileNotFoundError`; `ValueError` where the file is no video, is cut (saying at which second), has no sound
+    or no picture, or is shorter than one second; `ImportError` without the extra `recipes`.
+    """
+    file = Path(file)
+    promised = promised_end(file)
+    sound = read_sound(file)
+    pictures = read_pictures(file, sound.start, lambda frame: preprocess.image(upright(frame)))
+    _check_whole(file, max(sound.end, pictures.end), promised)
+    seconds = min(sound.end, pictures.end) - pictures.start
+    segments = floor(seconds + SLACK)
+    if segments < 1:
+        raise ValueError(
+            f"read_clip: {file} has {max(float(seconds), 0):.2f} s of sound with picture, shorter than one segment of "
+            "1 s: give a longer clip."
+        )
+    wave = _fit(sound, pictures.start, segments, preprocess.rate)
+    return Clip(torch.stack(pictures.shown[:segments]), wave)
+
+
+def read_sound(file: Path) -> Sound:
+    """Decodes a file's sound to mono float32; holes of more than 50 ms in its times become silence.
+
+    Raises as `decoded` does, and `ValueError` where the sample rate changes midway.
+    """
+    parts: list[NDArray[np.float32]] = []
+    origin, rate, length = Fraction(0), 0, 0
+    for start, _, frame in decoded(file, "audio"):
+        if not parts:
+            origin, rate = start, frame.sample_rate
+        if frame.sample_rate != rate:
+            raise ValueError(
+                f"read_clip: the sound of {file} changes from {rate} to {frame.sample_rate} samples a second at "
+                f"{float(start):.2f} s: convert it to one rate."
+            )
+        hole = round((start - origin) * rate) - length
+        silence = np.zeros(hole if hole > SLACK * rate else 0, np.float32)
+        parts += [silence, mono(frame)]
+        length += len(silence) + len(parts[-1])
+    return Sound(origin, torch.from_numpy(np.concatenate(parts)), rate)
+
+
+def read_pictures(file: Path, sound_start: Fraction, keep: Callable[[Any], Tensor]) -> Pictures:
+    """Decodes a file's pictures and keeps those on screen in the middle of a second, as `keep(frame)` makes them.
+
+    Seconds are counted from the first picture or `sound_start`, whichever is earlier. Raises as `decoded` does.
+    """
+    shown: list[Tensor] = []
+    origin, on_screen, last_end = sound_start, None, sound_start
+    for start, end, frame in decoded(file, "video"):
+        origin = origin if on_screen else min(origin, start)
+        while start > origin + len(shown) + HALF:
+            shown.append(keep(on_screen or frame))
+        on_screen, last_end = frame, end
+    while last_end > origin + len(shown) + HALF:
+        shown.append(keep(on_screen))
+    return Pictures(origin, shown, last_end)
+
+
+def upright(frame: "av.VideoFrame") -> Tensor:
+    """A decoded picture as RGB in 0…255, `(3, height, width)`, turned by the quarter turns its metadata ask for."""
+    pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+
+
+def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
+    """Decoded sound of any sample format as float32 in [-1, 1], the plain mean of its channels: `(sample,)`."""
+    samples = frame.to_ndarray()
+    if frame.format.is_packed:
+        samples = rearrange(samples, "1 (sample channel) -> channel sample", channel=len(frame.layout.channels))
+    if samples.dtype.kind in "iu":
+        half = 2.0 ** (8 * samples.itemsize - 1)
+        samples = samples / half - (samples.dtype.kind == "u")
+    return samples.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def _fit(sound: Sound, origin: Fraction, segments: int, rate: int) -> Tensor:
+    """Silence up to the sound's start, the sound at `rate`, and silence up to the end of the last segment."""
+    lead = round((sound.start - origin) * sound.rate)
+    wave = resample(F.pad(sound.wave, (lead, 0)), sound.rate, rate)[: segments * rate]
+    return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
+
+
+def _check_whole(file: Path, reached: Fraction, promised: Fraction | None) -> None:
+    if promised is not None and reached + SHORTFALL < promised:
+        raise ValueError(
+            f"read_clip: {file} is cut: its header promises {float(promised):.2f} s, but sound and picture end at "
+            f"{float(reached):.2f} s. Copy the file again."
+        )

@@ -1,0 +1,76 @@
+"""Sound as the published data sets store it: one `.npy` of plain floats a video."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from ..shapes import shaped
+from .extras import need
+
+
+@shaped
+def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sample"]:
+    """Reads `segments` seconds of mono sound, stored as `segments · rate` floats, flat or `(segment, rate)`.
+
+    The array is memory-mapped and never unpickled; float16 and float64 come back as float32.
+
+    Raises `FileNotFoundError`, or `ValueError` where the file is cut, pickled, no array, of another dtype or length, or
+    holds values that are not finite.
+    """
+    stored = map_wave(file, segments, rate)
+    wave = torch.from_numpy(np.array(stored, dtype=np.float32).reshape(segments, rate))
+    if not wave.isfinite().all():
+        raise ValueError(f"read_wave: {file} holds NaN or infinite samples: make it again from its video.")
+    return wave
+
+
+def map_wave(file: Path, segments: int, rate: int) -> np.ndarray:
+    """Checks a stored wave's header and size and maps it, reading no samples. Raises as `read_wave` does."""
+    if not file.is_file():
+        raise FileNotFoundError(f"read_wave: the wave {file} is missing: download it, or make it from its video.")
+    try:
+        stored = np.lib.format.open_memmap(file, mode="r")
+    except ValueError as error:
+        raise ValueError(
+            f"read_wave: {file} is no whole .npy file of plain numbers ({error}): download it again, or write it with "
+            "numpy.save(file, wave.astype('float32')). Pickled files are never loaded."
+        ) from error
+    if stored.dtype.kind != "f":
+        raise ValueError(
+            f"read_wave: {file} holds {stored.dtype}, expected floating samples in [-1, 1]: for 16-bit integers, "
+            "save wave.astype('float32') / 32768."
+        )
+    if stored.shape not in ((segments * rate,), (segments, rate)):
+        raise ValueError(
+            f"read_wave: {file} has the shape {stored.shape}, expected {segments} segments of rate={rate} samples, "
+            f"({segments * rate},){_other_rate(stored.size, segments)}."
+        )
+    return stored
+
+
+def _other_rate(size: int, segments: int) -> str:
+    whole = size > 0 and size % segments == 0
+    return f": pass its own rate if {size // segments} is the samples a second" if whole else ": it is cut, or too long"
+
+
+@shaped
+def resample(wave: Float[Tensor, " sample"], rate: int, target: int) -> Float[Tensor, " resampled"]:
+    """Mono sound at `rate` samples a second, brought to `target` by soxr's high-quality band-limited filter.
+
+    Returns `round(samples · target / rate)` samples; the same tensor where the rates agree. Needs the extra `recipes`.
+    """
+    if rate == target:
+        return wave
+    return torch.from_numpy(need("soxr", "resample").resample(wave.numpy(), rate, target))
+
+
+@shaped
+def resample_segments(
+    wave: Float[Tensor, "segment sample"], rate: int, target: int
+) -> Float[Tensor, "segment resampled"]:
+    """Resamples a clip as one sound, without seams between its seconds: `(segment, rate)` → `(segment, target)`."""
+    return rearrange(resample(wave.flatten(), rate, target), "(segment sample) -> segment sample", sample=target)
