@@ -62,7 +62,7 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
     file = Path(file)
     promised = promised_end(file)
     sound = read_sound(file)
-    pictures = read_pictures(file, sound.start, lambda frame: preprocess.image(upright(frame)))
+    pictures = read_pictures(file, sound, lambda frame: preprocess.image(upright(frame)))
     _check_whole(file, max(sound.end, pictures.end), promised)
     seconds = min(sound.end, pictures.end) - pictures.start
     segments = floor(seconds + SLACK)
@@ -97,19 +97,20 @@ def read_sound(file: Path) -> Sound:
     return Sound(origin, torch.from_numpy(np.concatenate(parts)), rate)
 
 
-def read_pictures(file: Path, sound_start: Fraction, keep: Callable[[Any], Tensor]) -> Pictures:
+def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor]) -> Pictures:
     """Decodes a file's pictures and keeps those on screen in the middle of a second, as `keep(frame)` makes them.
 
-    Seconds are counted from the first picture or `sound_start`, whichever is earlier. Raises as `decoded` does.
+    Seconds are counted from the first picture or the start of `sound`, whichever is earlier, and kept up to its end.
+    Raises as `decoded` does.
     """
     shown: list[Tensor] = []
-    origin, on_screen, last_end = sound_start, None, sound_start
+    origin, on_screen, last_end = sound.start, None, sound.start
     for start, end, frame in decoded(file, "video"):
         origin = origin if on_screen else min(origin, start)
-        while start > origin + len(shown) + HALF:
+        while origin + len(shown) + HALF < min(start, sound.end):
             shown.append(keep(on_screen or frame))
         on_screen, last_end = frame, end
-    while last_end > origin + len(shown) + HALF:
+    while origin + len(shown) + HALF < min(last_end, sound.end):
         shown.append(keep(on_screen))
     return Pictures(origin, shown, last_end)
 

@@ -156,9 +156,11 @@ def test_integer_sound_fills_minus_one_to_one(name, dtype, low, high, planar):
 
 def test_only_the_pictures_on_screen_in_mid_second_are_kept(tmp_path):
     kept = []
-    file = film(tmp_path / "film.mkv", codecs=("ffv1", "flac"), picture=steady(50, 3), sound=(0, 3))
-    read_pictures(file, Fraction(0), lambda frame: kept.append(frame.pts) or torch.zeros(1))
-    assert kept == [500, 1500, 2500]
+    file = film(tmp_path / "film.mkv", codecs=("ffv1", "flac"), picture=steady(50, 4), sound=(0, 3))
+    sound = read_sound(file)
+    pictures = read_pictures(file, sound, lambda frame: kept.append(frame.pts) or torch.zeros(1))
+    assert kept == [500, 1500, 2500]  # none behind the end of the sound
+    assert (sound.end, pictures.start, pictures.end) == (3, 0, 4)
 
 
 def big_buck_bunny():
