@@ -2,11 +2,12 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
 import torch
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 from torch import Tensor, nn
 
@@ -14,6 +15,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _enabled = os.environ.get("CROSSMODAL_SHAPE_CHECKS", "1") != "0"
+# A whole number will do where a float is asked for, as everywhere in Python.
+_typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 class shape_checks:
@@ -36,20 +39,26 @@ class shape_checks:
 def shaped(function: Callable[P, R]) -> Callable[P, R]:
     """Checks a function against its jaxtyping annotations at every eager call.
 
-    Beyond the annotated arguments and result, in the same dimension scope: the annotated fields of a returned
-    `NamedTuple`, the values of its annotated dicts, and that all tensors share the device and floating dtype of each
-    other and of the block's own weights. Under `torch.compile` the raw function runs.
+    Beyond what jaxtyping and beartype look at, and in the same dimension scope: the annotated tensors inside
+    dictionaries, sequences and `NamedTuple`s, taken or returned. Moreover all tensor arguments must share a device, and
+    the floating ones, outside autocast, a dtype: the block's own weights included. Under `torch.compile` the raw
+    function runs.
 
     Raises `jaxtyping.TypeCheckError` (a `TypeError`) naming the block, the argument and both values.
     """
+    nested = {name: hint for name, hint in function.__annotations__.items() if _is_nested(hint)}
+    nested_result = nested.pop("return", None)
 
     @functools.wraps(function)
-    def with_fields(*args: P.args, **kwargs: P.kwargs) -> R:
+    def with_nested(*args: P.args, **kwargs: P.kwargs) -> R:
+        if nested:
+            for name, value in _named(function, args, kwargs).items():
+                _check_inside(function, "was given a wrong", name, value, nested.get(name))
         result = function(*args, **kwargs)
-        _check_fields(function, result)
+        _check_inside(function, "returned a wrong", "result", result, nested_result)
         return result
 
-    checked = jaxtyped(with_fields, typechecker=beartype)
+    checked = jaxtyped(with_nested, typechecker=_typechecker)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -70,58 +79,77 @@ def check_width(block: object, argument: str, tensor: Tensor, width: int) -> Non
         )
 
 
-def _check_fields(function: Callable[..., Any], result: object) -> None:
-    if not (isinstance(result, tuple) and hasattr(result, "_fields")):
-        return
-    for field, annotation in _field_annotations(type(result)).items():
-        value = getattr(result, field)
-        if _is_shape(annotation):
-            _check_value(function, f"field {field!r}", value, annotation)
-        elif get_origin(annotation) is dict and isinstance(value, Mapping) and _is_shape(get_args(annotation)[1]):
-            for name, item in value.items():
-                _check_value(function, f"{field}[{name!r}]", item, get_args(annotation)[1])
+def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name; what a `*args` takes has none."""
+    code = function.__code__
+    return dict(zip(code.co_varnames[: code.co_argcount], args, strict=False)) | dict(kwargs)
 
 
-@functools.cache
-def _field_annotations(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _is_shape(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, AbstractArray)
 
 
-def _is_shape(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, AbstractArray)
+def _is_nested(hint: Any) -> bool:
+    """Whether tensors may hide inside a value of this annotation, where beartype does not look."""
+    if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
+        return True
+    hides = get_origin(hint) not in (None, Union, UnionType, Callable)
+    return any((hides and _is_shape(part)) or _is_nested(part) for part in get_args(hint))
 
 
-def _check_value(function: Callable[..., Any], what: str, value: object, annotation: Any) -> None:
-    if not isinstance(value, annotation):
-        actual = f"{value.dtype}{list(value.shape)}" if isinstance(value, Tensor) else repr(type(value))
-        raise TypeCheckError(
-            f"{function.__module__}.{function.__qualname__} returned a wrong {what}: it is {actual}, expected "
-            f"{annotation.__name__} with the dimensions of the arguments."
-        )
+def _leaves(name: str, value: Any, hint: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Every annotated tensor inside `value`: its name, itself, its annotation."""
+    if get_origin(hint) in (Union, UnionType):
+        parts = [part for part in get_args(hint) if part is not type(None)]
+        hint = parts[0] if len(parts) == 1 and value is not None else None
+    if _is_shape(hint):
+        yield name, value, hint
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        for field, inner in type(value).__annotations__.items():
+            yield from _leaves(field if name == "result" else f"{name}.{field}", getattr(value, field), inner)
+    elif isinstance(value, Mapping) and len(get_args(hint)) == 2:
+        for key, item in value.items():
+            yield from _leaves(f"{name}[{key!r}]", item, get_args(hint)[1])
+    elif isinstance(value, Sequence) and not isinstance(value, str) and get_args(hint):
+        hints = get_args(hint) if get_origin(hint) is tuple and Ellipsis not in get_args(hint) else None
+        for at, item in enumerate(value):
+            yield from _leaves(f"{name}[{at}]", item, hints[at] if hints else get_args(hint)[0])
 
 
-def _check_placement(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Every floating tensor on one device and, outside autocast, of one dtype: the block's weights included."""
-    names = function.__code__.co_varnames
-    tensors = {name: value for name, value in zip(names, args, strict=False) if isinstance(value, Tensor)}
-    tensors |= {name: value for name, value in kwargs.items() if isinstance(value, Tensor)}
-    floating = {name: value for name, value in tensors.items() if value.is_floating_point()}
+def _check_inside(function: Callable[..., Any], verb: str, name: str, value: Any, hint: Any) -> None:
+    for leaf, tensor, shape in _leaves(name, value, hint):
+        if not isinstance(tensor, shape):
+            actual = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else f"a {type(tensor)}"
+            raise TypeCheckError(
+                f"{_name(function)} {verb} {leaf}: it is {actual}, expected {shape.__name__} with the dimensions of "
+                "the arguments."
+            )
+
+
+def _check_placement(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Tensors on one device and, the floating ones outside autocast, of one dtype: the block's weights included."""
+    tensors = {name: value for name, value in _named(function, args, kwargs).items() if isinstance(value, Tensor)}
     if args and isinstance(args[0], nn.Module):
-        weight = next((p for p in args[0].parameters() if p.is_floating_point()), None)
-        floating |= {"the block's weights": weight} if weight is not None else {}
-    if len(floating) < 2:
+        weight = next((parameter for parameter in args[0].parameters() if parameter.is_floating_point()), None)
+        tensors |= {"the block's weights": weight} if weight is not None else {}
+    if len(tensors) < 2:
         return
-    first, *rest = floating.items()
-    autocast = torch.is_autocast_enabled(first[1].device.type) if first[1].device.type != "meta" else False
-    for attribute in ("device",) if autocast else ("device", "dtype"):
-        for name, value in rest:
-            one, other = getattr(first[1], attribute), getattr(value, attribute)
-            if one != other:
-                raise TypeCheckError(
-                    f"{function.__module__}.{function.__qualname__}: {first[0]} is {one} but {name} {_is(name)} "
-                    f"{other}: bring them to one {attribute} with .to(...)."
-                )
+    device = next(iter(tensors.values())).device
+    _check_same(function, "device", {name: tensor.device for name, tensor in tensors.items()})
+    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
+        _check_same(function, "dtype", {name: t.dtype for name, t in tensors.items() if t.is_floating_point()})
 
 
-def _is(name: str) -> str:
-    return "are" if name.endswith("s") and " " in name else "is"
+def _check_same(function: Callable[..., Any], attribute: str, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        first, expected = next(iter(values.items()))
+        if value != expected:
+            verb = "are" if name == "the block's weights" else "is"
+            raise TypeCheckError(
+                f"{_name(function)}: {first} is {expected} but {name} {verb} {value}: bring them to one {attribute} "
+                "with .to(...)."
+            )
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
