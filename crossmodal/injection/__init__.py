@@ -4,6 +4,9 @@ from ..site import Site as Site
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
 from .encoder import Encoder as Encoder
+from .frozen import fingerprint as fingerprint
+from .frozen import freeze as freeze
+from .frozen import unfreeze as unfreeze
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep
 from .pairing import paired_as_paper as paired_as_paper

@@ -1,0 +1,77 @@
+"""Frozen encoders: no gradients, evaluation mode for good, and a fingerprint to prove that nothing moved."""
+
+import hashlib
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def freeze(encoder: M) -> M:
+    """Freezes `encoder` in place and returns it: no gradients into its parameters, evaluation mode for good.
+
+    A later `train()`, of the encoder, of a module that holds it or of one that it holds, leaves it in evaluation mode:
+    BatchNorm statistics, dropout, drop-path and SpecAugment stay off. Gradients still flow through it to what feeds it.
+    Its class, `state_dict`, copies and pickles are as before (and frozen); freezing twice is freezing once. Modules put
+    into it afterwards, such as adapters, train as usual. `unfreeze` undoes it.
+    """
+    for module in encoder.modules():
+        if not isinstance(module.__dict__.get("train"), _StaysInEval):
+            module.__dict__["train"] = _StaysInEval(module)
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+        parameter.grad = None  # an optimizer that already holds it would still step on it
+    return encoder.eval()
+
+
+def unfreeze(encoder: M) -> M:
+    """Undoes `freeze` in place and returns `encoder`, modes and gradient flags as they were before."""
+    for module in encoder.modules():
+        frozen = module.__dict__.get("train")
+        if isinstance(frozen, _StaysInEval):
+            del module.__dict__["train"]
+            module.training = frozen.was_training
+            for name in frozen.learned:
+                module.get_parameter(name).requires_grad_(True)
+    return encoder
+
+
+class _StaysInEval:
+    """Takes the place of one frozen module's `train` method.
+
+    An object beside the module rather than a subclass of it: the class stays what it was, and copies and pickles carry
+    it along.
+    """
+
+    def __init__(self, module: nn.Module):
+        self.module = module
+        self.was_training = module.training
+        self.learned = [name for name, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        self.module.training = False
+        for child in self.module.children():
+            child.train(mode)  # frozen ones stay; what was added after freezing follows
+        return self.module
+
+
+def fingerprint(module: nn.Module) -> str:
+    """A hash over name, dtype, shape and bytes of every parameter and buffer of `module`: 64 hexadecimal digits.
+
+    The same on every device, for every memory layout and order of registration. Equal fingerprints mean equal weights
+    bit for bit. Raises `ValueError` for tensors on the meta device, which have no bytes.
+    """
+    tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
+    tensors |= dict(module.named_buffers(remove_duplicate=False))
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        if tensor.is_meta:
+            raise ValueError(
+                f"fingerprint: {name!r} of {type(module).__name__} is on the meta device and has no bytes to hash; "
+                "load the weights first (to_empty(device=...), then load_state_dict)."
+            )
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
