@@ -3,7 +3,6 @@
 import math
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -56,7 +55,7 @@ class ContinuousPosition(nn.Module):
     @shaped
     def forward(self) -> Float[Tensor, "head query key"]:
         """The bias; it depends on nothing but the weights, and may be kept while they do not move."""
-        weight = self.mlp[0].weight
+        weight = next(self.mlp.parameters())
         table = 16 * self.mlp(self.coordinates.on(weight.device).to(weight.dtype)).sigmoid()
         return _spread(table, self.index.on(weight.device))
 
@@ -78,4 +77,4 @@ def log_coordinates(window: tuple[int, int], *, device: torch.device) -> Tensor:
 
 
 def _spread(table: Tensor, index: Tensor) -> Tensor:
-    return rearrange(table[index], "query key head -> head query key").contiguous()
+    return table[index].permute(2, 0, 1).contiguous()  # head query key

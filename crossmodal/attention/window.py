@@ -1,20 +1,16 @@
-"""Window attention of Swin v1 and v2: tokens attend to the tokens of their own window, windows shift between blocks."""
+"""Window attention of Swin v1 and v2: a token attends to the tokens of its own window of the grid."""
 
 import math
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..derived import Derived
 from ..shapes import check_width, shaped
 from .attend import attend
 from .position import ContinuousPosition, PositionTable
-
-# Finite, as published: a cosine logit reaches 100, so that an infinite mask would be another model.
-MASKED = -100.0
+from .tiling import Windows
 
 
 class WindowAttention(nn.Module):
@@ -100,84 +96,14 @@ class CosineWindowAttention(nn.Module):
         return f"width={self.width}, heads={self.heads}, {self.windows}, backend={self.backend!r}"
 
 
-class Windows:
-    """How the tokens of a grid go into cyclically shifted windows and come back.
-
-    The windows of a frame ride beside its heads (`attend` sees window·head heads), so that one bias serves all frames
-    without being repeated for each.
-    """
-
-    def __init__(self, block: str, grid: tuple[int, int], window: int, shift: int):
-        rows, columns = grid
-        self.block, self.grid = block, grid
-        self.window = (min(window, rows), min(window, columns))
-        self.shift = tuple(0 if window >= size else shift for size in grid)
-        for axis, size, side in zip(("rows", "columns"), grid, self.window, strict=True):
-            if side < 1 or size % side:
-                fits = [n for n in range(2, size + 1) if size % n == 0]
-                raise ValueError(f"{block}: window={window} must tile {axis}={size} of the grid; it can be {fits}.")
-        if not 0 <= shift < window:
-            raise ValueError(f"{block}: shift={shift} must lie in 0…{window - 1} for window={window}.")
-        self.count = (rows // self.window[0]) * (columns // self.window[1])
-        self.mask = Derived(shift_mask, grid, self.window, self.shift)
-
-    def __repr__(self) -> str:
-        return f"grid={self.grid}, window={self.window}, shift={self.shift}"
-
-    def split(self, stream: Tensor) -> Tensor:
-        """Stream `(frame, token, channel)` → `(frame, cell, window, channel)`."""
-        rows, columns = self.grid
-        if stream.shape[1] != rows * columns:
-            raise ValueError(
-                f"{self.block}: stream has {stream.shape[1]} tokens, but this block was built for a grid of {rows} × "
-                f"{columns} = {rows * columns}: build it for the grid of this stream."
-            )
-        grid = rearrange(stream, "frame (row column) channel -> frame row column channel", row=rows)
-        if any(self.shift):
-            grid = grid.roll((-self.shift[0], -self.shift[1]), dims=(1, 2))
-        down, right = self.window
-        pattern = "frame (down row) (right column) channel -> frame (row column) (down right) channel"
-        return rearrange(grid, pattern, row=down, column=right)
-
-    def join(self, cells: Tensor) -> Tensor:
-        """The way back: `(frame, cell, window, channel)` → stream `(frame, token, channel)`."""
-        pattern = "frame (row column) (down right) channel -> frame (down row) (right column) channel"
-        grid = rearrange(cells, pattern, row=self.window[0], down=self.grid[0] // self.window[0])
-        if any(self.shift):
-            grid = grid.roll(self.shift, dims=(1, 2))
-        return rearrange(grid, "frame row column channel -> frame (row column) channel")
-
-    def bias(self, position: Tensor) -> Tensor:
-        """Position bias `(head, query, key)` → bias of all windows, masked, `(1, window·head, query, key)`."""
-        masked = position + self.mask.on(position.device).to(position.dtype)
-        return rearrange(masked, "window head query key -> 1 (window head) query key")
-
-
-def shift_mask(
-    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
-) -> Tensor:
-    """What is added to the logits of a shifted window: `MASKED` between tokens that are no neighbours in the picture.
-
-    Shape `(window, 1, cell, cell)`; `(window, 1, 1, 1)` zeros where nothing is shifted.
-    """
-    down, right = (size // side for size, side in zip(grid, window, strict=True))
-    if not any(shift):
-        return torch.zeros(down * right, 1, 1, 1, device=device)
-    # A cyclic shift wraps the first `shift` rows behind the last: they form a region of their own in the last window.
-    rows, columns = (
-        (torch.arange(size, device=device) >= size - step).long() for size, step in zip(grid, shift, strict=True)
-    )
-    pattern = "(down row) (right column) -> (down right) (row column)"
-    region = rearrange(rows[:, None] * 2 + columns, pattern, row=window[0], column=window[1])
-    return (region[:, None, :, None] != region[:, None, None, :]) * MASKED
-
-
 def _to_heads(cells: Tensor, heads: int) -> Tensor:
-    return rearrange(cells, "frame cell window (head width) -> frame cell (window head) width", head=heads)
+    frames, size, windows, width = cells.shape
+    return cells.reshape(frames, size, windows * heads, width // heads)
 
 
 def _from_heads(attended: Tensor, heads: int) -> Tensor:
-    return rearrange(attended, "frame cell (window head) width -> frame cell window (head width)", head=heads)
+    frames, size, windows_heads, width = attended.shape
+    return attended.reshape(frames, size, windows_heads // heads, heads * width)
 
 
 def _check_heads(block: object, width: int, heads: int) -> None:

@@ -19,6 +19,8 @@ class SpecAugment(nn.Module):
 
     def __init__(self, *, time: int = 64, mel: int = 8, stripes: int = 2):
         super().__init__()
+        if min(time, mel, stripes) < 0:
+            raise ValueError(f"SpecAugment: time={time}, mel={mel} and stripes={stripes} must not be negative.")
         self.time, self.mel, self.stripes = time, mel, stripes
 
     @shaped

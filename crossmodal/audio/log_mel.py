@@ -1,6 +1,7 @@
 """Waveform → log-mel spectrogram, as HTS-AT was trained on it."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float
@@ -35,6 +36,8 @@ class LogMel(nn.Module):
         fmax: float = 14_000.0,
     ):
         super().__init__()
+        if min(n_fft, hop, mels) < 1:
+            raise ValueError(f"LogMel: n_fft={n_fft}, hop={hop} and mels={mels} must be at least 1.")
         if not 0 <= fmin < fmax <= rate / 2:
             raise ValueError(f"LogMel: 0 ≤ fmin={fmin} < fmax={fmax} ≤ rate/2={rate / 2} must hold.")
         self.n_fft, self.hop = n_fft, hop
@@ -55,10 +58,20 @@ class LogMel(nn.Module):
                 f"LogMel: wave has {wave.shape[-1]} samples, but borders reflected for n_fft={self.n_fft} need more "
                 f"than {self.n_fft // 2}: repeat it first, as in tile(wave, {self.n_fft})."
             )
+        # In bfloat16 the quiet bands would be noise: the sums run in float32 at least, and out of autocast's reach.
+        with _no_autocast(wave.device):
+            exact = wave.to(torch.promote_types(wave.dtype, torch.float32))
+            power = self._power(exact) @ self.filters.on(wave.device).to(exact.dtype)
+            return (10 * power.clamp(min=1e-10).log10()).to(wave.dtype)
+
+    def _power(self, wave: Tensor) -> Tensor:
         window = self.window.on(wave.device).to(wave.dtype)
         spectrum = torch.stft(wave, self.n_fft, self.hop, window=window, pad_mode="reflect", return_complex=True)
-        power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
-        return 10 * (power @ self.filters.on(wave.device).to(wave.dtype)).clamp(min=1e-10).log10()
+        return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        rate, n_fft, mels, fmin, fmax = self.filters.arguments
+        return f"rate={rate}, n_fft={n_fft}, hop={self.hop}, mels={mels}, fmin={fmin}, fmax={fmax}"
 
 
 def hann(size: int, *, device: torch.device) -> Tensor:
@@ -86,6 +99,11 @@ def hertz_to_mel(hertz: Tensor) -> Tensor:
 def mel_to_hertz(mel: Tensor) -> Tensor:
     """The inverse of `hertz_to_mel`."""
     return torch.where(mel < 15, mel * 200 / 3, 1000 * ((mel - 15) * math.log(6.4) / 27).exp())
+
+
+def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def _exact(device: torch.device) -> torch.dtype:

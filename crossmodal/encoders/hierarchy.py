@@ -29,10 +29,13 @@ def plan(
     """The stages of an encoder: from one to the next the grid halves and the width doubles.
 
     Stochastic depth grows linearly over all blocks, from 0 to `drop_path`. Raises `ValueError`, in the name of the
-    builder `name`, where depths and heads do not pair or the grid cannot be halved.
+    builder `name`, where depths and heads do not pair, the grid cannot be halved or `drop_path` is no
+    probability.
     """
     if not depths or len(depths) != len(heads):
         raise ValueError(f"{name}: depths={tuple(depths)} and heads={tuple(heads)} must name the same stages.")
+    if not 0 <= drop_path < 1:
+        raise ValueError(f"{name}: drop_path={drop_path} must lie in [0, 1).")
     halvings = 2 ** (len(depths) - 1)
     if any(side % halvings for side in grid):
         raise ValueError(

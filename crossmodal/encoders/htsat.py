@@ -76,4 +76,26 @@ def htsat(
     return encoder.apply(init_linear)
 
 
-htsat_tiny_audioset = partial(htsat, 256)
+def htsat_tiny_audioset(
+    *,
+    drop_path: float = 0.1,
+    attention: Callable[..., nn.Module] = WindowAttention,
+    augment: Callable[[], nn.Module] = SpecAugment,
+) -> Encoder:
+    """HTS-AT as its authors trained it on AudioSet: log-mel of 64 bins at 100 frames a second (without its classifier).
+
+    `drop_path`, `attention` and `augment` are those of `htsat`.
+    """
+    return htsat(
+        256,
+        mels=64,
+        patch=4,
+        width=96,
+        depths=(2, 2, 6, 2),
+        heads=(4, 8, 16, 32),
+        window=8,
+        mlp_ratio=4.0,
+        drop_path=drop_path,
+        attention=attention,
+        augment=augment,
+    )

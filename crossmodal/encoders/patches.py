@@ -1,6 +1,5 @@
 """Where a picture becomes a stream, and where a stream is halved: patch embedding and patch merging."""
 
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -41,7 +40,7 @@ class PatchEmbedding(nn.Module):
                 f"PatchEmbedding: picture is {tuple(picture.shape[1:])}, but this encoder was built for {expected} "
                 f"(channels, height, width): build it for that size, or resize the picture."
             )
-        return self.norm(rearrange(self.proj(picture), "frame channel row column -> frame (row column) channel"))
+        return self.norm(self.proj(picture).flatten(2).transpose(1, 2))
 
 
 class Merge(nn.Module):
@@ -67,8 +66,7 @@ class Merge(nn.Module):
                 f"Merge: stream has {stream.shape[1]} tokens, but this section was built for a grid of {rows} × "
                 f"{columns} = {rows * columns}: pass the stream of the section before it."
             )
-        grid = rearrange(stream, "frame (row column) channel -> frame row column channel", row=rows)
-        return rearrange(self.merging(grid), "frame row column channel -> frame (row column) channel")
+        return self.merging(stream.reshape(-1, rows, columns, self.width)).flatten(1, 2)
 
     def extra_repr(self) -> str:
         return f"width={self.width}, grid={self.grid}"

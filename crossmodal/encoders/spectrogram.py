@@ -52,13 +52,19 @@ class SpectrogramStem(nn.Module):
         return self.patches(rearrange(whole, "frame (chunk time) mel -> frame 1 (chunk mel) time", chunk=self.chunks))
 
     def _to_length(self, log_mel: Tensor) -> Tensor:
+        time, mels = log_mel.shape[1:]
+        if time > self.length:
+            return self._cut(log_mel)
+        picture = log_mel[:, None]
+        return F.interpolate(picture, (self.length, mels), mode="bicubic", align_corners=True)[:, 0]
+
+    def _cut(self, log_mel: Tensor) -> Tensor:
         frames, time, mels = log_mel.shape
-        if time <= self.length:
-            picture = log_mel[:, None]
-            return F.interpolate(picture, (self.length, mels), mode="bicubic", align_corners=True)[:, 0]
-        place = torch.rand(frames, device=log_mel.device) if self.training else log_mel.new_full((frames,), 0.5)
-        start = (place * (time - self.length + 1)).long()
-        kept = start[:, None] + torch.arange(self.length, device=log_mel.device)
+        spare = time - self.length
+        if not self.training:
+            return log_mel[:, spare // 2 : spare // 2 + self.length]
+        start = (torch.rand(frames, 1, device=log_mel.device) * (spare + 1)).long()
+        kept = start + torch.arange(self.length, device=log_mel.device)
         return log_mel.gather(1, kept[..., None].expand(-1, -1, mels))
 
     def extra_repr(self) -> str:

@@ -1,7 +1,6 @@
 """Swin Transformer V2 as sections, at any size. Source: Liu et al., *Swin Transformer V2*, CVPR 2022."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from torch import nn
 from torchvision.models.swin_transformer import PatchMergingV2
@@ -62,4 +61,19 @@ def swin_v2(
     return encoder.apply(init_linear)
 
 
-swin_v2_large = partial(swin_v2, 192)
+def swin_v2_large(*, drop_path: float = 0.1, attention: Callable[..., nn.Module] = CosineWindowAttention) -> Encoder:
+    """Swin-V2-L for frames of 192², window 12, as timm's `swinv2_large_window12_192` (without its classifier).
+
+    `drop_path` and `attention` are those of `swin_v2`.
+    """
+    return swin_v2(
+        192,
+        patch=4,
+        width=192,
+        depths=(2, 2, 18, 2),
+        heads=(6, 12, 24, 48),
+        window=12,
+        mlp_ratio=4.0,
+        drop_path=drop_path,
+        attention=attention,
+    )

@@ -1,0 +1,93 @@
+"""Windows of a token grid: how tokens go into cyclically shifted windows and come back, and who may see whom."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from ..derived import Derived
+
+# Finite, as published: a cosine logit reaches 100, so that an infinite mask would be another model.
+MASKED = -100.0
+
+
+class Windows:
+    """The windows of one token grid.
+
+    - `block`: whose windows they are, for messages.
+    - `grid`: rows and columns of the stream's tokens, row-major.
+    - `window`: side of a window in tokens, clipped to the grid on each axis; the clipped one must tile it.
+    - `shift`: tokens by which windows are shifted cyclically; 0 on an axis that one window covers.
+
+    The windows of a frame ride beside its heads (`attend` sees window·head heads), so that one bias serves every frame
+    without a copy for each.
+    """
+
+    def __init__(self, block: str, grid: tuple[int, int], window: int, shift: int):
+        if window < 1:
+            raise ValueError(f"{block}: window={window} must be at least 1.")
+        if not 0 <= shift < window:
+            raise ValueError(f"{block}: shift={shift} must lie in 0…{window - 1} for window={window}.")
+        for axis, size in zip(("rows", "columns"), grid, strict=True):
+            if size < 1 or size % min(window, size):
+                fits = [side for side in range(1, size + 1) if size % side == 0]
+                raise ValueError(f"{block}: window={window} must tile {axis}={size} of the grid; possible are {fits}.")
+        rows, columns = grid
+        self.block, self.grid = block, grid
+        self.window = (min(window, rows), min(window, columns))
+        self.shift = (shift if rows > window else 0, shift if columns > window else 0)
+        self.tiles = (rows // self.window[0], columns // self.window[1])
+        self.mask = Derived(shift_mask, grid, self.window, self.shift)
+
+    def __repr__(self) -> str:
+        return f"grid={self.grid}, window={self.window}, shift={self.shift}"
+
+    @property
+    def count(self) -> int:
+        """Windows of one frame."""
+        return self.tiles[0] * self.tiles[1]
+
+    def split(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame cell window channel"]:
+        """Puts every token into its window; `cell` is its place there, row-major."""
+        rows, columns = self.grid
+        if stream.shape[1] != rows * columns:
+            raise ValueError(
+                f"{self.block}: stream has {stream.shape[1]} tokens, but this block was built for a grid of {rows} × "
+                f"{columns} = {rows * columns}: build it for the grid of this stream."
+            )
+        grid = stream.reshape(-1, rows, columns, stream.shape[-1])
+        if any(self.shift):
+            grid = grid.roll((-self.shift[0], -self.shift[1]), dims=(1, 2))
+        pattern = "frame (down row) (right column) channel -> frame (row column) (down right) channel"
+        return rearrange(grid, pattern, down=self.tiles[0], right=self.tiles[1])
+
+    def join(self, cells: Float[Tensor, "frame cell window channel"]) -> Float[Tensor, "frame token channel"]:
+        """The way back."""
+        pattern = "frame (row column) (down right) channel -> frame (down row) (right column) channel"
+        grid = rearrange(cells, pattern, row=self.window[0], down=self.tiles[0])
+        if any(self.shift):
+            grid = grid.roll(self.shift, dims=(1, 2))
+        return grid.flatten(1, 2)
+
+    def bias(self, position: Float[Tensor, "head query key"]) -> Float[Tensor, "1 window_head query key"]:
+        """What `attend` adds to the logits of all windows: the bias of each head, masked where a window is torn."""
+        masked = position + self.mask.on(position.device).to(position.dtype)
+        return masked.flatten(0, 1)[None]
+
+
+def shift_mask(
+    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
+) -> Float[Tensor, "window 1 query key"]:
+    """`MASKED` between tokens that share a shifted window but are no neighbours in the picture, else 0.
+
+    Where nothing is shifted it is `(window, 1, 1, 1)` zeros.
+    """
+    down, right = (size // side for size, side in zip(grid, window, strict=True))
+    if not any(shift):
+        return torch.zeros(down * right, 1, 1, 1, device=device)
+    # The shift wraps the first rows and columns behind the last: in the last windows they are strangers.
+    wrapped = (torch.arange(size, device=device) >= size - step for size, step in zip(grid, shift, strict=True))
+    rows, columns = (axis.long() for axis in wrapped)
+    pattern = "(down row) (right column) -> (down right) (row column)"
+    region = rearrange(rows[:, None] * 2 + columns, pattern, down=down, right=right)
+    return (region[:, None, :, None] != region[:, None, None, :]) * MASKED

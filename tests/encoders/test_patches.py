@@ -1,0 +1,57 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torchvision.models.swin_transformer import PatchMerging, PatchMergingV2
+
+from crossmodal.encoders.patches import Merge, PatchEmbedding
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))
+def test_a_token_is_its_patch_projected_and_normalised(rows, columns, patch, seed):
+    torch.manual_seed(seed)
+    block = PatchEmbedding(2, 5, (rows * patch, columns * patch), patch=patch).double()
+    picture = torch.randn(2, 2, rows * patch, columns * patch, dtype=torch.float64)
+    stream = block(picture)
+    assert block.grid == (rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            cut = picture[:, :, row * patch : (row + 1) * patch, column * patch : (column + 1) * patch]
+            token = torch.einsum("fchw,dchw->fd", cut, block.proj.weight) + block.proj.bias
+            torch.testing.assert_close(stream[:, row * columns + column], block.norm(token))
+
+
+@pytest.mark.parametrize("kind", [PatchMerging, PatchMergingV2])
+def test_a_merged_token_sees_its_four_in_the_published_order(kind):
+    """(0,0), (1,0), (0,1), (1,1) of (row, column) parity; v1 normalises before the reduction, v2 after it."""
+    block, stream = Merge(kind(3), 3, (4, 6)).double(), torch.randn(2, 24, 3, dtype=torch.float64)
+    merged = block(stream)
+    assert merged.shape == (2, 6, 6)
+    for row in range(2):
+        for column in range(3):
+            four = [(2 * row + down) * 6 + 2 * column + right for right in (0, 1) for down in (0, 1)]
+            joined, norm, reduction = stream[:, four].flatten(1), block.merging.norm, block.merging.reduction
+            expected = reduction(norm(joined)) if kind is PatchMerging else norm(reduction(joined))
+            torch.testing.assert_close(merged[:, row * 3 + column], expected)
+
+
+def test_a_picture_of_another_size_is_refused():
+    block = PatchEmbedding(3, 8, (16, 16))
+    with pytest.raises(ValueError, match=r"PatchEmbedding: picture is \(3, 16, 20\).* built for \(3, 16, 16\)"):
+        block(torch.zeros(1, 3, 16, 20))
+    with pytest.raises(ValueError, match=r"PatchEmbedding: picture is \(1, 16, 16\)"):
+        block(torch.zeros(1, 1, 16, 16))
+
+
+def test_a_patch_that_does_not_divide_is_refused():
+    with pytest.raises(ValueError, match=r"PatchEmbedding: patch=4 must divide both sides of size=\(18, 16\)"):
+        PatchEmbedding(3, 8, (18, 16))
+
+
+def test_a_stream_of_another_grid_or_width_is_refused():
+    block = Merge(PatchMerging(3), 3, (4, 4))
+    with pytest.raises(ValueError, match=r"Merge: stream has 9 tokens.* 4 × 4 = 16"):
+        block(torch.zeros(1, 9, 3))
+    with pytest.raises(ValueError, match=r"Merge: stream has width 5.* built for width 3"):
+        block(torch.zeros(1, 16, 5))
+    assert "width=3, grid=(4, 4)" in repr(block)
