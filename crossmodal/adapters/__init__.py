@@ -6,11 +6,15 @@ from .bottleneck import Bottleneck as Bottleneck
 from .bottleneck import Gate as Gate
 from .bottleneck import GateThenNorm as GateThenNorm
 from .bottleneck import NormThenGate as NormThenGate
+from .bottleneck import Sized as Sized
 from .bottleneck import TokenBatchNorm as TokenBatchNorm
+from .guided import AlignmentFactory as AlignmentFactory
 from .guided import GuidedAdapter as GuidedAdapter
 from .guided import channel_and_spatial as channel_and_spatial
 from .guided import guided_adapter as guided_adapter
 from .guided import unmodulated as unmodulated
+from .modulation import GuidanceFactory as GuidanceFactory
 from .modulation import Modulated as Modulated
 from .modulation import Modulation as Modulation
 from .modulation import Modulations as Modulations
+from .modulation import modulation_of as modulation_of

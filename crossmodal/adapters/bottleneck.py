@@ -38,6 +38,7 @@ class NormThenGate(nn.Module):
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """`gate · norm(stream)`."""
+        check_width(self, "stream", stream, self.norm.normalized_shape[0])
         return self.gate(self.norm(stream))
 
 
@@ -52,6 +53,7 @@ class GateThenNorm(nn.Module):
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """`norm(gate · stream)`."""
+        check_width(self, "stream", stream, self.norm.normalized_shape[0])
         return self.norm(self.gate(stream))
 
 
@@ -65,6 +67,7 @@ class TokenBatchNorm(nn.BatchNorm1d):
     @shaped
     def forward(self, input: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """The normalised stream."""
+        check_width(self, "input", input, self.num_features)
         return super().forward(input.mT.contiguous()).mT
 
 
@@ -131,5 +134,6 @@ class Bottleneck(nn.Module):
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """The residual."""
+        check_width(self, "stream", stream, self.up.weight.shape[0])
         hidden = self.down_norm(self.down(self.before(stream))).relu()
         return self.finish(self.up_norm(self.up(hidden)))

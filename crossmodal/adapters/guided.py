@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,8 +16,11 @@ from .adapter import Adapted
 from .bottleneck import Bottleneck, Sized
 from .modulation import Modulation
 
-AlignmentFactory = Callable[[Site, Site], Alignment]
+AlignmentFactory = Callable[[Site, Site], nn.Module]
+"""`factory(stream, guide)`: returns an `Alignment`."""
+
 ModulationFactory = Callable[[Site], nn.Module]
+"""`factory(stream)`: returns `(stream, cue) -> Modulated`."""
 
 
 class GuidedAdapter(nn.Module):
@@ -26,9 +30,9 @@ class GuidedAdapter(nn.Module):
     shape and the maps of the modulation. Source: the DG-SCT module; with an empty modulation, that of LAVisH.
     """
 
-    def __init__(self, align: Alignment, latents: nn.Module, modulation: nn.Module, bottleneck: nn.Module):
+    def __init__(self, align: nn.Module, latents: nn.Module, modulation: nn.Module, bottleneck: nn.Module):
         super().__init__()
-        self.align = align
+        self.align = cast(Alignment, align)
         self.latents = latents
         self.modulation = modulation
         self.bottleneck = bottleneck

@@ -1,6 +1,6 @@
 """Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from ..shapes import shaped
 from .adapter import Map
+
+GuidanceFactory = Callable[[int, int], nn.Module]
+"""`factory(channels, cue_channels)`: a guidance class, or a partial of it."""
 
 
 class Modulated(NamedTuple):
@@ -54,6 +57,19 @@ class Modulation(nn.Module):
     def extra_repr(self) -> str:
         weights = [f"{name}={float(getattr(self, f'{name}_weight')):.4g}" for name in self.names]
         return ", ".join([f"base={self.base:.4g}", *weights])
+
+
+def modulation_of(
+    width: int, guidance: Mapping[str, tuple[GuidanceFactory | None, float | nn.Parameter]], *, base: float = 1.0
+) -> Modulation:
+    """A modulation of a stream whose cue has its width, from factories; one that is `None` is left out whole.
+
+    - `width`: channels of stream and cue.
+    - `guidance`: name → (factory called with both widths, weight).
+    - `base`: the factor where all maps are zero; a weight that belongs to it is the caller's to leave out.
+    """
+    blocks = {name: (factory(width, width), weight) for name, (factory, weight) in guidance.items() if factory}
+    return Modulation(blocks, base=base)
 
 
 class Modulations(nn.Module):

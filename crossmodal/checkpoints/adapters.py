@@ -1,0 +1,98 @@
+"""Adapter-only files: what was trained, without the frozen encoders, and a header that says what it belongs to."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+HEADER = "crossmodal"
+
+
+def frozen_prefixes(model: nn.Module) -> list[str]:
+    """Names of the outermost modules that have parameters, none of which is trained."""
+    found: list[str] = []
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        parameters = list(module.parameters())
+        if name and not inside and parameters and not any(p.requires_grad for p in parameters):
+            found.append(name)
+    return found
+
+
+def adapter_state(model: nn.Module) -> dict[str, Tensor]:
+    """The part of the state that training changes: everything outside frozen modules, buffers included."""
+    prefixes = tuple(f"{name}." for name in frozen_prefixes(model))
+    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(prefixes)}
+
+
+def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:
+    """Writes the adapter state of `model` as safetensors, whole or not at all.
+
+    - `header`: what the file belongs to, as in `recipe="recipes.dg_sct.dg_sct"`; `load_adapters` compares it.
+    """
+    file = Path(file)
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter_state(model).items()}
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        save_file(state, temporary, metadata={HEADER: json.dumps(header)})
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_adapters(model: nn.Module, file: str | Path, **expected: str) -> None:
+    """Loads what `save_adapters` wrote; the model is changed only after everything was found to fit.
+
+    Raises `FileNotFoundError`, or `ValueError` where the file is no adapter file, where its header differs from
+    `expected`, or where tensors are missing, left over, or of another shape or dtype; the message is a table.
+    """
+    file = Path(file)
+    header, state = _read(file)
+    rows = [
+        f"  {name}: the file has {header.get(name)!r}, this model {value!r}"
+        for name, value in expected.items()
+        if header.get(name) != value
+    ]
+    if rows:
+        raise ValueError("\n".join([f"load_adapters: {file} belongs to another model:", *rows]))
+    rows = differences(adapter_state(model), state)
+    if rows:
+        shown = [*rows[:20], *([f"  … and {len(rows) - 20} more"] if len(rows) > 20 else [])]
+        raise ValueError("\n".join([f"load_adapters: {file} does not fit this {type(model).__name__}:", *shown]))
+    own = model.state_dict()
+    for name, tensor in state.items():
+        own[name].copy_(tensor)
+
+
+def read_header(file: str | Path) -> dict[str, str]:
+    """What the file says it belongs to. Raises as `load_adapters` does."""
+    return _read(Path(file))[0]
+
+
+def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """One line a tensor that is missing, left over, or of another shape or dtype."""
+    rows = [f"  {name}: missing from the file" for name in ours if name not in theirs]
+    rows += [f"  {name}: in the file, not in the model" for name in theirs if name not in ours]
+    for name in ours.keys() & theirs.keys():
+        mine, given = ours[name], theirs[name]
+        if (mine.shape, mine.dtype) != (given.shape, given.dtype):
+            rows.append(
+                f"  {name}: {given.dtype} {tuple(given.shape)} in the file, {mine.dtype} {tuple(mine.shape)} here"
+            )
+    return sorted(rows)
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not file.is_file():
+        raise FileNotFoundError(f"load_adapters: {file} does not exist.")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            header = json.loads(metadata[HEADER])
+            return header, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"load_adapters: {file} is no whole adapter file of crossmodal ({error}).") from error

@@ -1,0 +1,166 @@
+"""`crossmodal ave fit | test | predict`: audio-visual events from the command line."""
+
+import argparse
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from crossmodal.checkpoints import load_adapters, read_header, save_adapters
+from crossmodal.data import read_clip, windows
+from crossmodal.heads import decode_events
+from crossmodal.injection import fingerprint
+from crossmodal.metrics import majority_share
+
+from .ave import AudioVisualEvents
+from .ave_options import parse
+from .event_data import EventData
+from .event_training import EventTraining
+from .metrics_file import MetricsFile
+from .named import resolve
+from .runs import ADAPTERS, CONFIG, find_run, new_run, versions, write_summary, write_text
+
+CHECKPOINTS = "checkpoints"
+
+
+def fit(argv: Sequence[str]) -> None:
+    """Trains, keeps the weights that validate best, and tests them once."""
+    parser, given = parse(argv)
+    name = given.name or time.strftime("ave-%Y%m%d-%H%M%S")
+    run = new_run(given.runs, name, resume=given.resume)
+    announce(given, run)
+    pl.seed_everything(given.seed, workers=True, verbose=False)
+    arguments = parser.instantiate(given)
+    data, model = arguments.data, build(arguments, arguments.data.classes)
+    data.preprocess = model.preprocess
+    write_text(run / CONFIG, parser.dump(given.clone(), skip_none=False))
+    task = EventTraining(model, **vars(arguments.optim))
+    keep = ModelCheckpoint(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", save_last=True)
+    started = time.monotonic()
+    with quietly():
+        trainer = pl.Trainer(**vars(arguments.trainer), logger=MetricsFile(run / "metrics.csv"), callbacks=[keep])
+        trainer.fit(task, data, ckpt_path=run / CHECKPOINTS / "last.ckpt" if given.resume else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt(f"interrupted; go on with: crossmodal ave fit --name {name} --resume true")
+    best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
+    task.load_state_dict({**task.state_dict(), **best["state_dict"]})
+    save_adapters(model, run / ADAPTERS, **header(given, model))
+    sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
+    write_summary(
+        run,
+        trainable_parameters=sizes[0],
+        total_parameters=sizes[1],
+        seconds=round(time.monotonic() - started, 1),
+        seed=given.seed,
+        versions=versions(),
+    )
+    report_test(run, trainer, task, data)
+
+
+def test(argv: Sequence[str]) -> None:
+    """Tests a finished run on the test split of its data."""
+    parser = argparse.ArgumentParser(prog="crossmodal ave test", description="Tests a finished run.")
+    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    given = parser.parse_args(list(argv))
+    run = find_run(given.runs, given.run)
+    model, arguments = load_run(run)
+    arguments.data.preprocess = model.preprocess
+    with quietly():
+        trainer = pl.Trainer(**{**vars(arguments.trainer), "enable_checkpointing": False}, logger=False)
+    report_test(run, trainer, EventTraining(model, **vars(arguments.optim)), arguments.data)
+
+
+def predict(argv: Sequence[str]) -> None:
+    """Prints what a run hears and sees in every second of a video file."""
+    parser = argparse.ArgumentParser(prog="crossmodal ave predict", description="Events of a video, second by second.")
+    parser.add_argument("clip", type=Path, help="a video file with sound")
+    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    given = parser.parse_args(list(argv))
+    run = find_run(given.runs, given.run)
+    model, _ = load_run(run)
+    print(f"{given.clip}, second by second, by {run} ({len(model.classes)} events: {', '.join(model.classes[:6])}…)")
+    names, second = [*model.classes, "background"], 0
+    for window in windows(read_clip(given.clip, model.preprocess)):
+        with torch.inference_mode():
+            decoded = decode_events(model(window.frames[None], window.wave[None]))
+        for label, confidence in zip(decoded.labels[0], decoded.confidence[0], strict=True):
+            print(f"{second:5d} s  {names[label]:<28} {confidence:.2f}")
+            second += 1
+
+
+def build(arguments: Namespace, classes: Sequence[str]) -> AudioVisualEvents:
+    """The model that the options describe."""
+    coupled = partial(resolve(arguments.recipe), **vars(arguments.model))
+    model: AudioVisualEvents = resolve(arguments.size)(coupled=coupled, classes=classes)
+    return model
+
+
+def load_run(run: Path) -> tuple[AudioVisualEvents, Namespace]:
+    """The trained model of a run, in evaluation mode, and its options."""
+    parser, given = parse(["--config", str(run / CONFIG)])
+    arguments = parser.instantiate(given)
+    model = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]))
+    load_adapters(model, run / ADAPTERS, **header(given, model))
+    return model.eval(), arguments
+
+
+def header(given: Namespace, model: AudioVisualEvents) -> dict[str, str]:
+    """What an adapter file belongs to: recipe, size, classes, and the very weights of the frozen encoders."""
+    return {
+        "recipe": given.recipe,
+        "size": given.size,
+        "classes": json.dumps(model.classes),
+        "frozen": fingerprint(model.coupled.encoders),
+    }
+
+
+def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: EventData) -> None:
+    """Reads the test split once; prints and keeps its accuracy beside what the most frequent label would get."""
+    with quietly():
+        (found,) = trainer.test(task, data, verbose=False)
+    labels = torch.stack([data.split("test")[index].labels for index in range(len(data.split("test")))])
+    chance = majority_share(labels).item()
+    write_summary(run, test_accuracy=found["test_accuracy"], majority_accuracy=chance)
+    points = 100 * (found["test_accuracy"] - chance)
+    print(f"test accuracy      {100 * found['test_accuracy']:.1f} % of segments")
+    print(f"majority class     {100 * chance:.1f} %  ({points:+.1f} points)")
+    print(f"written to         {run}/")
+
+
+def announce(given: Namespace, run: Path) -> None:
+    """The first line of a run: what is trained, on what."""
+    source = (
+        f"the data set {given.data.root}" if given.data.root else "the built-in world (procedural clips, no real data)"
+    )
+    print(f"crossmodal ave fit: {given.size} model, recipe {given.recipe}, on {source}; run {run}", flush=True)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without Lightning's hints on hardware, workers and frozen modules, which are meant as they are here."""
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = logger.level
+    with warnings.catch_warnings():
+        for hint in (
+            ".*does not have many workers.*",
+            ".*in eval mode at the start.*",
+            ".*[Tt]reespec.*",
+            ".*LeafSpec.*",
+        ):
+            warnings.filterwarnings("ignore", message=hint)
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

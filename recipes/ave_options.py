@@ -1,0 +1,44 @@
+"""The options of `crossmodal ave fit`: those of the model are the keywords of the recipe itself."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from .event_data import EventData
+from .event_training import EventTraining
+from .named import resolve
+
+
+def options(recipe: str) -> ArgumentParser:
+    """The parser of `fit` for one recipe."""
+    parser = ArgumentParser(prog="crossmodal ave fit", description="Trains a model of audio-visual events; tests it.")
+    add = parser.add_argument
+    add("--config", action="config", help="YAML file of any of these options, as --print_config shows them")
+    add("--name", type=str | None, default=None, help="name of the run (default: the time)")
+    add("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    add("--resume", type=bool, default=False, help="go on with the run --name from its last checkpoint")
+    add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
+    add("--recipe", type=str, default=recipe, help="dg_sct, dg_sct_released, lavish, or the path of your own function")
+    add("--size", type=str, default="tiny", help="tiny, full_size, or the path of your own function like them")
+    parser.add_function_arguments(resolve(recipe), "model", skip={"visual", "audio"})
+    parser.add_class_arguments(EventData, "data")
+    parser.add_class_arguments(EventTraining, "optim", skip={"model"}, instantiate=False)
+    parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger", "callbacks"}, instantiate=False)
+    parser.set_defaults({"trainer.max_epochs": 6, "trainer.num_sanity_val_steps": 0})
+    parser.set_defaults({"trainer.enable_model_summary": False, "trainer.log_every_n_steps": 5})
+    return parser
+
+
+def parse(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
+    """Parses the options of `fit`: first the recipe, from them or from the YAML file, for it decides on the others."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--recipe")
+    first.add_argument("--config", type=Path)
+    early, _ = first.parse_known_args(argv)
+    stored = yaml.safe_load(early.config.read_text(encoding="utf-8")) if early.config else {}
+    parser = options(early.recipe or stored.get("recipe", "dg_sct"))
+    return parser, parser.parse_args(list(argv))

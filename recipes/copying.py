@@ -1,0 +1,68 @@
+"""`crossmodal copy ave mine/`: a recipe's files become the user's own."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from .runs import write_text
+
+RECIPES = {
+    "ave": (
+        "ave",
+        "ave_commands",
+        "ave_options",
+        "dg_sct",
+        "dg_sct_released",
+        "event_data",
+        "event_training",
+        "lavish",
+        "named",
+    ),
+}
+"""Recipe → the modules it is made of."""
+
+
+def copy(argv: Sequence[str]) -> None:
+    """Copies a recipe into a folder that then is a package of its own; refuses to overwrite a file."""
+    parser = argparse.ArgumentParser(
+        prog="crossmodal copy", description="Copies a recipe's files, to make it your own."
+    )
+    parser.add_argument("recipe", choices=sorted(RECIPES))
+    parser.add_argument("folder", type=Path, help="a new folder whose name can be imported, such as mine/")
+    given = parser.parse_args(list(argv))
+    folder = given.folder
+    if not folder.name.isidentifier():
+        raise ValueError(f"copy: {folder.name!r} cannot be imported: choose a name of letters, digits and _.")
+    here, names = Path(__file__).parent, RECIPES[given.recipe]
+    present = [file.name for name in names if (file := folder / f"{name}.py").exists()]
+    if present:
+        raise FileExistsError(f"copy: {folder}/ has {', '.join(present)} already: nothing was copied; choose another.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        write_text(folder / f"{name}.py", owned((here / f"{name}.py").read_text(encoding="utf-8"), names, folder.name))
+    write_text(folder / "__init__.py", f'"""The recipe {given.recipe!r} of crossmodal, copied: yours to change."""\n')
+    write_text(folder / "__main__.py", MAIN)
+    print(f"copied {len(names)} files to {folder}/; try: python -m {folder.name} fit")
+
+
+def owned(source: str, names: Sequence[str], package: str) -> str:
+    """A module's source for another package: what is not copied along is imported from `recipes`."""
+
+    def imported(match: re.Match[str]) -> str:
+        return match[0] if match[1] in names else f"from recipes.{match[1]} import"
+
+    def named(match: re.Match[str]) -> str:
+        return f'"{package}.{match[1]}.' if match[1] in names else match[0]
+
+    return re.sub(r'"recipes\.(\w+)\.', named, re.sub(r"from \.(\w+) import", imported, source))
+
+
+MAIN = '''"""`python -m` this package: fit, test or predict."""
+
+import sys
+
+from . import ave_commands
+
+getattr(ave_commands, sys.argv[1])(sys.argv[2:])
+'''

@@ -1,0 +1,73 @@
+"""The clips that audio-visual events are learned from: the built-in world, or a folder in AVE's layout."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Dataset
+
+from crossmodal.data import AVE, LabelledClip, Preprocess
+from crossmodal.data.world import World
+
+
+class EventData(pl.LightningDataModule):
+    """Clips of the built-in world, or of a data set in AVE's layout (`crossmodal.data.AVE`).
+
+    - `root`: folder of the data set; `None` for the built-in world.
+    - `batch_size`: clips a step.
+    - `workers`: processes that read ahead.
+    - `clips`: training clips of the built-in world; validation and test have `held_out` each.
+    - `seed`: of the built-in world.
+    - `wave_rate`: samples a second of the stored waves of a data set.
+    - `preprocess`: what the model wants; the command line passes the model's.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        batch_size: int = 8,
+        workers: int = 0,
+        clips: int = 2000,
+        held_out: int = 100,
+        seed: int = 0,
+        wave_rate: int = 32_000,
+    ):
+        super().__init__()
+        self.root, self.batch_size, self.workers = root, batch_size, workers
+        self.clips, self.held_out, self.seed, self.wave_rate = clips, held_out, seed, wave_rate
+        self.preprocess: Preprocess | None = None
+
+    def split(self, name: str) -> World | AVE:
+        """The data set of one split: `"train"`, `"val"` or `"test"`."""
+        if self.root is not None:
+            return AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+        options = {} if self.preprocess is None else {"preprocess": self.preprocess}
+        return World(name, clips=self.clips if name == "train" else self.held_out, seed=self.seed, **options)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the events, background not counted."""
+        return self.split("val").classes
+
+    def train_dataloader(self) -> DataLoader[LabelledClip]:
+        """Shuffled batches, the last short one left out: batch norm wants full ones."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[LabelledClip]:
+        """Batches for model selection."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[LabelledClip]:
+        """Batches that are read once, at the end."""
+        return self._loader("test")
+
+    def _loader(self, split: str, *, shuffle: bool = False) -> DataLoader[LabelledClip]:
+        clips: Dataset[LabelledClip] = self.split(split)
+        return DataLoader(
+            clips,
+            self.batch_size,
+            shuffle=shuffle,
+            drop_last=shuffle and len(clips) > self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+        )

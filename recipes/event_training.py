@@ -1,0 +1,99 @@
+"""Training of audio-visual events: what a step, a validation and a test are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import Metric
+
+from crossmodal.checkpoints import adapter_state
+from crossmodal.data import LabelledClip
+from crossmodal.heads import decode_events, event_loss
+from crossmodal.metrics import segment_counts
+
+from .ave import AudioVisualEvents
+
+
+class SegmentAccuracy(Metric):
+    """`crossmodal.metrics.segment_accuracy`, summed over batches and processes."""
+
+    right: Tensor
+    total: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
+        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, target: Tensor) -> None:
+        """Counts one batch of `(clip, segment)` labels."""
+        counts = segment_counts(predicted, target)
+        self.right += counts.right
+        self.total += counts.total
+
+    def compute(self) -> Tensor:
+        """The share of right segments."""
+        return self.right / self.total
+
+
+class EventTraining(pl.LightningModule):
+    """Adam on everything that is not frozen, with a learning rate that falls in steps; selection on validation.
+
+    - `model`: the events model; its frozen encoders are left out of checkpoints.
+    - `lr`: learning rate. `decay`, `every`: it is multiplied by `decay` every so many epochs.
+    - `gate_loss`: the loss on the temporal gate, as `event_loss` takes it.
+
+    Defaults: the released schedule of AVE.
+    """
+
+    def __init__(
+        self,
+        model: AudioVisualEvents,
+        *,
+        lr: float = 5e-4,
+        decay: float = 0.35,
+        every: int = 3,
+        gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
+    ):
+        super().__init__()
+        self.model = model
+        self.lr, self.decay, self.every, self.gate_loss = lr, decay, every, gate_loss
+        self.accuracy = SegmentAccuracy()
+
+    def training_step(self, batch: LabelledClip, index: int) -> Tensor:
+        """The four-term loss of one batch."""
+        loss = event_loss(self.model(batch.frames, batch.wave), batch.labels, gate_loss=self.gate_loss)
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: LabelledClip, index: int) -> None:
+        """Loss and accuracy on held-out clips."""
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: LabelledClip, index: int) -> None:
+        """Accuracy on the test split."""
+        self._evaluate(batch, "test")
+
+    def configure_optimizers(self) -> Any:
+        """Adam with a step schedule, on what is trained."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.Adam(trained, lr=self.lr)
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, self.every, self.decay)]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leaves the frozen encoders out of the file."""
+        kept = {f"model.{name}" for name in adapter_state(self.model)}
+        checkpoint["state_dict"] = {name: t for name, t in checkpoint["state_dict"].items() if name in kept}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Puts the frozen encoders of this model where the file has none."""
+        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
+
+    def _evaluate(self, batch: LabelledClip, split: str) -> None:
+        events = self.model(batch.frames, batch.wave)
+        self.accuracy(decode_events(events).labels, batch.labels)
+        self.log(f"{split}_loss", event_loss(events, batch.labels), batch_size=len(batch.labels))
+        self.log(f"{split}_accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True)

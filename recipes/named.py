@@ -1,0 +1,30 @@
+"""Functions by name: ours by their own, anybody's by import path."""
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+OURS = {
+    "dg_sct": "recipes.dg_sct.dg_sct",
+    "dg_sct_released": "recipes.dg_sct_released.dg_sct_released",
+    "lavish": "recipes.lavish.lavish",
+    "tiny": "recipes.ave.tiny",
+    "full_size": "recipes.ave.full_size",
+}
+
+
+def resolve(name: str) -> Callable[..., Any]:
+    """The function of that name, `"dg_sct"`, or at that import path, `"mylab.recipes.mine"`.
+
+    Raises `ValueError` with near misses where there is none.
+    """
+    module, _, attribute = OURS.get(name, name).rpartition(".")
+    if not module:
+        near = difflib.get_close_matches(name, OURS, n=1) or ["dg_sct"]
+        raise ValueError(f"{name!r} is none of {', '.join(OURS)}; did you mean {near[0]!r}? A path has a dot in it.")
+    try:
+        found: Callable[..., Any] = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{name!r} cannot be imported: {error}.") from error
+    return found

@@ -1,0 +1,65 @@
+"""Run folders: `runs/<name>/` with the configuration, the metrics, the adapters and a summary."""
+
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def new_run(runs: Path, name: str, *, resume: bool) -> Path:
+    """The folder of a run that begins, or goes on where `resume` says so; in words where it cannot."""
+    run = runs / name
+    if resume and not (run / CONFIG).is_file():
+        raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
+    if not resume and run.exists():
+        raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume.")
+    try:
+        run.mkdir(parents=True, exist_ok=resume)
+    except OSError as error:
+        raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
+    return run
+
+
+def find_run(runs: Path, run: Path | None) -> Path:
+    """The run asked for, or the newest finished one in `runs`; in words where there is none."""
+    if run is not None:
+        if not (run / ADAPTERS).is_file():
+            raise FileNotFoundError(f"run {run} has no {ADAPTERS}: it is no finished run of `crossmodal ave fit`.")
+        return run
+    finished = sorted(runs.glob(f"*/{ADAPTERS}"), key=lambda file: file.stat().st_mtime)
+    if not finished:
+        raise FileNotFoundError(
+            f"no finished run in {runs}/: train one with `crossmodal ave fit`, or name it by --run."
+        )
+    return finished[-1].parent
+
+
+def write_summary(run: Path, **facts: Any) -> None:
+    """Adds facts to the run's `summary.json`."""
+    file = run / SUMMARY
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    write_text(file, json.dumps({**known, **facts}, indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a run depends on."""
+    found = {}
+    for package in ("crossmodal-blocks", "torch", "torchvision", "pytorch-lightning", "xformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
