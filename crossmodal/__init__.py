@@ -36,7 +36,7 @@ _NAMES = {
     "Site": "site",
 }
 
-__all__ = [*FLOORS, *_NAMES, "__version__"]  # noqa: PLE0604
+__all__ = [*FLOORS, *_NAMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
