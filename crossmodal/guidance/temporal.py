@@ -1,7 +1,5 @@
 """Temporal guidance: in which segments of a clip does the other modality vouch for this one?"""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,10 +16,11 @@ class SegmentGuidance(nn.Module):
 
     def __init__(self, channels: int, cue_channels: int):
         """
-        - `channels`: width of the guided stream; the block does not read it.
+        - `channels`: width of the guided stream, which is not read.
         - `cue_channels`: width of the cue.
         """
         super().__init__()
+        self.channels = channels
         self.readout = nn.Linear(cue_channels, 1)
 
     @shaped
@@ -29,19 +28,24 @@ class SegmentGuidance(nn.Module):
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame 1 1"]:
         """Returns the map; never applies it."""
+        check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.readout.in_features)
         return self.readout(cue).sigmoid()[:, None]
 
+    def extra_repr(self) -> str:
+        return f"channels={self.channels}"
+
 
 class ClipGuidance(nn.Module):
-    r"""One number a segment, from the cues of the whole clip, read forwards and backwards by a GRU each.
+    r"""One number a segment, from the cues of the whole clip, read in both directions by a recurrent network.
 
-    $$M_t = \sigma(w^\top [\overrightarrow h_t, \overleftarrow h_t] + b)$$
+    $$h_t = \tanh(W c_t + b + U h_{t-1}), \qquad
+      M_t = \sigma(w^\top [\overrightarrow h_t, \overleftarrow h_t] + \beta)$$
 
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1], where frames
     are whole clips of `segments`, or a single shorter clip (the last window of a video).
-    Source: the temporal attention of DG-SCT's slides, which draw it inside every adapter. The cells are GRU cells and
-    not an `nn.LSTM`, which `torch.compile` cannot take whole.
+    Source: the temporal attention of DG-SCT's slides, which draw it inside every adapter. Both directions take a step
+    as one matrix product, so that `torch.compile` takes the block whole, as it does not take `nn.RNN`.
     """
 
     def __init__(self, channels: int, cue_channels: int, *, segments: int = 10, hidden: int = 32):
@@ -55,8 +59,8 @@ class ClipGuidance(nn.Module):
         if segments < 1:
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
         self.segments = segments
-        self.forwards = nn.GRUCell(cue_channels, hidden)
-        self.backwards = nn.GRUCell(cue_channels, hidden)
+        self.enter = nn.Linear(cue_channels, 2 * hidden)
+        self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.readout = nn.Linear(2 * hidden, 1)
 
     @shaped
@@ -64,23 +68,19 @@ class ClipGuidance(nn.Module):
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame 1 1"]:
         """Returns the map; never applies it."""
-        check_width(self, "cue", cue, self.forwards.input_size)
-        cues = by_clip(self, cue, self.segments).unbind(1)
-        states = zip(unrolled(self.forwards, cues), reversed(unrolled(self.backwards, cues[::-1])), strict=True)
-        hidden = torch.stack([torch.cat(pair, dim=1) for pair in states], dim=1)
-        return self.readout(hidden.flatten(0, 1)).sigmoid()[:, None]
+        check_width(self, "cue", cue, self.enter.in_features)
+        forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
+        entered = torch.stack([forwards, backwards.flip(1)])
+        state, states = torch.zeros_like(entered[:, :, 0]), []
+        for step in entered.unbind(2):
+            state = torch.baddbmm(step, state, self.recur).tanh()
+            states.append(state)
+        forwards, backwards = torch.stack(states, dim=2)
+        hidden = torch.cat([forwards, backwards.flip(1)], dim=2).flatten(0, 1)
+        return self.readout(hidden).sigmoid()[:, None]
 
     def extra_repr(self) -> str:
         return f"segments={self.segments}"
-
-
-def unrolled(cell: nn.GRUCell, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The hidden state after every input, starting from zero."""
-    state, states = None, []
-    for item in inputs:
-        state = cell(item, state)
-        states.append(state)
-    return states
 
 
 def by_clip(block: nn.Module, frames: Tensor, segments: int) -> Tensor:
