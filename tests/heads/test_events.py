@@ -92,7 +92,7 @@ def test_widths_are_refused_in_words():
         EventHead(16)(Attended(torch.randn(1, 2, 8), torch.randn(1, 2, 8), torch.rand(1, 2, 1)))
     with pytest.raises(ValueError, match="TemporalAttention: width=6 must be a multiple of its 4 attention heads"):
         TemporalAttention(8, 8, width=6)
-    with pytest.raises(ValueError, match="TemporalAttention: audio has width 5 .* built for width 4"):
+    with pytest.raises(ValueError, match=r"TemporalAttention: audio has width 5 .* built for width 4"):
         TemporalAttention(8, 4, width=8)(torch.zeros(1, 2, 8), torch.zeros(1, 2, 5))
 
 
