@@ -1,30 +1,31 @@
 # Two commands on a fresh machine: `make demo` trains DG-SCT on the built-in world, `make test` runs the tests.
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
+RECIPES := .venv/.recipes
+DEV := .venv/.dev
 
 .PHONY: demo test slow gpu lint types docs check clean
 
-demo: $(READY)
+demo: $(RECIPES)
 	$(BIN)/crossmodal ave fit
 
-test: $(READY)
+test: $(DEV)
 	$(BIN)/python -m pytest -n 2
 
-slow: $(READY)
+slow: $(DEV)
 	$(BIN)/python -m pytest -m slow
 
-gpu: $(READY)
+gpu: $(DEV)
 	$(BIN)/python -m pytest -m gpu
 
-lint: $(READY)
+lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(DEV)
 	$(BIN)/mypy
 
-docs: $(READY)
+docs: $(DEV)
 	$(BIN)/mkdocs build --strict
 
 check: test lint types docs
@@ -32,8 +33,14 @@ check: test lint types docs
 clean:
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml
+.venv/bin/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q -e ".[dev]"
+
+$(RECIPES): .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q -e ".[recipes]"
 	touch $@
+
+$(DEV): .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install -q -e ".[dev]"
+	touch $(RECIPES) $@
