@@ -7,9 +7,13 @@ from .encoder import Encoder as Encoder
 from .frozen import fingerprint as fingerprint
 from .frozen import freeze as freeze
 from .frozen import unfreeze as unfreeze
+from .injected import Injected as Injected
+from .layout import Port as Port
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep
 from .pairing import paired_as_paper as paired_as_paper
 from .pairing import paired_as_released as paired_as_released
+from .probe import Point as Point
+from .probe import sites as sites
 from .step import Edge as Edge
 from .step import Step as Step

@@ -1,0 +1,37 @@
+"""Glob patterns over dotted module names."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+WILDCARDS = {"**": "(.+)", "*": "([^.]+)", "?": "([^.])"}
+
+
+def match(pattern: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The names that `pattern` matches, each with what its wildcards stand for.
+
+    `*` is any part of a name between two dots, `?` one character of it, `**` anything, dots included.
+    """
+    pieces = re.split(r"(\*\*|\*|\?)", pattern)
+    compiled = re.compile("".join(WILDCARDS.get(piece, re.escape(piece)) for piece in pieces))
+    found = {name: compiled.fullmatch(name) for name in names}
+    return {name: hit.groups() for name, hit in found.items() if hit}
+
+
+def fill(pattern: str, stand_for: tuple[str, ...]) -> str:
+    """`pattern` with its wildcards replaced, in order, by what they stand for. `ValueError` where it has more."""
+    wildcards = re.findall(r"\*\*|\*|\?", pattern)
+    if len(wildcards) > len(stand_for):
+        raise ValueError(
+            f"Injected: reads={pattern!r} has {len(wildcards)} wildcards, but the pattern that it belongs to has "
+            f"{len(stand_for)}; each of them stands for what matched there."
+        )
+    pieces = re.split(r"\*\*|\*|\?", pattern)
+    return "".join(piece + value for piece, value in zip(pieces, (*stand_for[: len(wildcards)], ""), strict=True))
+
+
+def near(pattern: str, names: Iterable[str]) -> str:
+    """The names that come nearest to a pattern that matches none, for an error message."""
+    names = list(names)
+    closest = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+    return f"nearest are {', '.join(map(repr, closest))} (of {len(names)})" if names else "there are none"
