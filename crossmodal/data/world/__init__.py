@@ -1,5 +1,7 @@
 """The built-in world: procedural audio-visual clips whose event needs both senses, with all ground truth."""
 
+from .dataset import TINY as TINY
+from .dataset import Rendered as Rendered
 from .dataset import World as World
 from .scene import COLOURS as COLOURS
 from .scene import MOTIONS as MOTIONS

@@ -1,19 +1,29 @@
 """The built-in world as a data set: deterministic in (seed, index), rendered when asked for."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float32, UInt8
 from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
 from .picture import SIZE, paint
-from .scene import COLOURS, TEXTURES, Cast, Knobs, Track, draw_scene
+from .scene import COLOURS, TEXTURES, Knobs, draw_scene
 from .sound import mix
 from .truth import Truth
 
 Split = Literal["train", "val", "test"]
 TINY = Preprocess(size=SIZE, rate=16_000)
+"""What the tiny encoders take, and what costs the world nothing to make."""
+
+
+class Rendered(NamedTuple):
+    """A clip as it is seen and heard: frames in 0…255, sound in [-1, 1], and what there is to know about it."""
+
+    images: UInt8[np.ndarray, "segment 3 height width"]
+    wave: Float32[np.ndarray, "segment sample"]
+    truth: Truth
 
 
 class World(Dataset[LabelledClip]):
@@ -63,24 +73,30 @@ class World(Dataset[LabelledClip]):
         """Names of the event classes; the label behind the last is background."""
         return COLOURS[: self.knobs.colours]
 
+    @property
+    def texture_names(self) -> tuple[str, ...]:
+        """Names of the textures; each has a timbre of its own."""
+        return TEXTURES[: self.knobs.textures]
+
     def __len__(self) -> int:
         return self.clips
 
     def __getitem__(self, index: int) -> LabelledClip:
-        rng, cast, track = self._scene(index)
-        images, masks = paint(rng, cast, self.knobs.clutter)
-        wave = mix(rng, track, self.preprocess.rate, self.knobs.clutter)
+        images, wave, truth = self.render(index)
         clip = self.preprocess(torch.from_numpy(images), torch.from_numpy(wave))
-        return LabelledClip(*clip, torch.from_numpy(Truth(cast, track, masks, self.knobs).labels))
+        return LabelledClip(*clip, torch.from_numpy(truth.labels))
 
     def truth(self, index: int) -> Truth:
         """All that the world knows about a clip."""
-        rng, cast, track = self._scene(index)
-        return Truth(cast, track, paint(rng, cast, self.knobs.clutter)[1], self.knobs)
+        return self.render(index).truth
 
-    def _scene(self, index: int) -> tuple[np.random.Generator, Cast, Track]:
+    def render(self, index: int) -> Rendered:
+        """A clip before it is made ready for a model, with its truth."""
         if not -self.clips <= index < self.clips:
             raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
         stream = get_args(Split).index(self.split)
         rng = np.random.default_rng([self.seed, stream, index % self.clips])
-        return rng, *draw_scene(rng, self.knobs)
+        cast, track = draw_scene(rng, self.knobs)
+        images, masks = paint(rng, cast, self.knobs.clutter)
+        wave = mix(rng, track, self.preprocess.rate, self.knobs.clutter)
+        return Rendered(images, wave, Truth(cast, track, masks, self.knobs))
