@@ -51,6 +51,7 @@ def pretrain(steps: int, seed: int, out: Path, *, clips: int = 20) -> nn.ModuleD
     first = restore(state, both, optimizer) if state.is_file() else 0
     bar = tqdm(range(first, steps), initial=first, total=steps, desc="pre-training", unit="step")
     for step in bar:
+        torch.manual_seed((seed << 32) + step)  # the stem of HTS-AT cuts at random: a resumed run cuts alike
         batch = lesson(world, range(step * clips, (step + 1) * clips), grids=visual.sides, every=3)
         losses = visual.loss(batch.frames, batch.seen, batch.places), audio.loss(sound(batch.wave), batch.heard, {})
         optimizer.param_groups[0]["lr"] = RATE * pace(step / steps)

@@ -7,3 +7,4 @@ from .clip import LabelledClip as LabelledClip
 from .clip import Preprocess as Preprocess
 from .clip import windows as windows
 from .video import read_clip as read_clip
+from .world import World as World
