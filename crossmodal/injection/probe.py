@@ -61,12 +61,15 @@ def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, Point]:
 
 def read_tensor(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
     """What a module reads: the first tensor among its arguments."""
-    return next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Tensor):
+            return value
+    return None
 
 
 def written_tensor(output: Any) -> Tensor | None:
     """What a module writes: the tensor it returns, or the first item of the tuple or list."""
-    first = output[0] if isinstance(output, tuple | list) and output else output
+    first = output[0] if isinstance(output, (tuple, list)) and output else output
     return first if isinstance(first, Tensor) else None
 
 
