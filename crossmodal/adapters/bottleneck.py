@@ -1,6 +1,7 @@
 """The bottleneck that writes the residual: norm, grouped down, up, norm, and a gate that starts at zero."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -60,15 +61,28 @@ class GateThenNorm(nn.Module):
 class TokenBatchNorm(nn.BatchNorm1d):
     """Batch norm of every channel over frames and tokens.
 
-    The input is laid out `(frame, channel, token)`, contiguous: over `(frame·token, channel)` torch's CPU kernel
-    loses a digit and a half in float32, and over a channels-last view its backward is silently wrong.
+    Input and gradient are laid out `(frame, channel, token)`, contiguous: over `(frame·token, channel)` torch's CPU
+    kernel loses a digit and a half in float32, over a channels-last view its backward is silently wrong, and of a
+    gradient laid out otherwise than the input `torch.compile` expects another layout than the kernel returns.
     """
 
     @shaped
     def forward(self, input: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """The normalised stream."""
         check_width(self, "input", input, self.num_features)
-        return super().forward(input.mT.contiguous()).mT
+        return _ContiguousGradient.apply(super().forward(input.mT.contiguous())).mT
+
+
+class _ContiguousGradient(torch.autograd.Function):
+    """The identity, whose gradient is contiguous."""
+
+    @staticmethod
+    def forward(ctx: Any, normalised: Tensor) -> Tensor:
+        return normalised.view_as(normalised)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient.contiguous()
 
 
 class GroupedLinear(nn.Module):

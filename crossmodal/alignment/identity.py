@@ -36,6 +36,7 @@ class IdentityAlignment(nn.Module):
         self, latents: Float[Tensor, "#frame latent channel"], guide: Float[Tensor, "frame token channel"]
     ) -> Float[Tensor, "frame latent channel"]:
         """`softmax(latents · guideᵀ) · guide`."""
+        check_width(self, "latents", latents, self.channels)
         check_width(self, "guide", guide, self.channels)
         query, guide = latents.expand(len(guide), -1, -1)[:, :, None], guide[:, :, None]
         return attend(query, guide, guide, scale=1.0).squeeze(2)

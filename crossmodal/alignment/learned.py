@@ -43,6 +43,7 @@ class LearnedAlignment(nn.Module):
         guide: Float[Tensor, "frame guide_token guide_channel"],
     ) -> Float[Tensor, "frame latent channel"]:
         """`softmax(latents · Gᵀ) · G`, without forming `G`; the projection's bias drops out of the softmax."""
+        check_width(self, "latents", latents, self.project.out_features)
         self._check(guide)
         query = latents @ self.project.weight
         scores = query @ guide.mT @ self.mix.weight.mT + query.sum(-1, keepdim=True) * self.mix.bias

@@ -39,6 +39,7 @@ class PooledAlignment(nn.Module):
         guide: Float[Tensor, "frame guide_token guide_channel"],
     ) -> Float[Tensor, "frame latent channel"]:
         """`softmax(latents · Gᵀ) · G`: with equal rows, the cue for every latent."""
+        check_width(self, "latents", latents, self.project.out_features)
         return self.pooled(guide)[:, None].expand(-1, latents.shape[1], -1)
 
     def extra_repr(self) -> str:

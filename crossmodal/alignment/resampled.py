@@ -71,6 +71,7 @@ class ResampledAlignment(nn.Module):
         guide: Float[Tensor, "frame guide_token guide_channel"],
     ) -> Float[Tensor, "frame latent channel"]:
         """`softmax(latents · Gᵀ) · G`: scores are resampled instead of the guide, and their softmax carried back."""
+        check_width(self, "latents", latents, self.project.out_features)
         placed, (rows, columns) = self._placed(guide), self._axes(guide)
         scores = rearrange((latents @ self.project.weight) @ placed.mT, "f l (i j) -> f l i j", i=self.guide_grid[0])
         scores = torch.einsum("ri,sj,flij->flrs", rows, columns, scores).flatten(2)

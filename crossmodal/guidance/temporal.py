@@ -50,7 +50,7 @@ class ClipGuidance(nn.Module):
 
     def __init__(self, channels: int, cue_channels: int, *, segments: int = 10, hidden: int = 32):
         """
-        - `channels`: width of the guided stream; the block does not read it.
+        - `channels`: width of the guided stream, which is not read.
         - `cue_channels`: width of the cue.
         - `segments`: segments of a clip.
         - `hidden`: units of each direction.
@@ -58,7 +58,7 @@ class ClipGuidance(nn.Module):
         super().__init__()
         if segments < 1:
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
-        self.segments = segments
+        self.channels, self.segments = channels, segments
         self.enter = nn.Linear(cue_channels, 2 * hidden)
         self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.readout = nn.Linear(2 * hidden, 1)
@@ -68,6 +68,7 @@ class ClipGuidance(nn.Module):
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame 1 1"]:
         """Returns the map; never applies it."""
+        check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.enter.in_features)
         forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
         entered = torch.stack([forwards, backwards.flip(1)])
@@ -80,7 +81,7 @@ class ClipGuidance(nn.Module):
         return self.readout(hidden).sigmoid()[:, None]
 
     def extra_repr(self) -> str:
-        return f"segments={self.segments}"
+        return f"channels={self.channels}, segments={self.segments}"
 
 
 def by_clip(block: nn.Module, frames: Tensor, segments: int) -> Tensor:

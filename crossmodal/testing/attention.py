@@ -1,0 +1,72 @@
+"""The law of attention, asked of any function with the arguments of `attend`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from . import laws
+from .laws.attention import Attend, AttentionTrial
+from .report import Report
+from .suite import Suite, needed
+
+
+def check_attention(attend: Attend) -> Report:
+    """Asks of a function with the arguments of `crossmodal.attention.attend` that it computes what the reference does;
+    raises as `check_pairing` does."""
+    return ATTENTION.check(attend)
+
+
+@dataclass(frozen=True)
+class AttentionSizes:
+    """Sizes of query, key and value; `bias` says whether there is one, `scale` which."""
+
+    batch: int
+    queries: int
+    keys: int
+    heads: int
+    width: int
+    value_width: int
+    bias: bool
+    scale: float | None
+    seed: int
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in vars(self).items())
+
+
+def attention_sizes(_: AttentionSizes) -> Any:
+    """A strategy of `AttentionSizes`."""
+    st = needed("hypothesis.strategies")
+    small = st.integers(1, 4)
+    return st.builds(
+        AttentionSizes,
+        small,
+        small,
+        small,
+        small,
+        small,
+        small,
+        st.booleans(),
+        st.sampled_from((None, 1.0, 0.3)),
+        st.integers(0, 999),
+    )
+
+
+def attention_trial(attend: Attend, sizes: AttentionSizes) -> AttentionTrial:
+    """Random query, key, value and bias."""
+    query = torch.randn(sizes.batch, sizes.queries, sizes.heads, sizes.width)
+    key = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.width)
+    value = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.value_width)
+    bias = torch.randn(sizes.batch, sizes.heads, sizes.queries, sizes.keys) if sizes.bias else None
+    return AttentionTrial(attend, query, key, value, bias, sizes.scale)
+
+
+ATTENTION: Suite[Attend, AttentionSizes, AttentionTrial] = Suite(
+    kind="attention",
+    smallest=lambda _: AttentionSizes(1, 1, 1, 1, 1, 1, bias=False, scale=None, seed=0),
+    sizes=attention_sizes,
+    trial=attention_trial,
+    laws=(laws.backends_agree,),
+)
+"""What every attention is asked."""

@@ -1,0 +1,110 @@
+"""Laws of adapters: silent at first, of exactly the stream's shape, and deaf to the guide but for its cue."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ...injection import Coupler
+from ...site import Site
+from ..law import NotApplicable, expect, expect_close, law
+from ..trial import Trial, wake
+from .maps import in_unit_interval
+
+
+@dataclass(frozen=True)
+class AdapterTrial(Trial):
+    """A trial of an adapter; with its factory and the stream's site it can be built between other sites."""
+
+    factory: Callable[[Site, Site], nn.Module] | None = None
+    stream: Site | None = None
+
+
+@law(1, "identity at initialisation")
+def silent_at_initialisation(trial: Trial) -> None:
+    """As built, in evaluation and in training mode, the residual is zero, bit for bit."""
+    for training in (False, True):
+        for name, value in residuals(trial.run(trial.build().train(training))).items():
+            expect_close(f"{name} as built, training={training},", value, torch.zeros_like(value))
+
+
+def residuals(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What is added to a stream: `residual`, or the one output of a block that writes residuals."""
+    return {name: value for name, value in outputs.items() if not name.startswith("maps")}
+
+
+@law(2, "range and shape")
+def residual_and_maps(trial: Trial) -> None:
+    """The residual has exactly the stream's shape and dtype; every map lies in [0, 1] and broadcasts to the stream."""
+    stream = trial.inputs["stream"]
+    for name, value in trial.run(trial.woken()).items():
+        expect(value.dtype == stream.dtype, f"{name}: expected {stream.dtype}, found {value.dtype}")
+        if name.startswith("maps"):
+            fits = value.dim() == 3 and len(value) == len(stream)
+            fits = fits and all(size in (1, full) for size, full in zip(value.shape, stream.shape, strict=True))
+            expect(fits, f"{name}: expected (frame, token or 1, channel or 1), found {tuple(value.shape)}")
+            in_unit_interval(name, value)
+        else:
+            expect(
+                value.shape == stream.shape,
+                f"{name}: expected the stream's shape {tuple(stream.shape)}, found {tuple(value.shape)}",
+            )
+
+
+@law(4, "cue sufficiency")
+def cue_sufficiency(trial: Trial) -> None:
+    """As built, with the latent tokens silent: of the guide nothing but the cue `align.pooled(guide)` matters to a
+    map."""
+    trial = trial.exact()
+    block = trial.build().eval()
+    pooled = getattr(getattr(block, "align", None), "pooled", None)
+    if pooled is None:
+        raise NotApplicable("it has no align.pooled to read a cue from")
+    guide = trial.inputs["guide"]
+    before = trial.run(block)
+    if not any(name.startswith("maps") for name in before):
+        raise NotApplicable("it returns no maps")
+    other = guide + unheard(pooled, guide)
+    expect_close("cue of two guides that differ where it does not look", pooled(other), pooled(guide), tolerance=1e-9)
+    for name, after in trial.run(block, guide=other).items():
+        if name.startswith("maps"):
+            expect_close(f"{name} of another guide with the same cue", after, before[name], tolerance=1e-9)
+
+
+def unheard(pooled: Callable[[Tensor], Tensor], guide: Tensor) -> Tensor:
+    """A change of the guide that a cue affine in its tokens does not see: the last token says the opposite of the
+    first, as loudly as their shares of the cue demand."""
+    word, change = torch.randn_like(guide[:, 0]), torch.zeros_like(guide)
+    shares = []
+    for token in (0, -1):
+        alone = torch.zeros_like(guide)
+        alone[:, token] = word
+        shares.append(pooled(guide + alone) - pooled(guide))
+    if guide.shape[1] > 1 and shares[1].any():
+        change[:, 0] = word
+        change[:, -1] = -word * (shares[0] * shares[1]).sum() / shares[1].square().sum()
+    return change
+
+
+@law(8, "symmetric coupler")
+def swapping_sides_swaps_outputs(trial: AdapterTrial) -> None:
+    """With one adapter on both edges between two like streams, swapping the streams swaps the residuals."""
+    if trial.factory is None or trial.stream is None:
+        raise NotApplicable("one adapter alone was given")
+    try:
+        adapter = trial.factory(trial.stream, trial.stream).eval()
+    except ValueError as refusal:
+        raise NotApplicable(f"it does not join two like sites: {refusal}") from refusal
+    wake(adapter)
+    coupler = Coupler({("one", "two"): adapter, ("two", "one"): adapter})
+    stream = trial.inputs["stream"]
+    symmetric(coupler, stream, torch.randn_like(stream))
+
+
+def symmetric(coupler: nn.Module, first: Tensor, second: Tensor) -> None:
+    """Raises `Violation` where a coupler of the streams `one` and `two` knows its left from its right."""
+    here = coupler({"one": first, "two": second}).residuals
+    there = coupler({"one": second, "two": first}).residuals
+    for name, other in (("one", "two"), ("two", "one")):
+        expect_close(f"residual of {name}, the streams swapped,", there[name], here[other])

@@ -1,0 +1,80 @@
+"""Laws of encoders: the sections are the model, each runs once and in order, and the sites tell the truth."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ...injection import Encoder
+from ..law import NotApplicable, Violation, expect, expect_close, law
+from ..trial import Trial
+
+
+@dataclass(frozen=True)
+class EncoderTrial(Trial):
+    """A trial of an encoder; `original` is the model it was cut from."""
+
+    original: nn.Module | None = None
+
+    def encoder(self) -> Encoder:
+        """The encoder, woken and in evaluation mode."""
+        block = self.woken()
+        if not isinstance(block, Encoder):
+            raise Violation(f"expected an Encoder, found a {type(block).__name__}")
+        return block
+
+
+@law(9, "sections once and in order", examples=1)
+def sections_run_once_and_in_order(trial: EncoderTrial) -> None:
+    """`encoder(x)` runs every section exactly once and in order."""
+    encoder = trial.encoder()
+    ran = runs(encoder, trial)
+    expect(ran == list(encoder.names), f"sections: expected {list(encoder.names)}, ran {ran}")
+
+
+def runs(encoder: Encoder, trial: Trial) -> list[str]:
+    """The sections that a forward runs, in order."""
+    ran: list[str] = []
+    for name in encoder.names:
+        encoder.section(name).register_forward_pre_hook(lambda *_, name=name: ran.append(name))
+    trial.run(encoder)
+    return ran
+
+
+@law(9, "equals its sections", examples=1)
+def equals_its_sections(trial: EncoderTrial) -> None:
+    """`encoder(x)` equals its stem, sections and head, run one after another, bit for bit."""
+    encoder = trial.encoder()
+    stream = encoder.stem(*trial.inputs.values())
+    for name in encoder.names:
+        stream = encoder.section(name)(stream)
+    expect_close("output", trial.run(encoder)["output"], encoder.head(stream))
+
+
+@law(9, "equals the original", examples=1)
+def equals_the_original(trial: EncoderTrial) -> None:
+    """`encoder(x)` equals what the original model computes from `x`, in evaluation mode."""
+    if trial.original is None:
+        raise NotApplicable("no original was given to compare with")
+    x = next(iter(trial.inputs.values()))
+    expected = trial.original.eval()(x)
+    expect_close("output", trial.run(trial.build().eval())["output"], expected, tolerance=1e-5)
+
+
+@law(9, "sites tell the truth", examples=1)
+def sites_tell_the_truth(trial: EncoderTrial) -> None:
+    """At every site the stream has the tokens and the width that the site says, every token its own coordinates, and
+    the frames of the input."""
+    encoder = trial.encoder()
+    stream: Tensor = encoder.stem(*trial.inputs.values())
+    frames = len(next(iter(trial.inputs.values())))
+    for site in encoder.sites:
+        stream = stream if site.name == "stem" else encoder.section(site.name)(stream)
+        found, expected = tuple(stream.shape), (frames, site.tokens, site.width)
+        expect(
+            found == expected, f"stream at {site.name!r}: expected (frame, token, channel) {expected}, found {found}"
+        )
+        places = len(set(zip(*site.axes.values(), strict=True)))
+        expect(
+            places == site.tokens - site.prefix,
+            f"site {site.name!r}: {site.tokens - site.prefix} tokens lie at {places} different coordinates",
+        )

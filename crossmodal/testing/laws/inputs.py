@@ -1,0 +1,65 @@
+"""The law of bad input: nothing broadcasts in silence, and every refusal says where, what and the numbers."""
+
+import re
+from collections.abc import Collection, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..law import Violation, law
+from ..trial import Trial, shapes
+
+Wrong = tuple[str, str, Tensor, tuple[str, ...]]
+"""What is wrong in words, the name of the argument, the wrong tensor, and the values that an error must name."""
+
+
+@law(12, "bad input is named", examples=4)
+def bad_input_is_named(trial: Trial) -> None:
+    """A wrong shape, width, dtype, device or number of frames raises an error that names the block, the argument and
+    both values; nothing broadcasts in silence."""
+    block = trial.woken()
+    for what, argument, tensor, values in wrong(trial, block):
+        try:
+            trial.run(block, **{argument: tensor})
+        except Exception as error:
+            must_name(what, error, "the block", block_names(block))
+            must_name(what, error, "an argument", trial.inputs)
+            for value in values:
+                must_name(what, error, "both values", [value])
+        else:
+            raise Violation(f"{what}: expected an error, found none")
+
+
+def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
+    """All that can be wrong with one argument; what a block has no number to compare with cannot."""
+    comparable = len(trial.inputs) > 1 or any(True for _ in block.parameters())
+    widths = trial.other is None or (shapes(trial.other()), repr(trial.other())) != (shapes(block), repr(block))
+    for name, tensor in trial.inputs.items():
+        frames, width = tensor.shape[0], tensor.shape[-1]
+        yield f"{name} without its first dimension", name, tensor[0], ()
+        yield f"{name} of whole numbers", name, tensor.long(), ()
+        if widths:
+            wider = torch.cat([tensor, tensor[..., :1]], dim=-1)
+            yield f"{name} of width {width + 1}", name, wider, (str(width), str(width + 1))
+            yield f"{name} of width 1", name, tensor[..., :1], (str(width), "1")
+        if comparable:
+            yield f"{name} in float64", name, tensor.double(), ("float32", "float64")
+            yield f"{name} on the meta device", name, tensor.to("meta"), (str(tensor.device), "meta")
+        if len(trial.inputs) > 1:
+            yield f"{name} of 1 frame", name, tensor[:1], (str(frames), "1")
+            yield f"{name} of {2 * frames} frames", name, torch.cat([tensor, tensor]), (str(frames), str(2 * frames))
+
+
+def block_names(block: nn.Module) -> set[str]:
+    """Names of the block, of the blocks inside it and of their bases; what torch calls its own says nothing."""
+    kinds = {kind for module in (block, *block.modules()) for kind in type(module).__mro__}
+    return {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] not in ("torch", "builtins")}
+
+
+def must_name(what: str, error: Exception, role: str, words: Collection[str]) -> None:
+    """Raises `Violation` where the message holds none of the words."""
+    if not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", str(error)) for word in words):
+        raise Violation(
+            f"{what}: expected an error that names {role} ({' or '.join(sorted(words))}), found "
+            f"{type(error).__name__}: {error}"
+        )

@@ -1,0 +1,69 @@
+"""The laws of keeping: a block survives saving, copying, and being built without data."""
+
+import copy
+import pickle
+
+import torch
+from torch import nn
+
+from ..law import NotApplicable, expect, expect_close, law
+from ..trial import Trial, shapes
+
+
+@law(13, "state_dict round trip")
+def state_dict_round_trip(trial: Trial) -> None:
+    """A block that loads the state_dict of another, strictly, computes what that one does."""
+    one, other = trial.woken(), trial.build().eval()
+    other.load_state_dict(one.state_dict())
+    agree(trial, "after load_state_dict", other, one)
+
+
+@law(13, "copies")
+def copies(trial: Trial) -> None:
+    """A deep copy and an unpickled block compute what the original does, and share nothing with it."""
+    block = trial.woken()
+    before = trial.run(block)
+    for how, twin in (("deepcopy", copy.deepcopy(block)), ("pickle", pickle.loads(pickle.dumps(block)))):
+        agree(trial, how, twin, block)
+        overwritten(twin)
+        for name, value in trial.run(block).items():
+            expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
+
+
+@law(13, "built on meta")
+def built_on_meta(trial: Trial) -> None:
+    """Built on the meta device, emptied and loaded (or loaded by assignment) equals built on the CPU: no table is
+    lost."""
+    here = trial.woken()
+    with torch.device("meta"):
+        emptied, assigned = trial.build().to("meta").to_empty(device="cpu"), trial.build().to("meta")
+    overwritten(emptied)
+    emptied.load_state_dict(here.state_dict())
+    agree(trial, "built on meta, emptied and loaded", emptied.eval(), here)
+    assigned.load_state_dict(here.state_dict(), assign=True)
+    agree(trial, "built on meta and loaded by assignment", assigned.eval(), here)
+
+
+@law(13, "repr shows the sizes", examples=3)
+def repr_shows_the_sizes(trial: Trial) -> None:
+    """Blocks whose weights differ in size differ in `repr`."""
+    if trial.other is None:
+        raise NotApplicable("one block alone was given")
+    one, other = trial.build(), trial.other()
+    if shapes(one) == shapes(other):
+        raise NotApplicable("its weights have the same sizes in blocks built for other widths")
+    expect(repr(one) != repr(other), f"two blocks, of {shapes(one)} and {shapes(other)}, both show as {one!r}")
+
+
+def agree(trial: Trial, how: str, found: nn.Module, expected: nn.Module) -> None:
+    """Raises `Violation` where two blocks disagree in any bit."""
+    outputs = trial.run(found)
+    for name, value in trial.run(expected).items():
+        expect_close(f"{name} {how}", outputs[name], value)
+
+
+def overwritten(block: nn.Module) -> None:
+    """Overwrites all parameters and buffers, with nan where there is one."""
+    with torch.no_grad():
+        for tensor in [*block.parameters(), *block.buffers()]:
+            tensor.fill_(torch.nan if tensor.is_floating_point() else 0)

@@ -1,0 +1,65 @@
+"""The laws of learning: what is trainable learns, what is frozen does not."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ...injection import fingerprint, freeze
+from ..law import NotApplicable, expect, law
+from ..trial import Trial, blended, differentiated, named, wake
+
+TRIES = 16
+
+
+@law(7, "every parameter learns", examples=6)
+def every_parameter_learns(trial: Trial) -> None:
+    """Once every zero-initialised scale has moved, every trainable parameter gets a gradient."""
+    learn(trial, lambda block: block)
+
+
+@law(7, "frozen means frozen", examples=1)
+def frozen_means_frozen(trial: Trial) -> None:
+    """Frozen, a block has the same fingerprint before and after a training step in training mode, and gets no
+    gradient."""
+    block = freeze(trial.build())
+    before = fingerprint(block)
+    training_step(trial, block)
+    still(block, before)
+
+
+def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
+    """Raises `Violation` where no draw of the weights lets a gradient reach every trainable parameter of a part."""
+    trainable = {name for name, parameter in trial.build().named_parameters() if parameter.requires_grad}
+    if not trainable:
+        raise NotApplicable("it has no trainable parameters")
+    deaf = set(trainable)
+    for attempt in range(TRIES):
+        # A ReLU may hide a parameter from one draw; no draw of many may miss it.
+        block = trial.build().train(attempt % 2 == 0)
+        wake(block)
+        of_part = {id(parameter) for parameter in part(block).parameters()}
+        names = {name for name, parameter in block.named_parameters() if id(parameter) in of_part}
+        _, gradients = differentiated(trial, block)
+        deaf = {name for name in deaf & names if not gradients[name].any()}
+        if not deaf:
+            return
+    expect(False, f"in {TRIES} draws of the weights no gradient but zero reached {', '.join(sorted(deaf))}")
+
+
+def training_step(trial: Trial, block: nn.Module) -> None:
+    """One step of gradient descent in training mode, on inputs that ask for gradients themselves."""
+    block.train()
+    optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
+    inputs = {name: tensor.clone().requires_grad_() for name, tensor in trial.inputs.items()}
+    outputs = [value for _, value in named(trial.call(block, inputs)) if value.requires_grad]
+    torch.autograd.backward([blended(value) for value in outputs])
+    optimizer.step()
+
+
+def still(frozen: nn.Module, before: str) -> None:
+    """Raises `Violation` where a frozen block got a gradient or is not what its fingerprint says."""
+    heard = [name for name, parameter in frozen.named_parameters() if parameter.grad is not None]
+    expect(not heard, f"frozen, it got gradients into {', '.join(heard[:3])}")
+    after = fingerprint(frozen)
+    expect(after == before, f"frozen, its fingerprint was {before[:12]}… and is {after[:12]}… after a training step")

@@ -1,0 +1,106 @@
+"""Laws of guidance: where a map lies, which shape it has, and what moves it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..law import NotApplicable, Violation, expect, expect_close, law
+from ..trial import Trial
+
+
+@dataclass(frozen=True)
+class GuidanceTrial(Trial):
+    """A trial of a guidance block; `band_of_token` where it was built for bands."""
+
+    band_of_token: tuple[int, ...] | None = None
+
+    def map(self, block: nn.Module, **changed: Tensor) -> Tensor:
+        """The one tensor that a guidance block returns."""
+        found = self.run(block, **changed)
+        expect(list(found) == ["output"], f"a guidance returns one map, this one returned {sorted(found)}")
+        return found["output"]
+
+    def kind(self, found: Tensor) -> str | None:
+        """Which guidance returns a map of this shape; `None` where none does."""
+        frames, tokens, channels = self.inputs["stream"].shape
+        spatial = "spatial" if self.band_of_token is None else "frequency"
+        kinds = {(1, channels): "channel", (tokens, 1): spatial, (1, 1): "temporal"}
+        return kinds.get((found.shape[1], found.shape[2])) if found.dim() == 3 and len(found) == frames else None
+
+
+@law(2, "range and shape")
+def range_and_shape(trial: GuidanceTrial) -> None:
+    """A map lies in [0, 1] and is `frame 1 channel`, `frame token 1` or `frame 1 1`, of the stream's dtype."""
+    block, stream = trial.woken(), trial.inputs["stream"]
+    for scale in (1.0, 1000.0):
+        found = trial.map(block, **{name: tensor * scale for name, tensor in trial.inputs.items()})
+        expect(
+            trial.kind(found) is not None,
+            f"map: expected (frame, 1, channel), (frame, token, 1) or (frame, 1, 1) of a stream {tuple(stream.shape)}, "
+            f"found {tuple(found.shape)}",
+        )
+        expect(found.dtype == stream.dtype, f"map: expected {stream.dtype}, found {found.dtype}")
+        in_unit_interval("map", found)
+
+
+def in_unit_interval(what: str, found: Tensor) -> None:
+    """Raises `Violation` where an entry lies outside [0, 1] or is not a number."""
+    outside = ~((found >= 0) & (found <= 1))
+    if outside.any():
+        raise Violation(f"{what}: expected values in [0, 1], found {found[outside][0].item():.6g}")
+
+
+@law(4, "token permutation")
+def token_permutation(trial: GuidanceTrial) -> None:
+    """The spatial map permutes with the tokens of the stream; channel and temporal maps do not move, nor does a
+    frequency map under permutations within a band."""
+    trial = trial.exact()
+    block, stream = trial.woken(), trial.inputs["stream"]
+    order = permutation_within(trial.band_of_token or (0,) * stream.shape[1])
+    before, after = trial.map(block), trial.map(block, stream=stream[:, order])
+    if trial.kind(before) is None:
+        raise NotApplicable(f"its map, {tuple(before.shape)}, is of no kind")
+    expected = before[:, order] if trial.kind(before) == "spatial" else before
+    expect_close(f"map of the tokens in order {order.tolist()}", after, expected, tolerance=1e-9)
+
+
+def permutation_within(groups: tuple[int, ...]) -> Tensor:
+    """A random order in which every position holds a member of the group that it held."""
+    group, order = torch.tensor(groups), torch.arange(len(groups))
+    for which in set(groups):
+        members = order[group == which]
+        order[group == which] = members[torch.randperm(len(members))]
+    return order
+
+
+@law(6, "constancy")
+def constancy(trial: GuidanceTrial) -> None:
+    """The spatial map is constant over channels, the channel map over tokens, the temporal map over both, and the
+    frequency map over all tokens of a band."""
+    found = trial.map(trial.woken())
+    kind = trial.kind(found)
+    expect(kind is not None, f"map: its shape {tuple(found.shape)} is constant over neither tokens nor channels")
+    for band in set(trial.band_of_token or ()) if kind == "frequency" else ():
+        tokens = found[:, torch.tensor(trial.band_of_token) == band]
+        expect_close(f"map of the tokens of band {band}", tokens, tokens[:, :1].expand_as(tokens), tolerance=1e-6)
+
+
+@law(6, "band equivariance")
+def band_equivariance(trial: GuidanceTrial) -> None:
+    """A tone that moves up one band moves the frequency map by one band."""
+    if trial.band_of_token is None:
+        raise NotApplicable("the factory takes no bands")
+    trial = trial.exact()
+    block, band = trial.woken(), torch.tensor(trial.band_of_token)
+    silence = torch.randn_like(trial.inputs["stream"][:, :1]).expand_as(trial.inputs["stream"])
+    tone = torch.randn_like(silence[:, :1])
+    for low in range(int(band.max())):
+        heard, moved = (
+            trial.map(block, stream=torch.where((band == at)[:, None], tone, silence)) for at in (low, low + 1)
+        )
+        for found, expected, what in (
+            (moved[:, band == low + 1][:, 0], heard[:, band == low][:, 0], f"map of band {low + 1} with a tone there"),
+            (moved[:, band == low][:, 0], heard[:, band == low + 1][:, 0], f"map of band {low} with a tone above"),
+        ):
+            expect_close(what, found, expected, tolerance=1e-9)

@@ -1,0 +1,81 @@
+"""The laws of pairings, asked over the sites of drawn hierarchies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..site import Site, grid_axes
+from . import laws
+from .laws.pairings import Pairing, PairingTrial
+from .report import Report
+from .suite import Suite, needed
+
+
+def check_pairing(pairing: Pairing) -> Report:
+    """Asks all laws of pairings of `pairing`, over the sites of two drawn hierarchies.
+
+    Their depths are equal, or one a multiple of the other, in every stage; blocks are whole or come in halves.
+
+    Sites that a pairing refuses with `ValueError` are drawn again. Raises `LawBroken` with the report where a law is
+    broken, `ImportError` without hypothesis.
+    """
+    return PAIRING.check(pairing)
+
+
+@dataclass(frozen=True)
+class PairingSizes:
+    """Depths of two hierarchies, stage by stage, and whether their blocks come in halves."""
+
+    depths: tuple[tuple[int, ...], tuple[int, ...]]
+    halves: bool
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"depths={self.depths[0]} and {self.depths[1]} halves={self.halves}"
+
+
+def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, tokens: int = 64) -> tuple[Site, ...]:
+    """The sites of an encoder with that many blocks a stage; between stages tokens halve and the width doubles."""
+    sites = [Site("stem", width, grid_axes(tokens, 1), part="stem")]
+    for stage, depth in enumerate(depths):
+        for block in range(depth):
+            for part in ("attention", "mlp") if halves else ("block",):
+                name = f"stages.{stage}.{block}.{part}"
+                sites.append(Site(name, width, grid_axes(tokens, 1), stage, block, part))
+        if stage < len(depths) - 1:
+            width, tokens = 2 * width, tokens // 2
+            sites.append(Site(f"stages.{stage}.merge", width, grid_axes(tokens, 1), stage, None, "merge"))
+    return tuple(sites)
+
+
+def pairing_sizes(_: PairingSizes) -> Any:
+    """A strategy of `PairingSizes`."""
+    st = needed("hypothesis.strategies")
+
+    def sizes(stages: Sequence[tuple[int, int]], swap: bool, halves: bool) -> PairingSizes:
+        shallow, deep = tuple(depth for depth, _ in stages), tuple(depth * times for depth, times in stages)
+        return PairingSizes((deep, shallow) if swap else (shallow, deep), halves)
+
+    stages = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), min_size=1, max_size=3)
+    return st.builds(sizes, stages, st.booleans(), st.booleans())
+
+
+def pairing_trial(pairing: Pairing, sizes: PairingSizes) -> PairingTrial:
+    """The sites of two streams; `ValueError` where the pairing refuses them."""
+    one, other = sizes.depths
+    sites = {
+        "one": hierarchy_sites(one, halves=sizes.halves),
+        "other": hierarchy_sites(other, halves=sizes.halves, width=6, tokens=16),
+    }
+    pairing(sites)
+    return PairingTrial(pairing, sites)
+
+
+PAIRING: Suite[Pairing, PairingSizes, PairingTrial] = Suite(
+    kind="pairing",
+    smallest=lambda _: PairingSizes(((1,), (1,)), halves=True),
+    sizes=pairing_sizes,
+    trial=pairing_trial,
+    laws=(laws.steps_run_every_section_once, laws.coupled_where_sites_agree),
+)
+"""What every pairing is asked."""

@@ -1,0 +1,60 @@
+"""What the laws said of one block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import indent
+from typing import Any, Literal
+
+from .law import Law
+
+Verdict = Literal["held", "broken", "not applicable", "exempt"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one law said.
+
+    - `words`: the shrunk example of a broken law, or why a law was not asked; empty where it held.
+    - `trials`: how many trials it looked at.
+    """
+
+    law: Law[Any]
+    verdict: Verdict
+    words: str = ""
+    trials: int = 0
+
+    def __str__(self) -> str:
+        head = f"{self.law.number:>2}  {self.law.name:<28} {self.verdict}"
+        if self.verdict == "held":
+            return f"{head} in {self.trials} trial{'s'[: self.trials != 1]}"
+        if self.verdict == "broken":
+            return f"{head}\n{indent(self.law.says, '      law: ')}\n{indent(self.words, '      ')}"
+        return f"{head}: {self.words}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcomes of all laws that are asked of one kind of block; `print` it."""
+
+    subject: str
+    outcomes: Sequence[Outcome]
+
+    def __str__(self) -> str:
+        return "\n".join([f"Laws of {self.subject}", *map(str, self.outcomes)])
+
+    def named(self, verdict: Verdict) -> tuple[str, ...]:
+        """Names of the laws with that verdict."""
+        return tuple(outcome.law.name for outcome in self.outcomes if outcome.verdict == verdict)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Names of the broken laws."""
+        return self.named("broken")
+
+
+class LawBroken(AssertionError):
+    """A block breaks laws; the message is the whole report, which is kept as `report`."""
+
+    def __init__(self, report: Report):
+        super().__init__(f"{', '.join(report.broken)}\n{report}")
+        self.report = report

@@ -1,0 +1,145 @@
+"""The numbers that trials are drawn from; every `smallest` finds the first that a factory takes."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Literal, TypeVar
+
+from ..site import Site, folded_axes, grid_axes, vector_axes
+from .suite import REFUSALS, described, needed
+
+Form = Literal["image", "folded", "sequence", "vector"]
+WIDTHS = (3, 2, 4, 8, 16, 32, 64)
+"""Widths that are tried in turn: a factory that takes 3 is taken to take any, the others to take multiples."""
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The tokens and the width of a site: an image, a spectrogram folded in two chunks, a sequence or a vector."""
+
+    form: Form
+    rows: int
+    columns: int
+    width: int
+    prefix: int = 0
+
+    def site(self, name: str) -> Site:
+        """A site of these sizes."""
+        axes = {
+            "image": lambda: grid_axes(self.rows, self.columns),
+            "folded": lambda: folded_axes(2 * self.rows, self.columns, chunks=2),
+            "sequence": lambda: {"time": tuple(range(self.rows * self.columns))},
+            "vector": vector_axes,
+        }[self.form]()
+        return Site(name, self.width, axes, prefix=self.prefix)
+
+    def __str__(self) -> str:
+        return f"{self.form} {self.rows}x{self.columns} width={self.width}" + f" prefix={self.prefix}" * bool(
+            self.prefix
+        )
+
+
+@dataclass(frozen=True)
+class GuidanceSizes:
+    """A stream on a folded grid, so that the tokens of a band lie apart, and a cue."""
+
+    clips: int
+    bands: int
+    columns: int
+    channels: int
+    cue_channels: int
+    seed: int = 0
+
+    @property
+    def band_of_token(self) -> tuple[int, ...]:
+        """The band of every token."""
+        return folded_axes(2 * self.bands, self.columns, chunks=2)["frequency"]
+
+    def __str__(self) -> str:
+        return (
+            f"clips={self.clips} tokens={len(self.band_of_token)} channels={self.channels} "
+            f"cue_channels={self.cue_channels} seed={self.seed}"
+        )
+
+
+@dataclass(frozen=True)
+class SiteSizes:
+    """The site of a stream, and that of its guide."""
+
+    clips: int
+    stream: Grid
+    guide: Grid
+    seed: int = 0
+
+    def sites(self, *, times: int = 1) -> tuple[Site, Site]:
+        """The sites of stream and guide; `times` as wide."""
+        wide = (replace(grid, width=times * grid.width) for grid in (self.stream, self.guide))
+        stream, guide = (grid.site(name) for grid, name in zip(wide, ("stream", "guide"), strict=True))
+        return stream, guide
+
+    def __str__(self) -> str:
+        return f"clips={self.clips} stream=({self.stream}) guide=({self.guide}) seed={self.seed}"
+
+
+def smallest(factory: object, candidates: Iterable[S], build: Callable[[S], object]) -> S:
+    """The first sizes at which `build` succeeds; `ValueError` with the last refusal where none does."""
+    refusal: Exception | None = None
+    for sizes in candidates:
+        try:
+            build(sizes)
+        except REFUSALS as error:
+            refusal = error
+        else:
+            return sizes
+    raise ValueError(f"{described(factory)}: takes none of the sizes that were tried; it last said: {refusal}")
+
+
+def guidance_candidates() -> Iterable[GuidanceSizes]:
+    """Sizes for a guidance factory."""
+    return (GuidanceSizes(2, 2, 1, channels, cue) for channels, cue in product(WIDTHS, WIDTHS))
+
+
+def site_candidates() -> Iterable[SiteSizes]:
+    """Sizes for a factory called with two sites: all widths, then all pairs of forms."""
+    forms: tuple[Form, ...] = ("image", "folded", "sequence", "vector")
+    for width, guide_width, form, guide in product(WIDTHS, WIDTHS, forms[:3], forms):
+        yield SiteSizes(2, Grid(form, 2, 2, width), Grid(guide, 2, 2, guide_width))
+
+
+def widths(first: int) -> Any:
+    """A strategy of small widths, all multiples of what the first one stands for; at least 2."""
+    unit = 1 if first == WIDTHS[0] else first
+    return needed("hypothesis.strategies").integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
+
+
+def guidance_sizes(first: GuidanceSizes) -> Any:
+    """A strategy of `GuidanceSizes`, given the first that a factory takes."""
+    st = needed("hypothesis.strategies")
+    return st.builds(
+        GuidanceSizes,
+        clips=st.integers(2, 3),
+        bands=st.integers(2, 4),
+        columns=st.integers(1, 3),
+        channels=widths(first.channels),
+        cue_channels=widths(first.cue_channels),
+        seed=st.integers(0, 999),
+    )
+
+
+def site_sizes(first: SiteSizes) -> Any:
+    """A strategy of `SiteSizes`, given the first that a factory takes; half of them share one site."""
+    st = needed("hypothesis.strategies")
+
+    def grids(width: int, *forms: Form) -> Any:
+        sides = {"rows": st.integers(2, 4), "columns": st.integers(1, 3)}
+        return st.builds(Grid, form=st.sampled_from(forms), **sides, width=widths(width), prefix=st.integers(0, 1))
+
+    streams = grids(first.stream.width, "image", "folded", "sequence")
+    guides = grids(first.guide.width, "image", "folded", "sequence", "vector")
+    pairs = st.one_of(streams.map(lambda one: (one, one)), st.tuples(streams, guides))
+
+    def sizes(clips: int, pair: tuple[Grid, Grid], seed: int) -> SiteSizes:
+        return SiteSizes(clips, *pair, seed=seed)
+
+    return st.builds(sizes, st.integers(2, 3), pairs, st.integers(0, 999))

@@ -1,0 +1,151 @@
+"""Suites: the laws that one kind of block is asked, over sizes that hypothesis draws and shrinks."""
+
+import difflib
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+
+from ..shapes import shape_checks
+from .law import Law, NotApplicable, Violation
+from .report import LawBroken, Outcome, Report
+from .trial import Trial
+
+
+class Sized(Protocol):
+    """Drawn numbers, and the seed of all that is random in a trial."""
+
+    @property
+    def seed(self) -> int: ...
+
+
+F = TypeVar("F")
+S = TypeVar("S", bound=Sized)
+T = TypeVar("T")
+
+REFUSALS = (ValueError, KeyError)
+"""What a factory raises of sizes that it does not take; such sizes are drawn again."""
+
+
+@dataclass(frozen=True)
+class Suite(Generic[F, S, T]):
+    """What one kind of block is asked.
+
+    - `kind`: in words, as in `"guidance"`.
+    - `smallest`: a factory → the smallest sizes that it takes; raises `ValueError` where it takes none.
+    - `sizes`: the smallest sizes → a hypothesis strategy of sizes.
+    - `trial`: a factory and sizes → a trial; the seed is set.
+    - `laws`: in the order of the report.
+    - `fits`: a trial → whether it holds a block of this kind at all; of kinds that can be told from their factory.
+    """
+
+    kind: str
+    smallest: Callable[[F], S]
+    sizes: Callable[[S], Any]
+    trial: Callable[[F, S], T]
+    laws: Sequence[Law[T]]
+    fits: Callable[[T], bool] = lambda _: False
+
+    def exemptions(self, factory: F) -> Mapping[str, str]:
+        """`laws_exempt` of the block: name of a law → why. `ValueError` for a name that no law has."""
+        trial = self.trial(factory, self.smallest(factory))
+        declared: Mapping[str, str] = getattr(trial.build(), "laws_exempt", {}) if isinstance(trial, Trial) else {}
+        names = [law.name for law in self.laws]
+        for name in declared:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+                raise ValueError(
+                    f"{described(factory)}: laws_exempt names {name!r}, as no law of {self.kind} is called; nearest: "
+                    f"{near[0]!r} (of {', '.join(names)})."
+                )
+        return declared
+
+    def ask(self, law: Law[T], factory: F) -> Outcome:
+        """What one law says of the blocks that a factory makes."""
+        with torch.random.fork_rng(devices=[]), shape_checks(True):
+            exempt = self.exemptions(factory)
+            return Outcome(law, "exempt", exempt[law.name]) if law.name in exempt else judged(law, self, factory)
+
+    def check(self, factory: F) -> Report:
+        """What all laws say. Raises `LawBroken`, with the report, where one is broken."""
+        report = Report(f"{described(factory)} ({self.kind})", [self.ask(law, factory) for law in self.laws])
+        if report.broken:
+            raise LawBroken(report)
+        return report
+
+
+def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
+    """Asks a law over drawn sizes; a broken one comes back with the smallest trial that breaks it."""
+    hypothesis, asked = needed("hypothesis"), 0
+
+    def attempt(sizes: S) -> None:
+        nonlocal asked
+        torch.manual_seed(sizes.seed)
+        try:
+            trial = suite.trial(factory, sizes)
+        except REFUSALS:
+            hypothesis.reject()
+        asked += 1
+        refuted(law, trial, sizes)
+
+    drawn = hypothesis.given(suite.sizes(suite.smallest(factory)))(attempt)
+    try:
+        quietly(hypothesis, law.examples)(drawn)()
+    except NotApplicable as reason:
+        return Outcome(law, "not applicable", str(reason))
+    except Violation as words:
+        return Outcome(law, "broken", str(words), asked)
+    except hypothesis.errors.Unsatisfiable:
+        return Outcome(law, "broken", "the factory refused all sizes that were drawn", asked)
+    return Outcome(law, "held", trials=asked)
+
+
+def refuted(law: Law[T], trial: T, sizes: object) -> None:
+    """Asks a law of one trial; whatever a block raises breaks the law, in words that begin with the sizes."""
+    try:
+        law(trial)
+    except NotApplicable:
+        raise
+    except Violation as words:
+        raise Violation(f"at {sizes}:\n{words}") from words
+    except Exception as error:
+        first = "\n".join(str(error).splitlines()[:8])
+        raise Violation(f"at {sizes}:\nit raised {type(error).__name__}: {first}") from error
+
+
+def quietly(hypothesis: Any, examples: int) -> Any:
+    """Settings that draw the same trials every time, print nothing and leave no files."""
+    return hypothesis.settings(
+        max_examples=examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+
+
+def needed(module: str) -> Any:
+    """Imports `hypothesis` or `pytest`; `ImportError` with the install command where it is missing."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as missing:
+        raise ImportError(
+            f'crossmodal.testing needs the package {module!r} ({missing}): pip install "crossmodal-blocks[testing]".'
+        ) from missing
+
+
+def described(factory: object) -> str:
+    """A factory in a few words, as in `Bottleneck(groups=1)`."""
+    if isinstance(factory, functools.partial):
+        given = [
+            *map(described, factory.args),
+            *(f"{name}={described(value)}" for name, value in factory.keywords.items()),
+        ]
+        return f"{described(factory.func)}({', '.join(given)})"
+    return getattr(factory, "__name__", None) or repr(factory)

@@ -1,0 +1,18 @@
+"""Every guidance keeps every law."""
+
+from functools import partial
+
+from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.testing import parametrize_laws
+
+
+@parametrize_laws(
+    ChannelGuidance,
+    partial(ChannelGuidance, reduction=1),
+    SpatialGuidance,
+    FrequencyGuidance,
+    SegmentGuidance,
+    partial(ClipGuidance, segments=3, hidden=2),
+)
+def test_laws(law):
+    law()
