@@ -1,4 +1,4 @@
-"""Unmodified models of torchvision and timm in small sizes, and an adapter whose residual depends on all that it gets."""
+"""Unmodified models of torchvision and timm in small sizes, an adapter, and a guide: what tests of injection share."""
 
 from functools import partial
 
@@ -10,6 +10,8 @@ from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
 from crossmodal.adapters import Adapted
+from crossmodal.injection import Injected, sites
+from crossmodal.site import Site
 
 PICTURE = torch.randn(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
 
@@ -63,3 +65,45 @@ class Whisper(nn.Module):
 
 
 silent = partial(Whisper, gate=0.0)
+
+GUIDE = Site("audio", 6, {"token": (0, 1, 2)})
+SOUND = torch.randn(2, 3, 6, generator=torch.Generator().manual_seed(1))
+
+# model, picture, a pattern, and one of the modules that it matches
+CASES = {
+    "vit": (vit, PICTURE[..., :32], "encoder.layers.encoder_layer_?.mlp", "encoder.layers.encoder_layer_1.mlp"),
+    "vit attention": (vit, PICTURE[..., :32], "**.self_attention", "encoder.layers.encoder_layer_1.self_attention"),
+    "swin": (swin, PICTURE, "features.3.*.mlp", "features.3.1.mlp"),
+    "convnext": (convnext, PICTURE, "features.1.*", "features.1.1"),
+    "timm swin": (timm_swin, PICTURE, "layers.*.blocks.*", "layers.1.blocks.0"),
+    "timm convnext": (timm_convnext, PICTURE, "stages.1.blocks.*", "stages.1.blocks.0"),
+    "timm vit": (timm_vit, PICTURE, "blocks.*.attn", "blocks.1.attn"),
+}
+
+
+def inject(model, picture, adapters, **options):
+    options = {"guide": GUIDE, "sites": sites(model, picture)} | options
+    return Injected(model, adapters, **options)
+
+
+class Recursive(nn.Module):
+    """Runs its one block inside itself, and calls whatever it is given in between."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x, between=None):
+        return self.block(x, 2, between)
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x, depth, between):
+        if between is not None:
+            between(x)
+        x = self.linear(x)
+        return self(x, depth - 1, None).tanh() if depth > 1 else x

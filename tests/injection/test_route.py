@@ -2,14 +2,10 @@
 
 import pytest
 import torch
-from third_party import PICTURE, Whisper, convnext, swin, timm_swin
+from third_party import GUIDE, PICTURE, SOUND, Whisper, convnext, swin, timm_swin
 from torch import nn
 
 from crossmodal.injection import Injected, sites
-from crossmodal.site import Site
-
-GUIDE = Site("audio", 6, {"token": (0, 1, 2)})
-SOUND = torch.randn(2, 3, 6)
 
 
 def inject(model, *patterns, example=PICTURE, **options):
