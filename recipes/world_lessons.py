@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossmodal.data.world import Truth, World
+from crossmodal.encoders.halves import PostNorm, PreNorm
 from crossmodal.injection import Encoder
 
 IGNORED = -100
@@ -42,11 +43,9 @@ def lesson(world: World, clips: Sequence[int], *, grids: Sequence[int] = (), eve
         seen = np.concatenate([truth.visible, truth.coloured], axis=1)[kept]
         places = {side: torch.from_numpy(_places(truth, side)[:, kept]) for side in grids}
         parts.append(Lesson(frames, sound, _float(seen), _float(truth.audible[kept]), places))
-    frames, wave, seen, heard, places = zip(*parts, strict=True)
-    return Lesson(
-        *(torch.cat(part) for part in (frames, wave, seen, heard)),
-        {side: torch.cat([place[side] for place in places], dim=1) for side in grids},
-    )
+    tensors = [torch.cat(part) for part in list(zip(*parts, strict=True))[:4]]
+    places = {side: torch.cat([part.places[side] for part in parts], dim=1) for side in grids}
+    return Lesson(*tensors, places)
 
 
 class Pupil(nn.Module):
@@ -107,7 +106,7 @@ def wake(encoder: Encoder) -> Encoder:
         for module in section.modules():
             if isinstance(module, nn.Linear):
                 module.reset_parameters()
-        if hasattr(section, "norm") and hasattr(section, "body"):
+        if isinstance(section, PreNorm | PostNorm):
             nn.init.constant_(section.norm.weight, 0.1 if name.endswith("attention") else 1.0)
     return encoder
 

@@ -89,10 +89,11 @@ def fitted(readout: nn.Module, train: Known, test: Known, *, epochs: int = 20, s
     """Trains `readout` on frozen features and returns its segment accuracy on `test`."""
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(readout.parameters(), lr=2e-3, weight_decay=0.01)
-    batches = len(train.event) // 250
+    size = min(250, len(train.event))
+    batches = len(train.event) // size
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * batches)
     for _ in range(epochs):
-        for rows in torch.randperm(len(train.event), generator=order)[: batches * 250].split(250):
+        for rows in torch.randperm(len(train.event), generator=order)[: batches * size].split(size):
             batch = Known(*(part[rows] for part in train))
             optimizer.zero_grad()
             F.cross_entropy(readout(batch), batch.event).backward()

@@ -8,5 +8,6 @@ from .scene import MOTIONS as MOTIONS
 from .scene import SHAPES as SHAPES
 from .scene import TEXTURES as TEXTURES
 from .scene import Cast as Cast
+from .scene import Knobs as Knobs
 from .scene import Track as Track
 from .truth import Truth as Truth
