@@ -12,9 +12,17 @@ from .event_data import EventData
 from .event_training import EventTraining
 from .named import resolve
 
+SCHEDULES = {
+    "tiny": {"trainer.max_epochs": 4, "optim.lr": 2e-3, "optim.decay": 0.5, "optim.every": 1},
+    "full_size": {"trainer.max_epochs": 50, "optim.lr": 5e-4, "optim.decay": 0.35, "optim.every": 3},
+}
+"""How a size is trained where nothing else is said: minutes on a laptop, or the released schedule of AVE."""
 
-def options(recipe: str) -> ArgumentParser:
-    """The parser of `fit` for one recipe."""
+TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5}
+
+
+def options(recipe: str, size: str = "tiny") -> ArgumentParser:
+    """The parser of `fit` for one recipe and size."""
     parser = ArgumentParser(prog="crossmodal ave fit", description="Trains a model of audio-visual events; tests it.")
     add = parser.add_argument
     add("--config", action="config", help="YAML file of any of these options, as --print_config shows them")
@@ -23,22 +31,23 @@ def options(recipe: str) -> ArgumentParser:
     add("--resume", type=bool, default=False, help="go on with the run --name from its last checkpoint")
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
     add("--recipe", type=str, default=recipe, help="dg_sct, dg_sct_released, lavish, or the path of your own function")
-    add("--size", type=str, default="tiny", help="tiny, full_size, or the path of your own function like them")
+    add("--size", type=str, default=size, help="tiny, full_size, or the path of your own function like them")
     parser.add_function_arguments(resolve(recipe), "model", skip={"visual", "audio"})
     parser.add_class_arguments(EventData, "data")
     parser.add_class_arguments(EventTraining, "optim", skip={"model"}, instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger", "callbacks"}, instantiate=False)
-    parser.set_defaults({"trainer.max_epochs": 6, "trainer.num_sanity_val_steps": 0})
-    parser.set_defaults({"trainer.enable_model_summary": False, "trainer.log_every_n_steps": 5})
+    parser.set_defaults(SCHEDULES.get(size, SCHEDULES["tiny"]))
+    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
     return parser
 
 
 def parse(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
-    """Parses the options of `fit`: first the recipe, from them or from the YAML file, for it decides on the others."""
+    """Parses the options of `fit`: first recipe and size, from them or a YAML file, for they decide on the others."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--recipe")
+    first.add_argument("--size")
     first.add_argument("--config", type=Path)
     early, _ = first.parse_known_args(argv)
     stored = yaml.safe_load(early.config.read_text(encoding="utf-8")) if early.config else {}
-    parser = options(early.recipe or stored.get("recipe", "dg_sct"))
+    parser = options(early.recipe or stored.get("recipe", "dg_sct"), early.size or stored.get("size", "tiny"))
     return parser, parser.parse_args(list(argv))

@@ -27,7 +27,7 @@ class EventData(pl.LightningDataModule):
         *,
         batch_size: int = 8,
         workers: int = 0,
-        clips: int = 2000,
+        clips: int = 800,
         held_out: int = 100,
         seed: int = 0,
         wave_rate: int = 32_000,

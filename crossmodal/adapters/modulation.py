@@ -55,8 +55,15 @@ class Modulation(nn.Module):
         return Modulated(stream * factor, maps)
 
     def extra_repr(self) -> str:
-        weights = [f"{name}={float(getattr(self, f'{name}_weight')):.4g}" for name in self.names]
+        weights = [f"{name}={shown(getattr(self, f'{name}_weight'))}" for name in self.names]
         return ", ".join([f"base={self.base:.4g}", *weights])
+
+
+def shown(weight: float | Tensor) -> str:
+    """A weight in four digits; of a tensor without one value to show, its shape."""
+    if isinstance(weight, Tensor) and (weight.is_meta or weight.numel() != 1):
+        return str(tuple(weight.shape))
+    return f"{weight.item() if isinstance(weight, Tensor) else weight:.4g}"
 
 
 def modulation_of(
@@ -93,7 +100,7 @@ class Modulations(nn.Module):
         maps: dict[str, Tensor] = {}
         for modulation in self.stages:
             stream, new = modulation(stream, cue)
-            maps |= new
+            maps.update(new)
         return Modulated(stream, maps)
 
 

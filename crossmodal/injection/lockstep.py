@@ -73,8 +73,9 @@ class Lockstep(nn.Module):
             for name, residual in coupling.residuals.items():
                 check_residual(residual, streams[name], f"coupler {step.coupler!r}")
                 streams[name] = streams[name] + residual
-            tapped |= {f"{name}.{at}": streams[name] for name, at in ends.items() if f"{name}.{at}" in taps}
-            maps |= {step.coupler: coupling.maps} if step.coupler else {}
+            tapped.update({f"{name}.{at}": streams[name] for name, at in ends.items() if f"{name}.{at}" in taps})
+            if step.coupler:
+                maps[step.coupler] = coupling.maps
         return Coupled(streams, maps, tapped)
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
