@@ -4,8 +4,8 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..derived import Derived
 from ..shapes import check_width, shaped
 from ..site import Site
 
@@ -40,10 +40,13 @@ class ResampledAlignment(nn.Module):
         - `mode`: `"bicubic"` (published) or `"bilinear"`, as `torch.nn.functional.interpolate` has them.
         """
         super().__init__()
-        if mode not in ("bicubic", "bilinear"):
+        if mode not in KERNELS:
             raise ValueError(f"ResampledAlignment: mode={mode!r} must be 'bicubic' or 'bilinear'.")
         self.guide_grid, self.grid = guide_grid, grid
         self.guide_prefix, self.prefix, self.mode = guide_prefix, prefix, mode
+        self.rows, self.columns = (
+            Derived(resize_matrix, old, new, mode) for old, new in zip(guide_grid, grid, strict=True)
+        )
         self.project = nn.Linear(guide_channels, channels)
 
     @shaped
@@ -92,19 +95,37 @@ class ResampledAlignment(nn.Module):
         return guide[:, self.guide_prefix :]
 
     def _axes(self, guide: Tensor) -> tuple[Tensor, Tensor]:
-        rows, columns = (
-            resize_matrix(old, new, self.mode).to(guide) for old, new in zip(self.guide_grid, self.grid, strict=True)
-        )
-        return rows, columns
+        return self.rows.on(guide.device).to(guide.dtype), self.columns.on(guide.device).to(guide.dtype)
 
     def extra_repr(self) -> str:
         return f"{self.guide_grid} → {self.grid}, mode={self.mode}"
 
 
-def resize_matrix(old: int, new: int, mode: str) -> Tensor:
-    """The `(new, old)` matrix of 1-d interpolation (half-pixel centres, not antialiased); its rows sum to one."""
-    identity = torch.eye(old, dtype=torch.float64)[None, None]
-    return F.interpolate(identity, (new, old), mode=mode, align_corners=False)[0, 0]
+def resize_matrix(old: int, new: int, mode: str, *, device: torch.device | None = None) -> Tensor:
+    """The `(new, old)` matrix of 1-d interpolation (half-pixel centres, not antialiased); its rows sum to one.
+
+    The same numbers as `torch.nn.functional.interpolate`, in float64; places beyond the border repeat it.
+    """
+    centre = (torch.arange(new, dtype=torch.float64, device=device)[:, None] + 0.5) * (old / new) - 0.5
+    place = centre.floor() + torch.arange(-1, 3, device=device)
+    weights = KERNELS[mode]((centre - place).abs())
+    empty = torch.zeros(new, old, dtype=torch.float64, device=device)
+    return empty.scatter_add(1, place.clamp(0, old - 1).long(), weights)
+
+
+def bilinear(distance: Tensor) -> Tensor:
+    """The weight of a neighbour at a distance: a triangle."""
+    return (1 - distance).clamp(min=0)
+
+
+def bicubic(distance: Tensor, sharpness: float = -0.75) -> Tensor:
+    """The weight of a neighbour at a distance: Keys' cubic convolution with torch's constant."""
+    near = ((sharpness + 2) * distance - (sharpness + 3)) * distance**2 + 1
+    far = ((distance - 5) * distance + 8) * distance * sharpness - 4 * sharpness
+    return torch.where(distance <= 1, near, far).where(distance < 2, 0)
+
+
+KERNELS = {"bilinear": bilinear, "bicubic": bicubic}
 
 
 def resampled_alignment(stream: Site, guide: Site, *, mode: str = "bicubic") -> ResampledAlignment:

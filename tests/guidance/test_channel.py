@@ -37,7 +37,7 @@ def test_a_reduction_that_does_not_divide_is_refused():
 
 
 def test_a_cue_of_another_batch_is_named():
-    with pytest.raises(TypeCheckError, match="(?s)ChannelGuidance.forward.*parameter 'cue'.*frame=2"):
+    with pytest.raises(TypeCheckError, match=r"(?s)ChannelGuidance\.forward.*parameter 'cue'.*frame=2"):
         ChannelGuidance(4, 3)(torch.zeros(2, 5, 4), torch.zeros(1, 3))
 
 

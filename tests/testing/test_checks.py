@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from typing import ClassVar
 
 import broken
 import pytest
@@ -38,13 +39,13 @@ from crossmodal.testing.trial import named
 class Positioned(broken.Ordered):
     """Depends on token order, and says so."""
 
-    laws_exempt = {"token permutation": "has positions"}
+    laws_exempt: ClassVar = {"token permutation": "has positions"}
 
 
 class Misspelt(broken.Ordered):
     """Exempts itself from a law that does not exist."""
 
-    laws_exempt = {"token permutations": "has positions"}
+    laws_exempt: ClassVar = {"token permutations": "has positions"}
 
 
 def test_an_exempt_block_is_not_asked_and_the_report_says_why():
@@ -54,7 +55,7 @@ def test_an_exempt_block_is_not_asked_and_the_report_says_why():
 
 
 def test_an_exemption_from_no_law_is_refused():
-    with pytest.raises(ValueError, match="Misspelt: laws_exempt names 'token permutations'.*nearest: 'token permutat"):
+    with pytest.raises(ValueError, match=r"Misspelt: laws_exempt names 'token permutations'.*nearest: 'token permutat"):
         check_guidance(Misspelt)
 
 

@@ -49,7 +49,7 @@ def span(block: nn.Module) -> Span:
     """Least and greatest factor that maps in [0, 1] can make."""
     least, greatest = 1.0, 1.0
     for modulation in parts(block):
-        weights = [float(getattr(modulation, f"{name}_weight")) for name in modulation.names]
+        weights = [torch.as_tensor(getattr(modulation, f"{name}_weight")).item() for name in modulation.names]
         low = modulation.base + sum(min(weight, 0.0) for weight in weights)
         high = modulation.base + sum(max(weight, 0.0) for weight in weights)
         ends = [one * other for one in (least, greatest) for other in (low, high)]

@@ -1,0 +1,82 @@
+"""Modulations, bottlenecks and adapters keep every law."""
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import nn
+
+from crossmodal.adapters import (
+    Bottleneck,
+    Gate,
+    GateThenNorm,
+    Modulation,
+    Modulations,
+    NormThenGate,
+    channel_and_spatial,
+    guided_adapter,
+    unmodulated,
+)
+from crossmodal.alignment import identity_alignment, learned_alignment, pooled_alignment
+from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.testing import ADAPTER, laws, parametrize_laws
+
+# What an adapter is made of is compiled on its own; the whole is compiled in two forms.
+UNCOMPILED = replace(ADAPTER, laws=[law for law in ADAPTER.laws if law is not laws.compiled])
+
+
+def in_the_paper(stream):
+    """Channel and spatial maps, then the temporal one."""
+    width = stream.width
+    guidance = {"channel": (ChannelGuidance(width, width), 0.3), "spatial": (SpatialGuidance(width, width), 0.05)}
+    temporal = ClipGuidance(width, width, segments=2, hidden=2)
+    return Modulations(Modulation(guidance), Modulation({"temporal": (temporal, 0.1)}))
+
+
+def few_shot(stream):
+    """All maps in one sum, their weights learned, base 1 - α."""
+    width = stream.width
+    kinds = {"channel": ChannelGuidance, "spatial": SpatialGuidance, "temporal": SegmentGuidance}
+    return Modulation({name: (kind(width, width), nn.Parameter(torch.tensor(0.2))) for name, kind in kinds.items()}, base=0.8)
+
+
+def band_wise(stream):
+    """Frequency guidance, on spectrograms alone."""
+    if stream.prefix:
+        raise ValueError("a leading token has no band")
+    bands = stream.axes["frequency"]
+    return Modulation({"frequency": (FrequencyGuidance(stream.width, stream.width, bands=bands), 0.05)})
+
+
+@parametrize_laws(in_the_paper, few_shot, band_wise, unmodulated)
+def test_modulations(law):
+    law()
+
+
+small = partial(Bottleneck, reduction=2, groups=1)
+
+
+@parametrize_laws(
+    small,
+    partial(small, before=nn.Identity, norm=nn.Identity, finish=GateThenNorm),
+    NormThenGate,
+    GateThenNorm,
+    Gate,
+)
+def test_bottlenecks(law):
+    law()
+
+
+@parametrize_laws(partial(guided_adapter, latents=2, modulation=channel_and_spatial, bottleneck=small))
+def test_the_default(law):
+    law()
+
+
+@parametrize_laws(
+    partial(guided_adapter, align=learned_alignment, latents=2, modulation=in_the_paper, bottleneck=small),
+    partial(guided_adapter, align=identity_alignment, latents=2, modulation=unmodulated),
+    partial(guided_adapter, align=pooled_alignment, latents=0, modulation=few_shot, bottleneck=small),
+    suite=UNCOMPILED,
+)
+def test_other_forms(law):
+    law()
