@@ -19,7 +19,6 @@ from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
-from crossmodal.metrics import majority_share
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
@@ -51,7 +50,7 @@ def fit(argv: Sequence[str]) -> None:
         trainer.fit(task, data, ckpt_path=run / CHECKPOINTS / "last.ckpt" if given.resume else None)
     if trainer.interrupted:
         raise KeyboardInterrupt(f"interrupted; go on with: crossmodal ave fit --name {name} --resume true")
-    best = torch.load(keep.best_model_path, map_location="cpu", weights_only=True)
+    best = torch.load(keep.best_model_path or keep.last_model_path, map_location="cpu", weights_only=True)
     task.load_state_dict({**task.state_dict(), **best["state_dict"]})
     save_adapters(model, run / ADAPTERS, **header(given, model))
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
@@ -129,11 +128,10 @@ def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: Event
     """Reads the test split once; prints and keeps its accuracy beside what the most frequent label would get."""
     with quietly():
         (found,) = trainer.test(task, data, verbose=False)
-    labels = torch.stack([data.split("test")[index].labels for index in range(len(data.split("test")))])
-    chance = majority_share(labels).item()
-    write_summary(run, test_accuracy=found["test_accuracy"], majority_accuracy=chance)
-    points = 100 * (found["test_accuracy"] - chance)
-    print(f"test accuracy      {100 * found['test_accuracy']:.1f} % of segments")
+    accuracy, chance = found["test_accuracy"], found["test_majority"]
+    write_summary(run, test_accuracy=accuracy, majority_accuracy=chance)
+    points = 100 * (accuracy - chance)
+    print(f"test accuracy      {100 * accuracy:.1f} % of segments")
     print(f"majority class     {100 * chance:.1f} %  ({points:+.1f} points)")
     print(f"written to         {run}/")
 

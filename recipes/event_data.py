@@ -18,7 +18,8 @@ class EventData(pl.LightningDataModule):
     - `clips`: training clips of the built-in world; validation and test have `held_out` each.
     - `seed`: of the built-in world.
     - `wave_rate`: samples a second of the stored waves of a data set.
-    - `preprocess`: what the model wants; the command line passes the model's.
+
+    Set `preprocess` to the model's before the first batch.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from torchmetrics import Metric
 from crossmodal.checkpoints import adapter_state
 from crossmodal.data import LabelledClip
 from crossmodal.heads import decode_events, event_loss
-from crossmodal.metrics import segment_counts
+from crossmodal.metrics import majority_share, segment_counts
 
 from .ave import AudioVisualEvents
 
@@ -62,6 +62,7 @@ class EventTraining(pl.LightningModule):
         self.model = model
         self.lr, self.decay, self.every, self.gate_loss = lr, decay, every, gate_loss
         self.accuracy = SegmentAccuracy()
+        self.tested: list[Tensor] = []
 
     def training_step(self, batch: LabelledClip, index: int) -> Tensor:
         """The four-term loss of one batch."""
@@ -76,6 +77,12 @@ class EventTraining(pl.LightningModule):
     def test_step(self, batch: LabelledClip, index: int) -> None:
         """Accuracy on the test split."""
         self._evaluate(batch, "test")
+        self.tested.append(batch.labels)
+
+    def on_test_epoch_end(self) -> None:
+        """What the most frequent label of the test split would get."""
+        self.log("test_majority", majority_share(torch.cat(self.tested)))
+        self.tested.clear()
 
     def configure_optimizers(self) -> Any:
         """Adam with a step schedule, on what is trained."""
