@@ -88,7 +88,7 @@ def predict(argv: Sequence[str]) -> None:
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run)
     model, _ = load_run(run)
-    print(f"{given.clip}, second by second, by {run} ({len(model.classes)} events: {', '.join(model.classes[:6])}…)")
+    print(f"{given.clip}, second by second, by {run} (it knows {len(model.classes)} events)")
     names, second = [*model.classes, "background"], 0
     for window in windows(read_clip(given.clip, model.preprocess)):
         with torch.inference_mode():
@@ -152,6 +152,7 @@ def quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         for hint in (
             ".*does not have many workers.*",
+            ".*smaller than the logging interval.*",
             ".*in eval mode at the start.*",
             ".*[Tt]reespec.*",
             ".*LeafSpec.*",
