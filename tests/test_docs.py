@@ -1,0 +1,167 @@
+"""The documentation: its Python runs, its links lead somewhere, and every public name is documented and on a page."""
+
+import doctest
+import inspect
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import yaml
+from markdown.extensions.toc import slugify
+
+import crossmodal
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+BLOCK = re.compile(r"^(?:<!-- no-test: (?P<reason>.+?) -->\n+)?```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+?)(?: \{ *#([\w-]+) *\})?$", re.MULTILINE)
+
+NOT_RUN: dict[str, int] = {}
+"""How many Python blocks of a page are marked `<!-- no-test: reason -->`."""
+
+
+class Block(NamedTuple):
+    """A fenced block of Python: where it starts, and why it does not run, if it does not."""
+
+    line: int
+    code: str
+    reason: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(text.count("\n", 0, found.start("code")), found["code"], found["reason"])
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=named)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The blocks of a page, in order, as one module in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType(f"page_{page.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)  # classes defined on a page can be pickled
+    torch.manual_seed(0)
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        if ">>> " in block.code:
+            run_session(block, page, vars(module))
+        else:
+            exec(compile("\n" * block.line + block.code, str(page), "exec"), vars(module))
+
+
+def run_session(block: Block, page: Path, namespace: dict[str, Any]) -> None:
+    # A blank line ends what is expected, as the closing fence does.
+    session = doctest.DocTestParser().get_doctest(
+        block.code + "\n", {}, f"{named(page)}:{block.line}", str(page), block.line
+    )
+    session.globs = namespace
+    said: list[str] = []
+    failed, _ = doctest.DocTestRunner(verbose=False).run(session, out=said.append, clear_globs=False)
+    assert not failed, "".join(said)
+
+
+def test_blocks_that_do_not_run_are_counted():
+    counted = Counter(named(page) for page in PAGES for block in blocks(page) if block.reason is not None)
+    assert dict(counted) == NOT_RUN
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path):
+    prose = FENCED.sub("", page.read_text(encoding="utf-8"))
+    for link in LINK.findall(prose):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{named(page)} links to {link}, which does not exist"
+        if anchor:
+            assert anchor in anchors(target), f"{named(page)} links to {link}; anchors there: {sorted(anchors(target))}"
+
+
+def anchors(page: Path) -> set[str]:
+    prose = FENCED.sub("", page.read_text(encoding="utf-8"))
+    return {given or slugify(title.replace("`", ""), "-") for title, given in HEADING.findall(prose)}
+
+
+def test_navigation_holds_every_page():
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+    listed = list(leaves(nav))
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+
+
+def leaves(nav: Any) -> Iterator[str]:
+    if isinstance(nav, str):
+        yield nav
+    else:
+        for entry in nav if isinstance(nav, list) else nav.values():
+            yield from leaves(entry)
+
+
+def public() -> dict[str, Any]:
+    """Classes and functions that a floor exports, by dotted name."""
+    found = {}
+    for floor in crossmodal.FLOORS:
+        module = import_module(f"crossmodal.{floor}")
+        for name, item in vars(module).items():
+            ours = isinstance(item, type | FunctionType) and item.__module__.startswith(module.__name__)
+            if ours and not name.startswith("_"):
+                found[f"{floor}.{name}"] = item
+    return found
+
+
+PUBLIC = public()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented_and_annotated(name: str):
+    item = PUBLIC[name]
+    assert item.__doc__, f"{name} has no docstring"
+    functions = {name: item} if isinstance(item, FunctionType) else methods(name, item)
+    for path, function in functions.items():
+        signature = inspect.signature(function)
+        bare = [
+            parameter.name
+            for parameter in list(signature.parameters.values())
+            if parameter.annotation is parameter.empty and parameter.name not in ("self", "cls")
+        ]
+        assert not bare, f"{path} does not annotate {bare}"
+        if not path.endswith("__init__"):
+            assert signature.return_annotation is not signature.empty, f"{path} does not annotate what it returns"
+            assert function.__doc__ or path.endswith("extra_repr"), f"{path} has no docstring"
+
+
+def methods(name: str, block: type) -> dict[str, Any]:
+    """What is called of a class: its constructor, and its public methods and properties."""
+    own = {key: getattr(item, "fget", item) for key, item in vars(block).items()}
+    wanted = {key: item for key, item in own.items() if key == "__init__" or not key.startswith("_")}
+    return {
+        f"{name}.{key}": item
+        for key, item in wanted.items()
+        if isinstance(item, FunctionType) and item.__name__ == key and item.__module__.startswith("crossmodal")
+    }
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_stand_on_a_page(name: str):
+    last = name.rpartition(".")[2]
+    pages = [page for page in DOCS.rglob("*.md") if re.search(rf"\b{last}\b", page.read_text(encoding="utf-8"))]
+    assert pages, f"crossmodal.{name} stands on no page of the documentation"
