@@ -1,15 +1,17 @@
 """Adapter-only files: what was trained, without the frozen encoders, and a header that says what it belongs to."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-HEADER = "crossmodal"
+HEADER, DIGEST = "crossmodal", "sha256"
 
 
 def frozen_prefixes(model: nn.Module) -> list[str]:
@@ -33,13 +35,17 @@ def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:
     """Writes the adapter state of `model` as safetensors, whole or not at all.
 
     - `header`: what the file belongs to, as in `recipe="recipes.dg_sct.dg_sct"`; `load_adapters` compares it.
+
+    Raises `OSError` where the file cannot be written.
     """
-    file = Path(file)
+    file, text = Path(file), json.dumps(header)
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter_state(model).items()}
     temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        save_file(state, temporary, metadata={HEADER: json.dumps(header)})
+        save_file(state, temporary, metadata={HEADER: text, DIGEST: _digest(text, state)})
         os.replace(temporary, file)
+    except SafetensorError as error:
+        raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,8 +53,9 @@ def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:
 def load_adapters(model: nn.Module, file: str | Path, **expected: str) -> None:
     """Loads what `save_adapters` wrote; the model is changed only after everything was found to fit.
 
-    Raises `FileNotFoundError`, or `ValueError` where the file is no adapter file, where its header differs from
-    `expected`, or where tensors are missing, left over, or of another shape or dtype; the message is a table.
+    Raises `FileNotFoundError`, or `ValueError` where the file is no adapter file or not as it was written, where its
+    header differs from `expected`, or where tensors are missing, left over, of another shape or dtype, or would go to
+    the meta device; the message is a table.
     """
     file = Path(file)
     header, state = _read(file)
@@ -74,12 +81,14 @@ def read_header(file: str | Path) -> dict[str, str]:
 
 
 def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """One line a tensor that is missing, left over, or of another shape or dtype."""
+    """One line a tensor that is missing, left over, of another shape or dtype, or on the meta device."""
     rows = [f"  {name}: missing from the file" for name in ours if name not in theirs]
     rows += [f"  {name}: in the file, not in the model" for name in theirs if name not in ours]
     for name in ours.keys() & theirs.keys():
         mine, given = ours[name], theirs[name]
-        if (mine.shape, mine.dtype) != (given.shape, given.dtype):
+        if mine.is_meta:
+            rows.append(f"  {name}: on the meta device here, where nothing can be kept; to_empty(device=...) first")
+        elif (mine.shape, mine.dtype) != (given.shape, given.dtype):
             rows.append(
                 f"  {name}: {given.dtype} {tuple(given.shape)} in the file, {mine.dtype} {tuple(mine.shape)} here"
             )
@@ -92,7 +101,20 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(file, framework="pt") as opened:
             metadata = opened.metadata() or {}
-            header = json.loads(metadata[HEADER])
-            return header, {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
+            text, promised = metadata[HEADER], metadata[DIGEST]
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        header = dict(json.loads(text))
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"load_adapters: {file} is no whole adapter file of crossmodal ({error}).") from error
+    if _digest(text, state) != promised:
+        raise ValueError(f"load_adapters: {file} is damaged: its tensors are not those written. Copy the file again.")
+    return header, state
+
+
+def _digest(header: str, state: Mapping[str, Tensor]) -> str:
+    """A hash over the header, and over name, dtype, shape and bytes of every tensor."""
+    digest = hashlib.sha256(header.encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
