@@ -83,7 +83,7 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
 
     def attempt(sizes: S) -> None:
         nonlocal asked
-        torch.manual_seed(sizes.seed)
+        torch.default_generator.manual_seed(sizes.seed)
         try:
             trial = suite.trial(factory, sizes)
         except REFUSALS:

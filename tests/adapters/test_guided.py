@@ -94,7 +94,7 @@ def test_what_its_parts_return_is_checked():
     stream, guide = torch.zeros(2, 6, 16), torch.zeros(2, 8, 5)
     with pytest.raises(TypeCheckError, match=r"GuidedAdapter\.forward returned a wrong residual: .*\(2, 1, 16\)"):
         guided_adapter(STREAM, GUIDE, bottleneck=lambda width: Broadcasting())(stream, guide)
-    with pytest.raises(TypeCheckError, match=r"GuidedAdapter\.forward returned a wrong maps\['spatial'\]: .*\(2, 5, 1\)"):
+    with pytest.raises(TypeCheckError, match=r"forward returned a wrong maps\['spatial'\]: .*\(2, 5, 1\)"):
         guided_adapter(STREAM, GUIDE, modulation=lambda site: Overwide())(stream, guide)
 
 

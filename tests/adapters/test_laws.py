@@ -37,7 +37,8 @@ def few_shot(stream):
     """All maps in one sum, their weights learned, base 1 - α."""
     width = stream.width
     kinds = {"channel": ChannelGuidance, "spatial": SpatialGuidance, "temporal": SegmentGuidance}
-    return Modulation({name: (kind(width, width), nn.Parameter(torch.tensor(0.2))) for name, kind in kinds.items()}, base=0.8)
+    guidance = {name: (kind(width, width), nn.Parameter(torch.tensor(0.2))) for name, kind in kinds.items()}
+    return Modulation(guidance, base=0.8)
 
 
 def band_wise(stream):

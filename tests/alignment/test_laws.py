@@ -1,17 +1,20 @@
 """Every alignment keeps every law."""
 
+from dataclasses import replace
 from functools import partial
 
 from crossmodal.alignment import identity_alignment, learned_alignment, pooled_alignment, resampled_alignment
-from crossmodal.testing import parametrize_laws
+from crossmodal.testing import ALIGNMENT, laws, parametrize_laws
+
+
+@parametrize_laws(learned_alignment, resampled_alignment, pooled_alignment, identity_alignment)
+def test_laws(law):
+    law()
 
 
 @parametrize_laws(
-    learned_alignment,
-    resampled_alignment,
     partial(resampled_alignment, mode="bilinear"),
-    pooled_alignment,
-    identity_alignment,
+    suite=replace(ALIGNMENT, laws=[laws.aligned_to_the_stream, laws.frames_do_not_leak, laws.fast_equals_direct]),
 )
-def test_laws(law):
+def test_laws_of_the_other_interpolation(law):
     law()

@@ -45,9 +45,7 @@ def test_the_factory_reads_both_sites():
 
 
 def test_another_grid_is_refused_in_words():
-    words = (
-        "LearnedAlignment: guide has 5 tokens, but the token mixer was learned for 4: keep that grid, or"
-    )
+    words = "LearnedAlignment: guide has 5 tokens, but the token mixer was learned for 4: keep that grid, or"
     block = LearnedAlignment(4, 3, 2, 6)
     for ask in (block, block.pooled, lambda guide: block.attend(torch.zeros(1, 1, 6), guide)):
         with pytest.raises(ValueError, match=words):

@@ -70,9 +70,7 @@ def test_another_mode_is_refused():
 
 def test_another_grid_is_refused_in_words():
     block = built((2, 3), (4, 4), "bicubic", 0, guide_prefix=1)
-    words = (
-        r"guide has 6 tokens, but guide_grid=\(2, 3\) and guide_prefix=1 make 7: build it from the site"
-    )
+    words = r"guide has 6 tokens, but guide_grid=\(2, 3\) and guide_prefix=1 make 7: build it from the site"
     for ask in (block, block.pooled, lambda guide: block.attend(torch.zeros(1, 1, 4).double(), guide)):
         with pytest.raises(ValueError, match=words):
             ask(torch.zeros(2, 6, 3).double())

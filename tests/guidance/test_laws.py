@@ -8,7 +8,6 @@ from crossmodal.testing import parametrize_laws
 
 @parametrize_laws(
     ChannelGuidance,
-    partial(ChannelGuidance, reduction=1),
     SpatialGuidance,
     FrequencyGuidance,
     SegmentGuidance,

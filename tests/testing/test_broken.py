@@ -20,12 +20,12 @@ from crossmodal.testing import (
     Violation,
     check_adapter,
     check_attention,
-    check_encoder,
     check_guidance,
     check_lockstep,
     check_pairing,
     laws,
 )
+from crossmodal.testing.encoder import ENCODER, LOCKSTEP, Whole
 
 
 def quick(suite):
@@ -145,6 +145,14 @@ def test_bottlenecks():
     assert "identity at initialisation" in report.broken
 
 
+def quick_encoder(encoder, x, *, original=None):
+    return quick(ENCODER).check(Whole(encoder, {"input": x}, original))
+
+
+def quick_lockstep(model, inputs):
+    return quick(LOCKSTEP).check(Whole(model, inputs))
+
+
 def rebuilt(encoder, *, kind=Encoder, wrap=lambda section: section, sites=None):
     """A toy encoder of another kind, its first section wrapped."""
     first, *others = encoder.names
@@ -155,19 +163,19 @@ def rebuilt(encoder, *, kind=Encoder, wrap=lambda section: section, sites=None):
 def test_encoders():
     x, sound = torch.randn(3, 8, 3), toy_encoder()
     unchecked = {"bad input is named"}  # the toy's stem is a bare nn.Linear
-    assert set(report_of(check_encoder, sound, x).broken) == unchecked
+    assert set(report_of(quick_encoder, sound, x).broken) == unchecked
     twice = rebuilt(sound, kind=broken.RunsTwice)
-    assert set(report_of(check_encoder, twice, x).broken) == unchecked | {
+    assert set(report_of(quick_encoder, twice, x).broken) == unchecked | {
         "sections once and in order",
         "equals its sections",
     }
     drifting = rebuilt(sound, wrap=broken.Drifting)
-    assert set(report_of(check_encoder, drifting, x).broken) == unchecked | {"frozen means frozen"}
+    assert set(report_of(quick_encoder, drifting, x).broken) == unchecked | {"frozen means frozen"}
     lying = rebuilt(sound, sites=[replace(sound.sites[0], width=5), *sound.sites[1:]])
-    assert set(report_of(check_encoder, lying, x).broken) == unchecked | {"sites tell the truth"}
-    other = report_of(check_encoder, sound, x, original=toy_encoder())
+    assert set(report_of(quick_encoder, lying, x).broken) == unchecked | {"sites tell the truth"}
+    other = report_of(quick_encoder, sound, x, original=toy_encoder())
     assert set(other.broken) == unchecked | {"equals the original"}
-    assert "equals the original" not in report_of(check_encoder, sound, x, original=sound).broken
+    assert "equals the original" not in report_of(quick_encoder, sound, x, original=sound).broken
 
 
 def lockstep(kind, *, factory=ToyAdapter, wrap=lambda section: section):
@@ -192,7 +200,7 @@ def lockstep(kind, *, factory=ToyAdapter, wrap=lambda section: section):
 )
 def test_lockstep(build, expected):
     inputs = {"visual": torch.randn(3, 8, 3), "audio": torch.randn(3, 8, 3)}
-    assert set(report_of(check_lockstep, build(), inputs).broken) == expected
+    assert set(report_of(quick_lockstep, build(), inputs).broken) == expected
 
 
 class Deaf(ToyAdapter):

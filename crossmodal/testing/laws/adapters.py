@@ -21,7 +21,7 @@ class AdapterTrial(Trial):
     stream: Site | None = None
 
 
-@law(1, "identity at initialisation")
+@law(1, "identity at initialisation", examples=5)
 def silent_at_initialisation(trial: Trial) -> None:
     """As built, in evaluation and in training mode, the residual is zero, bit for bit."""
     for training in (False, True):

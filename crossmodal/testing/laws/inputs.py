@@ -13,7 +13,7 @@ Wrong = tuple[str, str, Tensor, tuple[str, ...]]
 """What is wrong in words, the name of the argument, the wrong tensor, and the values that an error must name."""
 
 
-@law(12, "bad input is named", examples=4)
+@law(12, "bad input is named", examples=3)
 def bad_input_is_named(trial: Trial) -> None:
     """A wrong shape, width, dtype, device or number of frames raises an error that names the block, the argument and
     both values; nothing broadcasts in silence."""

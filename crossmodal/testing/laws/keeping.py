@@ -10,7 +10,7 @@ from ..law import NotApplicable, expect, expect_close, law
 from ..trial import Trial, shapes
 
 
-@law(13, "state_dict round trip")
+@law(13, "state_dict round trip", examples=4)
 def state_dict_round_trip(trial: Trial) -> None:
     """A block that loads the state_dict of another, strictly, computes what that one does."""
     one, other = trial.woken(), trial.build().eval()
@@ -18,7 +18,7 @@ def state_dict_round_trip(trial: Trial) -> None:
     agree(trial, "after load_state_dict", other, one)
 
 
-@law(13, "copies")
+@law(13, "copies", examples=4)
 def copies(trial: Trial) -> None:
     """A deep copy and an unpickled block compute what the original does, and share nothing with it."""
     block = trial.woken()
@@ -30,7 +30,7 @@ def copies(trial: Trial) -> None:
             expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
 
 
-@law(13, "built on meta")
+@law(13, "built on meta", examples=4)
 def built_on_meta(trial: Trial) -> None:
     """Built on the meta device, emptied and loaded (or loaded by assignment) equals built on the CPU: no table is
     lost."""
@@ -44,7 +44,7 @@ def built_on_meta(trial: Trial) -> None:
     agree(trial, "built on meta and loaded by assignment", assigned.eval(), here)
 
 
-@law(13, "repr shows the sizes", examples=3)
+@law(13, "repr shows the sizes", examples=2)
 def repr_shows_the_sizes(trial: Trial) -> None:
     """Blocks whose weights differ in size differ in `repr`."""
     if trial.other is None:

@@ -12,7 +12,7 @@ from ..trial import Trial, blended, differentiated, named, wake
 TRIES = 16
 
 
-@law(7, "every parameter learns", examples=6)
+@law(7, "every parameter learns", examples=4)
 def every_parameter_learns(trial: Trial) -> None:
     """Once every zero-initialised scale has moved, every trainable parameter gets a gradient."""
     learn(trial, lambda block: block)
