@@ -9,49 +9,46 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from crossmodal.checkpoints import load_adapters, read_header, save_adapters
+from crossmodal.checkpoints import adapter_state, load_adapters, read_header, save_adapters
+from crossmodal.checkpoints.adapters import differences
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
+from .epochs import Reseeded
 from .event_data import EventData
 from .event_training import EventTraining
 from .metrics_file import MetricsFile
 from .named import resolve
-from .runs import ADAPTERS, CONFIG, find_run, new_run, versions, write_summary, write_text
+from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 
 CHECKPOINTS = "checkpoints"
 
 
 def fit(argv: Sequence[str]) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
-    parser, given = parse(argv)
-    name = given.name or time.strftime("ave-%Y%m%d-%H%M%S")
-    run = new_run(given.runs, name, resume=given.resume)
+    parser, given = asked(argv)
+    run = find_place(given.runs, given.name or time.strftime("ave-%Y%m%d-%H%M%S"), resume=given.resume)
     announce(given, run)
     pl.seed_everything(given.seed, workers=True, verbose=False)
     arguments = parser.instantiate(given)
     data, model = arguments.data, build(arguments, arguments.data.classes)
     data.preprocess = model.preprocess
-    write_text(run / CONFIG, parser.dump(given.clone(), skip_none=False))
     task = EventTraining(model, **vars(arguments.optim))
-    keep = ModelCheckpoint(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", save_last=True)
+    last = last_checkpoint(run, task) if given.resume else None
+    new_run(run)
+    write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_none=False))
     started = time.monotonic()
-    with quietly():
-        trainer = pl.Trainer(**vars(arguments.trainer), logger=MetricsFile(run / "metrics.csv"), callbacks=[keep])
-        trainer.fit(task, data, ckpt_path=run / CHECKPOINTS / "last.ckpt" if given.resume else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt(f"interrupted; go on with: crossmodal ave fit --name {name} --resume true")
-    best = torch.load(keep.best_model_path or keep.last_model_path, map_location="cpu", weights_only=True)
-    task.load_state_dict({**task.state_dict(), **best["state_dict"]})
+    trainer = train(run, task, arguments, last)
     save_adapters(model, run / ADAPTERS, **header(given, model))
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
     write_summary(
@@ -63,6 +60,50 @@ def fit(argv: Sequence[str]) -> None:
         versions=versions(),
     )
     report_test(run, trainer, task, data)
+
+
+def asked(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
+    """The options of `fit`; those of a run that resumes are its own where nothing else is said."""
+    parser, given = parse(argv)
+    if not given.resume:
+        return parser, given
+    if given.name is None:
+        raise ValueError("ave fit: --resume goes on with one run: say which by --name.")
+    stored = find_place(given.runs, given.name, resume=True) / CONFIG
+    return parse(["--config", str(stored), *argv])
+
+
+def last_checkpoint(run: Path, task: EventTraining) -> Path | None:
+    """Where a run goes on; `None`, from the start, where no epoch was finished. `ValueError` for another model."""
+    last = run / CHECKPOINTS / "last.ckpt"
+    if not last.is_file():
+        return None
+    try:
+        stored = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise ValueError(f"run {run} cannot be resumed: {last} is damaged ({error}); start it anew.") from error
+    rows = differences({f"model.{name}": tensor for name, tensor in adapter_state(task.model).items()}, stored)
+    if rows:
+        raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
+    return last
+
+
+def train(run: Path, task: EventTraining, arguments: Namespace, last: Path | None) -> pl.Trainer:
+    """Trains `task`, which then holds the weights that validated best."""
+    best = ModelCheckpoint(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
+    # not save_last=True, which skips epochs that are not the best so far
+    newest = ModelCheckpoint(run / CHECKPOINTS, "last", enable_version_counter=False)
+    with quietly():
+        callbacks = [Reseeded(arguments.seed), best, newest]
+        trainer = pl.Trainer(**vars(arguments.trainer), logger=MetricsFile(run / "metrics.csv"), callbacks=callbacks)
+        try:
+            trainer.fit(task, arguments.data, ckpt_path=last, weights_only=True)
+        except SystemExit:  # how Lightning leaves when it is interrupted
+            again = f"crossmodal ave fit --name {run.name} --runs {run.parent} --resume true"
+            raise KeyboardInterrupt(f"interrupted; go on with: {again}") from None
+    kept = torch.load(best.best_model_path or newest.best_model_path, map_location="cpu", weights_only=True)
+    task.load_state_dict({**task.state_dict(), **kept["state_dict"]})
+    return trainer
 
 
 def test(argv: Sequence[str]) -> None:
@@ -153,6 +194,7 @@ def quietly() -> Iterator[None]:
         for hint in (
             ".*does not have many workers.*",
             ".*smaller than the logging interval.*",
+            ".*exists and is not empty.*",
             ".*in eval mode at the start.*",
             ".*[Tt]reespec.*",
             ".*LeafSpec.*",

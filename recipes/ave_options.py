@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import yaml
@@ -48,6 +49,17 @@ def parse(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
     first.add_argument("--size")
     first.add_argument("--config", type=Path)
     early, _ = first.parse_known_args(argv)
-    stored = yaml.safe_load(early.config.read_text(encoding="utf-8")) if early.config else {}
+    stored = read_options(early.config) if early.config else {}
     parser = options(early.recipe or stored.get("recipe", "dg_sct"), early.size or stored.get("size", "tiny"))
     return parser, parser.parse_args(list(argv))
+
+
+def read_options(file: Path) -> dict[str, Any]:
+    """What a YAML file of options holds; `ValueError` where it is none."""
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"--config {file} is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"--config {file} holds no options; --print_config shows what they look like.")
+    return found

@@ -35,7 +35,7 @@ def copy(argv: Sequence[str]) -> None:
     if not folder.name.isidentifier():
         raise ValueError(f"copy: {folder.name!r} cannot be imported: choose a name of letters, digits and _.")
     here, names = Path(__file__).parent, RECIPES[given.recipe]
-    present = [file.name for name in names if (file := folder / f"{name}.py").exists()]
+    present = [file.name for name in (*names, "__init__", "__main__") if (file := folder / f"{name}.py").exists()]
     if present:
         raise FileExistsError(f"copy: {folder}/ has {', '.join(present)} already: nothing was copied; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,9 @@ MAIN = '''"""`python -m` this package: fit, test or predict."""
 
 import sys
 
+from recipes.__main__ import chosen, in_words
+
 from . import ave_commands
 
-getattr(ave_commands, sys.argv[1])(sys.argv[2:])
+sys.exit(in_words(lambda: chosen(ave_commands, sys.argv[1:])))
 '''

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytorch_lightning as pl
-from torch.utils.data import DataLoader, Dataset
+import torch
+from torch.utils.data import DataLoader
 
 from crossmodal.data import AVE, LabelledClip, Preprocess
 from crossmodal.data.world import World
+
+from .epochs import EpochShuffle
 
 
 class EventData(pl.LightningDataModule):
@@ -16,7 +19,7 @@ class EventData(pl.LightningDataModule):
     - `batch_size`: clips a step.
     - `workers`: processes that read ahead.
     - `clips`: training clips of the built-in world; validation and test have `held_out` each.
-    - `seed`: of the built-in world.
+    - `seed`: of the built-in world, and of the order of the training clips.
     - `wave_rate`: samples a second of the stored waves of a data set.
 
     Set `preprocess` to the model's before the first batch.
@@ -63,11 +66,12 @@ class EventData(pl.LightningDataModule):
         return self._loader("test")
 
     def _loader(self, split: str, *, shuffle: bool = False) -> DataLoader[LabelledClip]:
-        clips: Dataset[LabelledClip] = self.split(split)
+        clips = self.split(split)
         return DataLoader(
             clips,
             self.batch_size,
-            shuffle=shuffle,
+            sampler=EpochShuffle(clips, self.seed) if shuffle else None,
+            generator=torch.Generator(),  # one that no other draw moves
             drop_last=shuffle and len(clips) > self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

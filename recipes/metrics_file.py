@@ -27,6 +27,7 @@ class MetricsFile(Logger):
                 self.rows = [
                     {name: value for name, value in row.items() if value != ""} for row in csv.DictReader(opened)
                 ]
+        self.carried_on = bool(self.rows)
 
     @property
     def name(self) -> str:
@@ -44,9 +45,11 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Adds a row, after dropping rows of later steps that a resumed run takes again."""
+        """Adds a row; the first of a resumed run drops those of steps that it takes again."""
         step = len(self.rows) if step is None else step
-        self.rows = [row for row in self.rows if int(row["step"]) <= step]
+        if self.carried_on:
+            self.rows = [row for row in self.rows if int(row["step"]) < step]
+            self.carried_on = False
         self.rows.append({"step": step, **metrics})
 
     @rank_zero_only

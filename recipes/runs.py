@@ -19,18 +19,22 @@ def write_text(file: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def new_run(runs: Path, name: str, *, resume: bool) -> Path:
-    """The folder of a run that begins, or goes on where `resume` says so; in words where it cannot."""
+def find_place(runs: Path, name: str, *, resume: bool) -> Path:
+    """The folder of a run that is to begin, or to go on where `resume` says so; in words where it cannot."""
     run = runs / name
     if resume and not (run / CONFIG).is_file():
         raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
     if not resume and run.exists():
-        raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume.")
+        raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume true.")
+    return run
+
+
+def new_run(run: Path) -> None:
+    """Makes the folder of a run, if there is none; in words where it cannot."""
     try:
-        run.mkdir(parents=True, exist_ok=resume)
+        run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
-    return run
 
 
 def find_run(runs: Path, run: Path | None) -> Path:
