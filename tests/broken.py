@@ -1,5 +1,7 @@
 """Blocks that each break one law and keep the others: a law that cannot fail is worthless."""
 
+import itertools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -89,6 +91,15 @@ class Peeking(SegmentGuidance):
     def forward(self, stream, cue):
         found = super().forward(stream, cue)
         return found + 0 if cue.sum() > 0 else found
+
+
+class Whimsical(SegmentGuidance):
+    """Answers the fifth call of all otherwise: an error that does not come back."""
+
+    calls = itertools.count(1)
+
+    def forward(self, stream, cue):
+        return super().forward(stream, cue) * (0.5 if next(self.calls) == 5 else 1)
 
 
 class Unchecked(nn.Module):

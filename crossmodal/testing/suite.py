@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from ..shapes import shape_checks
+from . import laws
 from .law import Law, NotApplicable, Violation
 from .report import LawBroken, Outcome, Report
 from .trial import Trial
@@ -53,13 +54,13 @@ class Suite(Generic[F, S, T]):
         """`laws_exempt` of the block: name of a law → why. `ValueError` for a name that no law has."""
         trial = self.trial(factory, self.smallest(factory))
         declared: Mapping[str, str] = getattr(trial.build(), "laws_exempt", {}) if isinstance(trial, Trial) else {}
-        names = [law.name for law in self.laws]
+        names = sorted({law.name for law in vars(laws).values() if isinstance(law, Law)})
         for name in declared:
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"{described(factory)}: laws_exempt names {name!r}, as no law of {self.kind} is called; nearest: "
-                    f"{near[0]!r} (of {', '.join(names)})."
+                    f"{described(factory)}: laws_exempt names {name!r}, as no law is called; nearest: {near[0]!r} (of "
+                    f"{', '.join(names)})."
                 )
         return declared
 
@@ -98,6 +99,8 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
         return Outcome(law, "not applicable", str(reason))
     except Violation as words:
         return Outcome(law, "broken", str(words), asked)
+    except hypothesis.errors.Flaky:
+        return Outcome(law, "broken", "the same trial broke it once, and once it did not", asked)
     except hypothesis.errors.Unsatisfiable:
         return Outcome(law, "broken", "the factory refused all sizes that were drawn", asked)
     return Outcome(law, "held", trials=asked)

@@ -110,7 +110,8 @@ def differentiated(
 
 def blended(value: Tensor) -> Tensor:
     """A number that every entry of `value` moves, none as its neighbour does."""
-    return (value * torch.arange(1, value.numel() + 1, dtype=value.dtype).cos().view(value.shape)).sum()
+    places = torch.arange(1, value.numel() + 1, dtype=value.dtype, device=value.device)
+    return (value * places.cos().view(value.shape)).sum()
 
 
 def shapes(block: nn.Module) -> list[tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import pytest
 import torch
 from torch import nn
 
@@ -19,7 +20,9 @@ from crossmodal.adapters import (
 )
 from crossmodal.alignment import identity_alignment, learned_alignment, pooled_alignment
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
-from crossmodal.testing import ADAPTER, laws, parametrize_laws
+from crossmodal.site import Site, grid_axes
+from crossmodal.testing import ADAPTER, Trial, laws, parametrize_laws
+from crossmodal.testing.trial import differentiated
 
 # What an adapter is made of is compiled on its own; the whole is compiled in two forms.
 UNCOMPILED = replace(ADAPTER, laws=[law for law in ADAPTER.laws if law is not laws.compiled])
@@ -71,6 +74,20 @@ def test_bottlenecks(law):
 @parametrize_laws(partial(guided_adapter, latents=2, modulation=channel_and_spatial, bottleneck=small))
 def test_the_default(law):
     law()
+
+
+@pytest.mark.slow
+def test_the_default_compiled_by_inductor():
+    """A minute: the default backend, forward and backward, in training mode."""
+    torch.manual_seed(0)
+    stream, guide = Site("stream", 8, grid_axes(2, 3)), Site("guide", 6, grid_axes(2, 2))
+    block = guided_adapter(stream, guide, latents=2, bottleneck=small)
+    trial = Trial.of(block, stream=torch.randn(2, 6, 8), guide=torch.randn(2, 4, 6)).exact()
+    block = trial.woken().train()
+    expected, found = (
+        differentiated(trial, block, call) for call in (trial.call, torch.compile(trial.call, fullgraph=True))
+    )
+    torch.testing.assert_close(found, expected)
 
 
 @parametrize_laws(

@@ -73,6 +73,11 @@ def test_guidance_that_cannot_be_compiled_whole():
     assert report_of(check_guidance, broken.Peeking).broken == ("compiled",)
 
 
+def test_guidance_that_answers_otherwise_when_asked_again():
+    report = report_of(replace(GUIDANCE, laws=[laws.state_dict_round_trip]).check, broken.Whimsical)
+    assert "the same trial broke it once, and once it did not" in str(report)
+
+
 @pytest.mark.parametrize(
     ("factory", "expected"),
     [

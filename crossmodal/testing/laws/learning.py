@@ -1,6 +1,7 @@
 """The laws of learning: what is trainable learns, what is frozen does not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -35,16 +36,22 @@ def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
         raise NotApplicable("it has no trainable parameters")
     deaf = set(trainable)
     for attempt in range(TRIES):
-        # A ReLU may hide a parameter from one draw; no draw of many may miss it.
+        # A ReLU may hide a parameter from one draw of weights and inputs; no draw of many may miss it.
         block = trial.build().train(attempt % 2 == 0)
         wake(block)
         of_part = {id(parameter) for parameter in part(block).parameters()}
         names = {name for name, parameter in block.named_parameters() if id(parameter) in of_part}
-        _, gradients = differentiated(trial, block)
+        _, gradients = differentiated(jittered(trial) if attempt else trial, block)
         deaf = {name for name in deaf & names if not gradients[name].any()}
         if not deaf:
             return
-    expect(False, f"in {TRIES} draws of the weights no gradient but zero reached {', '.join(sorted(deaf))}")
+    expect(False, f"in {TRIES} draws no gradient but zero reached {', '.join(sorted(deaf))}")
+
+
+def jittered(trial: Trial) -> Trial:
+    """The trial with noise on its inputs, as loud as they are."""
+    inputs = {name: tensor + torch.randn_like(tensor) * tensor.std() for name, tensor in trial.inputs.items()}
+    return replace(trial, inputs=inputs)
 
 
 def training_step(trial: Trial, block: nn.Module) -> None:
