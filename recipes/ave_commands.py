@@ -2,36 +2,27 @@
 
 import argparse
 import json
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
-from pytorch_lightning.callbacks import ModelCheckpoint
 
-from crossmodal.checkpoints import adapter_state, load_adapters, read_header, save_adapters
-from crossmodal.checkpoints.adapters import differences
+from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
-from .epochs import Reseeded
 from .event_data import EventData
 from .event_training import EventTraining
-from .metrics_file import MetricsFile
+from .fitting import last_checkpoint, quietly, train
 from .named import resolve
 from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
-
-CHECKPOINTS = "checkpoints"
 
 
 def fit(argv: Sequence[str]) -> None:
@@ -48,7 +39,7 @@ def fit(argv: Sequence[str]) -> None:
     new_run(run)
     write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_none=False))
     started = time.monotonic()
-    trainer = train(run, task, arguments, last)
+    trainer = train(run, task, data, last, seed=given.seed, options=vars(arguments.trainer))
     save_adapters(model, run / ADAPTERS, **header(given, model))
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
     write_summary(
@@ -71,39 +62,6 @@ def asked(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
         raise ValueError("ave fit: --resume goes on with one run: say which by --name.")
     stored = find_place(given.runs, given.name, resume=True) / CONFIG
     return parse(["--config", str(stored), *argv])
-
-
-def last_checkpoint(run: Path, task: EventTraining) -> Path | None:
-    """Where a run goes on; `None`, from the start, where no epoch was finished. `ValueError` for another model."""
-    last = run / CHECKPOINTS / "last.ckpt"
-    if not last.is_file():
-        return None
-    try:
-        stored = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"run {run} cannot be resumed: {last} is damaged ({error}); start it anew.") from error
-    rows = differences({f"model.{name}": tensor for name, tensor in adapter_state(task.model).items()}, stored)
-    if rows:
-        raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
-    return last
-
-
-def train(run: Path, task: EventTraining, arguments: Namespace, last: Path | None) -> pl.Trainer:
-    """Trains `task`, which then holds the weights that validated best."""
-    best = ModelCheckpoint(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
-    # not save_last=True, which skips epochs that are not the best so far
-    newest = ModelCheckpoint(run / CHECKPOINTS, "last", enable_version_counter=False)
-    with quietly():
-        callbacks = [Reseeded(arguments.seed), best, newest]
-        trainer = pl.Trainer(**vars(arguments.trainer), logger=MetricsFile(run / "metrics.csv"), callbacks=callbacks)
-        try:
-            trainer.fit(task, arguments.data, ckpt_path=last, weights_only=True)
-        except SystemExit:  # how Lightning leaves when it is interrupted
-            again = f"crossmodal ave fit --name {run.name} --runs {run.parent} --resume true"
-            raise KeyboardInterrupt(f"interrupted; go on with: {again}") from None
-    kept = torch.load(best.best_model_path or newest.best_model_path, map_location="cpu", weights_only=True)
-    task.load_state_dict({**task.state_dict(), **kept["state_dict"]})
-    return trainer
 
 
 def test(argv: Sequence[str]) -> None:
@@ -183,25 +141,3 @@ def announce(given: Namespace, run: Path) -> None:
         f"the data set {given.data.root}" if given.data.root else "the built-in world (procedural clips, no real data)"
     )
     print(f"crossmodal ave fit: {given.size} model, recipe {given.recipe}, on {source}; run {run}", flush=True)
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Without Lightning's hints on hardware, workers and frozen modules, which are meant as they are here."""
-    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
-    level = logger.level
-    with warnings.catch_warnings():
-        for hint in (
-            ".*does not have many workers.*",
-            ".*smaller than the logging interval.*",
-            ".*exists and is not empty.*",
-            ".*in eval mode at the start.*",
-            ".*[Tt]reespec.*",
-            ".*LeafSpec.*",
-        ):
-            warnings.filterwarnings("ignore", message=hint)
-        logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
