@@ -1,13 +1,14 @@
 """The options of `crossmodal ave fit`: those of the model are the keywords of the recipe itself."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from .event_data import EventData
 from .event_training import EventTraining
@@ -22,9 +23,17 @@ SCHEDULES = {
 TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5}
 
 
+class ShortHelp(DefaultHelpFormatter):
+    """Help without the thousands of modules that torch knows and any component could be."""
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
+
+
 def options(recipe: str, size: str = "tiny") -> ArgumentParser:
     """The parser of `fit` for one recipe and size."""
-    parser = ArgumentParser(prog="crossmodal ave fit", description="Trains a model of audio-visual events; tests it.")
+    about = "Trains a model of audio-visual events; tests it."
+    parser = ArgumentParser(prog="crossmodal ave fit", description=about, allow_abbrev=False)
     add = parser.add_argument
     add("--config", action="config", help="YAML file of any of these options, as --print_config shows them")
     add("--name", type=str | None, default=None, help="name of the run (default: the time)")
