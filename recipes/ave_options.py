@@ -33,7 +33,7 @@ class ShortHelp(DefaultHelpFormatter):
 def options(recipe: str, size: str = "tiny") -> ArgumentParser:
     """The parser of `fit` for one recipe and size."""
     about = "Trains a model of audio-visual events; tests it."
-    parser = ArgumentParser(prog="crossmodal ave fit", description=about, allow_abbrev=False)
+    parser = ArgumentParser(prog="crossmodal ave fit", description=about, formatter_class=ShortHelp, allow_abbrev=False)
     add = parser.add_argument
     add("--config", action="config", help="YAML file of any of these options, as --print_config shows them")
     add("--name", type=str | None, default=None, help="name of the run (default: the time)")
