@@ -1,1 +1,0 @@
-from ..site import *  # noqa: F403  (shim while others move)
