@@ -37,7 +37,7 @@ def fit(argv: Sequence[str]) -> None:
     task = EventTraining(model, **vars(arguments.optim))
     last = last_checkpoint(run, task) if given.resume else None
     new_run(run)
-    write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_none=False))
+    write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
     started = time.monotonic()
     trainer = train(run, task, data, last, seed=given.seed, options=vars(arguments.trainer))
     save_adapters(model, run / ADAPTERS, **header(given, model))

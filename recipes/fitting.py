@@ -36,6 +36,20 @@ def last_checkpoint(run: Path, task: pl.LightningModule) -> Path | None:
     return last
 
 
+class Checkpoints(ModelCheckpoint):
+    """Checkpoints in a folder that may have been moved since the run was interrupted."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what was kept, by the names of the files."""
+
+        def here(file: str) -> str:
+            return str(Path(self.dirpath or ".") / Path(file).name) if file else file
+
+        names = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        kept = {here(file): score for file, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **names, "best_k_models": kept, "dirpath": self.dirpath})
+
+
 def train(
     run: Path,
     task: pl.LightningModule,
@@ -50,9 +64,9 @@ def train(
     - `run`: folder of the run. `last`: the checkpoint to go on from.
     - `seed`: of every epoch. `options`: of the trainer.
     """
-    best = ModelCheckpoint(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
+    best = Checkpoints(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
-    newest = ModelCheckpoint(run / CHECKPOINTS, "last", enable_version_counter=False)
+    newest = Checkpoints(run / CHECKPOINTS, "last", enable_version_counter=False)
     with quietly():
         callbacks = [Reseeded(seed), best, newest]
         trainer = pl.Trainer(**options, logger=MetricsFile(run / "metrics.csv"), callbacks=callbacks)

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-HEADER, DIGEST = "crossmodal", "sha256"
+METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
 
 
 def frozen_prefixes(model: nn.Module) -> list[str]:
@@ -38,11 +38,12 @@ def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:
 
     Raises `OSError` where the file cannot be written.
     """
-    file, text = Path(file), json.dumps(header)
+    file = Path(file)
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter_state(model).items()}
+    said = json.dumps({"header": header, "sha256": _digest(header, state)})
     temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        save_file(state, temporary, metadata={HEADER: text, DIGEST: _digest(text, state)})
+        save_file(state, temporary, metadata={METADATA: said})
         os.replace(temporary, file)
     except SafetensorError as error:
         raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
@@ -100,20 +101,19 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise FileNotFoundError(f"load_adapters: {file} does not exist.")
     try:
         with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            text, promised = metadata[HEADER], metadata[DIGEST]
+            said = json.loads((opened.metadata() or {})[METADATA])
+            header, promised = dict(said["header"]), said["sha256"]
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        header = dict(json.loads(text))
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"load_adapters: {file} is no whole adapter file of crossmodal ({error}).") from error
-    if _digest(text, state) != promised:
+    if _digest(header, state) != promised:
         raise ValueError(f"load_adapters: {file} is damaged: its tensors are not those written. Copy the file again.")
     return header, state
 
 
-def _digest(header: str, state: Mapping[str, Tensor]) -> str:
+def _digest(header: Mapping[str, str], state: Mapping[str, Tensor]) -> str:
     """A hash over the header, and over name, dtype, shape and bytes of every tensor."""
-    digest = hashlib.sha256(header.encode())
+    digest = hashlib.sha256(json.dumps(header).encode())
     for name, tensor in sorted(state.items()):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)

@@ -56,8 +56,8 @@ def refused(model, file, error=ValueError, **expected):
 
 def written(file, state, header=None):
     """A file as `save_adapters` writes it, of any tensors."""
-    text = json.dumps(header or {})
-    save_file(state, file, {adapters.HEADER: text, adapters.DIGEST: adapters._digest(text, state)})
+    said = {"header": header or {}, "sha256": adapters._digest(header or {}, state)}
+    save_file(state, file, {adapters.METADATA: json.dumps(said)})
     return file
 
 
@@ -75,6 +75,12 @@ def test_what_is_loaded_is_what_was_saved_bit_for_bit(tmp_path_factory, width, s
     load_adapters(other, file, recipe="mine")
     assert same(adapter_state(model), adapter_state(other))
     assert fingerprint(other["encoder"]) == frozen
+
+
+def test_the_same_weights_make_the_same_file(tmp_path):
+    for name in "abc":
+        save_adapters(build(), tmp_path / name, recipe="mine", size="tiny")
+    assert len({(tmp_path / name).read_bytes() for name in "abc"}) == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -187,8 +193,9 @@ def test_what_is_no_adapter_file_is_refused(file, content):
 def test_a_safetensors_file_of_somebody_else_is_refused(file):
     save_file(adapter_state(build()), file)
     assert "is no whole adapter file of crossmodal ('crossmodal')" in refused(build(), file)
-    save_file(adapter_state(build()), file, {adapters.HEADER: "3", adapters.DIGEST: ""})
-    assert "is no whole adapter file of crossmodal" in refused(build(), file)
+    for strange in ("3", "[]", "{}", '{"header": 3, "sha256": ""}', "not JSON"):
+        save_file(adapter_state(build()), file, {adapters.METADATA: strange})
+        assert "is no whole adapter file of crossmodal" in refused(build(), file)
 
 
 def test_nothing_is_unpickled(file, tmp_path):

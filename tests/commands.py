@@ -1,0 +1,82 @@
+"""Runs commands as the console script does, without a new process, in a folder of a test's own."""
+
+import contextlib
+import csv
+import io
+import runpy
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from recipes.__main__ import main
+
+SMALL = [
+    "--data.clips=4",
+    "--data.held_out=2",
+    "--data.batch_size=2",
+    "--trainer.max_epochs=2",
+    "--trainer.log_every_n_steps=1",
+    "--trainer.enable_progress_bar=false",
+]
+MINE = '''
+import torch
+from torch import nn
+
+
+class TopK(nn.Module):
+    """Spatial guidance that keeps the `k` best tokens."""
+
+    def __init__(self, channels: int, cue_channels: int, *, k: int = 4):
+        super().__init__()
+        self.k, self.proj = k, nn.Linear(cue_channels, channels)
+
+    def forward(self, stream, cue):
+        score = (stream @ self.proj(cue)[:, :, None]).sigmoid()
+        least = score.topk(min(self.k, score.shape[1]), dim=1).values[:, -1:]
+        return torch.where(score >= least, score, 0 * score)
+'''
+
+
+class Said(NamedTuple):
+    """What a command printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        return self.out.splitlines()
+
+
+def crossmodal(folder, *words):
+    """Runs a command in `folder`, as the console script does."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:
+            code = int(left.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def metrics(run):
+    with (run / "metrics.csv").open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def module(folder, name, *words):
+    """What `python -m name` says in `folder`; its modules are forgotten afterwards."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [str(folder), *sys.path])
+        patch.setattr(sys, "argv", [name, *words])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_module(name, run_name="__main__")
+    for loaded in [key for key in sys.modules if key.split(".")[0] == name]:
+        del sys.modules[loaded]
+    return Said(left.value.code, out.getvalue(), err.getvalue())
