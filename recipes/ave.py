@@ -95,6 +95,7 @@ class AudioVisualEvents(nn.Module):
 
     def run(self, frames: Tensor, wave: Tensor, *, taps: Sequence[str] = ()) -> Coupled:
         """The lockstep alone: streams, maps and taps, frames being `(clip segment)`."""
+        self._check(frames, wave)
         pictures = rearrange(frames, "clip segment c h w -> (clip segment) c h w")
         sounds = self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
         return self.coupled({"visual": pictures, "audio": sounds}, taps=taps)
@@ -103,6 +104,20 @@ class AudioVisualEvents(nn.Module):
     def features(self, clip: Clip) -> Features:
         """The pooled features of one clip, `clip` being 1: for probes, retrieval, pictures."""
         return self.pooled(clip.frames[None], clip.wave[None])
+
+    def _check(self, frames: Tensor, wave: Tensor) -> None:
+        clips, segments = frames.shape[:2]
+        if wave.shape[-1] != self.preprocess.rate:
+            raise ValueError(
+                f"AudioVisualEvents: wave has {wave.shape[-1]} samples a segment, but preprocess.rate="
+                f"{self.preprocess.rate}: resample it."
+            )
+        built = {module.segments for module in self.coupled.couplers.modules() if hasattr(module, "segments")}
+        if not segments or (clips > 1 and built - {segments}):  # shorter clips together would be taken for one
+            raise ValueError(
+                f"AudioVisualEvents: frames holds {clips} clips of {segments} segments, but guidance over the clip was "
+                f"built for segments={sorted(built)}: pass clips of another length one at a time."
+            )
 
 
 def last_map(coupled: Coupled, stream: str, name: str = "spatial") -> Tensor | None:
