@@ -14,6 +14,11 @@ from crossmodal.site import Site, folded_axes, grid_axes, vector_axes
 STREAM, GUIDE = Site("stream", 16, grid_axes(2, 3)), Site("guide", 5, folded_axes(4, 2, chunks=2))
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def awake(block):
     """All gates open."""
     for module in block.modules():

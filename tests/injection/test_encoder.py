@@ -16,6 +16,11 @@ from crossmodal.site import Site, grid_axes
 from crossmodal.testing import check_encoder
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 class Stem(nn.Linear):
     """A stem that names what it does not take."""
 

@@ -28,6 +28,11 @@ from crossmodal.testing import (
 from crossmodal.testing.encoder import ENCODER, LOCKSTEP, Whole
 
 
+@pytest.fixture(autouse=True)
+def seed():
+    torch.manual_seed(0)
+
+
 def quick(suite):
     """A suite without its slowest law."""
     return replace(suite, laws=[law for law in suite.laws if law is not laws.compiled])

@@ -1,5 +1,6 @@
 """Laws of encoders: the sections are the model, each runs once and in order, and the sites tell the truth."""
 
+import copy
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -56,7 +57,7 @@ def equals_the_original(trial: EncoderTrial) -> None:
     if trial.original is None:
         raise NotApplicable("no original was given to compare with")
     x = next(iter(trial.inputs.values()))
-    expected = trial.original.eval()(x)
+    expected = copy.deepcopy(trial.original).eval()(x)
     expect_close("output", trial.run(trial.build().eval())["output"], expected, tolerance=1e-5)
 
 

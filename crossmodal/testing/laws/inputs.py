@@ -39,15 +39,17 @@ def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
         yield f"{name} without its first dimension", name, tensor[0], ()
         yield f"{name} of whole numbers", name, tensor.long(), ()
         if widths:
-            wider = torch.cat([tensor, tensor[..., :1]], dim=-1)
-            yield f"{name} of width {width + 1}", name, wider, (str(width), str(width + 1))
-            yield f"{name} of width 1", name, tensor[..., :1], (str(width), "1")
+            for wrong_width in {1, width + 1} - {width}:
+                other = tensor[..., :1].expand(*tensor.shape[:-1], wrong_width)
+                yield f"{name} of width {wrong_width}", name, other, (str(width), str(wrong_width))
         if comparable:
-            yield f"{name} in float64", name, tensor.double(), ("float32", "float64")
-            yield f"{name} on the meta device", name, tensor.to("meta"), (str(tensor.device), "meta")
+            dtype = torch.float32 if tensor.dtype == torch.float64 else torch.float64
+            yield f"{name} in {dtype}", name, tensor.to(dtype), (str(dtype), str(tensor.dtype))
+            yield f"{name} on the meta device", name, tensor.to("meta"), ("meta", str(tensor.device))
         if len(trial.inputs) > 1:
-            yield f"{name} of 1 frame", name, tensor[:1], (str(frames), "1")
-            yield f"{name} of {2 * frames} frames", name, torch.cat([tensor, tensor]), (str(frames), str(2 * frames))
+            for count in {1, 2 * frames} - {frames}:
+                other = tensor[:1].expand(count, *tensor.shape[1:])
+                yield f"{name} of {count} frames", name, other, (str(frames), str(count))
 
 
 def block_names(block: nn.Module) -> set[str]:
