@@ -49,9 +49,7 @@ def test_a_vector_is_one_token():
 def test_axes_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"Site 'odd': every axis needs one .*got \{'row': 2, 'column': 1\}"):
         Site("odd", 4, {"row": (0, 1), "column": (0,)})
-    with pytest.raises(
-        ValueError, match=r"Site 'none': every axis needs one .*, at least one; got \{\}"
-    ):
+    with pytest.raises(ValueError, match=r"Site 'none': every axis needs one .*, at least one; got \{\}"):
         Site("none", 4, {})
 
 
