@@ -4,7 +4,7 @@ Source: Duan et al., *Cross-modal Prompts: Adapting Large Pre-trained Models for
 NeurIPS 2023. What its authors' code computes instead stands in `dg_sct_released`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
@@ -31,7 +31,7 @@ def dg_sct(
     *,
     channel: GuidanceFactory | None = ChannelGuidance,
     spatial: GuidanceFactory | None = SpatialGuidance,
-    frequency: Callable[..., nn.Module] | None = None,
+    frequency: Callable[[int, int, Sequence[int]], nn.Module] | None = None,
     temporal: GuidanceFactory | None = ClipGuidance,
     alpha: float = 0.3,
     beta: float = 0.05,
