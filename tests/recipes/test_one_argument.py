@@ -226,6 +226,8 @@ def test_what_is_given_is_what_is_built(recipe, keyword, value):
     if keyword == "latents" and isinstance(value, int):
         tokens = [p for name, p in model.named_parameters() if name.endswith("latents.tokens")]
         assert [len(p) for p in tokens] == [value] * (len(adapters) if value else 0)
+    if keyword == "pairing":
+        assert list(model.couplers) == ["mine"]
     if keyword == "edges":
         assert {edge for coupler in model.couplers.values() for edge in coupler.edges} == set(value)
 
