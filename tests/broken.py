@@ -1,4 +1,4 @@
-"""Blocks that each break one law and keep the others: a law that cannot fail is worthless."""
+"""Blocks (encoders: `broken_encoders.py`) that each break one law and keep the others: a law that cannot fail is worthless."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from crossmodal.adapters import Adapted, Gate, Modulation
 from crossmodal.alignment import LearnedAlignment
 from crossmodal.guidance import ChannelGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
-from crossmodal.injection import Coupler, Encoder, Lockstep
+from crossmodal.injection import Coupler
 from crossmodal.injection.coupler import Coupling
 from crossmodal.shapes import check_width, shaped
 
@@ -274,40 +274,3 @@ class Boosted(Modulation):
     def forward(self, stream, cue):
         modulated, maps = super().forward(stream, cue)
         return type(super().forward(stream, cue))(modulated + 0.1 * stream, maps)
-
-
-class RunsTwice(Encoder):
-    """Its first section runs twice."""
-
-    def forward(self, x):
-        stream = self.section(self.names[0])(self.stem(x))
-        for section in self.sections.values():
-            stream = section(stream)
-        return self.head(stream)
-
-
-class Drifting(nn.Module):
-    """A section that counts its calls in a buffer, frozen or not."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-        self.register_buffer("calls", torch.zeros(1))
-
-    def forward(self, stream):
-        self.calls.add_(1)
-        return self.inner(stream)
-
-
-class RunsSectionsTwice(Lockstep):
-    """Runs every section of a step twice."""
-
-    def _run(self, step, streams, taps, tapped):
-        super()._run(step, streams, taps, tapped)
-        super()._run(step, streams, taps, tapped)
-
-
-class TakesAnything(Lockstep):
-    """Never looks at the names of its inputs."""
-
-    def _check(self, inputs, taps): ...

@@ -21,7 +21,7 @@ def test_it_prints_and_returns_the_kernel_of_every_backend_and_the_reasons_again
 
 def test_the_kernel_is_the_one_that_the_profiler_sees(capsys):
     for value, named, operator in [(QUERY, "flash", "flash_attention_for_cpu"), (VALUE, "math", "attention_math")]:
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as profile:
             attend(QUERY, QUERY, value)
         assert explain(QUERY, QUERY, value).kernels["sdpa"] == f"the {named} kernel"
         assert any(operator in event.key for event in profile.key_averages())

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import broken
+import broken_encoders
 import pytest
 import torch
 from toys import ToyAdapter, toy_encoder
 
 from crossmodal.adapters import Gate, Modulation, Modulations
 from crossmodal.guidance import SegmentGuidance
-from crossmodal.injection import Coupler, Encoder, Step, couplers_for, freeze, paired_as_paper
+from crossmodal.injection import Coupler, Encoder, Lockstep, Step, couplers_for, freeze, paired_as_paper
 from crossmodal.testing import (
     ADAPTER,
     ALIGNMENT,
@@ -174,12 +175,12 @@ def test_encoders():
     x, sound = torch.randn(3, 8, 3), toy_encoder()
     unchecked = {"bad input is named"}  # the toy's stem is a bare nn.Linear
     assert set(report_of(quick_encoder, sound, x).broken) == unchecked
-    twice = rebuilt(sound, kind=broken.RunsTwice)
+    twice = rebuilt(sound, kind=broken_encoders.RunsTwice)
     assert set(report_of(quick_encoder, twice, x).broken) == unchecked | {
         "sections once and in order",
         "equals its sections",
     }
-    drifting = rebuilt(sound, wrap=broken.Drifting)
+    drifting = rebuilt(sound, wrap=broken_encoders.Drifting)
     assert set(report_of(quick_encoder, drifting, x).broken) == unchecked | {"frozen means frozen"}
     lying = rebuilt(sound, sites=[replace(sound.sites[0], width=5), *sound.sites[1:]])
     assert set(report_of(quick_encoder, lying, x).broken) == unchecked | {"sites tell the truth"}
@@ -198,14 +199,17 @@ def lockstep(kind, *, factory=ToyAdapter, wrap=lambda section: section):
 @pytest.mark.parametrize(
     ("build", "expected"),
     [
-        (lambda: lockstep(broken.RunsSectionsTwice), {"identity at initialisation", "sections once and in order"}),
-        (lambda: lockstep(broken.TakesAnything), {"bad input is named"}),
         (
-            lambda: lockstep(broken.Lockstep, factory=lambda stream, guide: ToyAdapter(stream, guide, gate=0.1)),
+            lambda: lockstep(broken_encoders.RunsSectionsTwice),
+            {"identity at initialisation", "sections once and in order"},
+        ),
+        (lambda: lockstep(broken_encoders.TakesAnything), {"bad input is named"}),
+        (
+            lambda: lockstep(Lockstep, factory=lambda stream, guide: ToyAdapter(stream, guide, gate=0.1)),
             {"identity at initialisation"},
         ),
-        (lambda: lockstep(broken.Lockstep, wrap=broken.Drifting), {"frozen means frozen"}),
-        (lambda: lockstep(broken.Lockstep, factory=Deaf), {"every parameter learns"}),
+        (lambda: lockstep(Lockstep, wrap=broken_encoders.Drifting), {"frozen means frozen"}),
+        (lambda: lockstep(Lockstep, factory=Deaf), {"every parameter learns"}),
     ],
 )
 def test_lockstep(build, expected):
@@ -223,7 +227,7 @@ class Deaf(ToyAdapter):
 
 def test_a_sound_lockstep_keeps_all_laws():
     inputs = {"visual": torch.randn(3, 8, 3), "audio": torch.randn(3, 8, 3)}
-    assert not check_lockstep(lockstep(broken.Lockstep), inputs).broken
+    assert not check_lockstep(lockstep(Lockstep), inputs).broken
 
 
 def test_pairings():
