@@ -1,4 +1,4 @@
-"""Blocks (encoders: `broken_encoders.py`) that each break one law and keep the others: a law that cannot fail is worthless."""
+"""Blocks that each break one law and keep the others: a law that cannot fail is worthless."""
 
 import itertools
 
