@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+from optional_packages import OPTIONAL
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "crossmodal").rglob("*.py"))
@@ -29,25 +30,7 @@ FLOORS = {
     "testing": 5,
     "recipes": 6,
 }
-IMPORTED_WHERE_NEEDED = {
-    "av",
-    "greenlet",
-    "hypothesis",
-    "jsonargparse",
-    "lightning",
-    "matplotlib",
-    "pytest",
-    "pytorch_lightning",
-    "sklearn",
-    "soundfile",
-    "soxr",
-    "timm",
-    "torchaudio",
-    "torchcodec",
-    "torchmetrics",
-    "transformers",
-    "xformers",
-}
+IMPORTED_WHERE_NEEDED = OPTIONAL - {"torchvision"}
 LONGEST_FILE, LONGEST_FORWARD, MEDIAN_FORWARD = 300, 25, 10
 
 

@@ -4,28 +4,7 @@ import subprocess
 import sys
 
 import pytest
-
-OPTIONAL = {
-    "av",
-    "greenlet",
-    "hypothesis",
-    "jsonargparse",
-    "lightning",
-    "matplotlib",
-    "pytest",
-    "pytorch_lightning",
-    "sklearn",
-    "soundfile",
-    "soxr",
-    "timm",
-    "torchaudio",
-    "torchcodec",
-    "torchmetrics",
-    "torchvision",
-    "transformers",
-    "xformers",
-}
-
+from optional_packages import OPTIONAL
 
 STAGES = {
     "top": "import crossmodal",
