@@ -13,11 +13,13 @@ from crossmodal.adapters import (
     AdapterFactory,
     AlignmentFactory,
     Bottleneck,
+    Control,
     GuidanceFactory,
     Modulations,
     Sized,
     guided_adapter,
     modulation_of,
+    true_guide,
 )
 from crossmodal.alignment import learned_alignment
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, SpatialGuidance
@@ -42,6 +44,7 @@ def dg_sct(
     adapter: AdapterFactory | None = None,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_paper,
     edges: tuple[Edge, ...] | None = None,
+    guide: Control = true_guide,
 ) -> Lockstep:
     r"""Two frozen encoders that guide each other at every half-block, both ways.
 
@@ -53,6 +56,7 @@ def dg_sct(
     - `align`, `latents`, `bottleneck`: the other parts of the adapter, as `guided_adapter` takes them.
     - `adapter`: an adapter of your own, called with both sites, instead of all of the above.
     - `pairing`: from the sites of both streams to steps. `edges`: keep only these `(guide, stream)`.
+    - `guide`: what the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
     """
 
     def modulation(stream: Site) -> Modulations:
@@ -70,4 +74,4 @@ def dg_sct(
     factory = adapter or partial(
         guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck
     )
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, factory, edges=edges))
+    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))

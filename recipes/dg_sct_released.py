@@ -11,11 +11,13 @@ from crossmodal.adapters import (
     AdapterFactory,
     AlignmentFactory,
     Bottleneck,
+    Control,
     GuidanceFactory,
     Modulation,
     Sized,
     guided_adapter,
     modulation_of,
+    true_guide,
 )
 from crossmodal.alignment import learned_alignment
 from crossmodal.guidance import ChannelGuidance, SpatialGuidance
@@ -39,6 +41,7 @@ def dg_sct_released(
     adapter: AdapterFactory | None = None,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_released,
     edges: tuple[Edge, ...] | None = None,
+    guide: Control = true_guide,
 ) -> Lockstep:
     r"""Two frozen encoders that guide each other where their blocks meet, both ways.
 
@@ -57,4 +60,4 @@ def dg_sct_released(
     factory = adapter or partial(
         guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck
     )
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, factory, edges=edges))
+    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))

@@ -7,6 +7,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, StepLR
 from torchmetrics import Metric
 
 from crossmodal.checkpoints import adapter_state
@@ -45,6 +47,8 @@ class EventTraining(pl.LightningModule):
     - `model`: the events model; its frozen encoders are left out of checkpoints.
     - `lr`: learning rate. `decay`, `every`: it is multiplied by `decay` every so many epochs.
     - `gate_loss`: the loss on the temporal gate, as `event_loss` takes it.
+    - `schedule`: `(optimizer, steps of the whole training) -> scheduler`, stepped after every step, in place of
+      `decay`; `recipes.schedules.one_cycle` is one.
 
     Defaults: the released schedule of AVE.
     """
@@ -57,10 +61,11 @@ class EventTraining(pl.LightningModule):
         decay: float = 0.35,
         every: int = 3,
         gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
     ):
         super().__init__()
         self.model = model
-        self.lr, self.decay, self.every, self.gate_loss = lr, decay, every, gate_loss
+        self.lr, self.decay, self.every, self.gate_loss, self.schedule = lr, decay, every, gate_loss, schedule
         self.accuracy = SegmentAccuracy()
         self.tested: list[Tensor] = []
 
@@ -85,10 +90,13 @@ class EventTraining(pl.LightningModule):
         self.tested.clear()
 
     def configure_optimizers(self) -> Any:
-        """Adam with a step schedule, on what is trained."""
+        """Adam on what is trained, and its schedule."""
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.Adam(trained, lr=self.lr)
-        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, self.every, self.decay)]
+        if self.schedule is None:
+            return [optimizer], [StepLR(optimizer, self.every, self.decay)]
+        steps = int(self.trainer.estimated_stepping_batches)
+        return [optimizer], [{"scheduler": self.schedule(optimizer, steps), "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leaves the frozen encoders out of the file."""

@@ -7,7 +7,7 @@ encoders is the LAVisH* of DG-SCT's tables, whose code was not released: its str
 from collections.abc import Callable
 from functools import partial
 
-from crossmodal.adapters import AlignmentFactory, Bottleneck, Sized, guided_adapter, unmodulated
+from crossmodal.adapters import AlignmentFactory, Bottleneck, Control, Sized, guided_adapter, true_guide, unmodulated
 from crossmodal.alignment import identity_alignment, learned_alignment
 from crossmodal.injection import (
     Edge,
@@ -30,13 +30,14 @@ def lavish(
     bottleneck: Sized = Bottleneck,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_released,
     edges: tuple[Edge, ...] | None = None,
+    guide: Control = true_guide,
 ) -> Lockstep:
     """Two frozen encoders that exchange latent tokens where their blocks meet; keywords as in `dg_sct`."""
     encoders = {"visual": freeze(visual), "audio": freeze(audio)}
     sites = {name: encoder.sites for name, encoder in encoders.items()}
     steps = pairing(sites)
     factory = partial(guided_adapter, align=align, latents=latents, modulation=unmodulated, bottleneck=bottleneck)
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, factory, edges=edges))
+    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))
 
 
 def lavish_shared(
@@ -46,6 +47,7 @@ def lavish_shared(
     bottleneck: Sized = Bottleneck,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_paper,
     edges: tuple[Edge, ...] | None = None,
+    guide: Control = true_guide,
 ) -> Lockstep:
     """One frozen image encoder for both modalities: frames, and spectrograms given to it as pictures.
 
@@ -57,5 +59,5 @@ def lavish_shared(
     factory = partial(
         guided_adapter, align=identity_alignment, latents=latents, modulation=unmodulated, bottleneck=bottleneck
     )
-    couplers = couplers_for(steps, sites, factory, edges=edges)
+    couplers = couplers_for(steps, sites, guide(factory), edges=edges)
     return Lockstep(encoders, streams=streams, steps=steps, couplers=couplers)

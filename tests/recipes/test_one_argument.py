@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from toys import ToyAdapter, toy_encoder
 
-from crossmodal.adapters import Adapted, Bottleneck, Modulation
+from crossmodal.adapters import Adapted, Bottleneck, Modulation, own_stream
 from crossmodal.data.world import World
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads import event_loss
@@ -117,7 +117,7 @@ def my_pairing(sites):
 
 
 PARTS = {"align": MyAlign, "latents": MyLatents, "bottleneck": MyBottleneck}
-ROUTES = {"pairing": my_pairing, "edges": (("audio", "visual"),)}
+ROUTES = {"pairing": my_pairing, "edges": (("audio", "visual"),), "guide": own_stream}
 GUIDANCE = {"channel": MyChannel, "spatial": MySpatial, "temporal": MyTemporal, "alpha": 0.7, "beta": 0.6, "gamma": 0.5}
 MINE = {
     dg_sct: {**GUIDANCE, "frequency": MyFrequency, **PARTS, "adapter": MyAdapter, **ROUTES},
