@@ -1,9 +1,18 @@
 """The command `crossmodal`: recipes from the command line."""
 
+import difflib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "ave fit": "recipes.ave_commands.fit",
+    "ave test": "recipes.ave_commands.test",
+    "ave predict": "recipes.ave_commands.predict",
+    "copy": "recipes.copying.copy",
+}
+"""Words → `module.function(argv)`, imported once it is asked for; it returns an exit code, or `None` for 0."""
 
 USAGE = """usage: crossmodal COMMAND …
 
@@ -13,17 +22,12 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave predict CLIP.mp4    the event of every second of a video file
   crossmodal copy ave mine/          copy the recipe's files, to make it your own
 """
-COMMANDS = ("fit", "test", "predict")
-"""Of every task."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     sys.path.insert(0, os.getcwd())  # so that `--model.spatial mylab.TopK` finds mylab.py here
-    if not words or words[0] in ("-h", "--help"):
-        print(USAGE)
-        return 0 if words else 2
     return in_words(lambda: run(words))
 
 
@@ -39,28 +43,20 @@ def in_words(command: Callable[[], int]) -> int:
         return 130
 
 
-def run(words: list[str]) -> int:
-    """Dispatches; imports the heavy parts only where they are needed."""
-    if words[0] == "copy":
-        from .copying import copy
-
-        copy(words[1:])
-        return 0
-    if words[0] == "ave" and words[1:2] and words[1] in COMMANDS:
-        from . import ave_commands
-
-        return chosen(ave_commands, words[1:])
-    print(USAGE, file=sys.stderr)
-    print(f"crossmodal: there is no command {' '.join(words[:2])!r}.", file=sys.stderr)
+def run(words: Sequence[str], commands: Mapping[str, str] = COMMANDS, usage: str = USAGE) -> int:
+    """Runs the command that the first words name; the rest are its arguments. Exit code 2 where there is none."""
+    if not words or words[0] in ("-h", "--help"):
+        print(usage)
+        return 0 if words else 2
+    for name in (" ".join(words[:2]), " ".join(words[:1])):
+        if name in commands:
+            module, _, function = commands[name].rpartition(".")
+            return getattr(import_module(module), function)(words[len(name.split()) :]) or 0
+    asked = " ".join(word for word in words[:2] if not word.startswith("-"))
+    near = difflib.get_close_matches(asked, commands) or difflib.get_close_matches(" ".join(words[:1]), commands)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else f" There are {', '.join(commands)}."
+    print(f"{usage}\ncrossmodal: there is no command {asked!r}.{hint}", file=sys.stderr)
     return 2
-
-
-def chosen(commands: ModuleType, words: Sequence[str]) -> int:
-    """Runs `fit`, `test` or `predict` of a task's commands, as the first word says."""
-    if not words or words[0] not in COMMANDS:
-        raise ValueError(f"say one of {', '.join(COMMANDS)}; got {' '.join(words[:1]) or 'nothing'!r}.")
-    getattr(commands, words[0])(words[1:])
-    return 0
 
 
 if __name__ == "__main__":

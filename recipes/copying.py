@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from .__main__ import COMMANDS
 from .runs import write_text
 
 RECIPES = {
@@ -42,7 +43,7 @@ def copy(argv: Sequence[str]) -> None:
     for name in names:
         write_text(folder / f"{name}.py", owned((here / f"{name}.py").read_text(encoding="utf-8"), names, folder.name))
     write_text(folder / "__init__.py", f'"""The recipe {given.recipe!r} of crossmodal, copied: yours to change."""\n')
-    write_text(folder / "__main__.py", MAIN)
+    write_text(folder / "__main__.py", own_main(given.recipe, folder.name))
     print(f"copied {len(names)} files to {folder}/; try: python -m {folder.name} fit")
 
 
@@ -58,13 +59,23 @@ def owned(source: str, names: Sequence[str], package: str) -> str:
     return re.sub(r'"recipes\.(\w+)\.', named, re.sub(r"from \.(\w+) import", imported, source))
 
 
-MAIN = '''"""`python -m` this package: fit, test or predict."""
+MAIN = '''"""`python -m` this package: the recipe's commands, from the files beside this one."""
 
 import sys
 
-from recipes.__main__ import chosen, in_words
+from recipes.__main__ import in_words, run
 
-from . import ave_commands
+COMMANDS = {{
+{commands}
+}}
+USAGE = f"usage: python -m {package} {{' | '.join(COMMANDS)}} …"
 
-sys.exit(in_words(lambda: chosen(ave_commands, sys.argv[1:])))
+sys.exit(in_words(lambda: run(sys.argv[1:], COMMANDS, USAGE)))
 '''
+
+
+def own_main(recipe: str, package: str) -> str:
+    """The `__main__.py` of a copy: the commands of the recipe, by the modules of the package."""
+    own = {words.split()[1]: path for words, path in COMMANDS.items() if words.split()[0] == recipe}
+    lines = [f'    "{word}": "{path.replace("recipes", package, 1)}",' for word, path in own.items()]
+    return MAIN.format(commands="\n".join(lines), package=package)

@@ -19,7 +19,9 @@ def test_the_copy_trains_from_its_own_folder(tmp_path):
     assert done.lines[0].startswith("crossmodal ave fit: tiny model")
     assert yaml.safe_load((tmp_path / "runs/copied/config.yaml").read_text())["model"]["alpha"] == 0.25
     done = module(tmp_path, "mine", "fti")
-    assert (done.code, done.err) == (1, "crossmodal: say one of fit, test, predict; got 'fti'.\n")
+    assert done.code == 2
+    assert "usage: python -m mine fit | test | predict" in done.err
+    assert "crossmodal: there is no command 'fti'. Did you mean 'fit'?" in done.err
 
 
 def test_the_copies_import_each_other_and_the_rest_from_recipes(tmp_path):
