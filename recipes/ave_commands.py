@@ -22,6 +22,7 @@ from .event_data import EventData
 from .event_training import EventTraining
 from .fitting import last_checkpoint, quietly, train
 from .named import resolve
+from .predictions import PREDICTIONS, write_predictions
 from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 
 
@@ -127,8 +128,12 @@ def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: Event
     """Reads the test split once; prints and keeps its accuracy beside what the most frequent label would get."""
     with quietly():
         (found,) = trainer.test(task, data, verbose=False)
+    if not trainer.is_global_zero:
+        return
     accuracy, chance = found["test_accuracy"], found["test_majority"]
     write_summary(run, test_accuracy=accuracy, majority_accuracy=chance)
+    if task.tested is not None:  # Lightning's spawning strategies bring back weights only
+        write_predictions(run / PREDICTIONS, task.tested, data.split("test").names, data.classes)
     points = 100 * (accuracy - chance)
     print(f"test accuracy      {100 * accuracy:.1f} % of segments")
     print(f"majority class     {100 * chance:.1f} %  ({points:+.1f} points)")

@@ -13,10 +13,11 @@ from torchmetrics import Metric
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.data import LabelledClip
-from crossmodal.heads import decode_events, event_loss
-from crossmodal.metrics import majority_share, segment_counts
+from crossmodal.heads import Events, decode_events, event_loss
+from crossmodal.metrics import majority_share, segment_accuracy, segment_counts
 
 from .ave import AudioVisualEvents
+from .predictions import Collected, Tested
 
 
 class SegmentAccuracy(Metric):
@@ -67,7 +68,9 @@ class EventTraining(pl.LightningModule):
         self.model = model
         self.lr, self.decay, self.every, self.gate_loss, self.schedule = lr, decay, every, gate_loss, schedule
         self.accuracy = SegmentAccuracy()
-        self.tested: list[Tensor] = []
+        self.batches: list[list[int]] = []
+        self.collected = Collected()
+        self.tested: Tested | None = None
 
     def training_step(self, batch: LabelledClip, index: int) -> Tensor:
         """The four-term loss of one batch."""
@@ -77,17 +80,26 @@ class EventTraining(pl.LightningModule):
 
     def validation_step(self, batch: LabelledClip, index: int) -> None:
         """Loss and accuracy on held-out clips."""
-        self._evaluate(batch, "val")
+        events = self._evaluate(batch, "val")
+        self.accuracy(decode_events(events).labels, batch.labels)
+        self.log("val_accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True)
+
+    def on_test_epoch_start(self) -> None:
+        """Which clips of the split this process will see; a test is not shuffled."""
+        self.batches = list(self.trainer.test_dataloaders.batch_sampler)
 
     def test_step(self, batch: LabelledClip, index: int) -> None:
-        """Accuracy on the test split."""
-        self._evaluate(batch, "test")
-        self.tested.append(batch.labels)
+        """Collects what is said of the test split."""
+        decoded = decode_events(self._evaluate(batch, "test"))
+        self.collected.update(self.batches[index], batch.labels, decoded)
 
     def on_test_epoch_end(self) -> None:
-        """What the most frequent label of the test split would get."""
-        self.log("test_majority", majority_share(torch.cat(self.tested)))
-        self.tested.clear()
+        """Keeps all that was said as `tested`; its accuracy, and what the most frequent label would get."""
+        self.tested = self.collected.tested()
+        self.collected.reset()
+        accuracy = segment_accuracy(self.tested.prediction[None], self.tested.truth[None])
+        self.log("test_accuracy", accuracy, sync_dist=True)
+        self.log("test_majority", majority_share(self.tested.truth), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Adam on what is trained, and its schedule."""
@@ -107,8 +119,7 @@ class EventTraining(pl.LightningModule):
         """Puts the frozen encoders of this model where the file has none."""
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
-    def _evaluate(self, batch: LabelledClip, split: str) -> None:
-        events = self.model(batch.frames, batch.wave)
-        self.accuracy(decode_events(events).labels, batch.labels)
+    def _evaluate(self, batch: LabelledClip, split: str) -> Events:
+        events: Events = self.model(batch.frames, batch.wave)
         self.log(f"{split}_loss", event_loss(events, batch.labels), batch_size=len(batch.labels))
-        self.log(f"{split}_accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True)
+        return events

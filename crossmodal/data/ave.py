@@ -1,5 +1,6 @@
 """AVE: 4143 ten-second clips of audio-visual events in 28 classes, in the layout that DG-SCT's authors released."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,15 @@ class AVE(Dataset[LabelledClip]):
     def videos(self) -> list[str]:
         """The video id of every item."""
         return [event.video for event in self.events]
+
+    @property
+    def names(self) -> list[str]:
+        """A name for every item that no other of the split has: the video id, with `#1`, `#2`, … where it has more."""
+        rows, seen, names = Counter(self.videos), Counter[str](), []
+        for video in self.videos:
+            seen[video] += 1
+            names.append(f"{video}#{seen[video]}" if rows[video] > 1 else video)
+        return names
 
     @property
     def background(self) -> int:

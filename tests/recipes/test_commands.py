@@ -48,7 +48,7 @@ def test_the_last_lines_say_accuracy_majority_and_folder(lab):
 def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     run = lab[0] / "runs/first"
     assert {entry.name for entry in run.iterdir()} == {
-        "config.yaml", "metrics.csv", "adapters.safetensors", "summary.json", "checkpoints"
+        "config.yaml", "metrics.csv", "adapters.safetensors", "summary.json", "predictions.csv", "checkpoints"
     }  # fmt: skip
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {

@@ -78,6 +78,11 @@ class World(Dataset[LabelledClip]):
         """Names of the textures; each has a timbre of its own."""
         return TEXTURES[: self.knobs.textures]
 
+    @property
+    def names(self) -> list[str]:
+        """A name for every clip, the same wherever this world is made."""
+        return [f"world-{self.seed}-{self.split}-{index}" for index in range(self.clips)]
+
     def __len__(self) -> int:
         return self.clips
 
