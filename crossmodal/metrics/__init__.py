@@ -1,5 +1,28 @@
 """Floor 0: what a task reports, as functions on tensors."""
 
+from .answers import QUESTION_KINDS as QUESTION_KINDS
+from .answers import AnswerCounts as AnswerCounts
+from .answers import AnswerScores as AnswerScores
+from .answers import answer_counts as answer_counts
+from .answers import answer_scores as answer_scores
+from .answers import answer_table as answer_table
+from .answers import question_kind as question_kind
+from .counts import summed as summed
+from .labels import HitCounts as HitCounts
+from .labels import hit_accuracy as hit_accuracy
+from .labels import hit_counts as hit_counts
+from .labels import reference_hit_accuracy as reference_hit_accuracy
+from .masks import MaskCounts as MaskCounts
+from .masks import MaskScores as MaskScores
+from .masks import mask_counts as mask_counts
+from .masks import mask_scores as mask_scores
+from .masks import reference_mask_scores as reference_mask_scores
+from .parsing import LevelScores as LevelScores
+from .parsing import Parsing as Parsing
+from .parsing import ParsingCounts as ParsingCounts
+from .parsing import ParsingScores as ParsingScores
+from .parsing import parsing_counts as parsing_counts
+from .parsing import parsing_scores as parsing_scores
 from .segments import SegmentCounts as SegmentCounts
 from .segments import majority_share as majority_share
 from .segments import reference_segment_accuracy as reference_segment_accuracy

@@ -1,0 +1,131 @@
+"""Segmentation of what sounds (AVS): how well the masks of frames are met, as M_J and M_F."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from ..shapes import shaped
+from .counts import exact
+
+THRESHOLDS = 255
+BETA_SQUARED = 0.3
+
+
+class MaskCounts(NamedTuple):
+    """Of frames: the sum of their intersections over unions, and how many; of those that show an object the sum of
+    their F-measures, a threshold, and how many."""
+
+    overlap: Float[Tensor, ""]
+    frames: Int64[Tensor, ""]
+    curve: Float[Tensor, "threshold"]
+    shown: Int64[Tensor, ""]
+
+
+class MaskScores(NamedTuple):
+    """In [0, 1]; the published tables give percent.
+
+    - `overlap`: M_J, the mean intersection over union of all frames.
+    - `f_measure`: M_F, the mean F-measure of the frames that show an object, at the threshold where it is largest.
+    """
+
+    overlap: Float[Tensor, ""]
+    f_measure: Float[Tensor, ""]
+
+
+@shaped
+def mask_counts(
+    probability: Float[Tensor, "frame height width"], target: Bool[Tensor, "frame height width"]
+) -> MaskCounts:
+    r"""Counts of frames, from the probability in [0, 1] that a pixel belongs to an object that sounds.
+
+    - Overlap: a pixel is predicted above 1/2. A frame that shows no object is scored by its background: the share of
+      pixels that are not predicted.
+    - F-measure at each of 255 thresholds from 0 to 1, a pixel being predicted from the threshold on:
+      $F = \frac{1.3\,P R}{0.3\,P + R}$, 0 without a true positive; frames that show no object are left out.
+
+    Raises `ValueError` where a probability lies outside [0, 1] or is NaN.
+    """
+    _check_range("mask_counts", probability)
+    shown = target.flatten(1).any(1)
+    curve = f_curves(probability, target)[shown].sum(0)
+    frames = torch.full((), len(target), dtype=torch.int64, device=target.device)
+    return MaskCounts(overlaps(probability, target).sum(), frames, curve, shown.sum())
+
+
+def mask_scores(counts: MaskCounts) -> MaskScores:
+    """M_J and M_F over all frames, from the `summed` counts of any batches: one threshold for all of them.
+
+    M_F is NaN where no frame shows an object. Raises `ValueError` where no frame was counted.
+    """
+    if not counts.frames:
+        raise ValueError("mask_scores: no frame was counted: pass the counts of one at least.")
+    return MaskScores(counts.overlap / counts.frames, (counts.curve / counts.shown).max())
+
+
+@shaped
+def reference_mask_scores(
+    probability: Float[Tensor, "frame height width"],
+    target: Bool[Tensor, "frame height width"],
+    *,
+    batch_size: int = 20,
+) -> MaskScores:
+    """What the released code reports: the unweighted means of the scores of batches of `batch_size` frames.
+
+    Each batch takes the threshold that suits it best, so M_F depends on the batch size, and is never below
+    `mask_scores` where batches are equal and all frames show an object; a batch that shows no object counts as 0.
+    The released test batch is 4 clips of 5 frames. (Its 1e-7 below the fraction, which changes nothing, is left out.)
+    Use it to compare with published numbers only.
+
+    Raises `ValueError` as `mask_counts` does, where there is no frame, or `batch_size` is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(f"reference_mask_scores: batch_size={batch_size} must be at least 1.")
+    if not len(target):
+        raise ValueError("reference_mask_scores: there is no frame: pass one at least.")
+    batches = zip(torch.split(probability, batch_size), torch.split(target, batch_size), strict=True)
+    scores = [mask_scores(mask_counts(*batch)) for batch in batches]
+    overlap, f_measure = (torch.stack(column) for column in zip(*scores, strict=True))
+    return MaskScores(overlap.mean(), f_measure.nan_to_num(nan=0.0).mean())
+
+
+@shaped
+def overlaps(
+    probability: Float[Tensor, "frame height width"], target: Bool[Tensor, "frame height width"]
+) -> Float[Tensor, " frame"]:
+    """The intersection over union of every frame; of the backgrounds where it shows no object (over all pixels)."""
+    predicted, true = (probability > 0.5).flatten(1), target.flatten(1)
+    shown = true.any(1)
+    inner = torch.where(shown, (predicted & true).sum(1), (~predicted).sum(1))
+    outer = torch.where(shown, (predicted | true).sum(1), true.shape[1])
+    return inner.to(exact(target.device)) / outer
+
+
+@shaped
+def f_curves(
+    probability: Float[Tensor, "frame height width"], target: Bool[Tensor, "frame height width"]
+) -> Float[Tensor, "frame 255"]:
+    """The F-measure of every frame at every threshold: 1.3 TP / (predicted + 0.3 true), the same as from P and R."""
+    values = probability.flatten(1).to(torch.promote_types(probability.dtype, torch.float32)).contiguous()
+    thresholds = torch.linspace(0, 1 - 1e-10, THRESHOLDS, dtype=values.dtype).to(values.device)
+    passed = torch.searchsorted(thresholds, values, right=True)  # how many thresholds let the pixel through
+    predicted, right = _reaching(passed, torch.ones_like(target.flatten(1))), _reaching(passed, target.flatten(1))
+    true = target.flatten(1).sum(1, keepdim=True).to(right.dtype)
+    return (1 + BETA_SQUARED) * right / (predicted + BETA_SQUARED * true).clamp(min=BETA_SQUARED)
+
+
+def _reaching(passed: Tensor, kept: Tensor) -> Tensor:
+    """Of the pixels that are kept: how many reach each threshold, `(frame, threshold)`."""
+    frames, bins = len(passed), THRESHOLDS + 1
+    own = torch.arange(frames, device=passed.device)[:, None] * bins
+    counts = torch.bincount((passed + own)[kept], minlength=frames * bins).view(frames, bins)
+    return counts.flip(1).cumsum(1).flip(1)[:, 1:].to(exact(passed.device))
+
+
+def _check_range(function: str, probability: Tensor) -> None:
+    if not ((probability >= 0) & (probability <= 1)).all():
+        low, high = probability.min().item(), probability.max().item()
+        raise ValueError(
+            f"{function}: probability lies in [{low:.4g}, {high:.4g}], expected [0, 1]: pass logits.sigmoid()."
+        )

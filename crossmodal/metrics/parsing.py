@@ -1,0 +1,142 @@
+"""Audio-visual parsing (AVVP): what is heard and what is seen in every segment, scored by segments and by events."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from ..shapes import shaped
+from .counts import exact
+
+
+class Parsing(NamedTuple):
+    """What of each clip is heard and what is seen, class by class; several classes may hold at once."""
+
+    audio: Bool[Tensor, "clip segment category"]
+    visual: Bool[Tensor, "clip segment category"]
+
+
+class ParsingCounts(NamedTuple):
+    """F-scores of clips, summed over clips, for audio, visual, audio-visual and Event@AV; and how many clips."""
+
+    segment_level: Float[Tensor, "4"]
+    event_level: Float[Tensor, "4"]
+    clips: Int64[Tensor, ""]
+
+
+class LevelScores(NamedTuple):
+    """Means over clips, in [0, 1]: the five columns of the published tables, there in percent.
+
+    - `audio`, `visual`: what is heard, what is seen. `audio_visual`: what is heard and seen at once.
+    - `type_at_av`: the mean of these three.
+    - `event_at_av`: heard and seen counted into one F-score.
+    """
+
+    audio: Float[Tensor, ""]
+    visual: Float[Tensor, ""]
+    audio_visual: Float[Tensor, ""]
+    type_at_av: Float[Tensor, ""]
+    event_at_av: Float[Tensor, ""]
+
+
+class ParsingScores(NamedTuple):
+    """By segments, and by events (runs of segments)."""
+
+    segment_level: LevelScores
+    event_level: LevelScores
+
+
+class Confusion(NamedTuple):
+    """True positives, false positives and false negatives of every clip and class."""
+
+    true_positive: Int64[Tensor, "clip category"]
+    false_positive: Int64[Tensor, "clip category"]
+    false_negative: Int64[Tensor, "clip category"]
+
+
+@shaped
+def parsing_counts(predicted: Parsing, target: Parsing) -> ParsingCounts:
+    r"""Scores each clip, $F = \frac{2TP}{2TP + FP + FN}$ a class, averaged over the classes predicted or true in it.
+
+    A clip in which no class is predicted and none is true scores 1. Segment level counts segments. Event level counts
+    events, runs of segments without a gap: a predicted event is right where a true event of its class and modality
+    overlaps it by an intersection over union of at least 1/2, and then no other event can. Event@AV adds the counts of
+    both modalities, class by class, before the division.
+
+    Source: the evaluation of LLP (Tian et al., *Unified Multisensory Perception*, ECCV 2020), as DG-SCT runs it.
+    """
+    clips = torch.full((), len(target.audio), dtype=torch.int64, device=target.audio.device)
+    return ParsingCounts(
+        level_sums(predicted, target, segment_confusion), level_sums(predicted, target, event_confusion), clips
+    )
+
+
+def parsing_scores(counts: ParsingCounts) -> ParsingScores:
+    """The means over all clips, from the `summed` counts of any batches. They are the published definition as it is.
+
+    Raises `ValueError` where no clip was counted.
+    """
+    if not counts.clips:
+        raise ValueError("parsing_scores: no clip was counted: pass the counts of one at least.")
+    levels = []
+    for sums in (counts.segment_level, counts.event_level):
+        audio, visual, both, either = sums / counts.clips
+        levels.append(LevelScores(audio, visual, both, (audio + visual + both) / 3, either))
+    return ParsingScores(*levels)
+
+
+def level_sums(
+    predicted: Parsing, target: Parsing, confuse: Callable[[Tensor, Tensor], Confusion]
+) -> Float[Tensor, "4"]:
+    """F-scores summed over clips: of what is heard, what is seen, both at once, and of the counts of both together."""
+    audio, visual = confuse(predicted.audio, target.audio), confuse(predicted.visual, target.visual)
+    both = confuse(predicted.audio & predicted.visual, target.audio & target.visual)
+    either = Confusion._make(heard + seen for heard, seen in zip(audio, visual, strict=True))
+    return torch.stack([mean_f_score(counts).sum() for counts in (audio, visual, both, either)])
+
+
+@shaped
+def segment_confusion(
+    predicted: Bool[Tensor, "clip segment category"], target: Bool[Tensor, "clip segment category"]
+) -> Confusion:
+    """Counts segments, class by class."""
+    return Confusion((predicted & target).sum(1), (predicted & ~target).sum(1), (~predicted & target).sum(1))
+
+
+@shaped
+def event_confusion(
+    predicted: Bool[Tensor, "clip segment category"], target: Bool[Tensor, "clip segment category"]
+) -> Confusion:
+    """Counts events, class by class: runs of segments, right at an intersection over union of at least 1/2."""
+    (start, stop), (true_start, true_stop) = runs(predicted), runs(target)
+    inner = torch.minimum(stop, true_stop) - torch.maximum(start, true_start)
+    outer = torch.maximum(stop, true_stop) - torch.minimum(start, true_start)
+    time = torch.arange(predicted.shape[1], device=predicted.device)[:, None]
+    first = time == torch.maximum(start, true_start)  # so that two events that meet are counted once
+    right = (predicted & target & first & (2 * inner >= outer)).sum(1)
+    events, true_events = (
+        (found & (time == begin)).sum(1) for found, begin in ((predicted, start), (target, true_start))
+    )
+    return Confusion(right, events - right, true_events - right)
+
+
+def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
+    """For every segment that is found: where the run that holds it starts, and where it stops (the first one after)."""
+    segments = found.shape[1]
+    time = torch.arange(segments, device=found.device)[:, None].expand_as(found)
+    if not found.numel():
+        return time, time
+    gap_before = torch.where(found, -1, time).cummax(1).values
+    gap_after = torch.where(found, segments, time).flip(1).cummin(1).values.flip(1)
+    return gap_before + 1, gap_after
+
+
+def mean_f_score(counts: Confusion) -> Float[Tensor, " clip"]:
+    """The F-score of each clip: the mean over its classes that are predicted or true; 1 where there is none."""
+    right, wrong = 2 * counts.true_positive, counts.false_positive + counts.false_negative
+    occurs = right + wrong > 0
+    of_class = right.to(exact(right.device)) / (right + wrong).clamp(min=1)
+    classes = occurs.sum(1)
+    return torch.where(classes > 0, of_class.sum(1) / classes.clamp(min=1), 1.0)
