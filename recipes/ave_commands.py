@@ -18,18 +18,21 @@ from crossmodal.injection import fingerprint
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
+from .checkpoint_files import last_checkpoint
 from .event_data import EventData
 from .event_training import EventTraining
-from .fitting import last_checkpoint, quietly, train
+from .fitting import quietly, train, trainer_of
 from .named import resolve
 from .predictions import PREDICTIONS, write_predictions
+from .processes import is_first, shared_name
 from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 
 
 def fit(argv: Sequence[str]) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
     parser, given = asked(argv)
-    run = find_place(given.runs, given.name or time.strftime("ave-%Y%m%d-%H%M%S"), resume=given.resume)
+    name = shared_name(given.name, time.strftime("ave-%Y%m%d-%H%M%S"))
+    run = find_place(given.runs, name, resume=given.resume) if is_first() else given.runs / name
     announce(given, run)
     pl.seed_everything(given.seed, workers=True, verbose=False)
     arguments = parser.instantiate(given)
@@ -37,21 +40,29 @@ def fit(argv: Sequence[str]) -> None:
     data.preprocess = model.preprocess
     task = EventTraining(model, **vars(arguments.optim))
     last = last_checkpoint(run, task) if given.resume else None
-    new_run(run)
-    write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
+    if is_first():
+        new_run(run)
+        write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
     started = time.monotonic()
-    trainer = train(run, task, data, last, seed=given.seed, options=vars(arguments.trainer))
+    options = vars(arguments.trainer)
+    trainer = train(run, task, data, last, seed=given.seed, options=options, save_minutes=given.save_minutes)
+    if is_first():
+        write_results(run, given, model, seconds=time.monotonic() - started)
+    report_test(run, trainer, task, data)
+
+
+def write_results(run: Path, given: Namespace, model: AudioVisualEvents, *, seconds: float) -> None:
+    """Writes what was trained, and how."""
     save_adapters(model, run / ADAPTERS, **header(given, model))
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
     write_summary(
         run,
         trainable_parameters=sizes[0],
         total_parameters=sizes[1],
-        seconds=round(time.monotonic() - started, 1),
+        seconds=round(seconds, 1),
         seed=given.seed,
         versions=versions(),
     )
-    report_test(run, trainer, task, data)
 
 
 def asked(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
@@ -75,7 +86,7 @@ def test(argv: Sequence[str]) -> None:
     model, arguments = load_run(run)
     arguments.data.preprocess = model.preprocess
     with quietly():
-        trainer = pl.Trainer(**{**vars(arguments.trainer), "enable_checkpointing": False}, logger=False)
+        trainer = trainer_of({**vars(arguments.trainer), "enable_checkpointing": False}, logger=False)
     report_test(run, trainer, EventTraining(model, **vars(arguments.optim)), arguments.data)
 
 
@@ -142,6 +153,8 @@ def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: Event
 
 def announce(given: Namespace, run: Path) -> None:
     """The first line of a run: what is trained, on what."""
+    if not is_first():
+        return
     source = (
         f"the data set {given.data.root}" if given.data.root else "the built-in world (procedural clips, no real data)"
     )

@@ -39,6 +39,8 @@ def options(recipe: str, size: str = "tiny") -> ArgumentParser:
     add("--name", type=str | None, default=None, help="name of the run (default: the time)")
     add("--runs", type=Path, default=Path("runs"), help="folder of runs")
     add("--resume", type=bool, default=False, help="go on with the run --name from its last checkpoint")
+    minutes = "minutes between checkpoints within an epoch; 0 is before every step"
+    add("--save_minutes", type=float, default=10.0, help=minutes)
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
     add("--recipe", type=str, default=recipe, help="dg_sct, dg_sct_released, lavish, or the path of your own function")
     add("--size", type=str, default=size, help="tiny, full_size, or the path of your own function like them")

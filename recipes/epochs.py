@@ -1,6 +1,8 @@
 """Epochs that do not depend on what came before them: a run that resumes ends as one that was never interrupted."""
 
+import math
 from collections.abc import Iterator, Sized
+from itertools import pairwise
 
 import pytorch_lightning as pl
 import torch
@@ -8,26 +10,61 @@ from torch.utils.data import Sampler
 
 
 class EpochShuffle(Sampler[int]):
-    """Every epoch in an order of its own, which follows from `seed` and the number of the epoch alone."""
+    """Every epoch in an order of its own, which follows from `seed` and the number of the epoch alone.
 
-    def __init__(self, items: Sized, seed: int):
-        """`items`: what is shuffled. `seed`: of the orders."""
+    Of several processes each takes every n-th item of that order, so that their batches together are the batches of
+    one process whose batch is n times as large; what does not divide by n is left out.
+    """
+
+    def __init__(self, items: Sized, seed: int, *, process: int = 0, processes: int = 1):
+        """`items`: what is shuffled. `seed`: of the orders. `process`: which of `processes` this one is."""
         self.items, self.seed, self.epoch = items, seed, 0
+        self.process, self.processes = process, processes
+        self.behind = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before every epoch."""
         self.epoch = epoch
 
+    def go_on(self, epoch: int, items: int) -> None:
+        """Leaves out the first `items` of this process in `epoch`, which has seen them; other epochs are whole."""
+        self.behind = (epoch, items)
+
     def __iter__(self) -> Iterator[int]:
         order = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        return iter(torch.randperm(len(self.items), generator=order).tolist())
+        shuffled = torch.randperm(len(self.items), generator=order).tolist()
+        epoch, behind = self.behind
+        return iter(shuffled[self.process :: self.processes][behind if epoch == self.epoch else 0 : len(self)])
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.items) // self.processes
+
+
+class EvenShare(Sampler[list[int]]):
+    """One process's batches of held-out items: every item in one process only, as many batches in each of them.
+
+    Processes that ran another number of batches would wait for each other for ever, and items that are repeated to
+    make them even would count twice.
+    """
+
+    def __init__(self, items: Sized, batch_size: int, *, process: int, processes: int):
+        """`items`: what is shared. `batch_size`: items a batch (one more where a process had none for its last)."""
+        if len(items) < processes:
+            raise ValueError(f"EvenShare: {len(items)} held-out clips cannot be shared by {processes} processes.")
+        self.own = range(process, len(items), processes)
+        largest = math.ceil(len(items) / processes)
+        self.batches = min(math.ceil(largest / batch_size), len(items) // processes)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        cuts = [len(self.own) * batch // self.batches for batch in range(self.batches + 1)]
+        return (list(self.own[start:stop]) for start, stop in pairwise(cuts))
+
+    def __len__(self) -> int:
+        return self.batches
 
 
 class Reseeded(pl.Callback):
-    """Seeds dropout anew at the start of every epoch, by `seed` and the number of the epoch."""
+    """Seeds dropout anew at the start of every epoch, by `seed`, the number of the epoch and that of the process."""
 
     def __init__(self, seed: int):
         """`seed`: of the run."""
@@ -35,4 +72,4 @@ class Reseeded(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Called by Lightning."""
-        torch.manual_seed(self.seed * 100_003 + trainer.current_epoch)
+        torch.manual_seed(self.seed * 100_003 + trainer.current_epoch + trainer.global_rank * 1_000_003_019)

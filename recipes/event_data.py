@@ -1,6 +1,7 @@
 """The clips that audio-visual events are learned from: the built-in world, or a folder in AVE's layout."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -9,14 +10,14 @@ from torch.utils.data import DataLoader
 from crossmodal.data import AVE, LabelledClip, Preprocess
 from crossmodal.data.world import World
 
-from .epochs import EpochShuffle
+from .epochs import EpochShuffle, EvenShare
 
 
 class EventData(pl.LightningDataModule):
     """Clips of the built-in world, or of a data set in AVE's layout (`crossmodal.data.AVE`).
 
     - `root`: folder of the data set; `None` for the built-in world.
-    - `batch_size`: clips a step.
+    - `batch_size`: clips a step, in every process.
     - `workers`: processes that read ahead.
     - `clips`: training clips of the built-in world; validation and test have `held_out` each.
     - `seed`: of the built-in world, and of the order of the training clips.
@@ -40,6 +41,7 @@ class EventData(pl.LightningDataModule):
         self.root, self.batch_size, self.workers = root, batch_size, workers
         self.clips, self.held_out, self.seed, self.wave_rate = clips, held_out, seed, wave_rate
         self.preprocess: Preprocess | None = None
+        self.behind = (0, 0)
 
     def split(self, name: str) -> World | AVE:
         """The data set of one split: `"train"`, `"val"` or `"test"`."""
@@ -53,26 +55,45 @@ class EventData(pl.LightningDataModule):
         """Names of the events, background not counted."""
         return self.split("val").classes
 
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Lets the training batches of `epoch` begin behind the first `batches` of them."""
+        self.behind = (epoch, batches)
+
     def train_dataloader(self) -> DataLoader[LabelledClip]:
         """Shuffled batches, the last short one left out: batch norm wants full ones."""
-        return self._loader("train", shuffle=True)
+        clips, place = self.split("train"), self._place()
+        order = EpochShuffle(clips, self.seed, **place)
+        epoch, batches = self.behind
+        order.go_on(epoch, batches * self.batch_size)
+        if self.trainer is not None:  # workers read ahead before Lightning says it
+            order.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        return self._loader(clips, batch_size=self.batch_size, sampler=order, drop_last=len(order) > self.batch_size)
 
     def val_dataloader(self) -> DataLoader[LabelledClip]:
         """Batches for model selection."""
-        return self._loader("val")
+        return self._held_out("val")
 
     def test_dataloader(self) -> DataLoader[LabelledClip]:
         """Batches that are read once, at the end."""
-        return self._loader("test")
+        return self._held_out("test")
 
-    def _loader(self, split: str, *, shuffle: bool = False) -> DataLoader[LabelledClip]:
-        clips = self.split(split)
+    def _held_out(self, split: str) -> DataLoader[LabelledClip]:
+        clips, place = self.split(split), self._place()
+        if place["processes"] == 1:
+            return self._loader(clips, batch_size=self.batch_size)
+        return self._loader(clips, batch_sampler=EvenShare(clips, self.batch_size, **place))
+
+    def _place(self) -> dict[str, int]:
+        """Which of how many processes this one is."""
+        if self.trainer is None:
+            return {"process": 0, "processes": 1}
+        return {"process": self.trainer.global_rank, "processes": self.trainer.world_size}
+
+    def _loader(self, clips: World | AVE, **batches: Any) -> DataLoader[LabelledClip]:
         return DataLoader(
             clips,
-            self.batch_size,
-            sampler=EpochShuffle(clips, self.seed) if shuffle else None,
             generator=torch.Generator(),  # one that no other draw moves
-            drop_last=shuffle and len(clips) > self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
+            **batches,
         )

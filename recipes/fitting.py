@@ -5,80 +5,68 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from crossmodal.checkpoints import adapter_state
-from crossmodal.checkpoints.adapters import differences
-
+from .between_steps import BetweenSteps
+from .checkpoint_files import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, again
 from .epochs import Reseeded
 from .metrics_file import MetricsFile
-
-CHECKPOINTS = "checkpoints"
-
-
-def last_checkpoint(run: Path, task: pl.LightningModule) -> Path | None:
-    """Where a run goes on; `None`, from the start, where no epoch was finished. `ValueError` for another model."""
-    last = run / CHECKPOINTS / "last.ckpt"
-    if not last.is_file():
-        return None
-    try:
-        stored = torch.load(last, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"run {run} cannot be resumed: {last} is damaged ({error}); start it anew.") from error
-    rows = differences({f"model.{name}": tensor for name, tensor in adapter_state(task.model).items()}, stored)
-    if rows:
-        raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
-    return last
-
-
-class Checkpoints(ModelCheckpoint):
-    """Checkpoints in a folder that may have been moved since the run was interrupted."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up what was kept, by the names of the files."""
-
-        def here(file: str) -> str:
-            return str(Path(self.dirpath or ".") / Path(file).name) if file else file
-
-        names = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
-        kept = {here(file): score for file, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **names, "best_k_models": kept, "dirpath": self.dirpath})
 
 
 def train(
     run: Path,
     task: pl.LightningModule,
     data: pl.LightningDataModule,
-    last: Path | None,
+    last: Last | None,
     *,
     seed: int,
     options: Mapping[str, Any],
+    save_minutes: float = 10.0,
 ) -> pl.Trainer:
     """Trains `task`, which then holds the weights that validated best.
 
     - `run`: folder of the run. `last`: the checkpoint to go on from.
     - `seed`: of every epoch. `options`: of the trainer.
+    - `save_minutes`: between checkpoints within an epoch; one is written at its end in any case.
     """
-    best = Checkpoints(run / CHECKPOINTS, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
+    folder = run / CHECKPOINTS
+    best = Checkpoints(folder, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
-    newest = Checkpoints(run / CHECKPOINTS, "last", enable_version_counter=False)
-    with quietly():
-        callbacks = [Reseeded(seed), best, newest]
-        trainer = pl.Trainer(**options, logger=MetricsFile(run / "metrics.csv"), callbacks=callbacks)
+    newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
+    callbacks = [Reseeded(seed), BetweenSteps(folder / LAST, save_minutes), best, newest]
+    with quietly(), in_one_sentence():
+        metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
+        trainer = trainer_of(options, WholeFiles(run), logger=metrics, callbacks=callbacks)
         try:
-            trainer.fit(task, data, ckpt_path=last, weights_only=True)
+            trainer.fit(task, data, ckpt_path=last.file if last else None, weights_only=True)
         except SystemExit:  # how Lightning leaves when it is interrupted
-            again = f"fit --runs {run.parent} --name {run.name} --resume true"
-            raise KeyboardInterrupt(f"interrupted; go on with: {again}") from None
+            raise KeyboardInterrupt(f"interrupted; go on with: {again(run)}") from None
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         task.load_state_dict({**task.state_dict(), **kept})
     return trainer
+
+
+def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Trainer:
+    """A trainer with `options` as given; data is shared among processes by the data module, not by Lightning."""
+    given = options.get("plugins") or []
+    every = [*(given if isinstance(given, list) else [given]), *plugins]
+    with in_one_sentence():
+        return pl.Trainer(**{**options, "use_distributed_sampler": False, "plugins": every, **parts})
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """What Lightning finds wrong with its options, as a `ValueError`."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"--trainer options that do not go together, or not here: {said}") from error
 
 
 @contextmanager
@@ -92,6 +80,7 @@ def quietly() -> Iterator[None]:
             ".*smaller than the logging interval.*",
             ".*exists and is not empty.*",
             ".*in eval mode at the start.*",
+            ".*your dataloader is not resumable.*",  # its sampler is
             ".*[Tt]reespec.*",
             ".*LeafSpec.*",
         ):

@@ -18,16 +18,15 @@ class MetricsFile(Logger):
     never leaves half a file.
     """
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, *, steps: int = 0):
+        """`file`: of the table. `steps`: how many a run that resumes has behind it: rows of later ones are dropped."""
         super().__init__()
         self.file = file
         self.rows: list[dict[str, Any]] = []
-        if file.is_file():
+        if steps and file.is_file():
             with file.open(newline="", encoding="utf-8") as opened:
-                self.rows = [
-                    {name: value for name, value in row.items() if value != ""} for row in csv.DictReader(opened)
-                ]
-        self.carried_on = bool(self.rows)
+                rows = [{name: value for name, value in row.items() if value != ""} for row in csv.DictReader(opened)]
+            self.rows = [row for row in rows if int(row["step"]) < steps]
 
     @property
     def name(self) -> str:
@@ -45,12 +44,8 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Adds a row; the first of a resumed run drops those of steps that it takes again."""
-        step = len(self.rows) if step is None else step
-        if self.carried_on:
-            self.rows = [row for row in self.rows if int(row["step"]) < step]
-            self.carried_on = False
-        self.rows.append({"step": step, **metrics})
+        """Adds a row."""
+        self.rows.append({"step": len(self.rows) if step is None else step, **metrics})
 
     @rank_zero_only
     def save(self) -> None:

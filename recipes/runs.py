@@ -7,34 +7,57 @@ from pathlib import Path
 from typing import Any
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
+UNFINISHED = ".part"
 
 
 def write_text(file: Path, text: str) -> None:
     """Writes a file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
+    write_whole(file, text.encode())
+
+
+def write_whole(file: Path, content: bytes | memoryview) -> None:
+    """Writes a file whole or not at all: a kill or a full disk leaves what was there before. `OSError` in words."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}{UNFINISHED}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        with temporary.open("wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
         os.replace(temporary, file)
+    except OSError as error:
+        raise OSError(
+            f"{file} cannot be written: {error.strerror or error}; make room there, or choose another folder."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def find_place(runs: Path, name: str, *, resume: bool) -> Path:
-    """The folder of a run that is to begin, or to go on where `resume` says so; in words where it cannot."""
+    """The folder of a run that is to begin, or to go on where `resume` says so; in words where it cannot.
+
+    A folder that holds nothing finished is what a kill leaves before the first file of a run is written.
+    """
     run = runs / name
     if resume and not (run / CONFIG).is_file():
         raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
-    if not resume and run.exists():
+    if not resume and run.exists() and not (run.is_dir() and all(map(unfinished, run.iterdir()))):
         raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume true.")
     return run
 
 
 def new_run(run: Path) -> None:
-    """Makes the folder of a run, if there is none; in words where it cannot."""
+    """Makes the folder of a run, or clears it of what a kill left half written; in words where it cannot."""
     try:
         run.mkdir(parents=True, exist_ok=True)
+        for file in filter(unfinished, run.rglob(".*")):
+            file.unlink()
     except OSError as error:
         raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
+
+
+def unfinished(file: Path) -> bool:
+    """Whether a file was being written when its writer was killed."""
+    return file.name.startswith(".") and file.name.endswith(UNFINISHED)
 
 
 def find_run(runs: Path, run: Path | None) -> Path:

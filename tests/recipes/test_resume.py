@@ -114,7 +114,7 @@ def test_the_table_of_a_resumed_run_drops_what_is_taken_again_and_nothing_else(t
     for step, name in ((0, "train"), (1, "train"), (1, "val"), (2, "train"), (3, "train")):
         first.log_metrics({name: float(step)}, step)
     first.save()
-    then = MetricsFile(tmp_path / "metrics.csv")
+    then = MetricsFile(tmp_path / "metrics.csv", steps=2)
     for step, name in ((2, "train"), (3, "train"), (3, "val")):
         then.log_metrics({name: 10.0 + step}, step)
     then.save()

@@ -1,0 +1,122 @@
+"""Checkpoints between two steps of an epoch, for epochs that take hours."""
+
+import time
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+NAME = "between_steps"
+"""Of what a checkpoint within an epoch holds beside Lightning's own."""
+
+
+@runtime_checkable
+class GoesOn(Protocol):
+    """Data whose epochs can begin behind some of their batches."""
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Lets `epoch` begin behind its first `batches` batches."""
+
+
+class BetweenSteps(pl.Callback):
+    """Saves a run within an epoch, so that it goes on from there bit for bit; only for data that `GoesOn`.
+
+    A checkpoint is due once `minutes` have passed since the last one, and is written before the next step whose
+    gradients begin at zero, when everything of the step before has been done: validation and metrics, too. It keeps
+    what Lightning does not: the random state of every process, and the place in the data.
+    """
+
+    def __init__(self, file: Path, minutes: float):
+        """`file`: the checkpoint, replaced every time. `minutes`: between checkpoints; 0 is before every step."""
+        self.file, self.seconds = file, 60 * minutes
+        self.saved, self.batches = 0.0, 0
+        self.found: dict[str, Any] | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Refuses to go on within an epoch that would not be the same."""
+        self.saved = time.monotonic()
+        if self.found:
+            then, now = self.found["epochs"], epochs_of(trainer)
+            rows = [f"{name}={then[name]} before, {now[name]} now" for name in now if now[name] != then.get(name)]
+            if rows:
+                raise ValueError(
+                    f"{self.file} was written in the middle of an epoch, which cannot go on with other batches: "
+                    f"{'; '.join(rows)}. Give the options of before."
+                )
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The end of the epoch before was saved."""
+        self.saved = time.monotonic()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
+        """Takes up the random state of a run that goes on; saves one that is due."""
+        if self.found:
+            restore(self.found["random"], trainer)
+            self.found = None
+        elif index and index % trainer.accumulate_grad_batches == 0 and self.due(trainer):
+            self.batches = index
+            trainer.save_checkpoint(self.file, weights_only=False)
+            self.saved, self.batches = time.monotonic(), 0
+
+    def due(self, trainer: pl.Trainer) -> bool:
+        """Whether to save now: the first process decides for all."""
+        due = isinstance(trainer.datamodule, GoesOn) and time.monotonic() - self.saved >= self.seconds
+        return bool(trainer.strategy.broadcast(due))
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Adds what a run needs to go on within the epoch."""
+        if not self.batches:
+            return
+        # Lightning has counted the step that is about to begin; it knows how to go on behind the end of a batch
+        loop = checkpoint["loops"]["fit_loop"]
+        progress = loop["epoch_loop.batch_progress"]
+        for counts in (progress["total"], progress["current"]):
+            done = counts["processed"]
+            counts.update(ready=done, started=done, completed=done - 1)
+        progress["is_last_batch"] = False
+        loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+        checkpoint[NAME] = {
+            "epoch": trainer.current_epoch,
+            "batches": self.batches,
+            "epochs": epochs_of(trainer),
+            "random": random_states(pl_module, trainer.world_size),
+        }
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Finds the place in the data, before a worker reads ahead."""
+        self.found = checkpoint.get(NAME)
+        if self.found and isinstance(trainer.datamodule, GoesOn):
+            trainer.datamodule.go_on(self.found["epoch"], self.found["batches"])
+
+
+def epochs_of(trainer: pl.Trainer) -> dict[str, int]:
+    """What the batches of an epoch follow from."""
+    loader = trainer.train_dataloader
+    return {
+        "clips": len(loader.dataset),
+        "batch_size": loader.batch_size,
+        "seed of the order": getattr(loader.sampler, "seed", 0),
+        "processes": trainer.world_size,
+        "accumulate_grad_batches": trainer.accumulate_grad_batches,
+    }
+
+
+def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tensor]:
+    """The state of torch's generators, a row a process."""
+    states = {"cpu": torch.get_rng_state()}
+    if module.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(module.device)
+    return {name: module.all_gather(state).reshape(processes, -1).cpu() for name, state in states.items()}
+
+
+def restore(states: dict[str, Tensor], trainer: pl.Trainer) -> None:
+    """Puts torch's generators where they were."""
+    torch.set_rng_state(states["cpu"][trainer.global_rank])
+    if "cuda" in states and trainer.strategy.root_device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"][trainer.global_rank], trainer.strategy.root_device)
