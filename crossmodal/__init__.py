@@ -15,6 +15,7 @@ FLOORS = (
     "audio",
     "checkpoints",
     "data",
+    "drawing",
     "encoders",
     "guidance",
     "heads",

@@ -26,6 +26,7 @@ FLOORS = {
     "encoders": 4,
     "heads": 4,
     "data": 4,
+    "drawing": 4,
     "checkpoints": 4,
     "testing": 5,
     "recipes": 6,
@@ -125,8 +126,11 @@ def unsafe(call: ast.Call) -> str | None:
     return None
 
 
-IN_MEMORY = {"crossmodal/testing/laws/keeping.py": ["pickle.loads"]}
-"""The law of copies unpickles what it has itself pickled on the same line."""
+RUNS = {
+    "crossmodal/testing/laws/keeping.py": ["pickle.loads"],
+    "recipes/unpickle_checkpoint.py": ["torch.load without weights_only=True"],
+}
+"""The law of copies unpickles what it has itself pickled on the same line; the one command that unpickles says so."""
 
 
 @pytest.mark.parametrize("path", [*LIBRARY, *RECIPES], ids=named)
@@ -135,7 +139,7 @@ def test_nothing_is_asserted_and_nothing_is_loaded_that_could_run(path: Path):
     asserts = [node.lineno for node in nodes if isinstance(node, ast.Assert)]
     assert not asserts, f"{named(path)} asserts on lines {asserts}: raise an error in words"
     found = [what for node in nodes if isinstance(node, ast.Call) if (what := unsafe(node))]
-    assert found == IN_MEMORY.get(named(path), [])
+    assert found == RUNS.get(named(path), [])
 
 
 def test_unsafe_loads_are_found():
