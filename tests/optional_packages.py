@@ -3,6 +3,7 @@
 OPTIONAL = {
     "av",
     "greenlet",
+    "huggingface_hub",
     "hypothesis",
     "jsonargparse",
     "lightning",

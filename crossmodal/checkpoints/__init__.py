@@ -4,6 +4,13 @@ from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
 from .adapters import read_header as read_header
 from .adapters import save_adapters as save_adapters
+from .htsat import import_htsat as import_htsat
+from .imported import Imported as Imported
+from .published import fetch as fetch
+from .reading import read_weights as read_weights
 from .released_adapter import from_released_adapter as from_released_adapter
 from .released_heads import from_released_events as from_released_events
 from .released_heads import from_released_temporal as from_released_temporal
+from .released_models import import_dg_sct_ave as import_dg_sct_ave
+from .released_models import import_lavish as import_lavish
+from .swin_v2 import import_swin_v2 as import_swin_v2

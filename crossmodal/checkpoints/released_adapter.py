@@ -1,8 +1,10 @@
-"""The names of the released DG-SCT adapter, as the names of ours."""
+"""The names of the released DG-SCT and LAVisH adapters, as the names of ours."""
 
 from collections.abc import Mapping
 
 from torch import Tensor
+
+from .rules import Dropped, Placed, flat, only_ours, renamed
 
 NAMES = {
     "conv_adapter": "align.mix",
@@ -31,20 +33,19 @@ UNUSED = ("gate_tk", "fc_caption")
 """Parameters that the released modules hold and never use."""
 
 
+def adapter_rule(name: str, tensor: Tensor) -> Placed:
+    """The rule of one adapter with norms; 1×1 convolutions become matrices."""
+    if name in UNUSED or name.rpartition(".")[0] in UNUSED:
+        return Dropped("a parameter of the released adapters that their code never uses")
+    return renamed(NAMES)(name, flat(tensor))
+
+
 def from_released_adapter(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state of a `GuidedAdapter` from that of one released adapter; 1×1 convolutions become matrices.
 
     A module without norms keeps its gate at `bottleneck.finish.scale`. Raises `KeyError` on an unknown name.
     """
-    ours = {}
-    for name, tensor in released.items():
-        module, _, leaf = name.rpartition(".")
-        if module in UNUSED or name in UNUSED:
-            continue
-        if name not in NAMES and module not in NAMES:
-            raise KeyError(f"from_released_adapter: {name!r} is no parameter of a released DG-SCT adapter.")
-        target = NAMES[name] if name in NAMES else f"{NAMES[module]}.{leaf}"
-        ours[target] = tensor.flatten(1) if tensor.dim() == 4 else tensor
+    ours = only_ours(released, adapter_rule, "from_released_adapter", "a released DG-SCT adapter")
     if "bottleneck.finish.norm.weight" not in ours and "bottleneck.finish.gate.scale" in ours:
         ours["bottleneck.finish.scale"] = ours.pop("bottleneck.finish.gate.scale")
     return ours

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from .rules import Dropped, Placed, only_ours, renamed
+
 TEMPORAL = {
     "v_fc": "visual_in.0",
     "a_fc": "audio_in",
@@ -12,60 +14,64 @@ TEMPORAL = {
     "video_gated.0": "visual_gate",
     "audio_gated.0": "audio_gate",
 }
+DECODER = {
+    "multihead_attn": "attention",
+    "multihead_attn.out_proj": "attention.out_proj",
+    "linear1": "feedforward.0",
+    "linear2": "feedforward.3",
+    "norm1": "attention_norm",
+    "norm2": "feedforward_norm",
+}
 EVENTS = {
     "video_cas": "visual_activation",
     "audio_cas": "audio_activation",
     "localize_module.classifier": "relevance",
     "localize_module.event_classifier": "event",
 }
-UNUSED = ("AVInter.", "VAInter.", "video_norm.", "audio_norm.")
-"""Parts of the released event head whose outputs are discarded."""
+COPIES = tuple(
+    f"{side}_{part}_layer." for side in ("video", "audio") for part in ("encoder.encoder", "decoder.decoder")
+)
+UNCALLED = tuple(f"{side}_decoder.decoder.layers.0.self_attn." for side in ("video", "audio"))
+DISCARDED = ("AVInter.", "VAInter.")
+UNUSED = ("video_norm.", "audio_norm.")
+
+
+def temporal_rule(name: str, tensor: Tensor) -> Placed:
+    """The rule of the released temporal attention."""
+    if name.startswith(COPIES):
+        return Dropped("a copy that a container of torch keeps of the layer it was built from")
+    if name.startswith(UNCALLED):
+        return Dropped("a self-attention of the decoders that the released code never calls")
+    return renamed(_temporal_names())(name, tensor)
+
+
+def event_rule(name: str, tensor: Tensor) -> Placed:
+    """The rule of the released event head."""
+    if name.startswith(DISCARDED):
+        return Dropped("a cross-modal interaction of CMBS whose output the released code discards")
+    if name.startswith(UNUSED):
+        return Dropped("a norm of CMBS that the released code never calls")
+    return renamed(EVENTS)(name, tensor)
 
 
 def from_released_temporal(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state of `TemporalAttention` from that of the released module; `KeyError` on an unknown name."""
-    names = dict(TEMPORAL)
-    for theirs, ours in (("video", "visual"), ("audio", "audio")):
-        names[f"{theirs}_encoder.affine_matrix"] = f"{ours}_encoder.project"
-        names[f"{theirs}_decoder.affine_matrix"] = f"{ours}_decoder.project"
-        for layer, part in ((layer, part) for layer in (0, 1) for part in ("linear1", "linear2", "norm1", "norm2")):
-            names[f"{theirs}_encoder.encoder.layers.{layer}.{part}"] = f"{ours}_encoder.layers.{layer}.{part}"
-        for layer in (0, 1):
-            attention = f"encoder.layers.{layer}.self_attn"
-            names[f"{theirs}_encoder.{attention}"] = f"{ours}_encoder.layers.{layer}.self_attn"
-            names[f"{theirs}_encoder.{attention}.out_proj"] = f"{ours}_encoder.layers.{layer}.self_attn.out_proj"
-        decoder = {
-            "multihead_attn": "attention",
-            "multihead_attn.out_proj": "attention.out_proj",
-            "linear1": "feedforward.0",
-            "linear2": "feedforward.3",
-            "norm1": "attention_norm",
-            "norm2": "feedforward_norm",
-        }
-        for part, mine in decoder.items():
-            names[f"{theirs}_decoder.decoder.layers.0.{part}"] = f"{ours}_decoder.{mine}"
-    # copies that torch's containers keep of the layer they were built from, and a self-attention never called
-    unused = [
-        f"{theirs}_{part}_layer" for theirs in ("video", "audio") for part in ("encoder.encoder", "decoder.decoder")
-    ]
-    unused += [f"{theirs}_decoder.decoder.layers.0.self_attn" for theirs in ("video", "audio")]
-    return _renamed(released, names, tuple(f"{prefix}." for prefix in unused), "from_released_temporal")
+    return only_ours(released, temporal_rule, "from_released_temporal", "the released module")
 
 
 def from_released_events(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state of `EventHead` from that of the released module; `KeyError` on an unknown name."""
-    return _renamed(released, EVENTS, UNUSED, "from_released_events")
+    return only_ours(released, event_rule, "from_released_events", "the released module")
 
 
-def _renamed(
-    released: Mapping[str, Tensor], names: Mapping[str, str], unused: tuple[str, ...], caller: str
-) -> dict[str, Tensor]:
-    ours = {}
-    for name, tensor in released.items():
-        module, _, leaf = name.rpartition(".")
-        if name.startswith(unused):
-            continue
-        if module not in names:
-            raise KeyError(f"{caller}: {name!r} is no parameter of the released module.")
-        ours[f"{names[module]}.{leaf}"] = tensor
-    return ours
+def _temporal_names() -> dict[str, str]:
+    names = dict(TEMPORAL)
+    for theirs, ours in (("video", "visual"), ("audio", "audio")):
+        names[f"{theirs}_encoder.affine_matrix"] = f"{ours}_encoder.project"
+        names[f"{theirs}_decoder.affine_matrix"] = f"{ours}_decoder.project"
+        parts = ("linear1", "linear2", "norm1", "norm2", "self_attn", "self_attn.out_proj")
+        for layer, part in ((layer, part) for layer in (0, 1) for part in parts):
+            names[f"{theirs}_encoder.encoder.layers.{layer}.{part}"] = f"{ours}_encoder.layers.{layer}.{part}"
+        for part, mine in DECODER.items():
+            names[f"{theirs}_decoder.decoder.layers.0.{part}"] = f"{ours}_decoder.{mine}"
+    return names

@@ -1,21 +1,9 @@
 import pytest
 import torch
-from encoder_oracles import from_timm_swin_v2
-from torch import nn
+from released_layouts import randomised
 
+from crossmodal.checkpoints import import_swin_v2
 from crossmodal.encoders import swin_v2, swin_v2_large
-
-
-def randomised(model):
-    """Weights that leave nothing hidden: the norms of an untrained Swin-V2 would silence every half-block."""
-    for name, parameter in model.named_parameters():
-        if name.endswith("logit_scale"):
-            nn.init.uniform_(parameter, 1.0, 6.0)  # beyond log 100 = 4.6, where it is clamped
-        elif parameter.ndim == 1:
-            nn.init.normal_(parameter, 0.5 if "norm" in name and name.endswith("weight") else 0.0, 0.5)
-        else:
-            nn.init.normal_(parameter, std=1 / parameter[0].numel() ** 0.5)
-    return model.eval()
 
 
 def timm_model(image, **sizes):
@@ -63,7 +51,7 @@ def test_every_stage_is_timms(image, sizes):
         window=sizes["window_size"],
         mlp_ratio=sizes.get("mlp_ratio", 4.0),
     ).double()
-    ours.load_state_dict(from_timm_swin_v2(theirs.state_dict()))
+    import_swin_v2(ours, theirs.state_dict())
     frames = torch.randn(2, 3, image, image, dtype=torch.float64)
     with torch.no_grad():
         pairs = list(zip(our_stages(ours.eval(), frames), timm_stages(theirs, frames), strict=True))
@@ -78,7 +66,7 @@ def test_full_size_is_timms():
     theirs = timm_model(192, embed_dim=192, depths=(2, 2, 18, 2), num_heads=(6, 12, 24, 48), window_size=12)
     with torch.device("meta"):
         ours = swin_v2_large()
-    ours.load_state_dict(from_timm_swin_v2(theirs.state_dict()), assign=True)
+    import_swin_v2(ours, theirs.state_dict())
     frames = torch.randn(2, 3, 192, 192)
     with torch.no_grad():
         for our, their in zip(our_stages(ours.eval(), frames), timm_stages(theirs, frames), strict=True):

@@ -1,0 +1,180 @@
+"""Swin-V2 of others: the same outputs under every naming; every kind of damage said by name."""
+
+import pytest
+import torch
+from released_layouts import microsoft, randomised, released, timm_before_0_9
+
+from crossmodal.checkpoints import import_swin_v2
+from crossmodal.encoders import swin_v2, swin_v2_large
+from crossmodal.injection import fingerprint, freeze
+
+SIZES = {"embed_dim": 16, "depths": (2, 2, 3), "num_heads": (2, 4, 4), "window_size": 4}
+NAMINGS = {
+    "as timm names it since 0.9": lambda state: state,
+    "as timm named it before 0.9": timm_before_0_9,
+    "as Microsoft names it": microsoft,
+}
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    timm = pytest.importorskip("timm.models.swin_transformer_v2")
+    torch.manual_seed(0)
+    return randomised(timm.SwinTransformerV2(img_size=64, num_classes=7, **SIZES)).double()
+
+
+def ours():
+    return swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4).double().eval()
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_after_import_the_outputs_are_those_of_timm(theirs, naming):
+    encoder, frames = ours(), torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    report = import_swin_v2(encoder, NAMINGS[naming](theirs.state_dict()))
+    with torch.no_grad():
+        expected = theirs.forward_features(frames).flatten(1, 2)
+        torch.testing.assert_close(encoder(frames), expected, atol=1e-10, rtol=0)
+    assert report.fits
+    assert report.layout == f"Swin-V2 {naming}"
+    assert set(report.mapped) == set(encoder.state_dict())
+
+
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_every_tensor_of_the_file_is_in_the_report(theirs, naming):
+    state = NAMINGS[naming](theirs.state_dict())
+    report = import_swin_v2(ours(), state)
+    assert set(report.mapped.values()) | set(report.dropped) == set(state)
+    assert not set(report.mapped.values()) & set(report.dropped)
+    ends = {name.split(".", 4)[-1] if name.startswith("layers") else "head" for name in report.dropped}
+    assert (
+        ends
+        == {
+            "as timm names it since 0.9": {"head"},
+            "as timm named it before 0.9": {"head", "attn_mask"},
+            "as Microsoft names it": {
+                "head",
+                "attn_mask",
+                "attn.relative_coords_table",
+                "attn.relative_position_index",
+            },
+        }[naming]
+    )
+
+
+def test_the_report_reads_as_a_table(theirs):
+    assert str(import_swin_v2(ours(), timm_before_0_9(theirs.state_dict()))).splitlines() == [
+        "the mapping: Swin-V2 as timm named it before 0.9",
+        "  mapped   131 tensors of the file to 145 of the model",
+        "  dropped  2: the encoder's own classifier, which no recipe uses (head.weight, head.bias)",
+        "  dropped  1: the mask of shifted windows, computed here (layers.*.blocks.*.attn_mask)",
+        "  missing  0",
+    ]
+
+
+DAMAGE = {
+    "missing": (
+        lambda state: state.pop("layers.1.blocks.0.mlp.fc1.weight"),
+        "sections.stages1_0_mlp.body.0.weight: missing from the file",
+    ),
+    "part of a fused one missing": (
+        lambda state: state.pop("layers.1.blocks.0.attn.qkv.weight"),
+        "sections.stages1_0_attention.body.key.weight: missing from the file",
+    ),
+    "left over": (
+        lambda state: state.update({"layers.1.blocks.7.norm1.weight": torch.ones(32)}),
+        "layers.1.blocks.7.norm1.weight: in the file, unknown here",
+    ),
+    "unheard of": (
+        lambda state: state.update({"layers.1.blocks.0.attn.extra": torch.ones(1)}),
+        "layers.1.blocks.0.attn.extra: in the file, unknown here",
+    ),
+    "of another shape": (
+        lambda state: state.update({"norm.weight": torch.ones(48)}),
+        "head.weight: (48,) in the file, (64,) here (norm.weight)",
+    ),
+    "without a shape": (
+        lambda state: state.update({"layers.0.blocks.0.attn.qkv.weight": torch.tensor(1.0)}),
+        "sections.stages0_0_attention.body.query.weight: () in the file, (16, 16) here "
+        "(layers.0.blocks.0.attn.qkv.weight)",
+    ),
+    "whole numbers": (
+        lambda state: state.update({"norm.weight": torch.ones(64, dtype=torch.int32)}),
+        "head.weight: torch.int32 in the file, torch.float64 here (norm.weight)",
+    ),
+    "not a number": (
+        lambda state: state.update({"norm.bias": torch.full((64,), torch.nan)}),
+        "head.bias: NaN or infinite in the file (norm.bias)",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named_and_nothing_is_loaded(theirs, damage):
+    do, said = DAMAGE[damage]
+    encoder, state = ours(), dict(theirs.state_dict())
+    do(state)
+    before = fingerprint(encoder)
+    with pytest.raises(ValueError, match="does not fit this Encoder, nothing was loaded") as caught:
+        import_swin_v2(encoder, state)
+    assert f"    {said}" in str(caught.value).splitlines()
+    assert fingerprint(encoder) == before
+
+
+def test_long_tables_are_cut():
+    with torch.device("meta"):
+        encoder = swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4)
+    with pytest.raises(ValueError, match=r"    … and \d+ more") as caught:
+        import_swin_v2(encoder, {"norm.weight": torch.ones(64)})
+    assert len(str(caught.value).splitlines()) < 20
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (
+            ["sed_model.bn0.weight", "sed_model.logmel_extractor.melW"],
+            r"\. It looks like HTS-AT as released: import_htsat",
+        ),
+        (
+            ["vis_adapter_blocks_p1.0.fc.bias", "audio_adapter_blocks_p1.0.fc.bias"],
+            "like a released DG-SCT model: import_dg",
+        ),
+        (
+            ["coupled.couplers.stages0_0_mlp.audio_visual.align.mix.bias"],
+            "It looks like an adapter file of ours: load_ad",
+        ),
+        (["conv1.weight"], r"\(its first: conv1.weight\)\.$"),
+    ],
+)
+def test_a_file_of_another_kind_is_said_to_be_one(names, hint):
+    with pytest.raises(ValueError, match=r"none of its . names is one of such a file") as caught:
+        import_swin_v2(ours(), {name: torch.ones(1) for name in names})
+    assert caught.match(hint)
+
+
+def test_it_may_be_half_precision_and_frozen(theirs):
+    encoder = freeze(swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4))
+    import_swin_v2(encoder, {name: tensor.half() for name, tensor in theirs.state_dict().items()})
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    assert torch.equal(encoder.head.weight, theirs.norm.weight.half().float())
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+def test_on_the_meta_device_it_gets_tensors_of_its_own(theirs):
+    with torch.device("meta"):
+        encoder = swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4)
+    import_swin_v2(encoder, theirs.state_dict())
+    frames = torch.randn(1, 3, 64, 64)
+    encoder.eval()(frames)
+    storages = [parameter.untyped_storage().data_ptr() for parameter in encoder.parameters()]
+    assert len(set(storages)) == len(storages)
+    assert all(parameter.requires_grad and parameter.is_contiguous() for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize("title", ["swin_v2_timm_0.6", "swin_v2_timm_1.0"])
+def test_names_and_shapes_of_the_published_large_one_fit(title):
+    with torch.device("meta"):
+        encoder = swin_v2_large()
+        report = import_swin_v2(encoder, released(title, device="meta"))
+    assert len(set(report.mapped.values())) == 423
+    assert len(report.dropped) == {"swin_v2_timm_0.6": 4, "swin_v2_timm_1.0": 2}[title]
