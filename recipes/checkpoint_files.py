@@ -1,6 +1,7 @@
 """The checkpoints of a run: written whole or not at all, found again, and taken up in a folder that was moved."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -9,9 +10,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.checkpoints.adapters import differences
 
 from .runs import write_whole
 
@@ -39,6 +40,16 @@ def last_checkpoint(run: Path, task: pl.LightningModule) -> Last | None:
     if rows:
         raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
     return Last(file, stored["global_step"])
+
+
+def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """One line a tensor that is missing, left over, or of another shape."""
+    rows = [f"  {name}: missing from the file" for name in ours.keys() - theirs.keys()]
+    rows += [f"  {name}: in the file, not in the model" for name in theirs.keys() - ours.keys()]
+    for name in ours.keys() & theirs.keys():
+        if (here := tuple(ours[name].shape)) != (there := tuple(theirs[name].shape)):
+            rows.append(f"  {name}: {there} in the file, {here} here")
+    return sorted(rows)
 
 
 def again(run: Path) -> str:
