@@ -10,6 +10,7 @@ COMMANDS = {
     "ave fit": "recipes.ave_commands.fit",
     "ave test": "recipes.ave_commands.test",
     "ave predict": "recipes.ave_commands.predict",
+    "prepare-ave": "recipes.prepare_ave.prepare",
     "copy": "recipes.copying.copy",
 }
 """Words → `module.function(argv)`, imported once it is asked for; it returns an exit code, or `None` for 0."""
@@ -20,6 +21,7 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave fit --data.root AVE train it on a data set in AVE's layout
   crossmodal ave test                test the newest run, or --run runs/NAME
   crossmodal ave predict CLIP.mp4    the event of every second of a video file
+  crossmodal prepare-ave VIDEOS AVE  bring a folder of video files to AVE's layout
   crossmodal copy ave mine/          copy the recipe's files, to make it your own
 """
 

@@ -80,3 +80,8 @@ def module(folder, name, *words):
     for loaded in [key for key in sys.modules if key.split(".")[0] == name]:
         del sys.modules[loaded]
     return Said(left.value.code, out.getvalue(), err.getvalue())
+
+
+def content(folder):
+    """Every file under a folder, byte for byte."""
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -31,6 +31,8 @@ def film(file, *, codecs=("mpeg4", "aac"), picture=ALL_PICTURE, tick=None, sound
         audio = sound and out.add_stream(
             codecs[1], rate=options.get("rate", 44_100), layout=options.get("layout", "mono")
         )
+        if audio:
+            audio.options, audio.bit_rate = {"strict": "experimental"}, options.get("bit_rate", 128_000)
         for packet in _pictures(video, picture, options) if picture else ():
             out.mux(packet)
         for packet in _sound(audio, *sound, options.get("amplitude", 0.5)) if sound else ():
@@ -51,7 +53,9 @@ def heard(clip: Clip) -> list[float]:
 def _video_stream(out, codec, tick, options):
     stream = out.add_stream(codec, rate=1 / tick)
     stream.width, stream.height = options.get("size", (64, 48))
-    stream.pix_fmt, stream.codec_context.time_base = "yuv420p", tick
+    formats = [known.name for known in stream.codec.video_formats or ()]
+    stream.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else formats[0]
+    stream.codec_context.time_base, stream.options = tick, {"strict": "experimental"}
     if "turn" in options:
         stream.set_display_rotation(options["turn"])
     return stream

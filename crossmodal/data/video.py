@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 HALF = Fraction(1, 2)
 SLACK = Fraction(1, 20)  # s: encoders round both ends of a stream to whole frames
 SHORTFALL = Fraction(1, 2)  # s: a file that ends earlier than this before its header's end is cut
+MARGIN = 1  # s of sound behind the last wanted second, for the resampling filter to look at
 
 
 class Sound(NamedTuple):
@@ -45,6 +46,29 @@ class Pictures(NamedTuple):
     end: Fraction
 
 
+class Film(NamedTuple):
+    """What a file sounds and shows; its seconds are counted from the earlier of both starts, `pictures.start`."""
+
+    sound: Sound
+    pictures: Pictures
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long there is both."""
+        return max(min(self.sound.end, self.pictures.end) - self.pictures.start, Fraction(0))
+
+    @property
+    def segments(self) -> int:
+        """How many whole seconds there are; one that lacks up to 50 ms counts."""
+        return floor(self.seconds + SLACK)
+
+    def wave(self, segments: int, rate: int) -> Tensor:
+        """Its sound at `rate`, `(segment, rate)`, silent before the sound starts and behind its end."""
+        lead = round((self.sound.start - self.pictures.start) * self.sound.rate)
+        wave = resample(F.pad(self.sound.wave, (lead, 0)), self.sound.rate, rate)[: segments * rate]
+        return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
+
+
 def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
     """Reads a video file of any length, frame rate, sample rate and channel count: one segment a whole second.
 
@@ -59,32 +83,45 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
     Raises `FileNotFoundError`; `ValueError` where the file is no video, is cut (saying at which second), has no sound
     or no picture, or is shorter than one second; `ImportError` without the extra `recipes`.
     """
-    file = Path(file)
-    promised = promised_end(file)
-    sound = read_sound(file)
-    pictures = read_pictures(file, sound, lambda frame: preprocess.image(upright(frame)))
-    _check_whole(file, max(sound.end, pictures.end), promised)
-    seconds = min(sound.end, pictures.end) - pictures.start
-    segments = floor(seconds + SLACK)
-    if segments < 1:
+    film = read_film(Path(file), lambda frame: preprocess.image(upright(frame)))
+    if film.segments < 1:
         raise ValueError(
-            f"read_clip: {file} has {max(float(seconds), 0):.2f} s of sound with picture, shorter than one segment of "
+            f"read_clip: {file} has {float(film.seconds):.2f} s of sound with picture, shorter than one segment of "
             "1 s: give a longer clip."
         )
-    wave = _fit(sound, pictures.start, segments, preprocess.rate)
-    return Clip(torch.stack(pictures.shown[:segments]), wave)
+    shown = torch.stack(film.pictures.shown[: film.segments])
+    return Clip(shown, film.wave(film.segments, preprocess.rate))
 
 
-def read_sound(file: Path) -> Sound:
+def read_film(file: Path, keep: Callable[[Any], Tensor], most: int | None = None) -> Film:
+    """Decodes a file, keeping of its pictures what `keep(frame)` makes of those in the middle of a second.
+
+    - `most`: how many seconds are wanted; decoding stops behind them, so that damage further on is not seen. Pictures
+      are then kept up to there even where the sound ends before.
+
+    Raises as `read_clip` does, save that any length will do.
+    """
+    promised = promised_end(file)
+    sound = read_sound(file, most)
+    film = Film(sound, read_pictures(file, sound, keep, most))
+    wanted = promised if promised is None or most is None else min(promised, film.pictures.start + most)
+    _check_whole(file, max(sound.end, film.pictures.end), wanted)
+    return film
+
+
+def read_sound(file: Path, most: int | None = None) -> Sound:
     """Decodes a file's sound to mono float32; holes of more than 50 ms in its times become silence.
 
-    Raises as `decoded` does, and `ValueError` where the sample rate changes midway.
+    With `most`, decoding stops behind so many seconds; a little more than them is kept. Raises as `decoded` does, and
+    `ValueError` where the sample rate changes midway.
     """
     parts: list[NDArray[np.float32]] = []
     origin, rate, length = Fraction(0), 0, 0
     for start, _, frame in decoded(file, "audio"):
         if not parts:
             origin, rate = start, frame.sample_rate
+        if most is not None and start - origin > most + MARGIN:
+            break
         if frame.sample_rate != rate:
             raise ValueError(
                 f"read_clip: the sound of {file} changes from {rate} to {frame.sample_rate} samples a second at "
@@ -97,21 +134,26 @@ def read_sound(file: Path) -> Sound:
     return Sound(origin, torch.from_numpy(np.concatenate(parts)), rate)
 
 
-def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor]) -> Pictures:
+def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most: int | None = None) -> Pictures:
     """Decodes a file's pictures and keeps those on screen in the middle of a second, as `keep(frame)` makes them.
 
-    Seconds are counted from the first picture or the start of `sound`, whichever is earlier, and kept up to its end.
-    Raises as `decoded` does.
+    Seconds are counted from the first picture or the start of `sound`, whichever is earlier, and kept up to its end;
+    with `most`, up to so many, and decoding stops behind them. Raises as `decoded` does.
     """
     shown: list[Tensor] = []
     origin, on_screen, last_end = sound.start, None, sound.start
+
+    def keep_until(time: Fraction, picture: Any) -> None:
+        while len(shown) != most and origin + len(shown) + HALF < (time if most else min(time, sound.end)):
+            shown.append(keep(picture))
+
     for start, end, frame in decoded(file, "video"):
         origin = origin if on_screen else min(origin, start)
-        while origin + len(shown) + HALF < min(start, sound.end):
-            shown.append(keep(on_screen or frame))
+        keep_until(start, on_screen or frame)
         on_screen, last_end = frame, end
-    while origin + len(shown) + HALF < min(last_end, sound.end):
-        shown.append(keep(on_screen))
+        if most and start >= origin + most:
+            break
+    keep_until(last_end, on_screen)
     return Pictures(origin, shown, last_end)
 
 
@@ -130,13 +172,6 @@ def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
         half = 2.0 ** (8 * samples.itemsize - 1)
         samples = samples / half - (samples.dtype.kind == "u")
     return samples.mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
-def _fit(sound: Sound, origin: Fraction, segments: int, rate: int) -> Tensor:
-    """Silence up to the sound's start, the sound at `rate`, and silence up to the end of the last segment."""
-    lead = round((sound.start - origin) * sound.rate)
-    wave = resample(F.pad(sound.wave, (lead, 0)), sound.rate, rate)[: segments * rate]
-    return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
 
 
 def _check_whole(file: Path, reached: Fraction, promised: Fraction | None) -> None:
