@@ -11,13 +11,14 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
-from crossmodal.checkpoints import load_adapters, read_header, save_adapters
+from crossmodal.checkpoints import adapter_state, load_adapters, read_header, save_adapters
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
+from .careless import careless_habits
 from .checkpoint_files import last_checkpoint
 from .event_data import EventData
 from .event_training import EventTraining
@@ -39,6 +40,8 @@ def fit(argv: Sequence[str]) -> None:
     data, model = arguments.data, build(arguments, arguments.data.classes)
     data.preprocess = model.preprocess
     task = EventTraining(model, **vars(arguments.optim))
+    habits = careless_habits(task, data, arguments.trainer.callbacks or ())
+    warn(habits)
     last = last_checkpoint(run, task) if given.resume else None
     if is_first():
         new_run(run)
@@ -48,6 +51,7 @@ def fit(argv: Sequence[str]) -> None:
     trainer = train(run, task, data, last, seed=given.seed, options=options, save_minutes=given.save_minutes)
     if is_first():
         write_results(run, given, model, seconds=time.monotonic() - started)
+        write_summary(run, **({"selected_on": data.validation, "careless_habits": habits} if habits else {}))
     report_test(run, trainer, task, data)
 
 
@@ -86,7 +90,7 @@ def test(argv: Sequence[str]) -> None:
     model, arguments = load_run(run)
     arguments.data.preprocess = model.preprocess
     with quietly():
-        trainer = trainer_of({**vars(arguments.trainer), "enable_checkpointing": False}, logger=False)
+        trainer = trainer_of({**vars(arguments.trainer), "enable_checkpointing": False}, logger=False, callbacks=None)
     report_test(run, trainer, EventTraining(model, **vars(arguments.optim)), arguments.data)
 
 
@@ -113,6 +117,8 @@ def build(arguments: Namespace, classes: Sequence[str]) -> AudioVisualEvents:
     """The model that the options describe."""
     coupled = partial(resolve(arguments.recipe), **vars(arguments.model))
     model: AudioVisualEvents = resolve(arguments.size)(coupled=coupled, classes=classes)
+    for encoder in model.coupled.encoders.values() if arguments.encoders else ():
+        arguments.encoders(encoder)
     return model
 
 
@@ -127,11 +133,12 @@ def load_run(run: Path) -> tuple[AudioVisualEvents, Namespace]:
 
 def header(given: Namespace, model: AudioVisualEvents) -> dict[str, str]:
     """What an adapter file belongs to: recipe, size, classes, and the very weights of the frozen encoders."""
+    encoders = model.coupled.encoders
     return {
         "recipe": given.recipe,
         "size": given.size,
         "classes": json.dumps(model.classes),
-        "frozen": fingerprint(model.coupled.encoders),
+        "frozen": fingerprint(encoders, without=adapter_state(encoders)),
     }
 
 
@@ -146,9 +153,17 @@ def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: Event
     if task.tested is not None:  # Lightning's spawning strategies bring back weights only
         write_predictions(run / PREDICTIONS, task.tested, data.split("test").names, data.classes)
     points = 100 * (accuracy - chance)
+    if data.validation == "test":
+        print("selected on        the test split: what follows is the best of all epochs on these very clips")
     print(f"test accuracy      {100 * accuracy:.1f} % of segments")
     print(f"majority class     {100 * chance:.1f} %  ({points:+.1f} points)")
     print(f"written to         {run}/")
+
+
+def warn(habits: Sequence[str]) -> None:
+    """What this training does that a careful one does not, where there is such a thing."""
+    if habits and is_first():
+        print("\n".join(["This training has habits that a careful one has not:", *(f"- {habit}" for habit in habits)]))
 
 
 def announce(given: Namespace, run: Path) -> None:

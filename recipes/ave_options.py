@@ -2,13 +2,15 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+
+from crossmodal.injection import Encoder
 
 from .event_data import EventData
 from .event_training import EventTraining
@@ -30,8 +32,8 @@ class ShortHelp(DefaultHelpFormatter):
         return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
 
 
-def options(recipe: str, size: str = "tiny") -> ArgumentParser:
-    """The parser of `fit` for one recipe and size."""
+def options(recipe: str, size: str = "tiny", training: str = "careful_training") -> ArgumentParser:
+    """The parser of `fit` for one recipe, size and training."""
     about = "Trains a model of audio-visual events; tests it."
     parser = ArgumentParser(prog="crossmodal ave fit", description=about, formatter_class=ShortHelp, allow_abbrev=False)
     add = parser.add_argument
@@ -44,24 +46,29 @@ def options(recipe: str, size: str = "tiny") -> ArgumentParser:
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
     add("--recipe", type=str, default=recipe, help="dg_sct, dg_sct_released, lavish, or the path of your own function")
     add("--size", type=str, default=size, help="tiny, full_size, or the path of your own function like them")
+    add("--training", type=str, default=training, help="careful_training, released_training, or the path of your own")
+    changed = "what is done to both encoders of the model, as in crossmodal.injection.freeze_parameters"
+    add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)
     parser.add_function_arguments(resolve(recipe), "model", skip={"visual", "audio"})
     parser.add_class_arguments(EventData, "data")
     parser.add_class_arguments(EventTraining, "optim", skip={"model"}, instantiate=False)
-    parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger", "callbacks"}, instantiate=False)
+    parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger"}, instantiate=False)
     parser.set_defaults(SCHEDULES.get(size, SCHEDULES["tiny"]))
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
+    parser.set_defaults(resolve(training)().options())
     return parser
 
 
 def parse(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
-    """Parses the options of `fit`: first recipe and size, from them or a YAML file, for they decide on the others."""
+    """Parses the options of `fit`: first those, from them or a YAML file, that decide on the others."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe")
-    first.add_argument("--size")
     first.add_argument("--config", type=Path)
+    chosen = {"recipe": "dg_sct", "size": "tiny", "training": "careful_training"}
+    for name in chosen:
+        first.add_argument(f"--{name}")
     early, _ = first.parse_known_args(argv)
     stored = read_options(early.config) if early.config else {}
-    parser = options(early.recipe or stored.get("recipe", "dg_sct"), early.size or stored.get("size", "tiny"))
+    parser = options(*(getattr(early, name) or stored.get(name, usual) for name, usual in chosen.items()))
     return parser, parser.parse_args(list(argv))
 
 

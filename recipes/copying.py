@@ -13,12 +13,15 @@ RECIPES = {
         "ave",
         "ave_commands",
         "ave_options",
+        "careless",
         "dg_sct",
         "dg_sct_released",
         "event_data",
         "event_training",
         "lavish",
         "named",
+        "released_training",
+        "training",
     ),
 }
 """Recipe → the modules it is made of."""

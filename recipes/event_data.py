@@ -22,6 +22,8 @@ class EventData(pl.LightningDataModule):
     - `clips`: training clips of the built-in world; validation and test have `held_out` each.
     - `seed`: of the built-in world, and of the order of the training clips.
     - `wave_rate`: samples a second of the stored waves of a data set.
+    - `validation`: the split that weights are selected on; `"test"` repeats trainings that did so, and no figure of
+      such a run is one for unseen clips.
 
     Set `preprocess` to the model's before the first batch.
     """
@@ -36,8 +38,14 @@ class EventData(pl.LightningDataModule):
         held_out: int = 100,
         seed: int = 0,
         wave_rate: int = 32_000,
+        validation: str = "val",
     ):
         super().__init__()
+        if validation not in ("val", "test"):
+            raise ValueError(
+                f"EventData: validation={validation!r} must be 'val', or 'test' to select on the test split."
+            )
+        self.validation = validation
         self.root, self.batch_size, self.workers = root, batch_size, workers
         self.clips, self.held_out, self.seed, self.wave_rate = clips, held_out, seed, wave_rate
         self.preprocess: Preprocess | None = None
@@ -71,7 +79,7 @@ class EventData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[LabelledClip]:
         """Batches for model selection."""
-        return self._held_out("val")
+        return self._held_out(self.validation)
 
     def test_dataloader(self) -> DataLoader[LabelledClip]:
         """Batches that are read once, at the end."""

@@ -37,7 +37,8 @@ def train(
     best = Checkpoints(folder, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
-    callbacks = [Reseeded(seed), BetweenSteps(folder / LAST, save_minutes), best, newest]
+    own = options.get("callbacks") or ()
+    callbacks = [Reseeded(seed), *own, BetweenSteps(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(options, WholeFiles(run), logger=metrics, callbacks=callbacks)

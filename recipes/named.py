@@ -11,6 +11,8 @@ OURS = {
     "lavish": "recipes.lavish.lavish",
     "tiny": "recipes.ave.tiny",
     "full_size": "recipes.ave.full_size",
+    "careful_training": "recipes.training.careful_training",
+    "released_training": "recipes.released_training.released_training",
 }
 
 

@@ -11,6 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ..injection.frozen import stays_in_eval
+
 METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
 
 
@@ -26,9 +28,19 @@ def frozen_prefixes(model: nn.Module) -> list[str]:
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """The part of the state that training changes: everything outside frozen modules, buffers included."""
+    """The part of the state that training changes: everything outside frozen modules, buffers included.
+
+    Of modules that are frozen in their parameters alone (`freeze_parameters`), the buffers, which still move.
+    """
     prefixes = tuple(f"{name}." for name in frozen_prefixes(model))
-    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(prefixes)}
+    moving = {
+        f"{name}.{buffer}"
+        for name, module in model.named_modules()
+        if name and not stays_in_eval(module)
+        for buffer, _ in module.named_buffers(recurse=False)
+    }
+    state = model.state_dict()
+    return {name: tensor for name, tensor in state.items() if name in moving or not name.startswith(prefixes)}
 
 
 def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:

@@ -6,6 +6,7 @@ from .coupler import couplers_for as couplers_for
 from .encoder import Encoder as Encoder
 from .frozen import fingerprint as fingerprint
 from .frozen import freeze as freeze
+from .frozen import freeze_parameters as freeze_parameters
 from .frozen import unfreeze as unfreeze
 from .injected import Injected as Injected
 from .layout import Port as Port

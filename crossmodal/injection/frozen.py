@@ -1,6 +1,7 @@
 """Frozen encoders: no gradients, evaluation mode for good, and a fingerprint to prove that nothing moved."""
 
 import hashlib
+from collections.abc import Container
 from typing import TypeVar
 
 import torch
@@ -18,7 +19,7 @@ def freeze(encoder: M) -> M:
     into it afterwards, such as adapters, train as usual. `unfreeze` undoes it.
     """
     for module in encoder.modules():
-        if not isinstance(module.__dict__.get("train"), _StaysInEval):
+        if not stays_in_eval(module):
             module.__dict__["train"] = _StaysInEval(module)
     for parameter in encoder.parameters():
         parameter.requires_grad_(False)
@@ -36,6 +37,24 @@ def unfreeze(encoder: M) -> M:
             for name in frozen.learned:
                 module.get_parameter(name).requires_grad_(True)
     return encoder
+
+
+def freeze_parameters(encoder: M) -> M:
+    """Freezes the parameters of `encoder` alone, in place, and returns it: its modes follow `train()` and `eval()`.
+
+    What `requires_grad_(False)` does and no more, also where `freeze` went before: in training, BatchNorm statistics
+    drift, and dropout, drop-path and SpecAugment disturb what a frozen encoder says. For this to be meant, and to
+    repeat trainings that did so; otherwise take `freeze`.
+    """
+    for parameter in unfreeze(encoder).parameters():
+        parameter.requires_grad_(False)
+        parameter.grad = None
+    return encoder
+
+
+def stays_in_eval(module: nn.Module) -> bool:
+    """Whether `freeze` keeps this module (not its children) in evaluation mode."""
+    return isinstance(module.__dict__.get("train"), _StaysInEval)
 
 
 class _StaysInEval:
@@ -57,8 +76,10 @@ class _StaysInEval:
         return self.module
 
 
-def fingerprint(module: nn.Module) -> str:
+def fingerprint(module: nn.Module, *, without: Container[str] = ()) -> str:
     """A hash over name, dtype, shape and bytes of every parameter and buffer of `module`: 64 hexadecimal digits.
+
+    - `without`: names of parameters and buffers that are left out, such as those that training moves.
 
     The same on every device, for every memory layout and order of registration. Equal fingerprints mean equal weights
     bit for bit. Raises `ValueError` for tensors on the meta device, which have no bytes.
@@ -67,6 +88,8 @@ def fingerprint(module: nn.Module) -> str:
     tensors |= dict(module.named_buffers(remove_duplicate=False))
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
+        if name in without:
+            continue
         if tensor.is_meta:
             raise ValueError(
                 f"fingerprint: {name!r} of {type(module).__name__} is on the meta device and has no bytes to hash; "

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from crossmodal.checkpoints import adapter_state, adapters, load_adapters, read_header, save_adapters
-from crossmodal.injection import fingerprint, freeze
+from crossmodal.injection import fingerprint, freeze, freeze_parameters
 
 NAMES = [
     "adapter.0.weight",
@@ -104,6 +104,17 @@ def test_what_was_unfrozen_inside_a_frozen_model_is_kept():
     model["encoder"][1].weight.requires_grad_(True)
     kept = [name for name in adapter_state(model) if name.startswith("encoder")]
     assert kept == [name.replace("adapter", "encoder") for name in NAMES[2:]]
+
+
+def test_of_what_is_frozen_in_its_parameters_alone_the_statistics_are_kept(file):
+    model, other = build(), build()
+    freeze_parameters(model["encoder"]).train()(torch.randn(8, 3))
+    freeze_parameters(other["encoder"])
+    statistics = [name.replace("adapter", "encoder") for name in NAMES if "running" in name or "tracked" in name]
+    assert list(adapter_state(model)) == [*statistics, *NAMES]
+    save_adapters(model, file)
+    load_adapters(other, file)
+    assert same(model.state_dict(), other.state_dict())
 
 
 def test_names_that_begin_alike_are_told_apart():

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torchvision.ops import StochasticDepth
 
-from crossmodal.injection import fingerprint, freeze, unfreeze
+from crossmodal.injection import fingerprint, freeze, freeze_parameters, unfreeze
 
 
 class Encoder(nn.Module):
@@ -144,6 +144,22 @@ def test_freezing_twice_is_freezing_once_and_unfreezing_restores_what_was():
     assert "train" not in vars(encoder)
 
 
+@pytest.mark.parametrize("before", [lambda module: module, freeze], ids=["as built", "frozen before"])
+def test_frozen_in_its_parameters_alone_it_trains_and_rests_as_it_is_told(before):
+    model = Model(freeze_parameters(before(Encoder())))
+    encoder, parameters = model.encoder, [parameter.clone() for parameter in model.encoder.parameters()]
+    assert all(module.training for module in encoder.modules())
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    model.train()(X).sum().backward()
+    optimizer.step()
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+    assert all(map(torch.equal, encoder.parameters(), parameters))
+    torch.testing.assert_close(encoder.norm.running_mean, 0.1 * X.mean(0))
+    assert not torch.equal(encoder(X), encoder(X))
+    assert not any(module.training for module in model.eval().modules())
+    assert torch.equal(encoder(X), encoder(X))
+
+
 def test_a_module_put_in_afterwards_trains(encoder):
     encoder.body.append(nn.Dropout(0.5))
     encoder.train()
@@ -164,6 +180,15 @@ def test_the_fingerprint_is_a_hash_of_names_dtypes_shapes_and_bytes():
     written = b"bias torch.float32 (1,)\n" + struct.pack("<f", 0.25)
     written += b"weight torch.float32 (1, 2)\n" + struct.pack("<2f", 1.5, -2.0)
     assert fingerprint(module) == hashlib.sha256(written).hexdigest()
+
+
+def test_a_fingerprint_without_what_moves(encoder):
+    statistics = [f"norm.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")]
+    whole, part = fingerprint(encoder), fingerprint(encoder, without=statistics)
+    unfreeze(encoder).train()(X)
+    assert fingerprint(encoder) != whole
+    assert fingerprint(encoder, without=statistics) == part != whole
+    assert fingerprint(encoder, without=["kept"]) != part
 
 
 def test_the_fingerprint_sees_names_dtypes_shapes_bytes_and_unsaved_buffers():
