@@ -80,7 +80,6 @@ class BetweenSteps(pl.Callback):
         progress["is_last_batch"] = False
         loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
         checkpoint[NAME] = {
-            "epoch": trainer.current_epoch,
             "batches": self.batches,
             "epochs": epochs_of(trainer),
             "random": random_states(pl_module, trainer.world_size),
@@ -91,8 +90,9 @@ class BetweenSteps(pl.Callback):
     ) -> None:
         """Finds the place in the data, before a worker reads ahead."""
         self.found = checkpoint.get(NAME)
-        if self.found and isinstance(trainer.datamodule, GoesOn):
-            trainer.datamodule.go_on(self.found["epoch"], self.found["batches"])
+        if isinstance(trainer.datamodule, GoesOn):
+            epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+            trainer.datamodule.go_on(epoch, self.found["batches"] if self.found else 0)
 
 
 def epochs_of(trainer: pl.Trainer) -> dict[str, int]:

@@ -27,8 +27,11 @@ class EpochShuffle(Sampler[int]):
         self.epoch = epoch
 
     def go_on(self, epoch: int, items: int) -> None:
-        """Leaves out the first `items` of this process in `epoch`, which has seen them; other epochs are whole."""
-        self.behind = (epoch, items)
+        """Begins with `epoch`, of which the first `items` of this process are left out; later epochs are whole.
+
+        Workers read ahead before Lightning calls `set_epoch`.
+        """
+        self.epoch, self.behind = epoch, (epoch, items)
 
     def __iter__(self) -> Iterator[int]:
         order = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)

@@ -64,7 +64,7 @@ class EventData(pl.LightningDataModule):
         return self.split("val").classes
 
     def go_on(self, epoch: int, batches: int) -> None:
-        """Lets the training batches of `epoch` begin behind the first `batches` of them."""
+        """Begins with `epoch`, and in it behind the first `batches` training batches."""
         self.behind = (epoch, batches)
 
     def train_dataloader(self) -> DataLoader[LabelledClip]:
@@ -73,8 +73,6 @@ class EventData(pl.LightningDataModule):
         order = EpochShuffle(clips, self.seed, **place)
         epoch, batches = self.behind
         order.go_on(epoch, batches * self.batch_size)
-        if self.trainer is not None:  # workers read ahead before Lightning says it
-            order.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
         return self._loader(clips, batch_size=self.batch_size, sampler=order, drop_last=len(order) > self.batch_size)
 
     def val_dataloader(self) -> DataLoader[LabelledClip]:

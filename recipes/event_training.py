@@ -121,5 +121,6 @@ class EventTraining(pl.LightningModule):
 
     def _evaluate(self, batch: LabelledClip, split: str) -> Events:
         events: Events = self.model(batch.frames, batch.wave)
-        self.log(f"{split}_loss", event_loss(events, batch.labels), batch_size=len(batch.labels))
+        loss = event_loss(events, batch.labels)
+        self.log(f"{split}_loss", loss, batch_size=len(batch.labels), sync_dist=True)
         return events
