@@ -11,13 +11,13 @@ import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser, Namespace
 
-from crossmodal.checkpoints import adapter_state, load_adapters, read_header, save_adapters
+from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
-from crossmodal.injection import fingerprint
 
 from .ave import AudioVisualEvents
 from .ave_options import parse
+from .belonging import belonging
 from .careless import careless_habits
 from .checkpoint_files import last_checkpoint
 from .event_data import EventData
@@ -57,7 +57,7 @@ def fit(argv: Sequence[str]) -> None:
 
 def write_results(run: Path, given: Namespace, model: AudioVisualEvents, *, seconds: float) -> None:
     """Writes what was trained, and how."""
-    save_adapters(model, run / ADAPTERS, **header(given, model))
+    save_adapters(model, run / ADAPTERS, **belonging(run, given, model))
     sizes = [sum(p.numel() for p in model.parameters() if p.requires_grad or not trained) for trained in (True, False)]
     write_summary(
         run,
@@ -127,19 +127,8 @@ def load_run(run: Path) -> tuple[AudioVisualEvents, Namespace]:
     parser, given = parse(["--config", str(run / CONFIG)])
     arguments = parser.instantiate(given)
     model = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]))
-    load_adapters(model, run / ADAPTERS, **header(given, model))
+    load_adapters(model, run / ADAPTERS, **belonging(run, given, model))
     return model.eval(), arguments
-
-
-def header(given: Namespace, model: AudioVisualEvents) -> dict[str, str]:
-    """What an adapter file belongs to: recipe, size, classes, and the very weights of the frozen encoders."""
-    encoders = model.coupled.encoders
-    return {
-        "recipe": given.recipe,
-        "size": given.size,
-        "classes": json.dumps(model.classes),
-        "frozen": fingerprint(encoders, without=adapter_state(encoders)),
-    }
 
 
 def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: EventData) -> None:

@@ -1,19 +1,16 @@
 """Adapter-only files: what was trained, without the frozen encoders, and a header that says what it belongs to."""
 
-import hashlib
-import json
-import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..injection.frozen import stays_in_eval
-
-METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
+from .adapter_file import FORMAT, as_json, bytes_of, read_adapter_file, write_adapter_file
+from .mismatch import Row, flattened, table
 
 
 def frozen_prefixes(model: nn.Module) -> list[str]:
@@ -43,90 +40,111 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if name in moving or not name.startswith(prefixes)}
 
 
-def save_adapters(model: nn.Module, file: str | Path, **header: str) -> None:
+def save_adapters(model: nn.Module, file: str | Path, **header: Any) -> None:
     """Writes the adapter state of `model` as safetensors, whole or not at all.
 
-    - `header`: what the file belongs to, as in `recipe="recipes.dg_sct.dg_sct"`; `load_adapters` compares it.
+    - `header`: what the file belongs to, as in `recipe="dg_sct", arguments={"latents": 32}`: strings, finite numbers,
+      and lists and dictionaries of them. `load_adapters` compares what it is told to expect; everything else is on
+      record only, as is `version`, that of this library, which is written by itself.
 
-    Raises `OSError` where the file cannot be written.
+    Raises `OSError` where the file cannot be written, `ValueError` where the header cannot.
     """
-    file = Path(file)
+    if "version" in header:
+        raise ValueError("save_adapters: version is written by itself: leave it out, or give yours another name.")
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter_state(model).items()}
-    said = json.dumps({"header": header, "sha256": _digest(header, state)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        save_file(state, temporary, metadata={METADATA: said})
-        os.replace(temporary, file)
-    except SafetensorError as error:
-        raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_adapter_file(Path(file), as_json("save_adapters", header), state)
 
 
-def load_adapters(model: nn.Module, file: str | Path, **expected: str) -> None:
-    """Loads what `save_adapters` wrote; the model is changed only after everything was found to fit.
+def load_adapters(model: nn.Module, file: str | Path, **expected: Any) -> None:
+    """Loads what `save_adapters` wrote; the model changes only after everything was found to fit, and as a whole.
 
-    Raises `FileNotFoundError`, or `ValueError` where the file is no adapter file or not as it was written, where its
-    header differs from `expected`, or where tensors are missing, left over, of another shape or dtype, or would go to
-    the meta device; the message is a table.
+    - `expected`: what the header must say; entries that are not named here are not compared.
+
+    A file of an earlier format is compared in what it says; a warning names what it does not.
+
+    Raises `OSError` where the file cannot be read, and `ValueError` where it is no adapter file, not as it was written
+    or of a later format, where its header differs from `expected`, or where tensors are missing, left over, of another
+    shape or dtype, not finite, or would go to the meta device. Differences are printed as a table.
     """
     file = Path(file)
-    header, state = _read(file)
-    rows = [
-        f"  {name}: the file has {header.get(name)!r}, this model {value!r}"
-        for name, value in expected.items()
-        if header.get(name) != value
+    form, header, state = read_adapter_file(file)
+    expected = as_json("load_adapters", expected)
+    unsaid = [name for name in expected if form < FORMAT and name not in header]
+    asked = {name: value for name, value in expected.items() if name not in unsaid}
+    rows = header_differences({name: header[name] for name in asked if name in header}, asked)
+    if rows:
+        raise ValueError(table(f"load_adapters: {file} belongs to another model:", rows))
+    rows = tensor_differences(state, adapter_state(model), set(dict(model.named_parameters(remove_duplicate=False))))
+    if rows:
+        raise ValueError(table(f"load_adapters: {file} does not fit this {type(model).__name__}:", rows))
+    _put(model, file, state)
+    if unsaid:
+        warnings.warn(
+            f"load_adapters: {file} has the earlier format {form}, which does not say {', '.join(unsaid)}: not "
+            "compared. Save it again to have them.",
+            stacklevel=2,
+        )
+
+
+def read_header(file: str | Path) -> dict[str, Any]:
+    """What the file says it belongs to, and the version that wrote it. Raises as `load_adapters` does."""
+    return read_adapter_file(Path(file)).header
+
+
+def header_differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[Row]:
+    """One row an entry that differs, entries of dictionaries one by one: `arguments.latents`."""
+    there, here = flattened(theirs), flattened(ours)
+    return [
+        Row(name, there.get(name), here.get(name))
+        for name in dict.fromkeys([*here, *there])
+        if there.get(name) != here.get(name)
     ]
-    if rows:
-        raise ValueError("\n".join([f"load_adapters: {file} belongs to another model:", *rows]))
-    rows = differences(adapter_state(model), state)
-    if rows:
-        shown = [*rows[:20], *([f"  … and {len(rows) - 20} more"] if len(rows) > 20 else [])]
-        raise ValueError("\n".join([f"load_adapters: {file} does not fit this {type(model).__name__}:", *shown]))
-    own = model.state_dict()
-    for name, tensor in state.items():
-        own[name].copy_(tensor)
 
 
-def read_header(file: str | Path) -> dict[str, str]:
-    """What the file says it belongs to. Raises as `load_adapters` does."""
-    return _read(Path(file))[0]
+def tensor_differences(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], parameters: set[str]) -> list[Row]:
+    """One row a tensor that is missing, left over, of another shape or dtype, not finite, or on the meta device."""
+    rows = []
+    for name in sorted(theirs.keys() | ours.keys()):
+        there, here = _told(theirs.get(name)), _told(ours.get(name))
+        if name in ours and ours[name].is_meta:
+            here = "on the meta device: to_empty(device=...) first"
+        elif there == here and (lost := _lost(theirs[name], name in parameters)):
+            there = f"{lost} of {theirs[name].numel()} numbers are not finite"
+        if there != here:
+            rows.append(Row(name, there, here))
+    return rows
 
 
-def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """One line a tensor that is missing, left over, of another shape or dtype, or on the meta device."""
-    rows = [f"  {name}: missing from the file" for name in ours if name not in theirs]
-    rows += [f"  {name}: in the file, not in the model" for name in theirs if name not in ours]
-    for name in ours.keys() & theirs.keys():
-        mine, given = ours[name], theirs[name]
-        if mine.is_meta:
-            rows.append(f"  {name}: on the meta device here, where nothing can be kept; to_empty(device=...) first")
-        elif (mine.shape, mine.dtype) != (given.shape, given.dtype):
-            rows.append(
-                f"  {name}: {given.dtype} {tuple(given.shape)} in the file, {mine.dtype} {tuple(mine.shape)} here"
-            )
-    return sorted(rows)
+def _told(tensor: Tensor | None) -> str | None:
+    return None if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
-def _read(file: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not file.is_file():
-        raise FileNotFoundError(f"load_adapters: {file} does not exist.")
+def _lost(tensor: Tensor, parameter: bool) -> int:
+    """How many numbers are NaN or, in a parameter, infinite; a buffer may hold a mask of infinities."""
+    if not tensor.is_floating_point():
+        return 0
+    values = tensor.float()  # float8 has no isnan
+    return int((~values.isfinite() if parameter else values.isnan()).sum())
+
+
+def _put(model: nn.Module, file: Path, state: Mapping[str, Tensor]) -> None:
+    """Copies all tensors into the model, or, where one cannot be, none."""
+    own, before = model.state_dict(), dict[str, Tensor]()
     try:
-        with safe_open(file, framework="pt") as opened:
-            said = json.loads((opened.metadata() or {})[METADATA])
-            header, promised = dict(said["header"]), said["sha256"]
-            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"load_adapters: {file} is no whole adapter file of crossmodal ({error}).") from error
-    if _digest(header, state) != promised:
-        raise ValueError(f"load_adapters: {file} is damaged: its tensors are not those written. Copy the file again.")
-    return header, state
-
-
-def _digest(header: Mapping[str, str], state: Mapping[str, Tensor]) -> str:
-    """A hash over the header, and over name, dtype, shape and bytes of every tensor."""
-    digest = hashlib.sha256(json.dumps(header).encode())
-    for name, tensor in sorted(state.items()):
-        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        for name, tensor in state.items():
+            kept = own[name].clone()
+            own[name].copy_(tensor)
+            before[name] = kept
+        torn = [name for name, tensor in state.items() if not torch.equal(bytes_of(own[name]), bytes_of(tensor))]
+        if torn:
+            raise ValueError(
+                f"load_adapters: {file} holds two values for what is one tensor in this {type(model).__name__}: {torn}."
+            )
+    except BaseException as error:
+        for name, tensor in before.items():
+            own[name].copy_(tensor)
+        if isinstance(error, RuntimeError):
+            raise ValueError(
+                f"load_adapters: a tensor of this {type(model).__name__} cannot be set ({error})."
+            ) from error
+        raise

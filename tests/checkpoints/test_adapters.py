@@ -1,21 +1,23 @@
-"""Adapter files: bit for bit, whole or not at all, and refused in words where they do not fit."""
+"""Adapters saved and loaded: bit for bit, and refused in a table where they do not fit."""
 
 import copy
 import json
-import pickle
-from functools import partial
+import re
+from pathlib import Path
 
 import pytest
 import torch
+from adapter_files import build, refused, same, state_of, written
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+import crossmodal
 from crossmodal.checkpoints import adapter_state, adapters, load_adapters, read_header, save_adapters
 from crossmodal.injection import fingerprint, freeze, freeze_parameters
 
+OLD = Path(__file__).parents[1] / "golden" / "adapters_format1.safetensors"
 NAMES = [
     "adapter.0.weight",
     "adapter.0.bias",
@@ -25,40 +27,6 @@ NAMES = [
     "adapter.1.running_var",
     "adapter.1.num_batches_tracked",
 ]
-
-
-def build(width=4, *, seed=0):
-    """A frozen encoder with statistics of its own, and an adapter that a training step has moved."""
-    torch.manual_seed(seed)
-    encoder = nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width))
-    adapter = nn.Sequential(nn.Linear(width, 2), nn.BatchNorm1d(2))
-    model = nn.ModuleDict({"encoder": freeze(encoder), "adapter": adapter})
-    model["adapter"](torch.randn(8, width))
-    return model
-
-
-def state_of(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def refused(model, file, error=ValueError, **expected):
-    """The message with which a file is refused; the model is as it was."""
-    before = state_of(model)
-    with pytest.raises(error) as caught:
-        load_adapters(model, file, **expected)
-    assert same(before, state_of(model))
-    return str(caught.value)
-
-
-def written(file, state, header=None):
-    """A file as `save_adapters` writes it, of any tensors."""
-    said = {"header": header or {}, "sha256": adapters._digest(header or {}, state)}
-    save_file(state, file, {adapters.METADATA: json.dumps(said)})
-    return file
 
 
 @pytest.fixture
@@ -83,7 +51,7 @@ def test_the_same_weights_make_the_same_file(tmp_path):
     assert len({(tmp_path / name).read_bytes() for name in "abc"}) == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.float8_e4m3fn])
 def test_in_any_dtype(file, dtype):
     model, other = build().to(dtype), build(seed=1).to(dtype)
     save_adapters(model, file)
@@ -132,45 +100,98 @@ def test_a_tensor_that_two_modules_share_is_saved_under_both_names(file):
     assert same(state_of(model), state_of(other))
 
 
-def test_the_header_comes_back(file):
-    save_adapters(build(), file, recipe="mine", classes=json.dumps(["Türklingel", "眠る猫"]))
-    assert read_header(file) == {"recipe": "mine", "classes": json.dumps(["Türklingel", "眠る猫"])}
+def test_two_values_for_a_tensor_that_two_modules_share_are_refused(file):
+    shared = nn.Linear(2, 2)
+    model = nn.ModuleDict({"one": shared, "two": shared})
+    state = state_of(model)
+    state["two.bias"] = state["one.bias"] + 1
+    message = refused(model, written(file, state))
+    assert "holds two values for what is one tensor in this ModuleDict: ['one.bias']" in message
 
 
-def test_a_file_of_another_recipe_is_refused_with_both_names(file):
-    save_adapters(build(), file, recipe="lavish", size="tiny")
-    message = refused(build(seed=1), file, recipe="dg_sct", size="tiny")
-    assert "belongs to another model" in message
-    assert "recipe: the file has 'lavish', this model 'dg_sct'" in message
-    assert "size" not in message
+def test_the_header_comes_back_with_the_version(file):
+    said = {
+        "recipe": "mine",
+        "classes": json.dumps(["Türklingel", "眠る猫"]),
+        "arguments": {"latents": 32, "edges": None},
+    }
+    save_adapters(build(), file, **said)
+    assert read_header(file) == {**said, "version": crossmodal.__version__}
 
 
-def test_a_file_for_other_frozen_weights_is_refused_with_both_fingerprints(file):
+def test_what_is_not_asked_for_is_not_compared_and_tuples_are_lists(file, monkeypatch):
+    monkeypatch.setattr("crossmodal.checkpoints.adapter_file.__version__", "9.9.9")
+    save_adapters(build(), file, recipe="mine", axes=("row", "column"), place={1: 2.5})
+    monkeypatch.undo()
+    load_adapters(build(seed=1), file)
+    load_adapters(build(seed=1), file, axes=("row", "column"), place={1: 2.5})
+    assert read_header(file)["version"] == "9.9.9"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {"deep": {1, 2}}, torch.zeros(1)])
+def test_a_header_that_json_cannot_hold_is_named(file, value):
+    for act in (save_adapters, load_adapters):
+        if act is load_adapters:
+            save_adapters(build(), file)
+        with pytest.raises(
+            ValueError, match=rf"^{act.__name__}: the header \{{'strange': .* cannot be written as JSON"
+        ):
+            act(build(), file, strange=value)
+        assert file.exists() == (act is load_adapters)
+
+
+def test_the_version_cannot_be_given(file):
+    with pytest.raises(ValueError, match="save_adapters: version is written by itself"):
+        save_adapters(build(), file, version="1")
+
+
+def test_another_recipe_and_other_arguments_are_a_table(file):
+    given = {"latents": 32, "spatial": {"class_path": "SpatialGuidance", "init_args": {"reduction": 2}}, "alpha": 0.3}
+    save_adapters(build(), file, recipe="dg_sct", size="tiny", arguments=given)
+    asked = {"latents": 16, "spatial": None, "alpha": 0.3, "edges": None}
+    message = refused(build(seed=1), file, recipe="lavish", size="tiny", arguments=asked)
+    assert message.splitlines() == [
+        f"load_adapters: {file} belongs to another model:",
+        "                                         in the file        in this model",
+        "  recipe                                 'dg_sct'           'lavish'",
+        "  arguments.latents                      32                 16",
+        "  arguments.spatial                      missing            None",
+        "  arguments.edges                        missing            None",
+        "  arguments.spatial.class_path           'SpatialGuidance'  missing",
+        "  arguments.spatial.init_args.reduction  2                  missing",
+    ]
+
+
+def test_other_frozen_weights_are_refused_with_both_fingerprints(file):
     model, other = build(), build(seed=1)
     save_adapters(model, file, frozen=fingerprint(model["encoder"]))
     message = refused(other, file, frozen=fingerprint(other["encoder"]))
-    assert f"frozen: the file has '{fingerprint(model['encoder'])}'" in message
-    assert fingerprint(other["encoder"]) in message
+    assert re.search(
+        rf"frozen +'{fingerprint(model['encoder'])[:20]}\w*… +'{fingerprint(other['encoder'])[:20]}", message
+    )
 
 
 def test_a_header_that_lacks_what_is_expected_is_refused(file):
     save_adapters(build(), file)
-    assert "recipe: the file has None, this model 'dg_sct'" in refused(build(), file, recipe="dg_sct")
+    assert re.search(r"recipe +missing +'dg_sct'", refused(build(), file, recipe="dg_sct"))
 
 
-def test_every_mismatch_is_one_line(file):
+def test_every_mismatch_is_one_row(file):
     state = adapter_state(build())
     del state["adapter.0.bias"]
     state["adapter.0.weight"] = torch.zeros(2, 9)
     state["adapter.1.weight"] = state["adapter.1.weight"].half()
+    state["adapter.1.bias"] = torch.tensor([1.0, float("nan")])
     state["adapter.gate"] = torch.zeros(1)
     message = refused(build(seed=1), written(file, state))
     assert message.splitlines() == [
         f"load_adapters: {file} does not fit this ModuleDict:",
-        "  adapter.0.bias: missing from the file",
-        "  adapter.0.weight: torch.float32 (2, 9) in the file, torch.float32 (2, 4) here",
-        "  adapter.1.weight: torch.float16 (2,) in the file, torch.float32 (2,) here",
-        "  adapter.gate: in the file, not in the model",
+        "                    in the file                    in this model",
+        "  adapter.0.bias    missing                        torch.float32 (2,)",
+        "  adapter.0.weight  torch.float32 (2, 9)           torch.float32 (2, 4)",
+        "  adapter.1.bias    1 of 2 numbers are not finite  torch.float32 (2,)",
+        "  adapter.1.weight  torch.float16 (2,)             torch.float32 (2,)",
+        "  adapter.gate      torch.float32 (1,)             missing",
     ]
 
 
@@ -182,121 +203,77 @@ def test_a_long_list_of_mismatches_is_cut(file):
     assert message.endswith("… and 10 more")
 
 
+@pytest.mark.parametrize("lost", [float("nan"), float("inf"), -float("inf")])
+def test_parameters_that_are_not_finite_are_refused(file, lost):
+    state = adapter_state(build())
+    state["adapter.0.weight"] = torch.full((2, 4), lost)
+    message = refused(build(seed=1), written(file, state))
+    assert re.search(r"adapter\.0\.weight +8 of 8 numbers are not finite +torch\.float32 \(2, 4\)", message)
+
+
+def test_a_buffer_may_hold_infinities_but_no_nan(file):
+    model = nn.Linear(2, 2)
+    model.register_buffer("mask", torch.tensor([0.0, -float("inf")]))
+    save_adapters(model, file)
+    load_adapters(copy.deepcopy(model), file)
+    model.mask[0] = float("nan")
+    save_adapters(model, file)
+    assert "1 of 2 numbers are not finite" in refused(model, file)
+
+
 def test_a_model_without_memory_is_refused(file):
     save_adapters(build(), file)
     with pytest.raises(ValueError, match="does not fit this ModuleDict") as caught:
         load_adapters(build().to("meta"), file)
-    message = str(caught.value)
-    assert "adapter.0.weight: on the meta device" in message
-    assert "to_empty(device=...)" in message
+    assert re.search(r"adapter\.0\.weight .* on the meta device: to_empty\(device=\.\.\.\) first", str(caught.value))
 
 
-def test_a_missing_file_is_named(file):
-    assert refused(build(), file, FileNotFoundError) == f"load_adapters: {file} does not exist."
+def test_a_tensor_that_cannot_be_set_leaves_those_before_it_as_they_were(file):
+    model = build()
+    model.register_buffer("spread", torch.zeros(1).expand(3))  # three names for one number: torch refuses to copy
+    other = {**adapter_state(build(seed=1)), "spread": torch.ones(3)}
+    assert "a tensor of this ModuleDict cannot be set" in refused(model, written(file, other))
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff" * 64, pickle.dumps({"adapter.0.weight": 1})])
-def test_what_is_no_adapter_file_is_refused(file, content):
-    file.write_bytes(content)
-    assert f"load_adapters: {file} is no whole adapter file of crossmodal" in refused(build(), file)
+def test_a_load_that_is_interrupted_leaves_the_model_as_it_was(file, monkeypatch):
+    def interrupt(tensor):
+        raise KeyboardInterrupt
+
+    save_adapters(build(seed=1), file)
+    model = build()
+    before = state_of(model)
+    monkeypatch.setattr(adapters, "bytes_of", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load_adapters(model, file)
+    assert same(before, state_of(model))
 
 
-def test_a_safetensors_file_of_somebody_else_is_refused(file):
-    save_file(adapter_state(build()), file)
-    assert "is no whole adapter file of crossmodal ('crossmodal')" in refused(build(), file)
-    for strange in ("3", "[]", "{}", '{"header": 3, "sha256": ""}', "not JSON"):
-        save_file(adapter_state(build()), file, {adapters.METADATA: strange})
-        assert "is no whole adapter file of crossmodal" in refused(build(), file)
+def old_model():
+    return nn.ModuleDict({"encoder": freeze(nn.Linear(3, 2)), "adapter": nn.Linear(2, 2)})
 
 
-def test_nothing_is_unpickled(file, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (partial(open, tmp_path / "sprung", "w"), ())
-
-    torch.save({"adapter.0.weight": Trap()}, file)
-    refused(build(), file)
-    file.write_bytes(pickle.dumps(Trap()))
-    refused(build(), file)
-    assert not (tmp_path / "sprung").exists()
+def test_a_file_of_the_first_format_loads_and_a_warning_says_what_it_does_not():
+    model = old_model()
+    with pytest.warns(UserWarning, match="has the earlier format 1, which does not say arguments, front_end: not comp"):
+        load_adapters(model, OLD, recipe="mine", arguments={"latents": 32}, front_end={})
+    assert model["adapter"].weight.tolist() == [[-0.5, -0.25], [0.0, 0.25]]
+    load_adapters(old_model(), OLD, recipe="mine", classes='["a", "b"]')  # nothing unsaid: no warning
+    assert read_header(OLD) == {"recipe": "mine", "classes": '["a", "b"]'}
 
 
-def test_cut_anywhere_a_file_is_refused(file):
-    save_adapters(build(), file, recipe="mine")
-    whole, model = file.read_bytes(), build(seed=1)
-    for length in range(len(whole)):
-        file.write_bytes(whole[:length])
-        assert "no whole adapter file" in refused(model, file, recipe="mine")
+def test_a_file_of_the_first_format_is_compared_in_what_it_says():
+    assert re.search(r"recipe +'mine' +'dg_sct'", refused(old_model(), OLD, recipe="dg_sct", arguments={}))
 
 
-def test_with_a_bit_flipped_anywhere_a_file_is_refused(file):
-    """Every third bit: each byte of lengths, header, digest and tensors is hit."""
-    save_adapters(nn.Linear(1, 2), file, recipe="mine")
-    whole, model = file.read_bytes(), nn.Linear(1, 2)
-    for bit in range(0, 8 * len(whole), 3):
-        flipped = bytearray(whole)
-        flipped[bit // 8] ^= 1 << bit % 8
-        file.write_bytes(flipped)
-        assert str(file) in refused(model, file)
-
-
-def test_a_changed_weight_is_noticed(file):
-    save_adapters(build(), file)
-    content = bytearray(file.read_bytes())
+def test_a_file_of_the_first_format_is_proved_whole_as_it_was(file):
+    content = bytearray(OLD.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    assert refused(build(), file) == (
-        f"load_adapters: {file} is damaged: its tensors are not those written. Copy the file again."
-    )
+    assert "is damaged" in refused(old_model(), file)
 
 
-@pytest.mark.parametrize("broken", ["save_file", "os.replace"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file, monkeypatch, broken):
-    old, new = build(), build(seed=1)
-    save_adapters(old, file, recipe="old")
-    before = file.read_bytes()
-
-    def fail(*args, **kwargs):
-        if broken == "save_file":
-            args[1].write_bytes(before[:20])
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(f"crossmodal.checkpoints.adapters.{broken}", fail)
-    with pytest.raises(OSError, match="No space left"):
-        save_adapters(new, file, recipe="new")
-    assert file.read_bytes() == before
-    assert list(file.parent.iterdir()) == [file]
-
-
-def test_a_folder_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(OSError, match=r"save_adapters: .*gone/a\.safetensors cannot be written .*another folder"):
-        save_adapters(build(), tmp_path / "gone" / "a.safetensors")
-
-
-def test_an_interrupted_load_is_impossible_because_everything_is_read_first(file, monkeypatch):
-    """A tensor that cannot be read leaves those before it unloaded."""
-    save_adapters(build(), file)
-    opened = []
-
-    class Failing:
-        def __init__(self, *args, **kwargs):
-            self.file = safe_open(*args, **kwargs)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
-
-        def get_tensor(self, name):
-            opened.append(name)
-            if len(opened) == 4:
-                raise ValueError("a bad sector")
-            return self.file.get_tensor(name)
-
-    monkeypatch.setattr(adapters, "safe_open", Failing)
-    assert "a bad sector" in refused(build(seed=1), file)
-    assert len(opened) == 4
+def test_a_file_of_a_later_format_says_which_version_reads_it(file):
+    written(file, {"anything": torch.zeros(1)}, {"version": "7.1.0"}, form=3)
+    message = refused(build(), file, recipe="mine")
+    assert "has format 3, written by version 7.1.0; this version" in message
+    assert "reads formats up to 2: install a later one" in message
