@@ -4,6 +4,8 @@ The models were never trained on the real data here: their numbers on AVE are no
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -12,14 +14,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from crossmodal.audio import LogMel, tile
+from crossmodal.checkpoints import import_dg_sct_ave, read_weights
 from crossmodal.data import AVE_CLASSES, Clip, Preprocess
 from crossmodal.data.world import COLOURS, TINY
-from crossmodal.encoders import htsat_tiny_audioset, swin_v2_large
 from crossmodal.heads import EventHead, Events, TemporalAttention, pooled
 from crossmodal.injection import Coupled, Encoder, Lockstep
 from crossmodal.shapes import shaped
 
 from .dg_sct import dg_sct
+from .encoder_weights import EncoderWeights, full_size_encoders, logger
 from .tiny_encoders import tiny_audio, tiny_log_mel, tiny_visual
 
 Coupling = Callable[[Encoder, Encoder], Lockstep]
@@ -129,21 +132,36 @@ def last_map(coupled: Coupled, stream: str, name: str = "spatial") -> Tensor | N
     return None
 
 
-def full_size(*, coupled: Coupling = dg_sct, classes: Sequence[str] = AVE_CLASSES) -> AudioVisualEvents:
-    """Swin-V2-L at 192² and HTS-AT on ten seconds at 32 kHz, with random weights: bring those of both encoders.
+def full_size(
+    *,
+    coupled: Coupling = dg_sct,
+    classes: Sequence[str] = AVE_CLASSES,
+    weights: EncoderWeights | str | Path | None = None,
+) -> AudioVisualEvents:
+    """Swin-V2-L at 192² and HTS-AT on ten seconds at 32 kHz.
 
     - `coupled`: the recipe that couples the encoders.
     - `classes`: names of the events.
+    - `weights`: `EncoderWeights(visual=…, audio=…)` fills the encoders, and leaves the rest to be trained; the file of
+      a released DG-SCT of AVE, or `"dg_sct_ave"`, fills the whole model, which then is `coupled=dg_sct_released`. With
+      `None` all weights are random: the sizes are real, what the encoders know is not there.
+
+    What became of every tensor of a file is logged by `crossmodal` at level `INFO`. Raises as the importers do.
     """
-    lockstep = coupled(swin_v2_large(), htsat_tiny_audioset())
-    return AudioVisualEvents(
-        lockstep,
-        sound=Sound(LogMel(), 320_000),
-        temporal=TemporalAttention(1536, 768, width=256, gamma=0.1),
-        head=EventHead(256, len(classes)),
-        preprocess=Preprocess(192, 32_000),
-        classes=classes,
-    )
+    parts = weights if isinstance(weights, EncoderWeights) else EncoderWeights()
+    whole = None if weights is None or weights is parts else read_weights(weights)
+    with torch.device("meta") if whole else nullcontext():
+        model = AudioVisualEvents(
+            coupled(*full_size_encoders(parts)),
+            sound=Sound(LogMel(), 320_000),
+            temporal=TemporalAttention(1536, 768, width=256, gamma=0.1),
+            head=EventHead(256, len(classes)),
+            preprocess=Preprocess(192, 32_000),
+            classes=classes,
+        )
+    if whole:
+        logger.info("%s", import_dg_sct_ave(model, whole))
+    return model
 
 
 def tiny(*, coupled: Coupling = dg_sct, classes: Sequence[str] = COLOURS[:6]) -> AudioVisualEvents:

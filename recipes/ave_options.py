@@ -1,6 +1,7 @@
 """The options of `crossmodal ave fit`: those of the model are the keywords of the recipe itself."""
 
 import argparse
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from crossmodal.injection import Encoder
 
+from .encoder_weights import EncoderWeights
 from .event_data import EventData
 from .event_training import EventTraining
 from .named import resolve
@@ -46,6 +48,9 @@ def options(recipe: str, size: str = "tiny", training: str = "careful_training")
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
     add("--recipe", type=str, default=recipe, help="dg_sct, dg_sct_released, lavish, or the path of your own function")
     add("--size", type=str, default=size, help="tiny, full_size, or the path of your own function like them")
+    if "weights" in inspect.signature(resolve(size)).parameters:
+        released = "released weights: --weights.visual and --weights.audio, or one file of a whole model"
+        add("--weights", type=EncoderWeights | str | None, default=None, help=released)
     add("--training", type=str, default=training, help="careful_training, released_training, or the path of your own")
     changed = "what is done to both encoders of the model, as in crossmodal.injection.freeze_parameters"
     add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)

@@ -70,8 +70,10 @@ def bring(module: nn.Module, found: Found, rule: Rule, *, layout: str, importer:
         )
     state, report = compare(module, found, rule, layout=layout)
     if not report.fits:
+        other = recognised(found.tensors)
         raise ValueError(
-            f"{importer}: the file does not fit this {type(module).__name__}, nothing was loaded.\n{report}"
+            f"{importer}: the file does not fit this {type(module).__name__}, nothing was loaded."
+            f"{'' if importer in other else other}\n{report}"
         )
     _fill(module, state)
     return report

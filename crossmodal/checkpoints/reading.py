@@ -14,9 +14,6 @@ from torch import Tensor
 
 from .published import PUBLISHED, fetch
 
-Weights = str | Path | Mapping[str, Any]
-"""A file, the name of a published one (`"timm"`), or what a file holds."""
-
 NESTS = ("state_dict", "model", "model_state_dict", "net")
 """Keys under which checkpoints keep their tensors, beside epochs, options and states of optimisers."""
 
@@ -42,6 +39,10 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
+Weights = str | Path | Mapping[str, Any] | Found
+"""A file, the name of a published one (`"timm"`), what a file holds, or what was read already."""
+
+
 def read_weights(weights: Weights) -> Found:
     """The tensors of a file, on the CPU; of a `.pt` or `.ckpt` file they stay on the disk until they are read.
 
@@ -51,6 +52,8 @@ def read_weights(weights: Weights) -> Found:
 
     Raises `FileNotFoundError`, and `ValueError` where a file is damaged, holds no tensors, or needs pickle.
     """
+    if isinstance(weights, Found):
+        return weights
     if isinstance(weights, Mapping):
         return _unwrapped("the mapping", weights)
     file = fetch(weights) if isinstance(weights, str) and weights in PUBLISHED else Path(weights)

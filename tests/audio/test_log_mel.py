@@ -56,6 +56,22 @@ def test_it_is_torchlibrosa_within_a_thousandth_of_a_decibel(signal):
     torch.testing.assert_close(LogMel()(wave), expected, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("hertz", [100.0, 440.0, 1000.0, 1015.625, 12_000.0])
+def test_of_a_pure_tone_both_keep_what_is_loud_and_round_what_is_not(hertz):
+    """Half its cells lie a hundred decibels below the tone: what float32 holds of them are rounding errors, in both."""
+    library = pytest.importorskip("torchlibrosa.stft")
+    wave = tile((2 * math.pi * hertz * seconds()).sin()[None], 2 * RATE)
+    filters = library.LogmelFilterBank(
+        sr=RATE, n_fft=1024, n_mels=64, fmin=50, fmax=14_000, ref=1.0, amin=1e-10, top_db=None
+    )
+    spectrogram = library.Spectrogram(n_fft=1024, hop_length=320, win_length=1024, pad_mode="reflect")
+    theirs, ours, exact = filters(spectrogram(wave.float()))[:, 0].detach(), LogMel()(wave.float()), LogMel()(wave)
+    down = exact.amax() - exact
+    for upto, decibel in ((60, 1e-3), (80, 5e-3), (100, 0.05), (torch.inf, 0.5)):
+        assert (ours - theirs)[down < upto].abs().max() < decibel
+        assert (ours - exact)[down < upto].abs().max() < decibel
+
+
 @pytest.mark.parametrize(
     ("rate", "n_fft", "mels", "fmin", "fmax"), [(32_000, 1024, 64, 50, 14_000), (16_000, 512, 32, 0, 8_000)]
 )
