@@ -22,10 +22,12 @@ from .careless import careless_habits
 from .checkpoint_files import last_checkpoint
 from .event_data import EventData
 from .event_training import EventTraining
+from .film_page import PAGES, Window, write_film
 from .fitting import quietly, train, trainer_of
 from .named import resolve
 from .predictions import PREDICTIONS, write_predictions
 from .processes import is_first, shared_name
+from .report import REPORT, write_page, write_report
 from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 
 
@@ -95,28 +97,36 @@ def test(argv: Sequence[str]) -> None:
 
 
 def predict(argv: Sequence[str]) -> None:
-    """Prints what a run hears and sees in every second of a video file."""
+    """Prints what a run hears and sees in every second of a video file, and draws it on a page."""
     parser = argparse.ArgumentParser(prog="crossmodal ave predict", description="Events of a video, second by second.")
     parser.add_argument("clip", type=Path, help="a video file with sound")
     parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    parser.add_argument(
+        "--out", type=Path, help="the page to write (default: predictions/CLIP.html in the run's folder)"
+    )
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run)
     model, _ = load_run(run)
     print(f"{given.clip}, second by second, by {run} (it knows {len(model.classes)} events)")
-    names, second = [*model.classes, "background"], 0
+    names, second, said = [*model.classes, "background"], 0, []
     for window in windows(read_clip(given.clip, model.preprocess)):
         with torch.inference_mode():
             decoded = decode_events(model(window.frames[None], window.wave[None]))
         for label, confidence in zip(decoded.labels[0], decoded.confidence[0], strict=True):
             print(f"{second:5d} s  {names[label]:<28} {confidence:.2f}")
             second += 1
+        said.append(Window(window, decoded))
+    page = given.out or run / PAGES / f"{given.clip.stem}.html"
+    if write_page(page, partial(write_film, page, model, given.clip, run, said), needed=given.out is not None):
+        print(f"written to         {page}")
 
 
 def build(arguments: Namespace, classes: Sequence[str]) -> AudioVisualEvents:
     """The model that the options describe."""
     coupled = partial(resolve(arguments.recipe), **vars(arguments.model))
-    model: AudioVisualEvents = resolve(arguments.size)(coupled=coupled, classes=classes)
+    released = {} if arguments.get("weights") is None else {"weights": arguments.weights}
+    model: AudioVisualEvents = resolve(arguments.size)(coupled=coupled, classes=classes, **released)
     for encoder in model.coupled.encoders.values() if arguments.encoders else ():
         arguments.encoders(encoder)
     return model
@@ -140,7 +150,9 @@ def report_test(run: Path, trainer: pl.Trainer, task: EventTraining, data: Event
     accuracy, chance = found["test_accuracy"], found["test_majority"]
     write_summary(run, test_accuracy=accuracy, majority_accuracy=chance)
     if task.tested is not None:  # Lightning's spawning strategies bring back weights only
-        write_predictions(run / PREDICTIONS, task.tested, data.split("test").names, data.classes)
+        clips = data.split("test")
+        write_predictions(run / PREDICTIONS, task.tested, clips.names, data.classes)
+        write_page(run / REPORT, partial(write_report, run, task.model, clips))
     points = 100 * (accuracy - chance)
     if data.validation == "test":
         print("selected on        the test split: what follows is the best of all epochs on these very clips")

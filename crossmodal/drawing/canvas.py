@@ -88,6 +88,8 @@ def colour_bar(figure: "Figure", image: "AxesImage", label: str) -> None:
     bar = figure.add_axes((0.4 / width, 0.08 / height, min(1.2, width - 0.8) / width, 0.1 / height))
     scale = figure.colorbar(image, cax=bar, orientation="horizontal", ticks=[])
     scale.outline.set_visible(False)
+    if scale.solids is not None:
+        scale.solids.set_alpha(1)
     low, high = image.get_clim()
-    for place, side, text in ((-0.04, "right", f"{low:.2f}"), (1.04, "left", f"{high:.2f}   {label}")):
+    for place, side, text in ((-0.04, "right", f"{low:.3f}"), (1.04, "left", f"{high:.3f}   {label}")):
         bar.text(place, 0.5, text, transform=bar.transAxes, ha=side, va="center", fontsize=8)

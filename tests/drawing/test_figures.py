@@ -97,7 +97,7 @@ def test_titles_and_limits_are_written():
     values = torch.linspace(0.4, 0.6, 12).view(1, 12, 1)
     figure = over_frames(torch.zeros(1, 3, 4, 4), values, PICTURE, limits=None, titles=["0 s"], label="spatial")
     said = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert {"0 s", "0.40", "0.60   spatial"} <= said
+    assert {"0 s", "0.400", "0.600   spatial"} <= said
 
 
 def test_bars_for_one_frame_and_rows_of_heat_for_several():
