@@ -1,6 +1,7 @@
 """Reads `tests/golden/`: numbers of the released modules."""
 
 import json
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -38,6 +39,37 @@ def digest(gradient: Tensor) -> Tensor:
     head = torch.zeros(13, dtype=torch.float64)
     head[: min(13, flat.numel())] = flat[:13]
     return torch.cat([torch.stack([flat.sum(), flat.norm(), flat @ wave]), head])
+
+
+def unlike(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], *, relative: float) -> dict[str, float]:
+    """Names of gradients that differ by more than `relative`, in the largest entry or in the norm, and by how much."""
+    assert ours.keys() == theirs.keys()
+    found = {}
+    for name, expected in theirs.items():
+        apart = ours[name] - expected
+        shares = apart.abs().max() / expected.abs().max(), apart.norm() / expected.norm()
+        found[name] = max(share.item() for share in shares)
+    return {name: share for name, share in found.items() if not share <= relative}
+
+
+def differences(value: Callable[[], Tensor], tensors: Mapping[str, Tensor]) -> dict[str, tuple[float, float]]:
+    """Of every tensor along one direction: the derivative of `value()` by autograd, and by central differences.
+
+    A step has the length 1e-6 in all: a longer one takes some of the thousands of ReLUs of a head to their other side.
+    """
+    gradients = torch.autograd.grad(value(), list(tensors.values()))
+    found = {}
+    for (name, tensor), gradient in zip(tensors.items(), gradients, strict=True):
+        direction = torch.sin(1 + torch.arange(tensor.numel(), dtype=tensor.dtype)).reshape(tensor.shape)
+        direction /= direction.norm()
+        ends = []
+        with torch.no_grad():
+            for step in (1e-6, -2e-6):
+                tensor.add_(step * direction)
+                ends.append(value())
+            tensor.add_(1e-6 * direction)
+        found[name] = ((gradient * direction).sum().item(), ((ends[0] - ends[1]) / 2e-6).item())
+    return found
 
 
 def hashed_weight(shape: torch.Size, position: int, shifted: bool) -> Tensor:
