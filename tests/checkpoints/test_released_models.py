@@ -102,18 +102,16 @@ def test_the_whole_release_fits_by_names_and_shapes():
 
 @pytest.mark.slow
 def test_the_whole_release_made_of_random_numbers_arrives_and_comes_back(tmp_path):
-    """1.85 GB through a file of torch.save; about 6 GB and a minute."""
-    state = released("dg_sct_ave")
-    torch.save(state, tmp_path / "best_82.18.pt")
-    sums = {name: tensor.double().sum() for name, tensor in state.items()}
-    del state
-    model = full_size(coupled=dg_sct_released, weights=tmp_path / "best_82.18.pt")
+    """1.85 GB through a file of torch.save, every tensor compared bit for bit: about 5 GB and a minute of a core."""
+    file = tmp_path / "best_82.18.pt"
+    torch.save(released("dg_sct_ave"), file)
+    model = full_size(coupled=dg_sct_released, weights=file)
     names = released("dg_sct_ave", device="meta")
-    back = exported(model, dg_sct_ave_rule(names, model.coupled), names)
-    kept = {name: tensor for name, tensor in back.items() if tensor.dim()}
-    assert len(kept) == 2487 - 49  # numbers of batches are scalars
-    assert {name: tensor.shape for name, tensor in kept.items()} == {name: names[name].shape for name in kept}
-    assert all(torch.equal(tensor.double().sum(), sums[name]) for name, tensor in kept.items())
+    rule = dg_sct_ave_rule(names, model.coupled)
+    kept = {name: like for name, like in names.items() if isinstance(rule(name, like), dict)}
+    state, back = torch.load(file, mmap=True, weights_only=True), exported(model, rule, kept)
+    assert len(back) == 2487
+    assert [name for name, tensor in back.items() if not torch.equal(tensor, state[name])] == []
 
 
 # LAVisH: its names are those of its public code; no manifest of a release was at hand.
