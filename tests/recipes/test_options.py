@@ -26,6 +26,7 @@ CASES = {
     "adapter": [["--model.adapter", f"{A}.guided_adapter"]],
     "pairing": [["--model.pairing", "crossmodal.injection.paired_as_released"]],
     "edges": [["--model.edges", "[[audio, visual]]"]],
+    "guide": [["--model.guide", f"{A}.own_stream"], ["--model.guide", f"{A}.no_guide"]],
 }
 OTHERS = [["--recipe", "lavish"], ["--recipe", "dg_sct_released", "--model.alpha", "0.2"]]
 
