@@ -16,8 +16,8 @@ class Training(NamedTuple):
     """Values of options of `crossmodal ave fit`; whatever is said there wins over them.
 
     - `encoders`: what is done to each encoder of the built model; `None` leaves it as the recipe froze it.
-    - `data`: keywords of `EventData`. `optim`: of `EventTraining`. `trainer`: of Lightning's `Trainer`, without
-    - `callbacks`: which are made anew for every trainer.
+    - `data`: keywords of `EventData`. `optim`: of `EventTraining`. `trainer`: of Lightning's `Trainer`.
+    - `callbacks`: more for the trainer, each to be made anew.
     - `seed`: of weights, shuffling and dropout.
     """
 
