@@ -29,6 +29,7 @@ FLOORS = {
     "drawing": 4,
     "checkpoints": 4,
     "testing": 5,
+    "ledger": 5,
     "recipes": 6,
 }
 IMPORTED_WHERE_NEEDED = OPTIONAL - {"torchvision"}

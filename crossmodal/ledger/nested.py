@@ -1,0 +1,43 @@
+"""Tensors inside nested dictionaries and sequences, as models take and return them; and a model without its data."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Every tensor in `value`: itself, or inside mappings, tuples and lists."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from tensors_in(inner)
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from tensors_in(inner)
+
+
+def without_data(value: Any) -> Any:
+    """`value` with every tensor on the meta device, of the same shape, dtype and layout; no gradient goes into it."""
+    if isinstance(value, Tensor):
+        return torch.empty_like(value, device="meta", requires_grad=False)
+    if isinstance(value, Mapping):
+        return {name: without_data(inner) for name, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [without_data(inner) for inner in value]
+    return value
+
+
+def shadow(model: M) -> M:
+    """A copy of `model` on the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
+    memo: dict[int, Any] = {}
+    for parameter in model.parameters():
+        empty = torch.empty_like(parameter, device="meta")
+        memo[id(parameter)] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+    memo |= {id(buffer): torch.empty_like(buffer, device="meta") for buffer in model.buffers()}
+    return copy.deepcopy(model, memo).train()
