@@ -10,6 +10,8 @@ COMMANDS = {
     "ave fit": "recipes.ave_commands.fit",
     "ave test": "recipes.ave_commands.test",
     "ave predict": "recipes.ave_commands.predict",
+    "ave reproduce": "recipes.ave_reproduce.reproduce",
+    "ave features": "recipes.ave_features.features",
     "ave cost": "recipes.ave_cost.print_cost",
     "prepare-ave": "recipes.prepare_ave.prepare",
     "copy": "recipes.copying.copy",
@@ -22,6 +24,9 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave fit --data.root AVE train it on a data set in AVE's layout
   crossmodal ave test                test the newest run, or --run runs/NAME
   crossmodal ave predict CLIP.mp4    the event of every second of a video file
+  crossmodal ave reproduce --data AVE --weights FILE   the released DG-SCT on the test split
+  crossmodal ave features VIDEOS OUT.h5
+                                     what a run makes of every second of a folder of video files
   crossmodal ave cost                what a training step costs, part by part, before any weight exists
   crossmodal prepare-ave VIDEOS AVE  bring a folder of video files to AVE's layout
   crossmodal copy ave mine/          copy the recipe's files, to make it your own

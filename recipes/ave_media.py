@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crossmodal.data.video import Film, read_film, upright
 
-from .many import Failure
+from .many import Failure, failure
 
 SEGMENTS, RATE = 10, 32_000
 
@@ -39,7 +39,7 @@ def write_clip(file: Path, out: Path, look: Look) -> Failure | None:
     try:
         frames, wave = read(file, look)
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
-        return Failure(str(error) if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {error}")
+        return failure(error)
     pictures, sound = places(out, file.stem)
     draft, draft_sound = (place.with_name(f".{place.name}.part") for place in (pictures, sound))
     draft.mkdir()

@@ -1,6 +1,5 @@
 """AVE's annotation files on their way beside prepared clips: checked, copied, and told where they are missing."""
 
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +7,7 @@ from typing import NamedTuple
 from crossmodal.data.annotations import AVE_CLASSES, HEADER, Event, read_classes, read_events
 
 from .ave_media import SEGMENTS
+from .runs import write_whole
 
 ALL, CATEGORIES = "Annotations.txt", "categories.txt"
 SPLITS = ("trainSet.txt", "valSet.txt", "testSet.txt")
@@ -63,11 +63,11 @@ def write_rows(rows: Rows, out: Path, ready: Collection[str]) -> Iterator[str]:
     """
     for name in (ALL, CATEGORIES):
         if (rows.folder / name).is_file():
-            _write(out / name, (rows.folder / name).read_bytes())
+            write_whole(out / name, (rows.folder / name).read_bytes())
     for name in SPLITS:
         if name in rows.tables:
             kept = [line for event, line in rows.tables[name] if event.video in ready]
-            _write(out / name, "".join(f"{line}\n" for line in kept).encode())
+            write_whole(out / name, "".join(f"{line}\n" for line in kept).encode())
             if lost := len(rows.tables[name]) - len(kept):
                 yield f"{name}: {lost} of {len(rows.tables[name])} rows left out, for their clips are missing"
 
@@ -94,9 +94,3 @@ def _some(names: list[str]) -> str:
 def _lines(file: Path) -> list[str]:
     lines = (line.strip() for line in file.read_text("utf-8-sig", errors="replace").splitlines())
     return [line for line in lines if line and line != HEADER]
-
-
-def _write(file: Path, content: bytes) -> None:
-    draft = file.with_name(f".{file.name}.part")
-    draft.write_bytes(content)
-    os.replace(draft, file)

@@ -12,6 +12,7 @@ RECIPES = {
     "ave": (
         "ave",
         "ave_commands",
+        "ave_features",
         "ave_options",
         "careless",
         "dg_sct",

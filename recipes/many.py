@@ -9,13 +9,20 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Failure(NamedTuple):
     """What work returns for a file that cannot be read, in words; the work on the others goes on."""
 
     reason: str
+
+
+def failure(error: Exception) -> Failure:
+    """What a file did to its reader, in words; errors of kinds that readers do not word bring their names."""
+    worded = isinstance(error, OSError | ValueError)
+    return Failure(str(error) if worded else f"{type(error).__name__}: {error}")
 
 
 def each(
@@ -32,18 +39,18 @@ def each(
     if workers == 0:
         yield from ((item, work(item)) for item in items)
         return
-    waiting, busy = deque(items), {}
+    waiting: deque[Item] = deque(items)
+    busy: dict[Connection, Worker] = {}
     try:
         while waiting or busy:
             while waiting and len(busy) < workers:
                 worker = Worker(work, waiting.popleft())
                 busy[worker.pipe] = worker
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]
+            ready = wait(list(busy))
+            for worker in [worker for pipe, worker in busy.items() if pipe in ready]:
                 item, outcome = worker.item, worker.outcome()
                 if not waiting or not worker.process.is_alive():
-                    del busy[pipe]
-                    worker.end()
+                    busy.pop(worker.pipe).end()
                 else:
                     worker.give(waiting.popleft())
                 if isinstance(outcome, Exception):

@@ -11,9 +11,9 @@ from crossmodal.data.extras import need
 
 from .ave_media import Look, clear_drafts, finished, write_clip
 from .ave_rows import Rows, account, read_rows, write_rows
-from .many import Failure, each
+from .many import Failure
 from .runs import write_text
-from .video_folder import SOME_FAILED, alone_in, video_files, write_failed
+from .video_folder import SOME_FAILED, alone_in, at_least, told, video_files, write_failed
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
@@ -57,24 +57,14 @@ def options() -> argparse.ArgumentParser:
 
 def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> dict[str, str]:
     """Writes the clips that are not finished, under a bar; returns file name → reason for those that failed."""
-    from tqdm import tqdm
-
     clear_drafts(out)
     missing = [video for video in videos if not finished(out, video.stem)]
-    failed: dict[str, str] = {}
     work = partial(write_clip, out=out, look=look)
-    with tqdm(total=len(videos), initial=len(videos) - len(missing), desc="prepare-ave", unit="clip") as bar:
-        try:
-            for video, outcome in each(work, missing, min(workers, len(missing))):
-                if isinstance(outcome, Failure):
-                    failed[video.name] = outcome.reason
-                    bar.set_postfix_str(f"{len(failed)} failed")
-                bar.update()
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"interrupted at {bar.n} of {len(videos)}; the same command goes on.") from stop
-        except OSError as error:
-            raise OSError(f"prepare-ave: {out}/ cannot be written: {error}. The same command goes on.") from error
-    return failed
+    try:
+        outcomes = told("prepare-ave", work, missing, total=len(videos), workers=workers)
+        return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
+    except OSError as error:
+        raise OSError(f"prepare-ave: {out}/ cannot be written: {error}. The same command goes on.") from error
 
 
 def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
@@ -132,15 +122,3 @@ def described(look: Look) -> str:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def at_least(least: int, most: int | None = None):
-    """An argparse type: a whole number from `least` to `most`."""
-
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least or (most is not None and value > most):
-            raise argparse.ArgumentTypeError(f"{value} must be at least {least}" + f", at most {most}" * bool(most))
-        return value
-
-    return number

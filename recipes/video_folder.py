@@ -1,13 +1,19 @@
 """Folders of video files: what is in them, and the list of what could not be read."""
 
+import argparse
 import csv
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from .many import Failure, each
 from .runs import write_text
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".md", ".h5", ".srt", ".vtt"})
 """Suffixes of what lies beside videos and is none."""
@@ -39,6 +45,28 @@ def video_files(folder: Path) -> tuple[list[Path], list[str]]:
     return videos, [entry.name for entry in entries if entry not in videos]
 
 
+def told(
+    label: str, work: Callable[[Item], Result | Failure], items: Sequence[Item], *, total: int, workers: int
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Yields every item with what became of it, as `each` does, under a bar of `total` that tells the failures.
+
+    Raises `KeyboardInterrupt` that says how far it came.
+    """
+    from tqdm import tqdm
+
+    failed = 0
+    with tqdm(total=total, initial=total - len(items), desc=label, unit="clip") as bar:
+        try:
+            for item, outcome in each(work, items, min(workers, len(items))):
+                yield item, outcome
+                if isinstance(outcome, Failure):
+                    failed += 1
+                    bar.set_postfix_str(f"{failed} failed")
+                bar.update()
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"interrupted at {bar.n} of {total}; the same command goes on.") from stop
+
+
 def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
     """Writes the list of what failed and why, `file,reason`, by name; where nothing did, an old list goes."""
     if not reasons:
@@ -66,3 +94,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         raise OSError(f"{folder}/ is being written by another process: wait for it, or end it.") from error
     finally:
         os.close(handle)
+
+
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{value} must be at least {least}" + f", at most {most}" * bool(most))
+        return value
+
+    return number

@@ -3,6 +3,7 @@
 OPTIONAL = {
     "av",
     "greenlet",
+    "h5py",
     "huggingface_hub",
     "hypothesis",
     "jsonargparse",

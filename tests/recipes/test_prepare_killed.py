@@ -51,7 +51,7 @@ def test_stopped_before_any_write(lab, monkeypatch, call, after):
     assert content(out) == content(lab / "whole")
 
 
-@pytest.mark.parametrize("clips", [0, 1, 3])
+@pytest.mark.parametrize("clips", [0, 2])
 def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     out = lab / f"killed{clips}"
     command = [Path(sys.executable).with_name("crossmodal"), "prepare-ave", "videos", out.name, "--workers", "2"]
