@@ -102,9 +102,8 @@ def shown(model: AudioVisualEvents, clips: World | AVE, rows: Sequence[dict[str,
 
 def chosen(ordered: Sequence[str], count: int) -> list[str]:
     """`count` of them, evenly spaced, the first and the last among them; all where there are no more."""
-    last = len(ordered) - 1
-    places = sorted({round(place * last / max(1, count - 1)) for place in range(count)})
-    return [ordered[place] for place in places]
+    count = min(count, len(ordered))
+    return [ordered[round(place * (len(ordered) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 def table(file: Path) -> list[dict[str, str]]:

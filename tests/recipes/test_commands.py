@@ -47,9 +47,9 @@ def test_the_last_lines_say_accuracy_majority_and_folder(lab):
 
 def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     run = lab[0] / "runs/first"
-    assert {entry.name for entry in run.iterdir()} == {
-        "config.yaml", "metrics.csv", "adapters.safetensors", "summary.json", "predictions.csv", "checkpoints"
-    }  # fmt: skip
+    files = {"config.yaml", "metrics.csv", "adapters.safetensors", "summary.json", "predictions.csv", "report.html"}
+    assert {entry.name for entry in run.iterdir()} >= {*files, "checkpoints"}
+    assert {entry.name for entry in run.iterdir()} <= {*files, "checkpoints", "predictions"}
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
         "test_accuracy", "majority_accuracy", "trainable_parameters", "total_parameters", "seconds", "seed", "versions"
@@ -102,8 +102,9 @@ def test_test_says_what_fit_said(lab):
 def test_predict_prints_a_line_a_second_in_windows_of_ten(lab, clip, seconds, expected):
     said = crossmodal(lab[0], "ave", "predict", clip(seconds), "--run", "runs/first")
     assert said.code == 0, said.err
-    first, *lines = said.lines
+    first, *lines, last = said.lines
     assert str(clip(seconds)) in first
+    assert last == f"written to         runs/first/predictions/{seconds}.html"
     assert len(lines) == expected
     known = "|".join(["background", "red", "green", "blue", "yellow", "magenta", "cyan"])
     for second, line in enumerate(lines):
@@ -113,7 +114,7 @@ def test_predict_prints_a_line_a_second_in_windows_of_ten(lab, clip, seconds, ex
 def test_predict_on_a_real_film(lab):
     said = crossmodal(lab[0], "ave", "predict", bbb(), "--run", "runs/first")
     assert said.code == 0, said.err
-    assert len(said.lines) == 1 + 5
+    assert len(said.lines) == 1 + 5 + 1
 
 
 def test_a_broken_video_is_refused_in_words(lab, clip, tmp_path):
