@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,9 @@ def header_differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> li
     """One row an entry that differs, entries of dictionaries one by one: `arguments.latents`."""
     there, here = flattened(theirs), flattened(ours)
     return [
-        Row(name, there.get(name), here.get(name))
+        Row(name, *(repr(side[name]) if name in side else None for side in (there, here)))
         for name in dict.fromkeys([*here, *there])
-        if there.get(name) != here.get(name)
+        if name not in there or name not in here or there[name] != here[name]
     ]
 
 
@@ -123,7 +124,7 @@ def _lost(tensor: Tensor, parameter: bool) -> int:
     """How many numbers are NaN or, in a parameter, infinite; a buffer may hold a mask of infinities."""
     if not tensor.is_floating_point():
         return 0
-    values = tensor.float()  # float8 has no isnan
+    values = tensor.float() if tensor.element_size() == 1 else tensor  # float8 has no isnan
     return int((~values.isfinite() if parameter else values.isnan()).sum())
 
 
@@ -132,9 +133,8 @@ def _put(model: nn.Module, file: Path, state: Mapping[str, Tensor]) -> None:
     own, before = model.state_dict(), dict[str, Tensor]()
     try:
         for name, tensor in state.items():
-            kept = own[name].clone()
+            before[name] = own[name].clone()
             own[name].copy_(tensor)
-            before[name] = kept
         torn = [name for name, tensor in state.items() if not torch.equal(bytes_of(own[name]), bytes_of(tensor))]
         if torn:
             raise ValueError(
@@ -142,7 +142,8 @@ def _put(model: nn.Module, file: Path, state: Mapping[str, Tensor]) -> None:
             )
     except BaseException as error:
         for name, tensor in before.items():
-            own[name].copy_(tensor)
+            with suppress(RuntimeError):  # the one that could not be set
+                own[name].copy_(tensor)
         if isinstance(error, RuntimeError):
             raise ValueError(
                 f"load_adapters: a tensor of this {type(model).__name__} cannot be set ({error})."

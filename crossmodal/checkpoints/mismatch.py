@@ -15,12 +15,12 @@ class Row(NamedTuple):
     in_this_model: str | None
 
 
-def flattened(header: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Entries of nested dictionaries by dotted names, each as Python writes it."""
-    found: dict[str, str] = {}
+def flattened(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Entries of nested dictionaries by dotted names."""
+    found: dict[str, Any] = {}
     for name, value in header.items():
         nested = isinstance(value, Mapping) and value
-        found |= flattened(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": repr(value)}
+        found |= flattened(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return found
 
 

@@ -211,6 +211,20 @@ def test_parameters_that_are_not_finite_are_refused(file, lost):
     assert re.search(r"adapter\.0\.weight +8 of 8 numbers are not finite +torch\.float32 \(2, 4\)", message)
 
 
+def test_large_numbers_of_float64_are_finite(file):
+    model = nn.Linear(1, 1).double()
+    nn.init.constant_(model.weight, 1e300)
+    save_adapters(model, file)
+    other = nn.Linear(1, 1).double()
+    load_adapters(other, file)
+    assert other.weight.item() == 1e300
+
+
+def test_a_number_is_the_same_with_and_without_a_point(file):
+    save_adapters(build(), file, arguments={"alpha": 1.0})
+    load_adapters(build(), file, arguments={"alpha": 1})
+
+
 def test_a_buffer_may_hold_infinities_but_no_nan(file):
     model = nn.Linear(2, 2)
     model.register_buffer("mask", torch.tensor([0.0, -float("inf")]))
