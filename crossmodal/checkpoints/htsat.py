@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
+from ..audio.log_mel import mel_filters
 from .imported import Imported, bring
-from .reading import Weights, read_weights
+from .reading import Found, Weights, read_weights
 from .rules import CLASSIFIER, INDEX, MASK, Dropped, Placed, Rule, hierarchy_rule, renamed, thirds, within
 
 PATCHES = {"patch_embed.proj": "stem.patches.proj", "patch_embed.norm": "stem.patches.norm", "norm": "head"}
@@ -41,6 +43,7 @@ FRONT_END = {
 FUSION = Dropped("the fusion of long sounds, which HTS-AT has not")
 REST_OF_CLAP = Dropped("a part of CLAP beside HTS-AT: text, projections, logit scales")
 LAYOUT = "HTS-AT as released"
+MEL = "logmel_extractor.melW"
 
 
 def import_htsat(encoder: nn.Module, weights: Weights) -> Imported:
@@ -50,14 +53,26 @@ def import_htsat(encoder: nn.Module, weights: Weights) -> Imported:
 
     Two namings are told apart: that of its authors, with or without the prefix `sed_model.` of their training, and that
     of transformers' `ClapModel` or `ClapAudioModel`. CLAP was trained at 48 kHz on a log-mel of its own:
-    `LogMel(48_000, hop=480)`.
+    `LogMel(48_000, hop=480)`. Where a file holds the mel filters it was trained with, a note says whether they are
+    those of `LogMel()`.
 
     Returns what became of every tensor. Raises `ValueError` with a table, and leaves `encoder` as it was, where a
     tensor is missing, left over, of another shape, or not finite.
     """
-    found = read_weights(weights)
+    found = with_front_end(read_weights(weights))
     layout, rule = htsat_layout(found.tensors)
     return bring(encoder, found, rule, layout=layout, importer="import_htsat")
+
+
+def with_front_end(found: Found) -> Found:
+    """A file with a note on the mel filters in it, where it holds any."""
+    for name, theirs in found.tensors.items():
+        if name.endswith(MEL) and not theirs.is_meta:
+            ours = mel_filters(32_000, 1024, 64, 50.0, 14_000.0, device=torch.device("cpu"))
+            same = theirs.shape == ours.shape and bool((theirs - ours).abs().amax() < 1e-6)
+            verb = "are" if same else "are NOT"
+            return found._replace(notes=(*found.notes, f"its mel filters {verb} those of LogMel() ({name})"))
+    return found
 
 
 def htsat_layout(names: Iterable[str]) -> tuple[str, Rule]:

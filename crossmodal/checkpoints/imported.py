@@ -3,15 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from .mismatch import Row, table
 from .reading import Found, recognised
 from .rules import Dropped, Rule
-
-SHOWN = 12
-"""Rows of one kind that a table shows."""
 
 
 @dataclass(frozen=True)
@@ -21,41 +19,39 @@ class Imported:
     - `source`, `layout`: the file, and whose names it has.
     - `mapped`: our name → the name in the file (one fused tensor fills several of ours).
     - `dropped`: name in the file → why it has no place here.
-    - `missing`: tensors here that the file does not fill. `unknown`: names in the file that nobody knows.
-    - `misfits`: our name → how the file's tensor does not fit. Of these three an import that succeeded has none.
-    - `notes`: what was done to reach the tensors.
+    - `differences`: tensors that are missing, unknown or do not fit; an import that succeeded has none.
+    - `notes`: what was done to reach the tensors, and what they say about themselves.
     """
 
     source: str
     layout: str
     mapped: Mapping[str, str]
     dropped: Mapping[str, str]
-    missing: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    misfits: Mapping[str, str] = field(default_factory=dict)
+    differences: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
-    def fits(self) -> bool:
-        """Whether file and model match in both directions."""
-        return not (self.missing or self.unknown or self.misfits)
+    def missing(self) -> tuple[str, ...]:
+        """Tensors of the model that the file does not fill."""
+        return tuple(row.name for row in self.differences if row.in_the_file is None)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names in the file that have no place in the model, and no reason to have none."""
+        return tuple(row.name for row in self.differences if row.in_this_model is None)
 
     def __str__(self) -> str:
         reasons: dict[str, list[str]] = defaultdict(list)
         for name, reason in self.dropped.items():
             reasons[reason].append(name)
-        taken = len(set(self.mapped.values()))
         lines = [f"{self.source}: {self.layout}", *(f"  {note}" for note in self.notes)]
-        lines.append(f"  mapped   {taken} tensors of the file to {len(self.mapped)} of the model")
+        lines.append(
+            f"  mapped   {len(set(self.mapped.values()))} tensors of the file to {len(self.mapped)} of the model"
+        )
         for reason, names in reasons.items():
             lines.append(f"  dropped  {len(names)}: {reason} ({', '.join(folded(names))})")
         lines.append(f"  missing  {len(self.missing)}")
-        return "\n".join(lines + self._faults())
-
-    def _faults(self) -> list[str]:
-        lines = _rows((f"    {name}: {why}" for name, why in self.misfits.items()), len(self.misfits))
-        lines += _rows((f"    {name}: missing from the file" for name in self.missing), len(self.missing))
-        return lines + _rows((f"    {name}: in the file, unknown here" for name in self.unknown), len(self.unknown))
+        return table("\n".join(lines), self.differences) if self.differences else "\n".join(lines)
 
 
 def bring(module: nn.Module, found: Found, rule: Rule, *, layout: str, importer: str) -> Imported:
@@ -69,7 +65,7 @@ def bring(module: nn.Module, found: Found, rule: Rule, *, layout: str, importer:
             f"such a file (its first: {', '.join(list(found.tensors)[:3])}).{recognised(found.tensors)}"
         )
     state, report = compare(module, found, rule, layout=layout)
-    if not report.fits:
+    if report.differences:
         other = recognised(found.tensors)
         raise ValueError(
             f"{importer}: the file does not fit this {type(module).__name__}, nothing was loaded."
@@ -85,34 +81,32 @@ def compare(module: nn.Module, found: Found, rule: Rule, *, layout: str) -> tupl
     state: dict[str, Tensor] = {}
     mapped: dict[str, str] = {}
     dropped: dict[str, str] = {}
-    unknown: list[str] = []
-    misfits: dict[str, str] = {}
+    rows: list[Row] = []
     for name, tensor in found.tensors.items():
         placed = rule(name, tensor)
         if isinstance(placed, Dropped):
             dropped[name] = placed.reason
         elif placed is None or not placed.keys() <= own.keys():
-            unknown.append(name)
+            rows.append(Row(name, told(tensor), None))
         else:
             for ours, part in placed.items():
-                if ours in mapped:
-                    misfits[ours] = f"filled twice, by {mapped[ours]} and {name}"
-                elif why := misfit(own[ours], part):
-                    misfits[ours] = f"{why} ({name})"
+                there = f"twice, as {mapped[ours]} too" if ours in mapped else misfit(part, own[ours])
+                rows += [Row(f"{ours} ← {name}", there, told(own[ours]))] if there else []
                 state[ours], mapped[ours] = part, name
-    missing = tuple(name for name in own if name not in mapped)
-    return state, Imported(found.source, layout, mapped, dropped, missing, tuple(unknown), misfits, found.notes)
+    rows += [Row(name, None, told(tensor)) for name, tensor in own.items() if name not in mapped]
+    return state, Imported(found.source, layout, mapped, dropped, tuple(rows), found.notes)
 
 
-def misfit(ours: Tensor, theirs: Tensor) -> str | None:
-    """How a tensor does not fit the place it is meant for; `None` where it does."""
-    if ours.shape != theirs.shape:
-        return f"{tuple(theirs.shape)} in the file, {tuple(ours.shape)} here"
-    if ours.is_floating_point() != theirs.is_floating_point():
-        return f"{theirs.dtype} in the file, {ours.dtype} here"
-    if theirs.is_meta or bool(theirs.isfinite().all()):
-        return None
-    return "NaN or infinite in the file"
+def misfit(theirs: Tensor, ours: Tensor) -> str | None:
+    """What is wrong with a tensor for the place it is meant for; `None` where it fits."""
+    if ours.shape != theirs.shape or ours.is_floating_point() != theirs.is_floating_point():
+        return told(theirs)
+    return None if theirs.is_meta or bool(theirs.isfinite().all()) else "NaN or infinite"
+
+
+def told(tensor: Tensor) -> str:
+    """Type and shape of a tensor."""
+    return f"{tensor.dtype} {tuple(tensor.shape)}"
 
 
 def folded(names: Iterable[str], kinds: int = 4) -> list[str]:
@@ -128,11 +122,6 @@ def folded(names: Iterable[str], kinds: int = 4) -> list[str]:
 def not_one_known(tensors: Mapping[str, Tensor], rule: Rule) -> bool:
     """Whether a file is of another layout altogether."""
     return not any(isinstance(rule(name, tensor), Mapping) for name, tensor in tensors.items())
-
-
-def _rows(lines: Iterable[str], count: int) -> list[str]:
-    more = [f"    … and {count - SHOWN} more"] if count > SHOWN else []
-    return [*list(lines)[:SHOWN], *more]
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:

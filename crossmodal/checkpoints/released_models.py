@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from torch import nn
 
 from ..injection import Edge, Lockstep
-from .htsat import htsat_rule
+from .htsat import htsat_rule, with_front_end
 from .imported import Imported, bring
 from .reading import Weights, read_weights
 from .released_adapter import adapter_rule
@@ -32,7 +32,7 @@ def import_dg_sct_ave(model: nn.Module, weights: Weights) -> Imported:
     is missing, left over, of another shape, or not finite; and where `model` has not two couplers for every released
     pair.
     """
-    found = read_weights(weights)
+    found = with_front_end(read_weights(weights))
     coupled = model.get_submodule("coupled")
     if not isinstance(coupled, Lockstep):
         raise TypeError(f"import_dg_sct_ave: model.coupled is a {type(coupled).__name__}, expected a Lockstep.")
