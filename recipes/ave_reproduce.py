@@ -24,7 +24,12 @@ from .dg_sct_released import dg_sct_released
 from .kept_predictions import Kept, sha256
 from .runs import versions, write_text
 
-REFERENCE = {"accuracy": 0.822, "checkpoint": 0.8218, "source": "DG-SCT on AVE as published; its file is best_82.18.pt"}
+REFERENCE = {
+    "accuracy": 0.822,
+    "checkpoint": 0.8218,
+    "clips": 402,
+    "source": "DG-SCT on AVE's test split as published; its file is named best_82.18.pt",
+}
 NAMED = 10
 """Clips that cannot be read which are named on the screen; of more a file holds all."""
 
@@ -50,7 +55,10 @@ def reproduce(argv: Sequence[str], build: Callable[..., AudioVisualEvents] = ful
     print(report, flush=True)
     data.preprocess, started = model.preprocess, time.monotonic()
     todo = [index for index in wanted if index not in kept]
-    missing |= predict(model.to(given.device), data, todo, kept, given)
+    try:
+        missing |= predict(model.to(given.device), data, todo, kept, given)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; the same command goes on from what {given.out}/ keeps") from None
     seconds, done = time.monotonic() - started, [index for index in wanted if index in kept]
     facts = {**outcome(kept, done), "clips": len(done), "clips_of_the_split": len(data), "missing": missing}
     about = {
@@ -74,18 +82,23 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of AVE, as `crossmodal.data.AVE` reads it")
     add("--weights", required=True, help="the released file, best_82.18.pt, or its tensors as safetensors")
-    add(
-        "--out",
-        type=Path,
-        default=Path("reproduce"),
-        help="folder of predictions and result; goes on with what is there",
-    )
+    add("--out", type=Path, default=Path("reproduce"), help="folder of predictions and result; begun ones go on")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where the model runs")
     add("--batch_size", type=int, default=1, help="clips at a time")
     add("--wave_rate", type=int, default=32_000, help="samples a second of the stored waves")
     add("--limit", type=int, help="only so many clips, for a trial")
     add("--skip_missing", action="store_true", help="go on without clips that cannot be read")
-    return parser.parse_args(list(argv))
+    given = parser.parse_args(list(argv))
+    for name in ("batch_size", "limit", "wave_rate"):
+        if (value := getattr(given, name)) is not None and value < 1:
+            raise ValueError(f"ave reproduce: --{name} {value} must be at least 1.")
+    try:
+        torch.empty(1, device=given.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"ave reproduce: --device {given.device} cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    return given
 
 
 def checked(data: AVE, given: argparse.Namespace) -> dict[str, list[str]]:
@@ -171,8 +184,8 @@ def identity(given: argparse.Namespace, file: Path) -> dict[str, Any]:
 
 def say(facts: dict[str, Any], out: Path) -> None:
     """The table at the end."""
-    part = "" if facts["clips"] == facts["clips_of_the_split"] else " ONLY: not the published split"
-    print(f"\nDG-SCT as released, on {facts['clips']} of {facts['clips_of_the_split']} clips of AVE's test split{part}")
+    part = "" if facts["clips"] == REFERENCE["clips"] else f"; the published number is one of {REFERENCE['clips']}"
+    print(f"\nDG-SCT as released, on {facts['clips']} of {facts['clips_of_the_split']} clips of the test split{part}")
     rows = [
         ("segment_accuracy", "segments counted (segment_accuracy)"),
         (

@@ -10,7 +10,7 @@ from torch import nn
 
 from crossmodal.audio import LogMel
 from crossmodal.checkpoints.released_models import dg_sct_ave_rule
-from crossmodal.data import Preprocess
+from crossmodal.data import AVE_CLASSES, Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.heads import EventHead, TemporalAttention
 from recipes.ave import AudioVisualEvents, Sound
@@ -123,12 +123,9 @@ def small_events(coupled=dg_sct_released):
         temporal=TemporalAttention(32, 32, width=16),
         head=EventHead(16),
         preprocess=Preprocess(32, 16_000),
-        classes=AVE_28,
+        classes=AVE_CLASSES,
     )
     return randomised(model)
-
-
-AVE_28 = tuple(f"class {index}" for index in range(28))
 
 
 def small_names():

@@ -93,13 +93,19 @@ def test_a_model_without_a_lockstep_is_refused(state):
 
 
 def test_the_whole_release_fits_by_names_and_shapes():
-    """2646 tensors: 2487 have a place, 159 are dropped, each for one of eleven reasons."""
+    """2646 tensors: 2487 have a place, 159 are dropped, each for one of eleven reasons; pairs meet as in spec A.1."""
     with torch.device("meta"):
         report = import_dg_sct_ave(full_size(coupled=dg_sct_released), released("dg_sct_ave", device="meta"))
     assert len(set(report.mapped.values())) == 2487
     assert len(report.dropped) == 2646 - 2487
     assert len(set(report.dropped.values())) == 11
     assert len(str(report).splitlines()) == 14
+    stages = [0] * 2 + [1] * 2 + [2] * 6 + [3] * 2
+    for pair, (stage, block) in enumerate(zip(stages, [0, 1, 0, 1, 2, 5, 8, 11, 14, 17, 0, 1], strict=True)):
+        for part, half in ((1, "attention"), (2, "mlp")):
+            for side, edge in (("audio", "visual_audio"), ("vis", "audio_visual")):
+                place = f"coupled.couplers.stages{stage}_{block}_{half}.{edge}.align.mix.weight"
+                assert report.mapped[place] == f"{side}_adapter_blocks_p{part}.{pair}.conv_adapter.weight"
 
 
 @pytest.mark.slow

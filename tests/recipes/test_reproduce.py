@@ -7,12 +7,14 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 import torch
+from commands import crossmodal
 from released_layouts import released, small_events, small_released
 
 from crossmodal.data import AVE
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 from crossmodal.testing.ave_layout import write_ave
+from recipes import ave_reproduce
 from recipes.ave_reproduce import reproduce
 
 
@@ -63,7 +65,7 @@ def test_it_gives_what_the_model_says_clip_by_clip(model, place, tmp_path):
     assert [row["prediction"] for row in rows] == [names[label] for label in labels]
     assert f"  {100 * accuracy:6.2f} %  segments counted" in said
     assert "    82.2  %  published, of a checkpoint named 82.18" in said
-    assert "DG-SCT as released, on 5 of 5 clips of AVE's test split\n" in said
+    assert "DG-SCT as released, on 5 of 5 clips of the test split; the published number is one of 402\n" in said
 
 
 def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
@@ -82,7 +84,7 @@ def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
 def test_it_goes_on_where_it_was_stopped(place, tmp_path):
     whole, _ = asked(place, tmp_path / "whole")
     said, result = asked(place, tmp_path / "parts", "--limit", "2")
-    assert "on 2 of 5 clips of AVE's test split ONLY: not the published split" in said
+    assert "on 2 of 5 clips of the test split; the published number is one of 402" in said
     assert result["clips_predicted_now"] == 2
     with (tmp_path / "parts" / "clips.jsonl").open("a") as file:
         file.write('{"clip": 2, "truth": [1, 2')  # killed in the middle of a line
@@ -149,6 +151,42 @@ def test_other_classes_and_no_weights_are_refused(place, tmp_path):
         asked(place, tmp_path / "out", "--data", str(tmp_path / "AVE"))
     with pytest.raises(FileNotFoundError, match=r"--weights none\.pt does not exist"):
         asked(place, tmp_path / "out", "--weights", "none.pt")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
+        (["--limit", "0"], "--limit 0 must be at least 1"),
+        (["--device", "gpu"], "--device gpu cannot be used: "),
+    ],
+)
+def test_impossible_options_are_refused_before_anything_is_read(place, tmp_path, words, said):
+    with pytest.raises(ValueError, match=f"ave reproduce: {said}"):
+        asked(place, tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupted_it_says_how_to_go_on(place, tmp_path):
+    class Stops(AVE):
+        """Is interrupted at its second clip."""
+
+        def __getitem__(self, index):
+            if index:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ave_reproduce, "AVE", Stops)
+        with pytest.raises(KeyboardInterrupt, match=r"interrupted; the same command goes on from what .* keeps"):
+            asked(place, tmp_path)
+    assert len((tmp_path / "clips.jsonl").read_text().splitlines()) == 2
+    assert asked(place, tmp_path)[1]["clips_predicted_now"] == 4
+
+
+def test_it_is_a_command(place, tmp_path):
+    done = crossmodal(tmp_path, "ave", "reproduce", "--data", place / "AVE", "--weights", "none.pt")
+    assert (done.code, done.err) == (1, "crossmodal: ave reproduce: --weights none.pt does not exist.\n")
 
 
 @pytest.mark.slow
