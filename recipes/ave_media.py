@@ -1,5 +1,6 @@
 """A video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 from crossmodal.data.video import Film, read_film, upright
 
 from .many import Failure, failure
+from .runs import write_whole
 
 SEGMENTS, RATE = 10, 32_000
 
@@ -41,15 +43,15 @@ def write_clip(file: Path, out: Path, look: Look) -> Failure | None:
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
     pictures, sound = places(out, file.stem)
-    draft, draft_sound = (place.with_name(f".{place.name}.part") for place in (pictures, sound))
+    draft = pictures.with_name(f".{pictures.name}.part")
     draft.mkdir()
     for number, frame in enumerate(frames, start=1):
         Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=look.quality)
-    with draft_sound.open("wb") as opened:
-        np.save(opened, wave)
     shutil.rmtree(pictures, ignore_errors=True)  # of a run that was killed between these lines
     os.replace(draft, pictures)
-    os.replace(draft_sound, sound)
+    content = io.BytesIO()
+    np.save(content, wave)
+    write_whole(sound, content.getbuffer())
     return None
 
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from .runs import write_text
+from .runs import write_text, write_whole
+from .video_folder import make_folder
 
 STREAMS = ("visual", "audio")
 HEADER = "header.json"
@@ -51,7 +52,7 @@ class FeatureFile(NamedTuple):
 
     def begin(self) -> None:
         """Makes `parts`, or clears it of what was half-written."""
-        self.parts.mkdir(parents=True, exist_ok=True)
+        make_folder(self.parts)
         for draft in (*self.parts.glob(".*.part"), *self.parts.parent.glob(f".{self.file.name}.part")):
             draft.unlink()
         write_text(self.parts / HEADER, json.dumps({**self.source}, indent=2) + "\n")
@@ -62,27 +63,31 @@ class FeatureFile(NamedTuple):
 
     def add(self, clip: str, rows: Mapping[str, np.ndarray]) -> None:
         """Keeps the rows of a clip: stream → `(segment, channel)`."""
-        draft = self.parts / f".{clip}.part"
-        save_file({name: np.ascontiguousarray(rows[name]) for name in STREAMS}, draft)
-        os.replace(draft, self._part(clip))
+        write_whole(self._part(clip), save({name: np.ascontiguousarray(rows[name]) for name in STREAMS}))
 
     def close(self, **facts: str) -> int:
         """Writes the file from all that is finished, in the order of names; removes `parts`; returns the rows.
 
         - `facts`: attributes beside those of `source`, such as the version.
         """
-        clips, stored = sorted(self.finished()), self._stored()
-        if {*clips} - {*stored}:
+        if self.finished() - {*self._stored()}:
             draft = self.file.with_name(f".{self.file.name}.part")
-            with ExitStack() as files:
-                old = files.enter_context(h5py.File(self.file)) if stored else {}
-                out = files.enter_context(h5py.File(draft, "w"))
-                out.attrs.update({**self.source, **facts})
-                for clip in clips:
-                    _append(out, clip, _rows(old, stored[clip]) if clip in stored else load_file(self._part(clip)))
+            try:
+                self._write(draft, facts)
+            except (OSError, RuntimeError) as error:  # HDF5 may notice a full disk as late as on closing
+                raise OSError(f"{self.file} cannot be written: {error}; make room there, and run it again.") from error
             os.replace(draft, self.file)
         shutil.rmtree(self.parts)
         return sum(rows.stop - rows.start for rows in self._stored().values())
+
+    def _write(self, draft: Path, facts: Mapping[str, str]) -> None:
+        stored = self._stored()
+        with ExitStack() as files:
+            old = files.enter_context(h5py.File(self.file)) if stored else {}
+            out = files.enter_context(h5py.File(draft, "w"))
+            out.attrs.update({**self.source, **facts})
+            for clip in sorted(self.finished()):
+                _append(out, clip, _rows(old, stored[clip]) if clip in stored else load_file(self._part(clip)))
 
     def _part(self, clip: str) -> Path:
         return self.parts / f"{clip}.safetensors"

@@ -68,7 +68,9 @@ class Worker:
         context = get_context("spawn")  # a fork would copy locks that threads of torch hold
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, theirs), daemon=True)
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent ends its workers
         self.process.start()
+        signal.signal(signal.SIGINT, before)
         theirs.close()
         self.give(item)
 
@@ -93,7 +95,6 @@ class Worker:
 
 
 def _serve(work: Callable[[Any], Any], pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all: the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         item = pipe.recv()

@@ -13,7 +13,7 @@ from .ave_media import Look, clear_drafts, finished, write_clip
 from .ave_rows import Rows, account, read_rows, write_rows
 from .many import Failure
 from .runs import write_text
-from .video_folder import SOME_FAILED, alone_in, at_least, told, video_files, write_failed
+from .video_folder import SOME_FAILED, alone_in, at_least, make_folder, told, video_files, write_failed
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
@@ -64,7 +64,7 @@ def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> 
         outcomes = told("prepare-ave", work, missing, total=len(videos), workers=workers)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
-        raise OSError(f"prepare-ave: {out}/ cannot be written: {error}. The same command goes on.") from error
+        raise OSError(f"prepare-ave stopped in {out}/: {error} Then run the same command again.") from error
 
 
 def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
@@ -107,7 +107,7 @@ def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
             )
     elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
         raise ValueError(f"prepare-ave: {out} holds something that this command did not write: give a new folder.")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_text(begun, settings)  # first: what is written next is known as this command's
     for folder in (out / "frames", out / "wave"):
         folder.mkdir(exist_ok=True)

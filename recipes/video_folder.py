@@ -78,6 +78,14 @@ def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
     write_text(file, table.getvalue())
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, if there is none. Raises `OSError` in words."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{folder}/ cannot be made: {error.strerror}; choose another place.") from error
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Holds a folder against other processes of this kind; a process that dies lets go. Raises `OSError` if held."""

@@ -238,6 +238,13 @@ def test_a_folder_that_the_command_did_not_make_is_left_alone(few):
     assert "OUT is videos/ itself, which holds the originals" in said.err
 
 
+def test_a_place_that_cannot_be_written_is_named(few):
+    (few / "file").touch()
+    said = crossmodal(few, "prepare-ave", "videos", "file/AVE")
+    assert said.code == 1
+    assert "file/AVE/ cannot be made: Not a directory; choose another place." in said.err
+
+
 def test_other_options_for_the_rest_of_a_folder_are_refused(few):
     crossmodal(few, "prepare-ave", "videos", "AVE", "--workers", "0")
     said = crossmodal(few, "prepare-ave", "videos", "AVE", "--size", "24")

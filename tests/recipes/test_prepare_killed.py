@@ -1,6 +1,8 @@
 """`prepare-ave` that is killed, wherever, and run again leaves what it leaves undisturbed, byte for byte."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,7 +33,7 @@ class Killed(BaseException):
     """Nothing catches it: what runs stops here."""
 
 
-@pytest.mark.parametrize("call", ["os.replace", "numpy.save", "PIL.Image.Image.save", "pathlib.Path.mkdir"])
+@pytest.mark.parametrize("call", ["os.replace", "PIL.Image.Image.save", "pathlib.Path.mkdir"])
 @pytest.mark.parametrize("after", [0, 1, 4, 7, 12])
 def test_stopped_before_any_write(lab, monkeypatch, call, after):
     out, calls = lab / f"{call}{after}", iter(range(after))
@@ -64,6 +66,38 @@ def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     said = crossmodal(lab, "prepare-ave", "videos", out.name, "--workers", "0")
     assert said.code == 3, said.err
     assert content(out) == content(lab / "whole")
+
+
+def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
+    command = [Path(sys.executable).with_name("crossmodal"), "prepare-ave", "videos", "stopped", "--workers", "2"]
+    running = subprocess.Popen(
+        command, cwd=lab, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    while not (lab / "stopped/frames").exists():
+        assert running.poll() is None
+        time.sleep(0.001)
+    time.sleep(0.5)  # in the middle of what the processes import
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate()
+    assert running.returncode == 130
+    assert "Traceback" not in said
+    assert f"of {FILMS}; the same command goes on." in said
+    assert crossmodal(lab, "prepare-ave", "videos", "stopped", "--workers", "0").code == 3
+    assert content(lab / "stopped") == content(lab / "whole")
+
+
+def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        patch.setattr("recipes.prepare_ave.write_text", lambda file, text: file.write_text(text))
+        said = crossmodal(lab, "prepare-ave", "videos", "full", "--workers", "0")
+    assert said.code == 1
+    assert "crossmodal: prepare-ave stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err
+    assert crossmodal(lab, "prepare-ave", "videos", "full", "--workers", "0").code == 3
+    assert content(lab / "full") == content(lab / "whole")
 
 
 def test_a_folder_that_another_process_writes_is_refused(lab):
