@@ -78,7 +78,7 @@ class WholeFiles(TorchCheckpointIO):
             write_whole(file, content.getbuffer())
         except OSError as error:
             kept = "the checkpoint before it is whole" if file.is_file() else "there is none before it"
-            raise OSError(f"{error} {kept.capitalize()}; go on with: {again(self.run)}") from error
+            raise OSError(f"{str(error).rstrip('.')} ({kept}); go on with: {again(self.run)}") from error
 
 
 class Checkpoints(ModelCheckpoint):

@@ -42,6 +42,27 @@ class SegmentAccuracy(Metric):
         return self.right / self.total
 
 
+class MeanLoss(Metric):
+    """The mean over the clips of all batches and processes; Lightning's own is wrong where theirs are unequal."""
+
+    total: Tensor
+    clips: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("clips", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, clips: int) -> None:
+        """Counts the mean loss of one batch of so many clips."""
+        self.total = self.total + loss * clips
+        self.clips += clips
+
+    def compute(self) -> Tensor:
+        """The mean loss of a clip."""
+        return self.total / self.clips
+
+
 class EventTraining(pl.LightningModule):
     """Adam on everything that is not frozen, with a learning rate that falls in steps; selection on validation.
 
@@ -67,7 +88,7 @@ class EventTraining(pl.LightningModule):
         super().__init__()
         self.model = model
         self.lr, self.decay, self.every, self.gate_loss, self.schedule = lr, decay, every, gate_loss, schedule
-        self.accuracy = SegmentAccuracy()
+        self.accuracy, self.loss = SegmentAccuracy(), MeanLoss()
         self.batches: list[list[int]] = []
         self.collected = Collected()
         self.tested: Tested | None = None
@@ -121,6 +142,6 @@ class EventTraining(pl.LightningModule):
 
     def _evaluate(self, batch: LabelledClip, split: str) -> Events:
         events: Events = self.model(batch.frames, batch.wave)
-        loss = event_loss(events, batch.labels)
-        self.log(f"{split}_loss", loss, batch_size=len(batch.labels), sync_dist=True)
+        self.loss.update(event_loss(events, batch.labels), len(batch.labels))
+        self.log(f"{split}_loss", self.loss, on_step=False, on_epoch=True)
         return events
