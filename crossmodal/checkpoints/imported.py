@@ -125,10 +125,17 @@ def not_one_known(tensors: Mapping[str, Tensor], rule: Rule) -> bool:
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    own = module.state_dict()
-    if not any(tensor.is_meta for tensor in own.values()):
-        for name, tensor in state.items():
-            own[name].copy_(tensor)
+    """Puts all tensors into the module, or none, whatever happens on the way."""
+    own, before = module.state_dict(), dict[str, Tensor]()
+    if any(tensor.is_meta for tensor in own.values()):
+        fresh = {name: tensor.to(own[name].dtype, copy=True).contiguous() for name, tensor in state.items()}
+        module.load_state_dict(fresh, assign=True)
         return
-    fresh = {name: tensor.to(own[name].dtype, copy=True).contiguous() for name, tensor in state.items()}
-    module.load_state_dict(fresh, assign=True)
+    try:
+        for name, tensor in state.items():
+            before[name] = own[name].clone()
+            own[name].copy_(tensor)
+    except BaseException:  # an interruption, too
+        for name, kept in before.items():
+            own[name].copy_(kept)
+        raise

@@ -122,6 +122,23 @@ def test_damage_is_named_and_nothing_is_loaded(theirs, damage):
     assert fingerprint(encoder) == before
 
 
+def test_a_load_that_is_interrupted_leaves_the_model_as_it_was(theirs, monkeypatch):
+    encoder, state, copy, copied = ours(), theirs.state_dict(), torch.Tensor.copy_, []
+
+    def interrupted(self, source):
+        copied.append(source)
+        if len(copied) == 20:
+            raise KeyboardInterrupt
+        return copy(self, source)
+
+    before = fingerprint(encoder)
+    monkeypatch.setattr(torch.Tensor, "copy_", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        import_swin_v2(encoder, state)
+    assert fingerprint(encoder) == before
+    assert len(copied) == 40
+
+
 def test_long_tables_are_cut():
     with torch.device("meta"):
         encoder = swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4)
