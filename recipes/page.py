@@ -36,8 +36,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; mar
 .curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 1rem }
 .scroll { overflow-x: auto } .wide { min-width: 52rem }
 svg { display: block; width: 100%; height: auto }
-.strip { display: grid; grid-template-columns: repeat(10, 1fr); gap: .386%; margin: 1px 0 3px; font-size: .72rem }
-.strip span { --s: 55%; padding: .15rem .3rem; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
+.strip { display: grid; grid-template-columns: repeat(10, 1fr); gap: .386%; margin: 1px 0 3px; font-size: .68rem }
+.strip span { --s: 55%; padding: .15rem .2rem; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
   background: hsl(var(--h, 0) var(--s) var(--l)); border-radius: 2px } .strip .none { --s: 0% }
 .strip .wrong { box-shadow: inset 0 -3px var(--hot) }
 .row { font-size: .72rem; color: var(--faint); margin: .5rem 0 0 }
