@@ -51,6 +51,31 @@ timm_vit = partial(
 )
 
 
+def clip_vision():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**sizes, image_size=32, patch_size=8))
+
+
+def spectrogram_transformer():
+    """AST: a class and a distillation token, then bands × times."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    patches = {"patch_size": 4, "frequency_stride": 4, "time_stride": 4, "max_length": 24, "num_mel_bins": 16}
+    return transformers.ASTModel(transformers.ASTConfig(**sizes, **patches))
+
+
+def clap_audio():
+    """HTS-AT as transformers has it: 60 frames of 16 bands, folded to 32 × 32."""
+    transformers = pytest.importorskip("transformers")
+    sizes = {"patch_embeds_hidden_size": 16, "hidden_size": 32, "depths": [2, 2], "num_attention_heads": [2, 2]}
+    folding = {"spec_size": 32, "num_mel_bins": 16, "window_size": 4, "patch_size": 4, "patch_stride": [4, 4]}
+    return transformers.ClapAudioModel(transformers.ClapAudioConfig(**sizes, **folding, num_hidden_layers=2))
+
+
+SPECTRUM = torch.randn(2, 24, 16, generator=torch.Generator().manual_seed(3))
+
+
 class Whisper(nn.Module):
     """An adapter: every token of the stream, through a linear layer, times the guide's own view of the channels."""
 
@@ -78,6 +103,44 @@ CASES = {
     "timm swin": (timm_swin, PICTURE, "layers.*.blocks.*", "layers.1.blocks.0"),
     "timm convnext": (timm_convnext, PICTURE, "stages.1.blocks.*", "stages.1.blocks.0"),
     "timm vit": (timm_vit, PICTURE, "blocks.*.attn", "blocks.1.attn"),
+}
+
+
+# model, input, what to cut at, and sites by name: rows and columns, prefix, stage, block, part
+CUTS = {
+    "vit": (vit, PICTURE[..., :32], "encoder.layers.*", {"encoder.layers.encoder_layer_1": (4, 4, 1, 0, 1, "block")}),
+    "swin": (
+        swin,
+        PICTURE,
+        ["features.1.*", "features.3.*"],
+        {"features.2": (4, 8, 0, 0, None, "merge"), "features.3.1": (4, 8, 0, 1, 1, "block")},
+    ),
+    "convnext": (convnext, PICTURE, ["features.1.*", "features.3.*"], {"features.3.0": (4, 8, 0, 1, 0, "block")}),
+    "timm vit": (timm_vit, PICTURE, "blocks.*", {"stem": (4, 8, 1, 0, None, "stem")}),
+    "timm registers": (
+        partial(
+            timm_model,
+            "vit_small_patch14_reg4_dinov2",
+            img_size=(32, 64),
+            patch_size=8,
+            embed_dim=16,
+            depth=2,
+            num_heads=2,
+        ),
+        PICTURE,
+        "blocks.*",
+        {"blocks.0": (4, 8, 5, 0, 0, "block")},
+    ),
+    "timm swin": (timm_swin, PICTURE, "layers.*.blocks.*", {"layers.1.downsample": (4, 8, 0, 0, None, "merge")}),
+    "timm convnext": (timm_convnext, PICTURE, "stages.*.blocks.*", {"stages.2.blocks.0": (2, 4, 0, 2, 0, "block")}),
+    "clip": (clip_vision, PICTURE[..., :32], "encoder.layers.*", {"encoder.layers.0": (4, 4, 1, 0, 0, "block")}),
+    "ast": (spectrogram_transformer, SPECTRUM, "layers.*", {"layers.1": (4, 6, 2, 0, 1, "block")}),
+    "clap": (
+        clap_audio,
+        torch.randn(2, 1, 60, 16, generator=torch.Generator().manual_seed(4)),
+        "**.blocks.?",
+        {"audio_encoder.layers.0.downsample": (4, 4, 0, 0, None, "merge")},
+    ),
 }
 
 

@@ -12,9 +12,14 @@ from .injected import Injected as Injected
 from .layout import Port as Port
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep
+from .meeting import Meeting as Meeting
+from .meeting import Met as Met
+from .meeting import coupled as coupled
 from .pairing import paired_as_paper as paired_as_paper
 from .pairing import paired_as_released as paired_as_released
 from .probe import Point as Point
 from .probe import sites as sites
+from .sections import sections_of as sections_of
 from .step import Edge as Edge
 from .step import Step as Step
+from .tokens import as_tokens as as_tokens

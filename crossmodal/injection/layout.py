@@ -37,6 +37,16 @@ class Port(Site):
         """`tensor` as a stream `(frame, token, channel)`. `ValueError` where it is not laid out as in the probe."""
         return rearrange(self._checked(tensor), f"{self.layout} -> {self._stream}")
 
+    def features(self, stream: Tensor) -> Tensor:
+        """`stream` laid out as the tensor of the probe, rows and columns as they were there: undoes `stream`."""
+        if stream.ndim != 3 or stream.shape[1:] != (self.tokens, self.width):
+            raise ValueError(
+                f"Port {self.name!r}: stream has shape {tuple(stream.shape)}, expected (frame, {self.tokens}, "
+                f"{self.width}): tokens and channels as in the probe; probe again for another size."
+            )
+        rows = {"row": self.grid[0]} if "row" in self.layout else {}
+        return rearrange(stream, f"{self._stream} -> {self.layout}", **rows)
+
     def add(self, stream: Tensor, tensor: Tensor | None) -> Tensor:
         """`tensor` plus `stream`, laid out alike. `ValueError` where their shapes are not exactly the same."""
         tensor = self._checked(tensor)

@@ -1,6 +1,7 @@
 """Finding the sites of a third-party model by one forward."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,26 +38,35 @@ def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, Point]:
     square. Works on the meta device too: shapes are all that is looked at.
     """
     calls: dict[str, list[tuple[Shape | None, Shape | None]]] = {}
-    modes = [(module, module.training) for module in model.modules()]
     modules = {name: module for name, module in model.named_modules() if name}
     handles = [
         module.register_forward_hook(partial(_note, calls.setdefault(name, [])), with_kwargs=True)
         for name, module in modules.items()
     ]
     try:
-        model.eval()
-        with torch.no_grad():
+        with evaluating(model):
             model(*example, **named)
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes:
-            module.training = training
     shapes = {name: tuple(dict.fromkeys(seen)) for name, seen in calls.items() if seen}
     channels = Channels(
         modules, {name: [shape for pair in pairs for shape in pair if shape] for name, pairs in shapes.items()}
     )
     return {name: _point(name, pairs, channels) for name, pairs in shapes.items()}
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode and without gradients for a while; training flags are put back."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def read_tensor(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Tensor | None:

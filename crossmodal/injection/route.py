@@ -95,11 +95,11 @@ def _route(pattern: str, source: str, name: str, points: Mapping[str, Point]) ->
     reads, writes = points[source].reads, points[name].writes
     if reads is None:
         raise ValueError(
-            f"Injected: no stream flows into {source!r}, which {pattern!r} reads: {_why_not(points[source], 0)}."
+            f"Injected: no stream flows into {source!r}, which {pattern!r} reads: {why_not(points[source], 0)}."
         )
     if writes is None:
         raise ValueError(
-            f"Injected: no stream flows out of {name!r}, which {pattern!r} matches: {_why_not(points[name], 1)}."
+            f"Injected: no stream flows out of {name!r}, which {pattern!r} matches: {why_not(points[name], 1)}."
         )
     if (reads.frames, reads.tokens, reads.width) != (writes.frames, writes.tokens, writes.width):
         raise ValueError(
@@ -114,7 +114,7 @@ def _size(port: Port) -> str:
     return f"{port.frames} frames, {port.tokens} tokens, {port.width} channels"
 
 
-def _why_not(point: Point, side: int) -> str:
+def why_not(point: Point, side: int) -> str:
     """Why a point has no port on one side (0: in, 1: out)."""
     shapes = list(dict.fromkeys(pair[side] for pair in point.shapes))
     if shapes == [None]:

@@ -1,0 +1,107 @@
+"""Other input sizes, clip lengths, numbers of segments and a third modality: nothing was learned for one grid."""
+
+from functools import partial
+
+import pytest
+import torch
+from third_party import convnext, vit
+from torchvision.models import VisionTransformer
+
+from crossmodal.adapters import Bottleneck, guided_adapter
+from crossmodal.alignment import pooled_alignment, resampled_alignment
+from crossmodal.guidance import ClipGuidance
+from crossmodal.injection import Injected, sections_of, sites
+from crossmodal.site import Site, folded_axes, vector_axes
+from recipes.dg_sct import dg_sct
+
+small = partial(Bottleneck, reduction=2)
+SENTENCE = Site("text", 6, vector_axes())
+
+
+def moved(module):
+    """As training might leave it: no gate at zero."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / 4)
+    return module
+
+
+def picture_encoder(size):
+    pictures = torch.randn(2, 3, size, size)
+    return sections_of(VisionTransformer(size, 8, 2, 2, 16, 32).eval(), "encoder.layers.*", pictures)
+
+
+def sound_encoder(bands):
+    """A transformer over square spectrograms of three channels."""
+    sounds = torch.randn(2, 3, bands, bands)
+    axes = partial(folded_axes, chunks=1)
+    return sections_of(VisionTransformer(bands, 4, 2, 2, 24, 32).eval(), "encoder.layers.*", sounds, axes=axes)
+
+
+@pytest.mark.parametrize("align", [pooled_alignment, resampled_alignment])
+def test_dg_sct_on_cut_models_runs_at_any_size_and_its_adapters_move_between_sizes(align):
+    torch.manual_seed(0)
+    models = [
+        dg_sct(picture_encoder(size), sound_encoder(bands), align=align, bottleneck=small)
+        for size, bands in ((16, 8), (32, 16))
+    ]
+    moved(models[0].couplers)
+    models[1].couplers.load_state_dict(models[0].couplers.state_dict())
+    for model, size, bands in zip(models, (16, 32), (8, 16), strict=True):
+        for frames in (1, 3, 10, 20):  # a shorter clip, a whole one, two
+            inputs = {"visual": torch.randn(frames, 3, size, size), "audio": torch.randn(frames, 3, bands, bands)}
+            coupled = model(inputs)
+            assert coupled.streams["visual"].shape == (frames, (size // 8) ** 2 + 1, 16)
+            assert all(stream.isfinite().all() for stream in coupled.streams.values())
+            spatial = coupled.maps["encoderlayers_encoder_layer_0"]["audio", "visual"]["spatial"]
+            assert spatial.shape == (frames, (size // 8) ** 2 + 1, 1)
+
+
+@pytest.mark.parametrize("segments", [2, 5])
+def test_any_number_of_segments_makes_a_clip(segments):
+    torch.manual_seed(0)
+    temporal = partial(ClipGuidance, segments=segments)
+    model = dg_sct(
+        picture_encoder(16), sound_encoder(8), align=pooled_alignment, bottleneck=small, temporal=temporal
+    ).eval()
+    moved(model.couplers)
+    inputs = {"visual": torch.randn(2 * segments, 3, 16, 16), "audio": torch.randn(2 * segments, 3, 8, 8)}
+    whole = model(inputs).streams
+    for name, stream in model({name: given[:segments] for name, given in inputs.items()}).streams.items():
+        torch.testing.assert_close(stream, whole[name][:segments])
+
+
+@pytest.mark.parametrize("align", [pooled_alignment, resampled_alignment])
+def test_a_sentence_guides_pictures_of_any_size(align):
+    """Adapters built for one size do at another what those built there with the same weights do."""
+    torch.manual_seed(0)
+    model = convnext().eval()
+    factory = partial(guided_adapter, align=align, bottleneck=small)
+    sizes, sentence = [(32, 64), (64, 48)], torch.randn(2, 1, 6)
+    guided = [
+        Injected(
+            model,
+            {"features.1.*": factory, "features.3.*": factory},
+            guide=SENTENCE,
+            sites=sites(model, torch.zeros(2, 3, *size)),
+        )
+        for size in sizes
+    ]
+    moved(guided[0].adapters)
+    guided[1].adapters.load_state_dict(guided[0].adapters.state_dict())
+    pictures = torch.randn(2, 3, *sizes[1])
+    one, other = (each(pictures, guide=sentence) for each in guided)
+    torch.testing.assert_close(one, other)
+    assert not torch.equal(one, model(pictures))
+
+
+def test_a_guide_of_any_length_where_it_is_pooled():
+    torch.manual_seed(0)
+    model, pictures = vit().eval(), torch.randn(2, 3, 32, 32)
+    factory = partial(guided_adapter, align=pooled_alignment, bottleneck=small)
+    guided = Injected(model, {"encoder.layers.*": factory}, guide=SENTENCE, sites=sites(model, pictures))
+    moved(guided.adapters)
+    words = torch.randn(2, 7, 6)
+    mean = words.mean(1, keepdim=True)
+    torch.testing.assert_close(guided(pictures, guide=words), guided(pictures, guide=mean))
