@@ -191,7 +191,7 @@ def test_it_is_a_command(place, tmp_path):
 
 @pytest.mark.slow
 def test_at_full_size_two_clips_run(tmp_path):
-    """Random weights of the released size through a file of torch.save: about 8 GB and three minutes on a core."""
+    """Random weights of the released size through a file of torch.save: about 4 GB and a minute of a core."""
     torch.save(released("dg_sct_ave"), tmp_path / "best_82.18.pt")
     write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 2})
     words = [
