@@ -82,6 +82,7 @@ def quietly() -> Iterator[None]:
             ".*exists and is not empty.*",
             ".*in eval mode at the start.*",
             ".*your dataloader is not resumable.*",  # its sampler is
+            ".*all_gather is deprecated.*",
             ".*[Tt]reespec.*",
             ".*LeafSpec.*",
         ):
