@@ -1,6 +1,8 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
 from ..site import Site as Site
+from .checkpointed import CheckpointedLockstep as CheckpointedLockstep
+from .checkpointed import checkpointed as checkpointed
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
 from .encoder import Encoder as Encoder
@@ -9,6 +11,7 @@ from .frozen import freeze as freeze
 from .frozen import freeze_parameters as freeze_parameters
 from .frozen import unfreeze as unfreeze
 from .injected import Injected as Injected
+from .late import from_stage as from_stage
 from .layout import Port as Port
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep

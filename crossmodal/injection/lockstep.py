@@ -25,6 +25,14 @@ class Coupled(NamedTuple):
     taps: dict[str, Tensor]
 
 
+class Advanced(NamedTuple):
+    """What one step of a lockstep gives: the streams after it, the maps of its coupler, the taps within it."""
+
+    streams: dict[str, Tensor]
+    maps: dict[Edge, dict[str, Tensor]]
+    taps: dict[str, Tensor]
+
+
 class Lockstep(nn.Module):
     """Runs encoders side by side, step by step; where a step has a coupler, its residuals are added.
 
@@ -67,16 +75,25 @@ class Lockstep(nn.Module):
         streams = {name: self.encoder(name).stem(inputs[name]) for name in self.streams}
         tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
-        for step, ends in zip(self.steps, self.ends, strict=True):
-            coupling = self.couplers[step.coupler](streams) if step.coupler else Coupling({}, {})
-            self._run(step, streams, taps, tapped)
-            for name, residual in coupling.residuals.items():
-                check_residual(residual, streams[name], f"coupler {step.coupler!r}")
-                streams[name] = streams[name] + residual
-            tapped.update({f"{name}.{at}": streams[name] for name, at in ends.items() if f"{name}.{at}" in taps})
+        for number, step in enumerate(self.steps):
+            streams, maps_here, tapped_here = self.advance(number, streams, taps)
+            tapped.update(tapped_here)
             if step.coupler:
-                maps[step.coupler] = coupling.maps
+                maps[step.coupler] = maps_here
         return Coupled(streams, maps, tapped)
+
+    def advance(self, number: int, streams: Mapping[str, Tensor], taps: Collection[str]) -> Advanced:
+        """One step: reads the streams, runs its sections, adds the residuals of its coupler; writes no argument."""
+        step, ends = self.steps[number], self.ends[number]
+        after = dict(streams)
+        tapped: dict[str, Tensor] = {}
+        coupling = self.couplers[step.coupler](after) if step.coupler else Coupling({}, {})
+        self._run(step, after, taps, tapped)
+        for name, residual in coupling.residuals.items():
+            check_residual(residual, after[name], f"coupler {step.coupler!r}")
+            after[name] = after[name] + residual
+        tapped.update({f"{name}.{at}": after[name] for name, at in ends.items() if f"{name}.{at}" in taps})
+        return Advanced(after, coupling.maps, tapped)
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
         """Runs the sections of one step, in place in `streams`."""

@@ -1,35 +1,28 @@
 """Attention on the meta device, counted as the fused kernel that the CPU would run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 
-class FusedAttention(TorchFunctionMode):
-    """Sends attention of meta tensors to the fused kernel wherever the CPU would; torch writes it out there.
+def fused_attention() -> AbstractContextManager[object]:
+    """While it is entered, attention of meta tensors takes the fused kernel wherever the CPU would.
 
-    The fused kernel keeps no weights for the backward and computes the scores once more. It is not taken where the bias
-    learns, where weights are dropped, and where the tensors are not of its layout.
+    torch writes it out there. The fused kernel keeps no weights for the backward and computes the scores once more; it
+    is not taken where the bias learns, where weights are dropped, and where the tensors are not of its layout.
     """
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """One call of a torch function."""
-        if func is F.scaled_dot_product_attention:
-            return _attention(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    # Not a TorchFunctionMode: it is off inside a backward, where checkpoints run their forward again.
+    attention = partial(_attention, F.scaled_dot_product_attention)
+    return mock.patch.object(F, "scaled_dot_product_attention", attention)
 
 
 def _attention(
+    written_out: Any,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -43,8 +36,7 @@ def _attention(
     learns = attn_mask is not None and attn_mask.requires_grad
     one_width = query.shape[-1] == key.shape[-1] == value.shape[-1]
     if not (laid_out and one_width) or learns or dropout_p or options.get("enable_gqa"):
-        written = F.scaled_dot_product_attention(*tensors, attn_mask, dropout_p, is_causal, **options)
-        return written
+        return written_out(*tensors, attn_mask, dropout_p, is_causal, **options)
     attended: Tensor = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         *tensors, 0.0, is_causal, attn_mask=attn_mask, scale=options.get("scale")
     )[0]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from .fused import FORMULAS, FusedAttention
+from .fused import FORMULAS, fused_attention
 from .nested import tensors_in
 from .share import Share
 
@@ -46,7 +46,7 @@ class Meter:
         for path, module in self.model.named_modules():
             module.register_forward_pre_hook(partial(self._enter, path), with_kwargs=True)
             module.register_forward_hook(self._leave, always_call=True)
-        with self.counter, FusedAttention():
+        with self.counter, fused_attention():
             with saved_tensors_hooks(self._keep, _as_it_is):
                 outputs = self.model(*args, **kwargs)
                 ends = [end for end in tensors_in(loss(outputs) if loss else outputs) if end.requires_grad]
