@@ -17,7 +17,10 @@ def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):
         def fit(*words, **limits):
             return forked(tmp_path, "ave", "fit", "--name", "full", *words, **limits), (tmp_path / "said").read_text()
 
-        assert fit(*SMALL, "--save_minutes=0", largest_file=1_000_000) == (1, one_line("full", "there is none before"))
+        assert fit(*SMALL, "--save_minutes=0", largest_file=1_000_000) == (
+            1,
+            one_line("full", "there is none before it"),
+        )
         assert not last.exists()
         assert fit("--resume=true", "--save_minutes=10", "--trainer.max_epochs=1")[0] == 0
         kept = last.read_bytes()
