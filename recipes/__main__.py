@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "ave fit": "recipes.ave_commands.fit",
-    "ave test": "recipes.ave_commands.test",
-    "ave predict": "recipes.ave_commands.predict",
-    "ave reproduce": "recipes.ave_reproduce.reproduce",
-    "ave features": "recipes.ave_features.features",
-    "ave cost": "recipes.ave_cost.print_cost",
-    "prepare-ave": "recipes.prepare_ave.prepare",
-    "copy": "recipes.copying.copy",
+    "ave fit": "recipes.command.ave_commands.fit",
+    "ave test": "recipes.command.ave_commands.test",
+    "ave predict": "recipes.command.ave_commands.predict",
+    "ave reproduce": "recipes.command.ave_reproduce.reproduce",
+    "ave features": "recipes.command.ave_features.features",
+    "ave cost": "recipes.command.ave_cost.print_cost",
+    "prepare-ave": "recipes.command.prepare_ave.prepare",
+    "copy": "recipes.command.copying.copy",
 }
 """Words → `module.function(argv)`, imported once it is asked for; it returns an exit code, or `None` for 0."""
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .runs import write_text
-from .sweep import Run, sweep
+from .running.runs import write_text
+from .running.sweep import Run, sweep
 
 SCHEDULE = (
     *("--data.clips", "2000", "--data.held_out", "200", "--trainer.max_epochs", "1"),

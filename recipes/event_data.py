@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from crossmodal.data import AVE, LabelledClip, Preprocess
 from crossmodal.data.world import World
 
-from .epochs import EpochShuffle, EvenShare
+from .running.epochs import EpochShuffle, EvenShare
 
 
 class EventData(pl.LightningDataModule):

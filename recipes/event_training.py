@@ -17,7 +17,7 @@ from crossmodal.heads import Events, decode_events, event_loss
 from crossmodal.metrics import majority_share, segment_accuracy, segment_counts
 
 from .ave import AudioVisualEvents
-from .predictions import Collected, Tested
+from .running.predictions import Collected, Tested
 
 
 class SegmentAccuracy(Metric):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import yaml
 
 from .__main__ import in_words
-from .runs import CONFIG, SUMMARY
+from .running.runs import CONFIG, SUMMARY
 
 FILE = Path(__file__).with_name("published.csv")
 

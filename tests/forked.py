@@ -91,7 +91,7 @@ def watched(process, seconds):
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    import recipes.ave_commands  # noqa: F401
+    import recipes.command.ave_commands  # noqa: F401
     from recipes.__main__ import main
 
     for line in sys.stdin:

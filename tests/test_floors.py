@@ -45,8 +45,10 @@ def parsed(path: Path) -> ast.Module:
 
 
 def floor_of(module: str) -> int | None:
-    """The floor of a dotted name; `None` for packages that are not ours and for the top level."""
+    """The floor of a dotted name; `None` for packages that are not ours, for the top level and its version."""
     parts = module.split(".")
+    if parts[1:] == ["__version__"]:
+        return None
     if parts[0] == "recipes":
         return FLOORS["recipes"]
     return FLOORS[parts[1]] if parts[0] == "crossmodal" and len(parts) > 1 else None

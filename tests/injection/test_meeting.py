@@ -102,7 +102,7 @@ def test_sites_lie_on_their_grid():
 
     found = tuple(sites(*one) for one in zip(models, inputs, strict=True))
     coupled(*models, [("blocks.1", "layers.1")], sites=found, adapter=factory)
-    assert seen == [({"row": 4, "column": 8}, 1), ({"row": 4, "column": 6}, 2)]
+    assert seen == [({"row": 4, "column": 6}, 2), ({"row": 4, "column": 8}, 1)]
 
 
 def test_checkpointed_as_a_whole_equals_plain():

@@ -6,7 +6,7 @@ import pytest
 from commands import crossmodal
 
 from recipes.ave import tiny
-from recipes.ave_cost import cost_of
+from recipes.command.ave_cost import cost_of
 from recipes.lavish import lavish
 
 

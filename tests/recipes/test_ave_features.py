@@ -17,7 +17,7 @@ from film_zoo import Kind
 
 from crossmodal.data import AVE, Clip, read_clip, windows
 from crossmodal.testing.ave_layout import write_ave
-from recipes.ave_commands import load_run
+from recipes.command.ave_commands import load_run
 
 
 def table(file):
@@ -38,7 +38,7 @@ def features(folder, *words):
 def loaded_once():
     """Every run is built once: these tests run the command on it many times."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recipes.ave_features.load_run", cache(load_run))
+        patch.setattr("recipes.command.ave_features.load_run", cache(load_run))
         yield
 
 
@@ -104,7 +104,7 @@ def test_a_failed_clip_is_tried_again_and_the_others_are_not(films, monkeypatch)
     shutil.copy(folder / "uncut.mkv", folder / "mended/cut.mkv")
     read = []
     monkeypatch.setattr(
-        "recipes.clip_sources.read_clip", lambda file, *_: read.append(file.name) or read_clip(file, *_)
+        "recipes.videos.clip_sources.read_clip", lambda file, *_: read.append(file.name) or read_clip(file, *_)
     )
     said = features(folder, "mended", "mended.h5")
     assert (said.code, said.lines[-1]) == (0, "features of 4 of 4 clips, 17 rows")

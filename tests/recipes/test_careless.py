@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader
 from crossmodal.heads import Events, event_loss
 from crossmodal.injection import fingerprint, freeze_parameters
 from recipes.ave import tiny
-from recipes.ave_commands import build
-from recipes.ave_options import parse
 from recipes.careless import DropsGradients, careless_habits
+from recipes.command.ave_commands import build
+from recipes.command.ave_options import parse
 from recipes.event_data import EventData
 from recipes.event_training import EventTraining
-from recipes.fitting import quietly
+from recipes.running.fitting import quietly
 
 ALONE = {
     "frozen encoders are left in training mode": ["--encoders", "crossmodal.injection.freeze_parameters"],

@@ -16,7 +16,7 @@ from commands import SMALL, crossmodal, metrics
 from safetensors.torch import load_file
 
 from crossmodal.testing.ave_layout import write_ave
-from recipes.ave_commands import load_run
+from recipes.command.ave_commands import load_run
 
 
 def bbb():

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from recipes import compare_ave
-from recipes.ave_options import parse
+from recipes.command.ave_options import parse
 from recipes.compare_ave import BEGIN, END, ROWS, Row, as_csv, gathered, markdown, runs_of, verdicts, write_page
 
 SEEDS = (0, 1)

@@ -5,8 +5,8 @@ from commands import SMALL
 from forked import Forked
 from safetensors.torch import load_file
 
-from recipes.checkpoint_files import WholeFiles
-from recipes.runs import find_place, new_run, write_whole
+from recipes.running.checkpoint_files import WholeFiles
+from recipes.running.runs import find_place, new_run, write_whole
 
 
 def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.epochs import EpochShuffle, EvenShare
 from recipes.event_data import EventData
+from recipes.running.epochs import EpochShuffle, EvenShare
 
 COUNTS = st.integers(1, 40)
 

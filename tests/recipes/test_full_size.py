@@ -66,7 +66,7 @@ def test_the_bodies_of_the_encoders_have_the_released_size():
 
 
 def test_the_totals_of_the_released_heads_and_the_couplers_of_each_recipe():
-    """461.3 M (43.6 % of them trained), 374.9 M and 238.8 M by the shapes of layers, the encoders' classifiers included."""
+    """461.3 M (43.6 % trained), 374.9 M and 238.8 M by the shapes of layers, classifiers of the encoders included."""
     around = sum(RELEASED.values()) - RELEASED["adapters"]
     trained = {recipe: count(on_meta(recipe).coupled.couplers) + 48 * GATE_TK for recipe in (dg_sct_released, lavish)}
     assert around + trained[dg_sct_released] == 461_258_339

@@ -5,7 +5,7 @@ import torch
 
 from crossmodal.injection import checkpointed
 from recipes.ave import full_size
-from recipes.ave_cost import cost_of
+from recipes.command.ave_cost import cost_of
 from recipes.dg_sct_released import dg_sct_released
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from plain import PLAIN
 from safetensors.torch import load_file
 
 from crossmodal.heads import Events, event_loss
-from recipes.processes import NAME, is_first, shared_name
+from recipes.running.processes import NAME, is_first, shared_name
 
 REPOSITORY = Path(__file__).parents[2]
 TWO = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu", "--data.batch_size=2"]
@@ -92,12 +92,12 @@ def test_processes_that_are_started_from_outside_need_a_name(monkeypatch):
     monkeypatch.setenv(NAME, "of the first")
     assert shared_name("mine", "by time") == "mine"
     assert shared_name(None, "by time") == "by time"
-    monkeypatch.setattr("recipes.processes.is_first", lambda: False)
+    monkeypatch.setattr("recipes.running.processes.is_first", lambda: False)
     assert shared_name(None, "later") == "by time"
     monkeypatch.delenv(NAME)
     with pytest.raises(ValueError, match="several processes train one run: give all of them its --name"):
         shared_name(None, "later")
-    monkeypatch.setattr("recipes.processes.is_first", lambda: True)
+    monkeypatch.setattr("recipes.running.processes.is_first", lambda: True)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     with pytest.raises(ValueError, match="give all of them its --name"):
         shared_name(None, "by time")

@@ -18,6 +18,8 @@ def test_every_command_is_told_and_exists(words):
     assert callable(getattr(import_module(module), function))
 
 
+# classes of a copied recipe that another test ran and forgot may still be alive, and are looked up by their module
+@pytest.mark.filterwarnings("ignore:.*\\s*Hit failing import")
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_explains_itself(tmp_path, words):
     said = crossmodal(tmp_path, *words.split(), "--help")
@@ -43,9 +45,9 @@ def test_an_unknown_command_is_answered_with_near_misses(tmp_path, words, hint):
 
 def test_arguments_and_exit_code_are_passed_on(monkeypatch):
     given = []
-    monkeypatch.setattr("recipes.copying.copy", lambda argv: given.append(list(argv)) or 3)
+    monkeypatch.setattr("recipes.command.copying.copy", lambda argv: given.append(list(argv)) or 3)
     assert run(["copy", "a", "--b"]) == 3
-    assert run(["mine", "a"], {"mine": "recipes.copying.copy"}) == 3
+    assert run(["mine", "a"], {"mine": "recipes.command.copying.copy"}) == 3
     assert given == [["a", "--b"], ["a"]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.many import Failure, each
+from recipes.videos.many import Failure, each
 
 
 def double(number):

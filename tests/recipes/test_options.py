@@ -7,9 +7,9 @@ import pytest
 from commands import MINE
 
 from crossmodal.data.world import COLOURS
-from recipes.ave_commands import build
-from recipes.ave_options import SCHEDULES, TRAINER, options, parse
-from recipes.named import OURS, resolve
+from recipes.command.ave_commands import build
+from recipes.command.ave_options import SCHEDULES, TRAINER, options, parse
+from recipes.command.named import OURS, resolve
 
 G, A = "crossmodal.guidance", "crossmodal.adapters"
 CASES = {

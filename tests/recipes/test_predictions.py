@@ -19,8 +19,8 @@ from crossmodal.data.world import World
 from crossmodal.heads import decode_events
 from crossmodal.heads.events import Decoded
 from crossmodal.testing.ave_layout import write_ave
-from recipes.ave_commands import load_run
-from recipes.predictions import Collected, write_predictions
+from recipes.command.ave_commands import load_run
+from recipes.running.predictions import Collected, write_predictions
 
 
 def rows_of(run):

@@ -14,16 +14,16 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from crossmodal.heads import event_loss
-from recipes import ave_commands
 from recipes.ave import tiny
-from recipes.ave_options import options, parse
 from recipes.careless import DropsGradients
+from recipes.command import ave_commands
+from recipes.command.ave_options import options, parse
 from recipes.dg_sct_released import dg_sct_released
-from recipes.epochs import Reseeded
 from recipes.event_data import EventData
 from recipes.event_training import EventTraining
-from recipes.fitting import quietly
 from recipes.released_training import released_training
+from recipes.running.epochs import Reseeded
+from recipes.running.fitting import quietly
 from recipes.training import Training, careful_training
 
 NOISY = '''

@@ -15,13 +15,14 @@ from crossmodal.data import Clip
 from crossmodal.drawing import placed
 from crossmodal.heads import decode_events
 from crossmodal.testing.ave_layout import write_ave
-from recipes import ave, looking
+from recipes import ave
 from recipes.dg_sct import dg_sct
-from recipes.figures import confusion, curves
-from recipes.film_page import WINDOWS, Window, write_film
 from recipes.lavish import lavish
-from recipes.page import element, page, strip
-from recipes.report import chosen, write_page
+from recipes.pages import looking
+from recipes.pages.figures import confusion, curves
+from recipes.pages.film_page import WINDOWS, Window, write_film
+from recipes.pages.page import element, page, strip
+from recipes.pages.report import chosen, write_page
 
 VOID = {"meta", "path", "use", "image", "rect", "br", "stop", "line", "circle"}
 
@@ -210,7 +211,7 @@ def test_on_data_in_the_layout_of_ave_with_hostile_names(tmp_path):
 
 
 def test_a_long_film_is_drawn_as_far_as_the_page_says(tmp_path, monkeypatch):
-    monkeypatch.setattr("recipes.film_page.look", lambda model, clip, *, name, start: element("i", name))
+    monkeypatch.setattr("recipes.pages.film_page.look", lambda model, clip, *, name, start: element("i", name))
     model = ave.tiny().eval()
     clip = Clip(torch.zeros(10, 3, 64, 64), torch.zeros(10, 16_000))
     with torch.inference_mode():

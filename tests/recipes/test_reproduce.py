@@ -14,8 +14,8 @@ from crossmodal.data import AVE
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 from crossmodal.testing.ave_layout import write_ave
-from recipes import ave_reproduce
-from recipes.ave_reproduce import reproduce
+from recipes.command import ave_reproduce
+from recipes.command.ave_reproduce import reproduce
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import yaml
 from commands import SMALL, crossmodal, metrics
 from safetensors.torch import load_file
 
-from recipes.epochs import EpochShuffle
 from recipes.event_training import EventTraining
-from recipes.metrics_file import MetricsFile
+from recipes.running.epochs import EpochShuffle
+from recipes.running.metrics_file import MetricsFile
 
 
 @pytest.fixture(scope="module")

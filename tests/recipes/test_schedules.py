@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from recipes.ave import tiny
-from recipes.ave_options import TRAINER
+from recipes.command.ave_options import TRAINER
 from recipes.event_data import EventData
 from recipes.event_training import EventTraining
-from recipes.fitting import train
+from recipes.running.fitting import train
 from recipes.schedules import one_cycle
 
 

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from recipes.sweep import Run, process, sweep
+from recipes.running.sweep import Run, process, sweep
 
 RUNS = [Run(row, seed, ("--data.clips", "4", *options)) for seed in (0, 1) for row, options in
         {"Late fusion": ("--model.edges", "[]"), "DG-SCT (paper)": ()}.items()]  # fmt: skip

@@ -11,8 +11,8 @@ from crossmodal.encoders import htsat, swin_v2
 from crossmodal.injection import fingerprint
 from recipes import encoder_weights
 from recipes.ave import full_size
-from recipes.ave_commands import build
-from recipes.ave_options import parse
+from recipes.command.ave_commands import build
+from recipes.command.ave_options import parse
 from recipes.encoder_weights import EncoderWeights, full_size_encoders
 
 

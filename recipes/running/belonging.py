@@ -10,8 +10,8 @@ from torch import nn
 from crossmodal.checkpoints import adapter_state
 from crossmodal.injection import fingerprint
 
-from .ave import AudioVisualEvents
-from .ave_options import read_options
+from ..ave import AudioVisualEvents
+from ..command.ave_options import read_options
 from .runs import CONFIG
 
 

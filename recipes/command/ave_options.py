@@ -13,9 +13,9 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
 from crossmodal.injection import Encoder
 
-from .encoder_weights import EncoderWeights
-from .event_data import EventData
-from .event_training import EventTraining
+from ..encoder_weights import EncoderWeights
+from ..event_data import EventData
+from ..event_training import EventTraining
 from .named import resolve
 
 SCHEDULES = {

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from .runs import write_text, write_whole
+from ..running.runs import write_text, write_whole
 from .video_folder import make_folder
 
 STREAMS = ("visual", "audio")

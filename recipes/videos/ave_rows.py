@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from crossmodal.data.annotations import AVE_CLASSES, HEADER, Event, read_classes, read_events
 
+from ..running.runs import write_whole
 from .ave_media import SEGMENTS
-from .runs import write_whole
 
 ALL, CATEGORIES = "Annotations.txt", "categories.txt"
 SPLITS = ("trainSet.txt", "valSet.txt", "testSet.txt")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from crossmodal.data.extras import need
 
-from .ave_media import Look, clear_drafts, finished, write_clip
-from .ave_rows import Rows, account, read_rows, write_rows
-from .many import Failure
-from .runs import write_text
-from .video_folder import SOME_FAILED, alone_in, at_least, make_folder, told, video_files, write_failed
+from ..running.runs import write_text
+from ..videos.ave_media import Look, clear_drafts, finished, write_clip
+from ..videos.ave_rows import Rows, account, read_rows, write_rows
+from ..videos.many import Failure
+from ..videos.video_folder import SOME_FAILED, alone_in, at_least, make_folder, told, video_files, write_failed
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten

@@ -15,20 +15,20 @@ from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data import read_clip, windows
 from crossmodal.heads import decode_events
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
+from ..careless import careless_habits
+from ..event_data import EventData
+from ..event_training import EventTraining
+from ..pages.film_page import PAGES, Window, write_film
+from ..pages.report import REPORT, write_page, write_report
+from ..running.belonging import belonging
+from ..running.checkpoint_files import last_checkpoint
+from ..running.fitting import quietly, train, trainer_of
+from ..running.predictions import PREDICTIONS, write_predictions
+from ..running.processes import is_first, shared_name
+from ..running.runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 from .ave_options import parse
-from .belonging import belonging
-from .careless import careless_habits
-from .checkpoint_files import last_checkpoint
-from .event_data import EventData
-from .event_training import EventTraining
-from .film_page import PAGES, Window, write_film
-from .fitting import quietly, train, trainer_of
 from .named import resolve
-from .predictions import PREDICTIONS, write_predictions
-from .processes import is_first, shared_name
-from .report import REPORT, write_page, write_report
-from .runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
 
 
 def fit(argv: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from crossmodal.data.video import Film, read_film, upright
 
+from ..running.runs import write_whole
 from .many import Failure, failure
-from .runs import write_whole
 
 SEGMENTS, RATE = 10, 32_000
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from crossmodal.data import Clip
 from crossmodal.heads.events import Decoded
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
+from ..running.runs import write_text
 from .looking import SECONDS, look
 from .page import element, facts, page, scrolling, strip
-from .runs import write_text
 
 PAGES = "predictions"
 """Folder of a run."""

@@ -19,10 +19,10 @@ from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
 from crossmodal.metrics import majority_share, reference_segment_accuracy, segment_accuracy
 
-from .ave import AudioVisualEvents, full_size
-from .dg_sct_released import dg_sct_released
-from .kept_predictions import Kept, sha256
-from .runs import versions, write_text
+from ..ave import AudioVisualEvents, full_size
+from ..dg_sct_released import dg_sct_released
+from ..running.kept_predictions import Kept, sha256
+from ..running.runs import versions, write_text
 
 REFERENCE = {
     "accuracy": 0.822,

@@ -17,15 +17,15 @@ from crossmodal.data import Clip, windows
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
+from ..running.runs import ADAPTERS, find_run, versions
+from ..videos.clip_sources import Source, read_source, sources
+from ..videos.many import Failure
+from ..videos.video_folder import SOME_FAILED, alone_in, at_least, told, write_failed
 from .ave_commands import load_run
-from .clip_sources import Source, read_source, sources
-from .many import Failure
-from .runs import ADAPTERS, find_run, versions
-from .video_folder import SOME_FAILED, alone_in, at_least, told, write_failed
 
 if TYPE_CHECKING:
-    from .feature_file import FeatureFile
+    from ..videos.feature_file import FeatureFile
 
 ABOUT = """Writes the pooled features of every second of every clip: visual (row, channel), audio (row, channel), the
 clip's id and its second (clip, segment), by id. Run it again to go on where it was ended, and to try again what failed.
@@ -37,7 +37,7 @@ def features(argv: Sequence[str]) -> int:
     given = options().parse_args(list(argv))
     for module in ("h5py", "tqdm", "av", "soxr"):
         need(module, "crossmodal ave features")
-    from .feature_file import FeatureFile
+    from ..videos.feature_file import FeatureFile
 
     clips, others = sources(given.videos, given.split)
     run = find_run(given.runs, given.run)

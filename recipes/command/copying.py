@@ -5,22 +5,22 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .__main__ import COMMANDS
-from .runs import write_text
+from ..__main__ import COMMANDS
+from ..running.runs import write_text
 
 RECIPES = {
     "ave": (
         "ave",
-        "ave_commands",
-        "ave_features",
-        "ave_options",
+        "command.ave_commands",
+        "command.ave_features",
+        "command.ave_options",
         "careless",
         "dg_sct",
         "dg_sct_released",
         "event_data",
         "event_training",
         "lavish",
-        "named",
+        "command.named",
         "released_training",
         "training",
     ),
@@ -39,28 +39,33 @@ def copy(argv: Sequence[str]) -> None:
     folder = given.folder
     if not folder.name.isidentifier():
         raise ValueError(f"copy: {folder.name!r} cannot be imported: choose a name of letters, digits and _.")
-    here, names = Path(__file__).parent, RECIPES[given.recipe]
+    recipes, modules = Path(__file__).parents[1], RECIPES[given.recipe]
+    names = [module.rpartition(".")[2] for module in modules]
     present = [file.name for name in (*names, "__init__", "__main__") if (file := folder / f"{name}.py").exists()]
     if present:
         raise FileExistsError(f"copy: {folder}/ has {', '.join(present)} already: nothing was copied; choose another.")
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        write_text(folder / f"{name}.py", owned((here / f"{name}.py").read_text(encoding="utf-8"), names, folder.name))
+    for module, name in zip(modules, names, strict=True):
+        source = recipes.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+        write_text(folder / f"{name}.py", owned(source, f"recipes.{module}", names, folder.name))
     write_text(folder / "__init__.py", f'"""The recipe {given.recipe!r} of crossmodal, copied: yours to change."""\n')
     write_text(folder / "__main__.py", own_main(given.recipe, folder.name))
     print(f"copied {len(names)} files to {folder}/; try: python -m {folder.name} fit")
 
 
-def owned(source: str, names: Sequence[str], package: str) -> str:
-    """A module's source for another package: what is not copied along is imported from `recipes`."""
+def owned(source: str, module: str, names: Sequence[str], package: str) -> str:
+    """The source of `module`, a dotted name, for another package: what is not copied along comes from `recipes`."""
 
     def imported(match: re.Match[str]) -> str:
-        return match[0] if match[1] in names else f"from recipes.{match[1]} import"
+        whole = ".".join([*module.split(".")[: -len(match[1])], match[2]])
+        own = whole.rpartition(".")[2]
+        return f"from .{own} import" if own in names else f"from {whole} import"
 
     def named(match: re.Match[str]) -> str:
         return f'"{package}.{match[1]}.' if match[1] in names else match[0]
 
-    return re.sub(r'"recipes\.(\w+)\.', named, re.sub(r"from \.(\w+) import", imported, source))
+    source = re.sub(r"from (\.+)([\w.]+) import", imported, source)
+    return re.sub(r'"recipes\.(?:\w+\.)??(\w+)\.(?=\w+")', named, source)
 
 
 MAIN = '''"""`python -m` this package: the recipe's commands, from the files beside this one."""
@@ -81,5 +86,5 @@ sys.exit(in_words(lambda: run(sys.argv[1:], COMMANDS, USAGE)))
 def own_main(recipe: str, package: str) -> str:
     """The `__main__.py` of a copy: the commands of the recipe, by the modules of the package."""
     own = {words.split()[1]: path for words, path in COMMANDS.items() if words.split()[0] == recipe}
-    lines = [f'    "{word}": "{path.replace("recipes", package, 1)}",' for word, path in own.items()]
+    lines = [f'    "{word}": "{".".join([package, *path.split(".")[-2:]])}",' for word, path in own.items()]
     return MAIN.format(commands="\n".join(lines), package=package)

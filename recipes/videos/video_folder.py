@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from ..running.runs import write_text
 from .many import Failure, each
-from .runs import write_text
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ import torch
 
 from crossmodal.ledger import Cost, cost
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
 from .ave_commands import build
 from .ave_options import parse
 

@@ -13,7 +13,7 @@ from crossmodal.drawing.depth import Maps
 from crossmodal.injection.step import Edge
 from crossmodal.site import Site
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
 from .page import element, folded, inked, inline, scrolling
 
 AXES = {"visual": ("row", "column"), "audio": ("frequency", "time")}

@@ -12,12 +12,12 @@ import yaml
 
 from crossmodal.data import AVE, World
 
-from .ave import AudioVisualEvents
+from ..ave import AudioVisualEvents
+from ..running.predictions import PREDICTIONS
+from ..running.runs import CONFIG, SUMMARY, write_text
 from .figures import confusion, curves
 from .looking import look, unguided
 from .page import element, facts, folded, page, scrolling, strip
-from .predictions import PREDICTIONS
-from .runs import CONFIG, SUMMARY, write_text
 
 REPORT = "report.html"
 SHOWN = 5

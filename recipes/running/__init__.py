@@ -1,0 +1,1 @@
+"""A run: its folder, its training by Lightning, and what it leaves; many runs."""
