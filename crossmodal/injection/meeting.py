@@ -108,9 +108,10 @@ def coupled(
     - `adapter`: factory, called with the sites of stream and guide, for every edge of every point.
     - `names`: of the streams. `edges`: keep these `(guide, stream)`; `None` keeps both.
 
-    Not for `torch.compile`, `DataParallel`, threads, models that checkpoint their own blocks or switch gradients off
-    around a point: each is refused in words. Autocast and context variables are carried; other settings of the thread
-    that a model makes around a point (default device, attention kernels) are not.
+    Not for `torch.compile` (refused with `fullgraph=True`; without, it runs uncompiled), `DataParallel`, threads,
+    models that checkpoint their own blocks or switch gradients off around a point: refused in words. Autocast and
+    context variables are carried; other settings of the thread that a model makes around a point (default device,
+    attention kernels) are not.
 
     Raises `ValueError` for points that do not pair or where no stream flows, `ImportError` without greenlet.
     """

@@ -239,7 +239,7 @@ def raised(call):
 
 
 def test_it_is_not_compiled():
-    with pytest.raises(Exception, match=r"greenlets cannot be compiled|Observed exception"):
+    with pytest.raises(Exception, match="greenlets cannot be compiled"):
         torch.compile(pair(), fullgraph=True, backend="eager")(INPUTS)
     torch.compiler.reset()
     with pytest.raises(ValueError, match="visual is compiled"):
