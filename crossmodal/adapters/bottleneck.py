@@ -7,7 +7,6 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..shapes import check_width, shaped
 
@@ -30,10 +29,7 @@ class Gate(nn.Module):
 
 
 class NormThenGate(nn.Module):
-    """Layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot.
-
-    The gate is folded into weight and bias of the norm, so that no normalised stream is kept for the gate's gradient.
-    """
+    """Layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -44,8 +40,7 @@ class NormThenGate(nn.Module):
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """`gate · norm(stream)`."""
         check_width(self, "stream", stream, self.norm.normalized_shape[0])
-        weight, bias = self.gate.scale * self.norm.weight, self.gate.scale * self.norm.bias
-        return F.layer_norm(stream, self.norm.normalized_shape, weight, bias, self.norm.eps)
+        return self.gate(self.norm(stream))
 
 
 class GateThenNorm(nn.Module):

@@ -160,16 +160,3 @@ def test_widths_are_named(block):
 
 def test_they_show_their_numbers():
     assert "GroupedLinear(16, 2, groups=2)" in repr(Bottleneck(16))
-
-
-def test_a_gate_folded_into_its_norm_is_the_norm_and_then_the_gate():
-    """In outputs and in every gradient; the normalised stream is not kept."""
-    torch.manual_seed(0)
-    finish, found = NormThenGate(6).double(), []
-    for parameter in finish.parameters():
-        nn.init.normal_(parameter)
-    for form in (finish, lambda stream: finish.gate(finish.norm(stream))):
-        stream = torch.randn(2, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-        residual = form(stream)
-        found.append([residual, *torch.autograd.grad(residual.square().sum(), [stream, *finish.parameters()])])
-    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
