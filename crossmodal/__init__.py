@@ -32,6 +32,7 @@ _NAMES = {
     "Encoder": "injection",
     "Injected": "injection",
     "Lockstep": "injection",
+    "sections_of": "injection",
     "freeze": "injection",
     "cost": "ledger",
     "shape_checks": "shapes",
