@@ -57,8 +57,8 @@ def look(model: AudioVisualEvents, clip: Clip, *, name: str, start: int = 0) -> 
 
     - `name`: unlike that of other clips of the page. `start`: the clip's first second.
     """
-    device = next(model.parameters()).device
-    frames, wave = clip.frames.to(device), clip.wave.to(device)
+    like = next(model.parameters())  # trained in double precision, perhaps
+    frames, wave = clip.frames.to(like), clip.wave.to(like)
     maps = model.run(frames[None], wave[None]).maps
     titles = [f"{start + second} s" for second in range(len(frames))]
     seen = pictures(frames, model.preprocess)

@@ -178,6 +178,13 @@ def test_clips_of_every_kind_of_recipe_are_drawn(coupled, guided):
     assert "8 s" in read.words
 
 
+def test_a_model_of_double_precision_is_drawn():
+    model = ave.tiny().double().eval()
+    clip = Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000))
+    read = Read(looking.look(model, clip, name="clip"))
+    assert "→ visual, coupler stages1_1_mlp" in said(read)
+
+
 def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
     model = ave.tiny().eval()
     frames, wave = torch.rand(1, 2, 3, 64, 64), torch.rand(1, 2, 16_000)
