@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,22 @@ def test_a_crash_fails_one_item_and_spares_the_others():
 def test_an_error_ends_the_work_and_is_raised_here(workers):
     with pytest.raises(OSError, match="no room for"):
         list(each(refuse, [1, 2, 3], workers))
+
+
+def test_ctrl_c_is_heard_even_while_a_process_begins(monkeypatch):
+    start = SpawnProcess.start
+
+    def interrupted(process):
+        os.kill(os.getpid(), signal.SIGINT)
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(each(double, [1, 2], 1))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_processes_end_with_their_parent_even_where_it_is_killed(tmp_path):

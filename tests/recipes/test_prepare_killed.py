@@ -68,11 +68,15 @@ def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     assert content(out) == content(lab / "whole")
 
 
+def hears_ctrl_c():
+    """What a shell begins in the background would not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
     command = [Path(sys.executable).with_name("crossmodal"), "prepare-ave", "videos", "stopped", "--workers", "2"]
-    running = subprocess.Popen(
-        command, cwd=lab, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0
-    )
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(command, cwd=lab, process_group=0, preexec_fn=hears_ctrl_c, **pipes)
     while not (lab / "stopped/frames").exists():
         assert running.poll() is None
         time.sleep(0.001)
