@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import runpy
+import signal
 import sys
 from typing import NamedTuple
 
@@ -61,6 +62,24 @@ def crossmodal(folder, *words):
         except SystemExit as left:
             code = int(left.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def interrupted(folder, *words):
+    """Runs a training that Ctrl-C ends in the second batch of its second epoch."""
+    from recipes.event_training import EventTraining
+
+    handler, step = signal.getsignal(signal.SIGINT), EventTraining.training_step
+
+    def until(task, batch, index):
+        if (task.current_epoch, index) == (1, 1):
+            raise KeyboardInterrupt
+        return step(task, batch, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EventTraining, "training_step", until)
+        said = crossmodal(folder, "ave", "fit", *words)
+    signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
+    return said
 
 
 def metrics(run):

@@ -41,7 +41,8 @@ svg { display: block; width: 100%; height: auto }
   background: hsl(var(--h, 0) var(--s) var(--l)); border-radius: 2px } .strip .none { --s: 0% }
 .strip .wrong { box-shadow: inset 0 -3px var(--hot) }
 .row { font-size: .72rem; color: var(--faint); margin: .5rem 0 0 }
-table { border-collapse: collapse; font-size: .78rem } td, th { padding: .15rem .4rem; text-align: right; white-space: nowrap }
+table { border-collapse: collapse; font-size: .78rem; white-space: nowrap }
+td, th { padding: .15rem .4rem; text-align: right }
 td { border: 1px solid var(--line); background: color-mix(in srgb, var(--hot) calc(var(--p, 0) * 1%), transparent) }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--paper) }
 thead th { vertical-align: bottom } thead th + th span { writing-mode: vertical-rl; transform: rotate(180deg) }

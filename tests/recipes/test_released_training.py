@@ -1,14 +1,13 @@
 """The preset: to the bit what a plain loop does that has its habits; told, stored, tested and resumed as trained."""
 
 import json
-import signal
 from functools import partial
 
 import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from commands import SMALL, crossmodal, metrics
+from commands import SMALL, crossmodal, interrupted, metrics
 from pytorch_lightning.callbacks import EarlyStopping
 from safetensors.torch import load_file
 from torch.nn import functional as F
@@ -178,18 +177,8 @@ def test_the_configuration_keeps_every_part(fitted):
 @pytest.mark.parametrize("minutes", [10, 0], ids=["from the end of an epoch", "from the middle of one"])
 def test_it_resumes_to_the_same_bits_noise_included(fitted, minutes):
     folder, name = fitted[0], f"stopped{minutes}"
-    handler, step = signal.getsignal(signal.SIGINT), EventTraining.training_step
-
-    def until(task, batch, index):
-        if (task.current_epoch, index) == (1, 1):
-            raise KeyboardInterrupt
-        return step(task, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EventTraining, "training_step", until)
-        words = ["--size", "noisy.noisy", "--save_minutes", minutes, *RELEASED]
-        assert crossmodal(folder, "ave", "fit", "--name", name, *words).code == 130
-    signal.signal(signal.SIGINT, handler)
+    words = ["--size", "noisy.noisy", "--save_minutes", minutes, *RELEASED]
+    assert interrupted(folder, "--name", name, *words).code == 130
     said = crossmodal(folder, "ave", "fit", "--name", name, "--resume", "true")
     assert said.code == 0, said.err
     assert metrics(folder / "runs/first") == metrics(folder / "runs" / name)

@@ -1,15 +1,13 @@
 """A run that goes on: with its own options, and to the very weights of one that was never interrupted."""
 
 import shutil
-import signal
 
 import pytest
 import torch
 import yaml
-from commands import SMALL, crossmodal, metrics
+from commands import SMALL, crossmodal, interrupted, metrics
 from safetensors.torch import load_file
 
-from recipes.event_training import EventTraining
 from recipes.running.epochs import EpochShuffle
 from recipes.running.metrics_file import MetricsFile
 
@@ -18,17 +16,7 @@ from recipes.running.metrics_file import MetricsFile
 def stopped(lab):
     """A run interrupted in the second batch of its second epoch."""
     folder, _ = lab
-    handler, step = signal.getsignal(signal.SIGINT), EventTraining.training_step
-
-    def until(task, batch, index):
-        if (task.current_epoch, index) == (1, 1):
-            raise KeyboardInterrupt
-        return step(task, batch, index)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EventTraining, "training_step", until)
-        said = crossmodal(folder, "ave", "fit", "--name", "stopped", *SMALL)
-    signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
+    said = interrupted(folder, "--name", "stopped", *SMALL)
     return folder, said
 
 
