@@ -131,13 +131,18 @@ def probes(clips: int = 100) -> list[str]:
     return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in unimodal(*both.eval().values(), world).items()]
 
 
-def write_page(page: Path, block: str) -> None:
-    """Puts `block` between the two marks of a page."""
-    text = page.read_text(encoding="utf-8")
+def around(page: Path) -> tuple[str, str]:
+    """What stands before and behind the table of a page. `ValueError` where the page has no place for it."""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     if BEGIN not in text or END not in text:
         raise ValueError(f"compare_ave: {page} has no place for the table: it lacks {BEGIN} and {END}.")
-    before, rest = text.split(BEGIN)
-    write_text(page, f"{before}{BEGIN}\n\n{block}\n\n{END}{rest.split(END)[1]}")
+    return text.split(BEGIN)[0], text.split(END)[1]
+
+
+def write_page(page: Path, block: str) -> None:
+    """Puts `block` between the two marks of a page."""
+    before, behind = around(page)
+    write_text(page, f"{before}{BEGIN}\n\n{block}\n\n{END}{behind}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -148,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1, help="runs at a time; default %(default)s")
     parser.add_argument("--page", type=Path, default=PAGE if PAGE.is_file() else None, help="default %(default)s")
     given = parser.parse_args(arguments)
+    if given.page:
+        around(given.page)  # before hours of training, not behind them
     print("Linear probes on pooled features of the frozen encoders, test clips of seed 0:", *probes(), sep="\n")
     sweep(runs_of(given.seeds), given.runs, workers=given.workers)
     table = gathered(given.runs, given.seeds)

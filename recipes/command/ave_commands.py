@@ -26,7 +26,17 @@ from ..running.checkpoint_files import last_checkpoint
 from ..running.fitting import quietly, train, trainer_of
 from ..running.predictions import PREDICTIONS, write_predictions
 from ..running.processes import is_first, shared_name
-from ..running.runs import ADAPTERS, CONFIG, find_place, find_run, new_run, versions, write_summary, write_text
+from ..running.runs import (
+    ADAPTERS,
+    CONFIG,
+    asks_for_run,
+    find_place,
+    find_run,
+    new_run,
+    versions,
+    write_summary,
+    write_text,
+)
 from .ave_options import parse
 from .named import resolve
 
@@ -85,8 +95,7 @@ def asked(argv: Sequence[str]) -> tuple[ArgumentParser, Namespace]:
 def test(argv: Sequence[str]) -> None:
     """Tests a finished run on the test split of its data."""
     parser = argparse.ArgumentParser(prog="crossmodal ave test", description="Tests a finished run.")
-    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    asks_for_run(parser)
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run)
     model, arguments = load_run(run)
@@ -100,8 +109,7 @@ def predict(argv: Sequence[str]) -> None:
     """Prints what a run hears and sees in every second of a video file, and draws it on a page."""
     parser = argparse.ArgumentParser(prog="crossmodal ave predict", description="Events of a video, second by second.")
     parser.add_argument("clip", type=Path, help="a video file with sound")
-    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    asks_for_run(parser)
     parser.add_argument(
         "--out", type=Path, help="the page to write (default: predictions/CLIP.html in the run's folder)"
     )

@@ -18,7 +18,7 @@ from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 
 from ..ave import AudioVisualEvents
-from ..running.runs import ADAPTERS, find_run, versions
+from ..running.runs import ADAPTERS, asks_for_run, find_run, versions
 from ..videos.clip_sources import Source, read_source, sources
 from ..videos.many import Failure
 from ..videos.video_folder import SOME_FAILED, alone_in, at_least, told, write_failed
@@ -65,8 +65,7 @@ def options() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files, or of a data set in AVE's layout")
     add("out", type=Path, metavar="OUT.h5", help="a new file, or one that this command began")
-    add("--run", type=Path, help="folder of the run (default: the newest in --runs)")
-    add("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    asks_for_run(parser)
     add("--split", choices=SPLITS, help="of a data set: the clips of this split alone (default: all)")
     add(
         "--wave_rate", type=at_least(1), help="samples a second of a data set's waves (default: as the run was trained)"

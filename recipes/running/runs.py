@@ -2,6 +2,7 @@
 
 import json
 import os
+from argparse import ArgumentParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ def new_run(run: Path) -> None:
 def unfinished(file: Path) -> bool:
     """Whether a file was being written when its writer was killed."""
     return file.name.startswith(".") and file.name.endswith(UNFINISHED)
+
+
+def asks_for_run(parser: ArgumentParser) -> None:
+    """The options by which a command is told the run that it is about; `find_run` takes them."""
+    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
 
 
 def find_run(runs: Path, run: Path | None) -> Path:

@@ -72,6 +72,14 @@ def test_the_page_gets_the_table_between_its_marks(tmp_path):
         write_page(page, "new")
 
 
+@pytest.mark.parametrize("page", ["", "absent.md"])
+def test_a_page_without_a_place_is_refused_before_anything_is_trained(tmp_path, monkeypatch, page):
+    monkeypatch.setattr(compare_ave, "sweep", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="has no place for the table"):
+        compare_ave.main(["--page", page])
+
+
 def test_the_command_writes_the_table_and_the_page(tmp_path, monkeypatch, capsys):
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}{END}")
