@@ -9,6 +9,7 @@ from .bottleneck import NormThenGate as NormThenGate
 from .bottleneck import Sized as Sized
 from .bottleneck import TokenBatchNorm as TokenBatchNorm
 from .controls import Control as Control
+from .controls import FrozenMap as FrozenMap
 from .controls import no_guide as no_guide
 from .controls import own_stream as own_stream
 from .controls import shuffled as shuffled

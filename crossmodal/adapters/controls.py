@@ -1,15 +1,18 @@
 """Controls: what an adapter is given in place of its guide, so that an experiment shows what the guide was worth.
 
 Each takes the factory of an adapter and returns one whose adapters have the same parts, and the same number of
-parameters wherever both streams are of one width. A recipe takes them by its keyword `guide`.
+parameters wherever both streams are of one width. A recipe takes them by its keyword `guide`. `FrozenMap` is the
+control of a single map, and stands in the place of its guidance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..shapes import shaped
 from ..site import Site
 from .adapter import Adapted, AdapterFactory
 
@@ -52,6 +55,36 @@ def no_guide(factory: AdapterFactory) -> AdapterFactory:
         return Redirected(factory(stream, guide), of_nothing)
 
     return build
+
+
+class FrozenMap(nn.Module):
+    """A map that says the same of everything, in place of a guidance: what was the guidance's choice worth?
+
+    The factor keeps the size it has where the guidance has no opinion, 0.5, and blocks that look at the stream by this
+    map still do; left out (`None`), the map would be gone from both. It has no parameters, for none could learn.
+    Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, token, 1)`, whichever map it
+    stands for: a constant multiplies alike.
+    """
+
+    def __init__(self, channels: int, cue_channels: int, *, value: float = 0.5, bands: Sequence[int] | None = None):
+        """
+        - `channels`, `cue_channels`, `bands`: accepted as by every factory of a guidance, and not used.
+        - `value`: of the map, in [0, 1].
+        """
+        super().__init__()
+        if not 0 <= value <= 1:
+            raise ValueError(f"FrozenMap: value={value} must lie in [0, 1], as maps do.")
+        self.value = value
+
+    @shaped
+    def forward(
+        self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
+    ) -> Float[Tensor, "frame token 1"]:
+        """The map; it sees neither stream nor cue."""
+        return stream.new_full((1, 1, 1), self.value).expand(*stream.shape[:2], 1)
+
+    def extra_repr(self) -> str:
+        return f"value={self.value:.4g}"
 
 
 class Redirected(nn.Module):

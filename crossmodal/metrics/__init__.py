@@ -7,6 +7,9 @@ from .answers import answer_counts as answer_counts
 from .answers import answer_scores as answer_scores
 from .answers import answer_table as answer_table
 from .answers import question_kind as question_kind
+from .bootstrap import Interval as Interval
+from .bootstrap import crossed_interval as crossed_interval
+from .bootstrap import nested_interval as nested_interval
 from .counts import summed as summed
 from .labels import HitCounts as HitCounts
 from .labels import hit_accuracy as hit_accuracy

@@ -6,9 +6,21 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.adapters import Gate, guided_adapter, no_guide, own_stream, shuffled, true_guide
+from crossmodal.adapters import (
+    FrozenMap,
+    Gate,
+    Modulation,
+    guided_adapter,
+    modulation_of,
+    no_guide,
+    own_stream,
+    shuffled,
+    true_guide,
+)
 from crossmodal.attention import LatentTokens
+from crossmodal.guidance import SpatialGuidance
 from crossmodal.site import Site, grid_axes
+from crossmodal.testing import parametrize_laws
 
 STREAM, GUIDE = Site("stream", 16, grid_axes(2, 3)), Site("guide", 8, grid_axes(2, 2))
 CLIPS, SEGMENTS = 3, 2
@@ -80,3 +92,32 @@ def test_a_control_says_what_it_reads_and_has_the_parts_of_the_adapter(control):
     controlled, plain = control(guided_adapter)(STREAM, STREAM), guided_adapter(STREAM, STREAM)
     assert "guide=of_" in controlled.extra_repr()
     assert [p.shape for p in controlled.parameters()] == [p.shape for p in plain.parameters()]
+
+
+def test_a_frozen_map_scales_the_whole_stream_by_one_number():
+    modulation = modulation_of(16, {"channel": (FrozenMap, 0.3), "spatial": (partial(FrozenMap, value=1.0), 0.1)})
+    stream, maps = modulation(streams()[0], torch.randn(CLIPS * SEGMENTS, 16))
+    torch.testing.assert_close(stream, streams()[0] * (1 + 0.3 * 0.5 + 0.1 * 1.0))
+    assert {name: (map.shape[1:], map.unique().tolist()) for name, map in maps.items()} == {
+        "channel": ((6, 1), [0.5]),
+        "spatial": ((6, 1), [1.0]),
+    }
+    assert not list(modulation.parameters())
+    assert "value=0.5" in repr(modulation)
+
+
+def test_a_frozen_map_is_still_seen_through():
+    spatial = SpatialGuidance(16, 16)
+    modulation = Modulation({"channel": (FrozenMap(16, 16), 0.3), "spatial": (spatial, 0.1)})
+    stream, cue = streams()[0], torch.randn(CLIPS * SEGMENTS, 16)
+    torch.testing.assert_close(modulation(stream, cue).maps["spatial"], spatial(stream * 1.5, cue))
+
+
+@parametrize_laws(FrozenMap)
+def test_a_frozen_map_keeps_the_laws_of_a_guidance(law):
+    law()
+
+
+def test_a_map_is_frozen_in_the_range_of_maps():
+    with pytest.raises(ValueError, match=r"FrozenMap: value=1.5 must lie in \[0, 1\]"):
+        FrozenMap(16, 16, value=1.5)

@@ -1,0 +1,106 @@
+"""Intervals of a paired difference between two ways of training, by the bootstrap over seeds and clips.
+
+Of every seed there are two tensors over its clips: the `difference` of what both ways got right, summed over the units
+of a clip, and the `size`, how many units it has. The value is the mean over seeds of Σ difference / Σ size.
+
+Source: Agarwal et al., *Deep Reinforcement Learning at the Edge of the Statistical Precipice* (rliable), NeurIPS 2021,
+for percentile intervals of few runs; clips are resampled within the seeds besides.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+LARGEST = 4_000_000
+"""Clips that are drawn at a time."""
+
+
+class Interval(NamedTuple):
+    """A value, and the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def nested_interval(
+    differences: Sequence[Tensor], sizes: Sequence[Tensor], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
+) -> Interval:
+    """The interval where every seed was tested on clips of its own: draws seeds, then clips of each drawn seed.
+
+    - `differences`, `sizes`: a tensor `(clip,)` for every seed.
+    - `level`: share of the draws between both ends. `draws`: how many. `seed`: of the draws.
+
+    With one seed it is an interval over clips alone. With few it is too narrow, as every bootstrap of few things.
+    Raises `ValueError` where a seed has no clip, or differences and sizes do not fit.
+    """
+    pairs = _checked("nested_interval", differences, sizes, level)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(pairs), (draws, len(pairs)), generator=generator)
+    means = torch.empty(drawn.shape, dtype=torch.float64)
+    for index, (difference, size) in enumerate(pairs):
+        where = drawn == index
+        means[where] = _resampled(difference, size, int(where.sum()), generator)
+    return _between(pairs, means.mean(1), level)
+
+
+def crossed_interval(
+    differences: Sequence[Tensor], sizes: Sequence[Tensor], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
+) -> Interval:
+    """The interval where all seeds were tested on the same clips: draws seeds, and clips that all of them share.
+
+    A clip that is hard is hard for every seed: drawing it anew for each of them would take that for chance. Arguments
+    and errors as of `nested_interval`; tensors of all seeds hold the same clips in the same order.
+    """
+    pairs = _checked("crossed_interval", differences, sizes, level)
+    if len({len(difference) for difference, _ in pairs}) > 1:
+        found = [len(difference) for difference, _ in pairs]
+        raise ValueError(
+            f"crossed_interval: the seeds have {found} clips, and must have the same: use nested_interval."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    difference, size = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
+    values = []
+    for some in torch.arange(draws).split(max(LARGEST // difference.shape[1], 1)):
+        seeds, clips = (_counts(len(some), of, generator) for of in difference.shape)
+        values.append((seeds * (clips @ difference.T) / (clips @ size.T)).sum(1) / len(pairs))
+    return _between(pairs, torch.cat(values), level)
+
+
+def _checked(
+    function: str, differences: Sequence[Tensor], sizes: Sequence[Tensor], level: float
+) -> list[tuple[Tensor, Tensor]]:
+    shapes = [tuple(tensor.shape) for tensor in differences], [tuple(tensor.shape) for tensor in sizes]
+    if shapes[0] != shapes[1] or not shapes[0] or any(len(shape) != 1 or not shape[0] for shape in shapes[0]):
+        raise ValueError(
+            f"{function}: differences has the shapes {shapes[0]} and sizes {shapes[1]}: give both a tensor (clip,) for "
+            f"every seed, with at least one clip."
+        )
+    if not 0 < level < 1:
+        raise ValueError(f"{function}: level={level} must lie between 0 and 1.")
+    return [(d.double(), s.double()) for d, s in zip(differences, sizes, strict=True)]
+
+
+def _resampled(difference: Tensor, size: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """The mean difference of so many draws of as many clips as there are."""
+    means = []
+    for some in torch.arange(draws).split(max(LARGEST // len(size), 1)):
+        clips = torch.randint(len(size), (len(some), len(size)), generator=generator)
+        means.append(difference[clips].sum(1) / size[clips].sum(1))
+    return torch.cat(means)
+
+
+def _counts(draws: int, among: int, generator: torch.Generator) -> Tensor:
+    """How often each of `among` things comes up in a draw of as many: `(draws, among)`."""
+    drawn = torch.randint(among, (draws, among), generator=generator)
+    return torch.zeros(draws, among, dtype=torch.float64).scatter_add_(
+        1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn)
+    )
+
+
+def _between(pairs: list[tuple[Tensor, Tensor]], drawn: Tensor, level: float) -> Interval:
+    value = torch.stack([difference.sum() / size.sum() for difference, size in pairs]).mean()
+    low, high = drawn.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
+    return Interval(value.item(), low.item(), high.item())
