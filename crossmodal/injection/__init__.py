@@ -22,7 +22,11 @@ from .pairing import paired_as_paper as paired_as_paper
 from .pairing import paired_as_released as paired_as_released
 from .probe import Point as Point
 from .probe import sites as sites
+from .recorded import record_maps as record_maps
 from .sections import sections_of as sections_of
 from .step import Edge as Edge
 from .step import Step as Step
 from .tokens import as_tokens as as_tokens
+from .without import Counterfactual as Counterfactual
+from .without import counterfactual as counterfactual
+from .without import without_guide as without_guide

@@ -26,6 +26,11 @@ from .parsing import ParsingCounts as ParsingCounts
 from .parsing import ParsingScores as ParsingScores
 from .parsing import parsing_counts as parsing_counts
 from .parsing import parsing_scores as parsing_scores
+from .pointing import PointingCounts as PointingCounts
+from .pointing import PointingScores as PointingScores
+from .pointing import pointing_counts as pointing_counts
+from .pointing import pointing_game as pointing_game
+from .pointing import pointing_scores as pointing_scores
 from .segments import SegmentCounts as SegmentCounts
 from .segments import majority_share as majority_share
 from .segments import reference_segment_accuracy as reference_segment_accuracy

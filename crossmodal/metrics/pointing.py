@@ -1,0 +1,80 @@
+"""The pointing game: does a map's greatest value lie on the object that it should point at?"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from ..shapes import shaped
+from .counts import exact
+
+
+class PointingCounts(NamedTuple):
+    """Of the frames that show the object: hits, the hits that chance would get, and how many frames."""
+
+    hits: Float[Tensor, ""]
+    by_chance: Float[Tensor, ""]
+    total: Int64[Tensor, ""]
+
+
+class PointingScores(NamedTuple):
+    """In [0, 1]: the share of frames that were hit, and what a point drawn at random would reach."""
+
+    accuracy: Float[Tensor, ""]
+    chance: Float[Tensor, ""]
+
+
+@shaped
+def pointing_counts(
+    map: Float[Tensor, "frame rows columns"], mask: Bool[Tensor, "frame height width"]
+) -> PointingCounts:
+    """Counts of frames; those whose mask is empty are left out.
+
+    A map may be coarser than the mask: a cell counts by the share of its area that the mask covers, so a hit is the
+    chance that a point drawn within the greatest cell lies in the mask. Cells that are equally great share the hit: a
+    map that is constant gets exactly what chance gets, the mask's share of the frame. `nan` is no value.
+
+    - `map`: higher is where it points. `mask`: pixels of the object, over the same picture, at any size.
+
+    Raises `ValueError` where a frame of the map has no value. Source: the pointing game of Zhang et al., *Top-down
+    Neural Attention by Excitation Backprop*, ECCV 2016, without its tolerance of 15 pixels.
+    """
+    empty = map.isnan().flatten(1).all(1)
+    if empty.any():
+        raise ValueError(f"pointing_counts: the map of frame {int(empty.nonzero()[0])} has no value: all are nan.")
+    inside = covered(mask, (map.shape[1], map.shape[2])).flatten(1)
+    values = map.flatten(1)
+    known = values.where(~values.isnan(), -torch.inf)
+    greatest = (values == known.amax(1, keepdim=True)).to(inside.dtype)  # nan equals nothing
+    hit = (greatest * inside).sum(1) / greatest.sum(1)
+    shown = mask.flatten(1).any(1)
+    return PointingCounts(hit[shown].sum(), mask.flatten(1).to(inside.dtype).mean(1)[shown].sum(), shown.sum())
+
+
+@shaped
+def pointing_scores(counts: PointingCounts) -> PointingScores:
+    """Accuracy and chance, from the `summed` counts of any batches. `ValueError` where no frame shows an object."""
+    if not counts.total:
+        raise ValueError("pointing_scores: no frame shows an object: there is nothing to point at.")
+    return PointingScores(counts.hits / counts.total, counts.by_chance / counts.total)
+
+
+@shaped
+def pointing_game(map: Float[Tensor, "frame rows columns"], mask: Bool[Tensor, "frame height width"]) -> PointingScores:
+    """Accuracy and chance of all frames at once. Raises as `pointing_counts` and `pointing_scores` do."""
+    return pointing_scores(pointing_counts(map, mask))
+
+
+def covered(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """The share of every cell of a grid of that size that the mask `(frame, height, width)` covers, exactly."""
+    down, across = (_overlap(pixels, cells, mask.device) for pixels, cells in zip(mask.shape[1:], size, strict=True))
+    return down @ mask.to(down.dtype) @ across.T
+
+
+def _overlap(pixels: int, cells: int, device: torch.device) -> Tensor:
+    """How much of each cell each pixel fills along one axis, `(cell, pixel)`; rows sum to one."""
+    cell = torch.arange(cells, dtype=exact(device), device=device)[:, None] * pixels  # in units that both divide
+    pixel = torch.arange(pixels, dtype=exact(device), device=device)[None] * cells
+    shared = torch.minimum(cell + pixels, pixel + cells) - torch.maximum(cell, pixel)
+    return shared.clamp(min=0) / pixels
