@@ -1,0 +1,146 @@
+"""Decoded clips on disk: a file each, found by what it was made from, written whole or not at all."""
+
+import dataclasses
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..clip import Preprocess
+from .cutting import Span
+
+FORMAT = 1
+BROKEN = "broken"
+DRAFT = ".part"
+
+logger = logging.getLogger("crossmodal")
+
+
+class Decoded(NamedTuple):
+    """A clip at the size and rate of a model, not yet normalised: frames in 0…255, sound in [-1, 1]."""
+
+    frames: Tensor
+    wave: Tensor
+
+
+class ClipCache:
+    """Clips by key: `<folder>/ab/<key>-<seconds>.safetensors`, or why there is none: `<folder>/broken/<key>.json`.
+
+    A key is made of the file's path within its folder, its size and time of change, the span, and what frames and sound
+    are brought to (size and rate; not the normalisation). So a file that changes is decoded anew, and a folder that is
+    moved is not. Any number of processes may read and write at once. A second takes `3 · size² + 4 · rate` bytes.
+    """
+
+    def __init__(self, folder: Path, preprocess: Preprocess):
+        self.folder = folder
+        self.plain = dataclasses.replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        self._made_by = f"{FORMAT} {self.plain}"
+
+    def key(self, name: str, stat: os.stat_result, span: Span) -> bytes:
+        """Sixteen bytes that name a clip."""
+        made_of = f"{self._made_by} {name!r} {stat.st_size} {stat.st_mtime_ns} {span.first} {span.length}"
+        return blake2b(made_of.encode(), digest_size=16).digest()
+
+    def listing(self) -> dict[bytes, int]:
+        """Key → seconds of the clip, or -1 where it is recorded as broken."""
+        found: dict[bytes, int] = {}
+        for folder in self._folders():
+            for entry in os.scandir(folder):
+                stem, _, kind = entry.name.partition(".")
+                key, _, seconds = stem.partition("-")
+                if kind in ("safetensors", "json"):
+                    found[bytes.fromhex(key)] = int(seconds or -1)
+        return found
+
+    def find(self, key: bytes) -> Decoded | None:
+        """A clip, or `None` where there is none, or none that is whole."""
+        for file in self._shelf(key).glob(f"{key.hex()}-*.safetensors"):
+            try:
+                with safe_open(file, "pt") as stored:
+                    return Decoded(stored.get_tensor("frames"), stored.get_tensor("wave"))
+            except (SafetensorError, OSError):
+                logger.warning("Folder: %s is damaged: its clip is decoded again.", file)
+        return None
+
+    def put(self, key: bytes, clip: Decoded) -> None:
+        """Keeps a clip. Raises `OSError` in words."""
+        content = save({name: part.contiguous() for name, part in clip._asdict().items()})
+        _write(self._shelf(key) / f"{key.hex()}-{len(clip.wave)}.safetensors", content)
+
+    def put_reason(self, key: bytes, name: str, reason: str) -> None:
+        """Records why a clip cannot be had. Raises `OSError` in words."""
+        _write(self.folder / BROKEN / f"{key.hex()}.json", json.dumps({"file": name, "reason": reason}).encode())
+
+    def reason(self, key: bytes) -> str:
+        """Why a clip cannot be had."""
+        record = json.loads((self.folder / BROKEN / f"{key.hex()}.json").read_text("utf-8"))
+        return str(record["reason"])
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Waits until no other process prepares clips here; then removes what killed ones left half written."""
+        _make(self.folder)
+        with _locked(self.folder):
+            for folder in self._folders():
+                for entry in os.scandir(folder):
+                    if entry.name.endswith(DRAFT):
+                        os.unlink(entry.path)
+            yield
+
+    def _folders(self) -> list[str]:
+        if not self.folder.is_dir():
+            return []
+        return [entry.path for entry in os.scandir(self.folder) if entry.is_dir()]
+
+    def _shelf(self, key: bytes) -> Path:
+        return self.folder / key.hex()[:2]
+
+
+def _write(file: Path, content: bytes) -> None:
+    _make(file.parent)
+    draft = file.with_name(f".{file.name}.{os.getpid()}{DRAFT}")
+    try:
+        with draft.open("wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(draft, file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(
+            f"Folder: {file} cannot be written: {error.strerror}; make room there, or give another cache=."
+        ) from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"Folder: the cache {folder} cannot be made: {error.strerror}; give another cache=.") from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows: two processes may do the same work twice
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.warning("Folder: another process prepares clips in %s: waiting for it.", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,182 @@
+"""A folder of one's own video files and a table of labels: decoded once, kept on disk, a clip at a time in memory."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..clip import LabelledClip, Preprocess
+from .cache import ClipCache
+from .cutting import Cut, EventWindows, Span
+from .items import items_of, names_of
+from .labels import Labels, read_labels, seconds
+from .spans import Outcome, Undecoded, decode
+from .state import UNKNOWN, State, state_of
+
+Run = Callable[[Callable[[Undecoded], Outcome], Sequence[Undecoded]], Iterable[Outcome]]
+"""Does one piece of work for many files, as `map` does, in any order."""
+
+
+class Folder(Dataset[LabelledClip]):
+    """Clips of a folder of video files, labelled by a CSV of the columns `file,label[,start,end][,split]`.
+
+    An item is a clip of `segments` seconds with one event, its label in the event's seconds and background in others.
+    A second belongs to an event whose time holds its middle. Which clips there are, and how short ones are filled up,
+    is said by `cut`.
+
+    A file is decoded once, when `prepare` is called or a clip of it is first read, and its clips are kept in `cache`,
+    at the size and rate of `preprocess`: see `ClipCache`. Frames are rounded to whole levels there. Nothing is kept in
+    memory but the table, in arrays that workers share.
+
+    A clip is broken where its file is missing, cannot be decoded, or ends before the event. What is known to be so is
+    left out and listed in `broken`, or refused, when the data set is made and after `prepare`; a clip that is found
+    broken only when it is read raises, for its length cannot change in the middle of a training.
+    """
+
+    def __init__(
+        self,
+        videos: str | Path,
+        labels: str | Path | Labels,
+        split: str | None = None,
+        preprocess: Preprocess | None = None,
+        *,
+        segments: int = 10,
+        cut: Cut | None = None,
+        cache: str | Path | None = None,
+        broken: Literal["skip", "raise"] = "skip",
+    ):
+        """
+        - `videos`: the folder of video files. `labels`: the CSV, or what `read_labels` made of it.
+        - `split`: `"train"`, `"val"`, `"test"`, or `None` for all; drawn where the table gives none (`read_labels`).
+        - `preprocess`: what the model wants; `model.preprocess` of a recipe, or the full size's by default.
+        - `segments`: seconds of a clip.
+        - `cut`: `EventWindows()`, the default, or `TrimmedClips()`.
+        - `cache`: folder of decoded clips; `<videos>.cache` by default.
+        - `broken`: `"skip"` leaves broken clips out, `"raise"` refuses the first one.
+
+        Raises as `read_labels` does, `FileNotFoundError` where there is no such folder, and `ValueError` where a split
+        has no clip, or none that is not broken.
+        """
+        self.root = Path(videos)
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"Folder: there is no folder {videos}: give the one that holds the video files.")
+        if segments < 1:
+            raise ValueError(f"Folder: segments={segments} must be at least 1.")
+        if broken not in ("skip", "raise"):
+            raise ValueError(f"Folder: broken={broken!r} must be 'skip' or 'raise'.")
+        self.labels = labels if isinstance(labels, Labels) else read_labels(labels)
+        self.split, self.segments, self.on_broken = split, segments, broken
+        self.preprocess, self.cut = preprocess or Preprocess(), cut or EventWindows()
+        place = Path(cache) if cache is not None else self.root.resolve().with_name(f"{self.root.resolve().name}.cache")
+        self.cache = ClipCache(place, self.preprocess)
+        self._items = items_of(self.labels, self.labels.of_split(split), self.cut, segments)
+        self._look()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the events, background not counted."""
+        return self.labels.classes
+
+    @property
+    def background(self) -> int:
+        """The label of a second without an event: the index behind the last class."""
+        return len(self.classes)
+
+    @property
+    def videos(self) -> list[str]:
+        """The file of every item, by its path in the folder."""
+        return [self.labels.files[file] for file in self._items.file[self._kept]]
+
+    @property
+    def names(self) -> list[str]:
+        """A name for every item, unlike all others: its file, with `@10s` and `#label` where the file has more."""
+        return [name for name, kept in zip(names_of(self._items, self.labels), self._state.whole, strict=True) if kept]
+
+    @property
+    def left_out(self) -> int:
+        """How many clips of the split are broken."""
+        return len(self._state.whole) - len(self)
+
+    @property
+    def undecoded(self) -> list[Undecoded]:
+        """The files of which clips are not in the cache."""
+        found: dict[int, dict[bytes, Span]] = {}
+        for item in np.flatnonzero(self._state.seconds == UNKNOWN).tolist():
+            spans = found.setdefault(int(self._items.file[item]), {})
+            spans[self._state.keys[item].tobytes()] = self._items.span(item)
+        return [Undecoded(self.labels.files[file], spans) for file, spans in found.items()]
+
+    @property
+    def filled(self) -> tuple[int, int]:
+        """How many decoded clips are shorter than `segments`, and how many seconds were added to fill them up."""
+        known = self._state.seconds[self._kept]
+        lacking = (self.segments - known)[(known != UNKNOWN) & (known < self.segments)]
+        return len(lacking), int(lacking.sum())
+
+    def prepare(self, run: Run = map) -> None:
+        """Decodes what is not in the cache yet, and finds what is broken; the length of the data set may shrink.
+
+        - `run`: does the work, as `map` does in this process; `Pool(8).imap_unordered` of `multiprocessing` will do.
+
+        What was done stays where this is ended, and is not done again. Of several processes one works, the others wait.
+        Raises `ValueError` for the first broken clip where `broken="raise"`, `OSError` where the cache is not written.
+        """
+        with self.cache.alone():
+            self._look()
+            for outcome in run(partial(decode, videos=self.root, cache=self.cache), self.undecoded):
+                for key, reason in outcome.reasons.items():
+                    self.cache.put_reason(key, outcome.file, reason)
+                if outcome.reasons and self.on_broken == "raise":
+                    break
+            self._look()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, index: int) -> LabelledClip:
+        item = int(self._kept[index])
+        key, span = self._state.keys[item].tobytes(), self._items.span(item)
+        stored = self.cache.find(key)
+        if stored is None:
+            name = self.labels.files[int(self._items.file[item])]
+            reasons = decode(Undecoded(name, {key: span}), videos=self.root, cache=self.cache).reasons
+            stored = self.cache.find(key)
+            if stored is None:
+                raise ValueError(
+                    f"Folder: {name} cannot be read: {reasons.get(key, 'its clip is not in the cache')} "
+                    "`prepare()` finds such files beforehand, leaves them out and lists them."
+                )
+        clip = self.preprocess(*stored)
+        labels = self._labels(item)[: len(clip.wave)]
+        return self.cut.fill(LabelledClip(*clip, labels), self.segments, self.background)
+
+    def _labels(self, item: int) -> Tensor:
+        """The labels of the whole span of an item."""
+        rows, span = self.labels.rows, self._items.span(item)
+        labels = torch.full((span.length,), self.background)
+        for row in range(self._items.row[item], self._items.stop[item]):
+            if np.isnan(rows.start[row]):
+                begin, stop = 0, span.length
+            else:
+                begin, stop = (second - span.first for second in seconds(rows.start[row], rows.end[row]))
+            labels[max(begin, 0) : max(stop, 0)] = int(rows.label[row])
+        return labels
+
+    def _look(self) -> None:
+        """Takes up what is in the cache, and what is broken."""
+        self._state: State = state_of(self._items, self.labels, self.root, self.cache)
+        self.broken = self._state.reasons
+        self._kept = np.flatnonzero(self._state.whole)
+        said = [f"{file}: {reason}" for file, reason in list(self.broken.items())[:1]]
+        if said and self.on_broken == "raise":
+            raise ValueError(f"Folder: {said[0]} Mend it, or leave such files out by broken='skip'.")
+        if not len(self._kept):
+            raise ValueError(
+                f"Folder: of the {len(self._state.whole)} clips{f' of the split {self.split}' if self.split else ''} "
+                f"none can be had; the first is {said[0]}"
+            )

@@ -1,0 +1,75 @@
+"""Spans of a video file, decoded in one pass and kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..clip import Preprocess
+from ..video import read_film, upright
+from .cache import ClipCache, Decoded
+from .cutting import Span
+
+
+class Undecoded(NamedTuple):
+    """A file of a folder, and its spans that are not in the cache, by their keys."""
+
+    file: str
+    spans: dict[bytes, Span]
+
+
+class Outcome(NamedTuple):
+    """What became of a file: for every span that cannot be had, by its key, the reason. Empty where all is well."""
+
+    file: str
+    reasons: dict[bytes, str]
+
+
+def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> Outcome:
+    """Decodes the spans of a file into the cache. Raises `OSError` where the cache cannot be written."""
+    try:
+        found = read_spans(videos / work.file, list(work.spans.values()), cache.plain)
+    except ImportError:
+        raise
+    except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
+        worded = isinstance(error, OSError | ValueError)
+        reason = str(error) if worded else f"{type(error).__name__}: {error}"
+        return Outcome(work.file, dict.fromkeys(work.spans, reason))
+    reasons = {}
+    for key, clip in zip(work.spans, found, strict=True):
+        if isinstance(clip, str):
+            reasons[key] = clip
+        else:
+            cache.put(key, clip)
+    return Outcome(work.file, reasons)
+
+
+def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Decoded | str]:
+    """Each span as a clip of so many whole seconds as the file has of it; where it has none, a sentence that says so.
+
+    - `plain`: size and rate, without normalisation.
+
+    Frames are rounded to whole levels. Only those of the spans are held. Raises as `read_clip` does.
+    """
+    wanted = {second for span in spans for second in range(span.first, span.first + span.length)}
+    seen = -1
+
+    def keep(frame: Any) -> Tensor:
+        nonlocal seen
+        seen += 1
+        if seen not in wanted:
+            return torch.empty(0, dtype=torch.uint8)
+        return (plain.image(upright(frame)) * 255).round().clamp(0, 255).to(torch.uint8)
+
+    most = max(wanted) + 1
+    film = read_film(file, keep, most)
+    there = min(film.segments, most)
+    wave = film.wave(there, plain.rate)
+    return [
+        Decoded(torch.stack(film.pictures.shown[span.first : stop]), wave[span.first : stop].clone())
+        if (stop := min(span.first + span.length, there)) > span.first
+        else f"{file} has {float(film.seconds):.2f} s of sound with picture: no whole second from {span.first} s on."
+        for span in spans
+    ]

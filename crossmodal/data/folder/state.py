@@ -1,0 +1,76 @@
+"""Which clips of a folder are decoded, which are broken, and why."""
+
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cache import ClipCache
+from .items import Items
+from .labels import Labels
+
+MISSING, BROKEN, UNKNOWN = -2, -1, 0
+"""What stands for the number of seconds of a clip that has none, or none yet."""
+
+
+class State(NamedTuple):
+    """Of every item: the key of its clip, how many seconds there are of it, and whether it is, or may be, whole.
+
+    - `reasons`: of broken files, by their paths in the folder.
+    """
+
+    keys: NDArray[np.uint8]
+    seconds: NDArray[np.int32]
+    whole: NDArray[np.bool_]
+    reasons: dict[str, str]
+
+
+def state_of(items: Items, labels: Labels, root: Path, cache: ClipCache) -> State:
+    """Looks at the files' sizes and times, and at the names of what is in the cache; opens only records of failures."""
+    keys = np.zeros((len(items.file), 16), np.uint8)
+    known = np.full(len(items.file), MISSING, np.int32)
+    stored, last, name, found = cache.listing(), -1, "", None
+    for item, file in enumerate(items.file.tolist()):
+        if file != last:
+            last, name = file, labels.files[file]
+            found = _file(os.path.join(root, name))
+        if found is not None:
+            key = cache.key(name, found, items.span(item))
+            keys[item] = np.frombuffer(key, np.uint8)
+            known[item] = stored.get(key, UNKNOWN)
+    whole = (known == UNKNOWN) | (known > items.begins)
+    reasons: dict[str, str] = {}
+    for item in np.flatnonzero(~whole).tolist():
+        name = labels.files[int(items.file[item])]
+        if name not in reasons:
+            line = f"({labels.table}, line {labels.rows.line[items.row[item]]})"
+            reasons[name] = _reason(items, item, int(known[item]), cache, keys[item].tobytes()) or (
+                f"there is no such file in {root}{'' if reasons else _near(root / name)} {line}."
+            )
+    return State(keys, known, whole, reasons)
+
+
+def _reason(items: Items, item: int, known: int, cache: ClipCache, key: bytes) -> str:
+    if known == MISSING:
+        return ""
+    if known == BROKEN:
+        return cache.reason(key)
+    first = int(items.first[item])
+    return f"sound with picture ends at {first + known} s, before the event in second {first + items.begins[item]}."
+
+
+def _file(path: str) -> os.stat_result | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _near(path: Path) -> str:
+    """Which file may be meant: one of another suffix."""
+    near = sorted(path.parent.glob(f"{path.name}.*")) or sorted(path.parent.glob(f"{path.stem}.*"))
+    return f"; is it {near[0].name!r}?" if near else ""
