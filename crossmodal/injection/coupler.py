@@ -22,8 +22,9 @@ class Coupler(nn.Module):
     """Adapters on directed edges, `Coupler({("audio", "visual"): adapter, ("visual", "audio"): adapter})`.
 
     All streams are read before any residual is given, so the order of edges does not matter; residuals of several
-    edges into one stream are summed. An adapter is any module `(stream, guide) -> Adapted`, registered as
-    `audio_visual` for the edge from audio to visual. Raises `ValueError` where frames or shapes disagree.
+    edges into one stream are summed. A stream that is missing this time guides nothing. An adapter is any module
+    `(stream, guide) -> Adapted`, registered as `audio_visual` for the edge from audio to visual. Raises `ValueError`
+    where frames or shapes disagree.
     """
 
     def __init__(self, adapters: Mapping[Edge, nn.Module]):
@@ -34,10 +35,12 @@ class Coupler(nn.Module):
 
     @shaped
     def forward(self, streams: Mapping[str, Tensor]) -> Coupling:
-        """Reads `streams`, `(frame, token, channel)` each; writes none."""
+        """Reads `streams`, `(frame, token, channel)` each; writes none. Edges of a missing one give nothing."""
         residuals: dict[str, Tensor] = {}
         maps: dict[Edge, dict[str, Tensor]] = {}
         for guide, name in self.edges:
+            if guide not in streams or name not in streams:
+                continue
             stream = streams[name]
             check_frames(stream, streams[guide], name, guide)
             residual, maps[guide, name] = self.get_submodule(f"{guide}_{name}")(stream, streams[guide])

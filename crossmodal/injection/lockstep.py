@@ -1,13 +1,16 @@
 """The lockstep: several encoders, section by section, with residuals of couplers added between."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
+from .missing import Group, check_whole_clips, grouped, uncompiled, united
 from .schedule import check_schedule
 from .step import Edge, Step
 
@@ -15,9 +18,11 @@ from .step import Edge, Step
 class Coupled(NamedTuple):
     """What a lockstep gives.
 
-    - `streams`: the final stream of every modality, before any head.
+    - `streams`: the final stream of every modality that is there, before any head.
     - `maps`: coupler → edge → name of the map → map.
     - `taps`: `"visual.stages.0.1.mlp"` → the stream at that site, residual included.
+
+    Frames that lack a modality have zeros there.
     """
 
     streams: dict[str, Tensor]
@@ -69,10 +74,42 @@ class Lockstep(nn.Module):
         return encoder
 
     @shaped
-    def forward(self, inputs: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> Coupled:
-        """`inputs`: what the stem of every stream takes. `taps`: sites to keep, as `"visual.stages.0.1.mlp"`."""
+    def forward(
+        self,
+        inputs: Mapping[str, Tensor | None],
+        *,
+        present: Mapping[str, Bool[Tensor, " frame"]] | None = None,
+        taps: Collection[str] = (),
+    ) -> Coupled:
+        """Runs the streams. A modality that is missing guides nothing: the others are what they are without it.
+
+        - `inputs`: what the stem of every stream takes; `None` for one that is missing from the whole batch.
+        - `present`: stream → the frames that have it, where some lack it. Frames that have the same streams run as a
+          batch of their own, so what `inputs` holds elsewhere is never read, and batch norm never sees it.
+        - `taps`: sites to keep, as `"visual.stages.0.1.mlp"`.
+        """
         self._check(inputs, taps)
-        streams = {name: self.encoder(name).stem(inputs[name]) for name in self.streams}
+        inputs = {name: inputs[name] for name in self.streams}
+        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        if not present:
+            return self._coupled(given, taps)
+        check_whole_clips(self.couplers.modules(), present)
+        return self._by_groups(inputs, grouped(inputs, present, "Lockstep"), taps)
+
+    @partial(uncompiled, within=False)
+    def _by_groups(
+        self, inputs: Mapping[str, Tensor | None], groups: Sequence[Group], taps: Collection[str]
+    ) -> Coupled:
+        """Every group as a batch of its own, put together again; a single one as it is."""
+        items = next(len(tensor) for tensor in inputs.values() if tensor is not None)
+        parts = [(group.rows, self._coupled(group.of(inputs), taps)) for group in groups]
+        if len(groups) == 1 and len(groups[0].rows) == items:
+            return parts[0][1]
+        return Coupled(*(united([(rows, part[at]) for rows, part in parts], items) for at in range(3)))
+
+    def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
+        """The streams that are there, each in every frame."""
+        streams = {name: self.encoder(name).stem(given) for name, given in inputs.items()}
         tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for number, step in enumerate(self.steps):
@@ -92,22 +129,25 @@ class Lockstep(nn.Module):
         for name, residual in coupling.residuals.items():
             check_residual(residual, after[name], f"coupler {step.coupler!r}")
             after[name] = after[name] + residual
-        tapped.update({f"{name}.{at}": after[name] for name, at in ends.items() if f"{name}.{at}" in taps})
+        tapped.update({f"{name}.{ends[name]}": after[name] for name in after if f"{name}.{ends[name]}" in taps})
         return Advanced(after, coupling.maps, tapped)
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
         """Runs the sections of one step, in place in `streams`."""
         for name, sections in step.sections.items():
-            for section in sections:
+            for section in sections if name in streams else ():
                 streams[name] = self.encoder(name).section(section)(streams[name])
                 if f"{name}.{section}" in taps:
                     tapped[f"{name}.{section}"] = streams[name]
 
-    def _check(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> None:
+    def _check(self, inputs: Mapping[str, Tensor | None], taps: Collection[str]) -> None:
         if inputs.keys() != self.streams.keys():
             raise ValueError(
-                f"Lockstep: inputs are given for {sorted(inputs)}, the streams are {sorted(self.streams)}."
+                f"Lockstep: inputs are given for {sorted(inputs)}, the streams are {sorted(self.streams)}; pass None "
+                "for one that is missing."
             )
+        if all(given is None for given in inputs.values()):
+            raise ValueError(f"Lockstep: every one of {sorted(inputs)} is None: at least one must be given.")
         known = {f"{name}.{site.name}" for name, sites in self.sites.items() for site in sites}
         for tap in taps:
             if tap not in known:

@@ -1,0 +1,106 @@
+"""A modality that is missing from some items of a batch: the batch is run as the smaller batches it consists of."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from .encoder import unknown
+
+Present = Mapping[str, Bool[Tensor, " item"]]
+"""Modality → where it is there; one that is not named is there wherever it is given."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def uncompiled(function: Callable[P, R], *, within: bool = True) -> Callable[P, R]:
+    """`function`, which `torch.compile` leaves alone; with `within=False` it still compiles what the function calls."""
+    left_alone: Callable[P, R] = cast(Any, torch.compiler).disable(function, recursive=within)
+    return left_alone
+
+
+class Group(NamedTuple):
+    """Items of a batch that have the same modalities: which these are, and the rows where the items stand."""
+
+    names: tuple[str, ...]
+    rows: Tensor
+
+    def of(self, inputs: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        """What these items were given."""
+        given = {name: tensor for name in self.names if (tensor := inputs[name]) is not None}
+        whole = all(len(tensor) == len(self.rows) for tensor in given.values())
+        return given if whole else {name: tensor[self.rows] for name, tensor in given.items()}
+
+
+@uncompiled
+def grouped(inputs: Mapping[str, Tensor | None], present: Present, owner: str) -> list[Group]:
+    """The items of a batch by the modalities that they have, most of them first; an item without any is in no group.
+
+    - `inputs`: modality → what is given, items first; `None` for one that is missing everywhere.
+    - `present`: where each is there. What `inputs` holds elsewhere is never looked at.
+    - `owner`: who says so in an error.
+
+    Raises `KeyError` for an unknown name, `ValueError` where lengths differ, or where a mask claims what is not given.
+    """
+    given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+    first, items = next((name, len(tensor)) for name, tensor in given.items())
+    for name, tensor in given.items():
+        if len(tensor) != items:
+            raise ValueError(f"{owner}: {name} has {len(tensor)} items, {first} has {items}: they must be equal.")
+    for name, mask in present.items():
+        if name not in inputs:
+            raise KeyError(f"{owner}: present: {unknown('modality', name, inputs)}")
+        if len(mask) != items:
+            raise ValueError(f"{owner}: present[{name!r}] is of {len(mask)} items, the batch has {items}.")
+        if name not in given and mask.any():
+            raise ValueError(
+                f"{owner}: present[{name!r}] is true {int(mask.sum())} times, but {name} is None: give it, or no mask."
+            )
+    patterns = torch.zeros(items, dtype=torch.int64, device=given[first].device)
+    for at, name in enumerate(inputs):
+        if name in given:
+            patterns += (present[name].to(patterns) if name in present else 1) << at
+    groups = []
+    for pattern in sorted(set(patterns.tolist()), key=int.bit_count, reverse=True):
+        names = tuple(name for at, name in enumerate(inputs) if pattern >> at & 1)
+        groups += [Group(names, (patterns == pattern).nonzero()[:, 0])] if names else []
+    if not groups:
+        raise ValueError(f"{owner}: present says that every one of {sorted(inputs)} is missing from every item.")
+    return groups
+
+
+@uncompiled
+def united(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
+    """Tensors of the groups as tensors of the whole batch, through dictionaries of any depth; elsewhere zero.
+
+    - `parts`: for every group, its rows and its tensors. What no group has is left out.
+    - `items`: of the batch.
+    """
+    first = parts[0][1]
+    if isinstance(first, Mapping):
+        names = dict.fromkeys(name for _, tree in parts for name in tree)
+        return {name: united([(rows, tree[name]) for rows, tree in parts if name in tree], items) for name in names}
+    whole = first.new_zeros(items, *first.shape[1:])
+    for rows, tensor in parts:
+        whole = whole.index_copy(0, rows, tensor)
+    return whole
+
+
+@uncompiled
+def check_whole_clips(blocks: Iterable[nn.Module], present: Present) -> None:
+    """`ValueError` where a mask divides a clip although one of `blocks` reads whole ones (has `segments`)."""
+    lengths = {length for block in blocks if isinstance(length := getattr(block, "segments", None), int)}
+    for (name, mask), segments in product(present.items(), lengths):
+        length = min(segments, len(mask))
+        if length and len(mask) % length == 0:  # else the block itself has a word on that
+            clips = mask.view(-1, length)
+            if (clips != clips[:, :1]).any():
+                raise ValueError(
+                    f"Lockstep: present[{name!r}] divides a clip, but guidance over the clip was built for segments="
+                    f"{segments}: let whole clips be there or missing, or leave out guidance over the clip."
+                )
