@@ -15,6 +15,7 @@ RECIPES = sorted((ROOT / "recipes").rglob("*.py"))
 FLOORS = {
     "shapes": 0,
     "site": 0,
+    "signature": 0,
     "derived": 0,
     "metrics": 0,
     "attention": 1,
