@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
+from .recurrent import BothWays
 
 
 class Attended(NamedTuple):
@@ -89,8 +90,8 @@ class TemporalAttention(nn.Module):
         self.gamma = gamma
         self.visual_in = nn.Sequential(nn.Linear(visual_channels, 2 * width), nn.ReLU(), nn.Dropout(2 * dropout))
         self.audio_in = nn.Linear(audio_channels, width // 2)
-        self.visual_rnn = nn.LSTM(2 * width, width, batch_first=True, bidirectional=True)
-        self.audio_rnn = nn.LSTM(width // 2, width // 2, batch_first=True, bidirectional=True)
+        self.visual_rnn = BothWays(2 * width, width)
+        self.audio_rnn = BothWays(width // 2, width // 2)
         self.visual_encoder = SequenceEncoder(2 * width, width, dropout=dropout)
         self.audio_encoder = SequenceEncoder(width, width, dropout=dropout)
         self.visual_decoder = SequenceDecoder(2 * width, width, dropout=dropout)
@@ -105,8 +106,7 @@ class TemporalAttention(nn.Module):
     ) -> Attended:
         """Both modalities, gated by each other, and the gate."""
         check_width(self, "audio", audio, self.audio_in.in_features)
-        visual, _ = self.visual_rnn(self.visual_in(visual))
-        audio, _ = self.audio_rnn(self.audio_in(audio))
+        visual, audio = self.visual_rnn(self.visual_in(visual)), self.audio_rnn(self.audio_in(audio))
         visual_key, audio_key = self.visual_encoder(visual), self.audio_encoder(audio)
         visual_query, audio_query = self.visual_decoder(visual, audio_key), self.audio_decoder(audio, visual_key)
         by_audio, by_visual = self.audio_gate(audio_key).sigmoid(), self.visual_gate(visual_key).sigmoid()
