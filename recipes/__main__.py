@@ -13,6 +13,7 @@ COMMANDS = {
     "ave reproduce": "recipes.command.ave_reproduce.reproduce",
     "ave features": "recipes.command.ave_features.features",
     "ave cost": "recipes.command.ave_cost.print_cost",
+    "ave ablate": "recipes.command.ave_ablate.ablate",
     "prepare-ave": "recipes.command.prepare_ave.prepare",
     "copy": "recipes.command.copying.copy",
 }
@@ -28,6 +29,8 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave features VIDEOS OUT.h5
                                      what a run makes of every second of a folder of video files
   crossmodal ave cost                what a training step costs, part by part, before any weight exists
+  crossmodal ave ablate --without spatial --guide shuffled
+                                     what every part is worth: variants and seeds, in one table
   crossmodal prepare-ave VIDEOS AVE  bring a folder of video files to AVE's layout
   crossmodal copy ave mine/          copy the recipe's files, to make it your own
 """

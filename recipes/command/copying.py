@@ -84,7 +84,8 @@ sys.exit(in_words(lambda: run(sys.argv[1:], COMMANDS, USAGE)))
 
 
 def own_main(recipe: str, package: str) -> str:
-    """The `__main__.py` of a copy: the commands of the recipe, by the modules of the package."""
-    own = {words.split()[1]: path for words, path in COMMANDS.items() if words.split()[0] == recipe}
+    """The `__main__.py` of a copy: those commands of the recipe whose modules are copied along."""
+    copied = {f"recipes.{module}" for module in RECIPES[recipe]}
+    own = {words.split()[1]: path for words, path in COMMANDS.items() if path.rpartition(".")[0] in copied}
     lines = [f'    "{word}": "{".".join([package, *path.split(".")[-2:]])}",' for word, path in own.items()]
     return MAIN.format(commands="\n".join(lines), package=package)

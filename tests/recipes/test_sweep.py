@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from recipes.running.sweep import Run, process, sweep
+from recipes.running.sweep import Processes, Run, sweep
 
 RUNS = [Run(row, seed, ("--data.clips", "4", *options)) for seed in (0, 1) for row, options in
         {"Late fusion": ("--model.edges", "[]"), "DG-SCT (paper)": ()}.items()]  # fmt: skip
@@ -91,6 +91,6 @@ def test_interrupting_a_sweep_begins_no_more_runs(tmp_path):
 
 
 def test_a_process_keeps_what_it_says_and_its_exit_code(tmp_path):
-    code = process(["ave", "fit", "--recipe", "nonsense"], tmp_path / "log", threads=1)
+    code = Processes()(["ave", "fit", "--recipe", "nonsense"], tmp_path / "log", threads=1)
     assert code == 1
     assert "'nonsense' is none of" in (tmp_path / "log").read_text()
