@@ -17,6 +17,7 @@ FLOORS = {
     "site": 0,
     "signature": 0,
     "derived": 0,
+    "precision": 0,
     "metrics": 0,
     "attention": 1,
     "guidance": 1,

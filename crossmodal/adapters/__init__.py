@@ -7,13 +7,13 @@ from .bottleneck import Gate as Gate
 from .bottleneck import GateThenNorm as GateThenNorm
 from .bottleneck import NormThenGate as NormThenGate
 from .bottleneck import Sized as Sized
-from .bottleneck import TokenBatchNorm as TokenBatchNorm
 from .controls import Control as Control
 from .controls import FrozenMap as FrozenMap
 from .controls import no_guide as no_guide
 from .controls import own_stream as own_stream
 from .controls import shuffled as shuffled
 from .controls import true_guide as true_guide
+from .grouped import TokenBatchNorm as TokenBatchNorm
 from .guided import AlignmentFactory as AlignmentFactory
 from .guided import GuidedAdapter as GuidedAdapter
 from .guided import channel_and_spatial as channel_and_spatial

@@ -1,14 +1,14 @@
 """The bottleneck that writes the residual: norm, grouped down, up, norm, and a gate that starts at zero."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..shapes import check_width, shaped
+from .grouped import GroupedLinear, TokenBatchNorm, norm_of_linear
 
 Sized = Callable[[int], nn.Module]
 """A factory that is called with a width."""
@@ -29,7 +29,10 @@ class Gate(nn.Module):
 
 
 class NormThenGate(nn.Module):
-    """Layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot."""
+    """Layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot.
+
+    The gate is folded into weight and bias of the norm, so that no normalised stream is kept for the gate's gradient.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -40,7 +43,8 @@ class NormThenGate(nn.Module):
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """`gate · norm(stream)`."""
         check_width(self, "stream", stream, self.norm.normalized_shape[0])
-        return self.gate(self.norm(stream))
+        weight, bias = self.gate.scale * self.norm.weight, self.gate.scale * self.norm.bias
+        return F.layer_norm(stream, self.norm.normalized_shape, weight, bias, self.norm.eps)
 
 
 class GateThenNorm(nn.Module):
@@ -56,58 +60,6 @@ class GateThenNorm(nn.Module):
         """`norm(gate · stream)`."""
         check_width(self, "stream", stream, self.norm.normalized_shape[0])
         return self.norm(self.gate(stream))
-
-
-class TokenBatchNorm(nn.BatchNorm1d):
-    """Batch norm of every channel over frames and tokens.
-
-    Input and gradient are laid out `(frame, channel, token)`, contiguous: over `(frame·token, channel)` torch's CPU
-    kernel loses a digit and a half in float32, over a channels-last view its backward is silently wrong, and of a
-    gradient laid out otherwise than the input `torch.compile` expects another layout than the kernel returns.
-    """
-
-    @shaped
-    def forward(self, input: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The normalised stream."""
-        check_width(self, "input", input, self.num_features)
-        return _ContiguousGradient.apply(super().forward(input.mT.contiguous())).mT
-
-
-class _ContiguousGradient(torch.autograd.Function):
-    """The identity, whose gradient is contiguous."""
-
-    @staticmethod
-    def forward(ctx: Any, normalised: Tensor) -> Tensor:
-        return normalised.view_as(normalised)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return gradient.contiguous()
-
-
-class GroupedLinear(nn.Module):
-    """A linear layer without bias whose channels fall into groups that do not mix: a 1×1 grouped convolution."""
-
-    def __init__(self, channels: int, out_channels: int, *, groups: int):
-        super().__init__()
-        if channels % groups or out_channels % groups:
-            raise ValueError(
-                f"GroupedLinear: groups={groups} must divide channels={channels} and out_channels={out_channels}."
-            )
-        self.groups = groups
-        self.weight = nn.Parameter(torch.empty(out_channels, channels // groups))
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
-
-    @shaped
-    def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token out_channel"]:
-        """The projected stream."""
-        check_width(self, "stream", stream, self.weight.shape[1] * self.groups)
-        grouped = rearrange(stream, "frame token (group i) -> frame token group i", group=self.groups)
-        weight = rearrange(self.weight, "(group o) i -> group o i", group=self.groups)
-        return torch.einsum("ftgi,goi->ftgo", grouped, weight).flatten(2)
-
-    def extra_repr(self) -> str:
-        return f"{self.weight.shape[1] * self.groups}, {self.weight.shape[0]}, groups={self.groups}"
 
 
 class Bottleneck(nn.Module):
@@ -150,4 +102,4 @@ class Bottleneck(nn.Module):
         """The residual."""
         check_width(self, "stream", stream, self.up.weight.shape[0])
         hidden = self.down_norm(self.down(self.before(stream))).relu()
-        return self.finish(self.up_norm(self.up(hidden)))
+        return self.finish(norm_of_linear(self.up_norm, self.up, hidden))

@@ -1,8 +1,10 @@
 """Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -24,7 +26,8 @@ class Modulation(nn.Module):
     r"""Blends named maps into one factor and applies it: $y = x \odot (b + \sum_i w_i M_i)$.
 
     `Modulation({"channel": (ChannelGuidance(64, 64), 0.3), "spatial": (SpatialGuidance(64, 64), 0.05)}, base=1.0)`.
-    A block whose `sees` names earlier maps looks at the stream scaled by (1 + map) of each.
+    A block whose `sees` names earlier maps is also given `scale=`, the product of (1 + map) of those that exist, and
+    looks at the stream times that.
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → the modulated stream and the maps.
     Source: DG-SCT. Paper form: base 1. Released form: base 1 − α, passed by the recipe.
     """
@@ -47,12 +50,11 @@ class Modulation(nn.Module):
     ) -> Modulated:
         """The stream times the blended factor; no block sees it modulated unless it asks to."""
         maps: dict[str, Tensor] = {}
-        factor: float | Tensor = self.base
         for name in self.names:
             guidance = self.get_submodule(name)
-            maps[name] = guidance(seen(guidance, stream, maps), cue)
-            factor = factor + getattr(self, f"{name}_weight") * maps[name]
-        return Modulated(stream * factor, maps)
+            maps[name] = guidance(stream, cue, **seen(guidance, maps))
+        weighted = [getattr(self, f"{name}_weight") * maps[name] for name in self.names]
+        return Modulated(times_sum(stream, self.base, weighted), maps)
 
     def extra_repr(self) -> str:
         weights = [f"{name}={shown(getattr(self, f'{name}_weight'))}" for name in self.names]
@@ -104,10 +106,16 @@ class Modulations(nn.Module):
         return Modulated(stream, maps)
 
 
-def seen(guidance: nn.Module, stream: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
-    """The stream that a block looks at: scaled by (1 + map) of every earlier map that its `sees` names."""
+def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a block is given beside stream and cue: `scale`, where earlier maps exist that its `sees` names."""
     names: tuple[str, ...] = getattr(guidance, "sees", ())
-    for name in names:
-        if name in maps:
-            stream = stream * (1 + maps[name])
-    return stream
+    scales = [1 + maps[name] for name in names if name in maps]
+    return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
+
+
+def times_sum(stream: Tensor, base: float, terms: Sequence[Tensor]) -> Tensor:
+    """`stream * (base + Σ terms)`; terms over channels and terms over tokens are never spread out into one factor."""
+    channels = [term for term in terms if term.shape[1] == 1]
+    tokens = [term for term in terms if term.shape[1] > 1]
+    scaled = stream * sum(channels, start=base)
+    return torch.addcmul(scaled, stream, sum(tokens[1:], start=tokens[0])) if tokens else scaled

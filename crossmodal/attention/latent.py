@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
-from .attend import attend
 
 
 @runtime_checkable
@@ -24,7 +23,8 @@ class LatentTokens(nn.Module):
 
     $$L' = L + \mathrm{softmax}(L G^\top) G, \qquad y = x + g\,\mathrm{softmax}(x L'^\top) L'$$
 
-    with the aligned guide $G$ and a gate $g$ that starts at zero. No projections, no scaling.
+    with the aligned guide $G$ and a gate $g$ that starts at zero. No projections, no scaling. The gate is folded into
+    the tokens that are read, and the weights of the few tokens are kept for the backward: less than what they yield.
     Shapes: stream `(frame, token, channel)`, guide `(frame, guide_token, guide_channel)` → `(frame, token, channel)`.
     Source: LAVisH (Lin et al., CVPR 2023), as DG-SCT keeps it.
     """
@@ -51,8 +51,9 @@ class LatentTokens(nn.Module):
     ) -> Float[Tensor, "frame token channel"]:
         """The stream after reading the tokens that read the guide through `align`."""
         check_width(self, "stream", stream, self.tokens.shape[1])
-        informed = (self.tokens + align.attend(self.tokens[None], guide))[:, :, None]
-        return stream + self.gate * attend(stream[:, :, None], informed, informed, scale=1.0).squeeze(2)
+        informed = self.tokens + align.attend(self.tokens[None], guide)
+        weights = (stream @ informed.mT).softmax(-1)
+        return stream + weights @ (self.gate * informed)
 
     def extra_repr(self) -> str:
         return f"{self.tokens.shape[1]}, latents={self.tokens.shape[0]}"

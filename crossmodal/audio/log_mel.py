@@ -1,13 +1,13 @@
 """Waveform → log-mel spectrogram, as HTS-AT was trained on it."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..derived import Derived
+from ..precision import without_autocast
 from ..shapes import shaped
 
 
@@ -59,7 +59,7 @@ class LogMel(nn.Module):
                 f"than {self.n_fft // 2}: repeat it first, as in tile(wave, {self.n_fft})."
             )
         # In bfloat16 the quiet bands would be noise: the sums run in float32 at least, and out of autocast's reach.
-        with _no_autocast(wave.device):
+        with without_autocast(wave.device):
             exact = wave.to(torch.promote_types(wave.dtype, torch.float32))
             power = self._power(exact) @ self.filters.on(wave.device).to(exact.dtype)
             return (10 * power.clamp(min=1e-10).log10()).to(wave.dtype)
@@ -99,10 +99,6 @@ def hertz_to_mel(hertz: Tensor) -> Tensor:
 def mel_to_hertz(mel: Tensor) -> Tensor:
     """The inverse of `hertz_to_mel`."""
     return torch.where(mel < 15, mel * 200 / 3, 1000 * ((mel - 15) * math.log(6.4) / 27).exp())
-
-
-def _no_autocast(device: torch.device) -> AbstractContextManager[object]:
-    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _exact(device: torch.device) -> torch.dtype:

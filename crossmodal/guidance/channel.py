@@ -1,5 +1,6 @@
 """Channel guidance: which channels of a stream does the other modality vouch for?"""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,7 +13,8 @@ class ChannelGuidance(nn.Module):
     $$M = \sigma\big(W_\uparrow\,\mathrm{relu}(W_\downarrow
           \operatorname{mean}_t [\mathrm{relu}(W_s x_t) \odot \mathrm{relu}(W_c c)])\big)$$
 
-    The mean over tokens commutes with the product by the cue and is taken first.
+    The mean over tokens commutes with the product by the cue and is taken first; of the first relu only the signs are
+    kept for the backward.
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, channel)` in [0, 1].
     Source: Duan et al., *Cross-modal Prompts*, NeurIPS 2023, the channel attention of DG-SCT.
     """
@@ -38,5 +40,6 @@ class ChannelGuidance(nn.Module):
         """Returns the map; never applies it."""
         check_width(self, "stream", stream, self.stream_proj.in_features)
         check_width(self, "cue", cue, self.cue_proj.in_features)
-        match = self.stream_proj(stream).relu().mean(dim=1, keepdim=True) * self.cue_proj(cue).relu()[:, None]
-        return self.excite(self.squeeze(match).relu()).sigmoid()
+        projected = self.stream_proj(stream)
+        present = torch.where(projected <= 0, 0.0, projected).mean(dim=1, keepdim=True)  # relu would keep numbers
+        return self.excite(self.squeeze(present * self.cue_proj(cue).relu()[:, None]).relu()).sigmoid()

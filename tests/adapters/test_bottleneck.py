@@ -5,10 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional as F
 
 from crossmodal.adapters import Bottleneck, Gate, GateThenNorm, NormThenGate, TokenBatchNorm
-from crossmodal.adapters.bottleneck import GroupedLinear
+from crossmodal.adapters.grouped import GroupedLinear
 
 SIZES = st.tuples(*(st.integers(1, 3) for _ in range(5)), st.integers(0, 999))
 
@@ -22,16 +21,6 @@ def layer_norm(block, tokens):
     flat = tokens.flatten(0, 1)
     normed = [(row - row.mean()) / (row.var(correction=0) + block.eps).sqrt() for row in flat]
     return (torch.stack(normed) * block.weight + block.bias).view_as(tokens)
-
-
-@given(SIZES)
-def test_a_grouped_linear_layer_is_a_grouped_convolution(sizes):
-    frames, tokens, groups, wide, narrow, seed = sizes
-    torch.manual_seed(seed)
-    block = GroupedLinear(groups * wide, groups * narrow, groups=groups).double()
-    stream = stream_of(frames, tokens, groups * wide)
-    expected = F.conv1d(stream.mT, block.weight[..., None], groups=groups).mT
-    torch.testing.assert_close(block(stream), expected)
 
 
 @given(SIZES)
@@ -84,64 +73,6 @@ def test_the_gate_is_outside_or_inside_the_norm():
         torch.testing.assert_close(inside(stream), sign * layer_norm(inside.norm, stream), atol=1e-3, rtol=1e-3)
 
 
-def batch_norm(block, stream):
-    """Batch norm in training mode, channel by channel over frames and tokens, in float64."""
-    channels = []
-    for at in range(stream.shape[2]):
-        values = stream[..., at].double()
-        normed = (values - values.mean()) / (values.var(correction=0) + block.eps).sqrt()
-        channels.append(normed * block.weight[at] + block.bias[at])
-    return torch.stack(channels, dim=-1)
-
-
-@given(st.integers(2, 4), st.integers(1, 5), st.integers(1, 4), st.integers(0, 999))
-def test_batch_norm_is_the_formula_and_keeps_count(frames, tokens, channels, seed):
-    torch.manual_seed(seed)
-    block = TokenBatchNorm(channels)
-    nn.init.uniform_(block.weight, 0.5, 2)
-    nn.init.uniform_(block.bias, -1, 1)
-    stream = 3 * torch.randn(frames, tokens, channels) + 2
-    torch.testing.assert_close(block(stream).double(), batch_norm(block, stream), rtol=1e-5, atol=2e-5)
-    flat = stream.double().flatten(0, 1)
-    torch.testing.assert_close(block.running_mean.double(), 0.1 * flat.mean(0), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(block.running_var.double(), 0.9 + 0.1 * flat.var(0), rtol=1e-5, atol=1e-5)
-    assert block.num_batches_tracked == 1
-    block.eval()
-    by_running = (stream - block.running_mean) / (block.running_var + block.eps).sqrt() * block.weight + block.bias
-    torch.testing.assert_close(block(stream), by_running, rtol=1e-4, atol=1e-4)
-
-
-def test_batch_norm_does_not_lose_digits_over_many_tokens():
-    """On the CPU torch's own kernel, over `(frame · token, channel)`, is 25 times less exact here."""
-    torch.manual_seed(0)
-    stream = torch.randn(10, 4096, 8)
-    error = (TokenBatchNorm(8)(stream).double() - batch_norm(TokenBatchNorm(8), stream)).abs().max()
-    assert error < 2e-6
-
-
-@pytest.mark.parametrize("layout", ["tokens", "channels"])
-@pytest.mark.parametrize("training", [True, False])
-def test_batch_norm_gradients_against_float64_differences(layout, training):
-    """Whichever way input and gradient lie in memory: torch's backward is silently wrong where they differ."""
-    torch.manual_seed(0)
-    block = TokenBatchNorm(3).train(training)
-    nn.init.uniform_(block.running_var, 0.5, 2)
-    exact = TokenBatchNorm(3).double().train(training)
-    exact.load_state_dict(block.state_dict())
-    stream = torch.randn(2, 5, 3) if layout == "tokens" else torch.randn(2, 3, 5).mT
-    weight = torch.randn(2, 5, 3) if layout == "channels" else torch.randn(2, 3, 5).mT
-    stream.requires_grad_()
-    (block(stream) * weight).sum().backward()
-    for at in range(stream.numel()):
-        step = torch.zeros(stream.numel()).double()
-        step[at] = 1e-6
-        up, down = (
-            (exact(stream.detach().double() + sign * step.view(2, 5, 3)) * weight.double()).sum() for sign in (1, -1)
-        )
-        difference = (up - down) / 2e-6
-        torch.testing.assert_close(stream.grad.flatten()[at].double(), difference, rtol=1e-3, atol=1e-4)
-
-
 def test_sizes_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match=r"^Bottleneck: reduction=8 must divide channels=12\.$"):
         Bottleneck(12)
@@ -160,3 +91,16 @@ def test_widths_are_named(block):
 
 def test_they_show_their_numbers():
     assert "GroupedLinear(16, 2, groups=2)" in repr(Bottleneck(16))
+
+
+def test_a_gate_folded_into_its_norm_is_the_norm_and_then_the_gate():
+    """In outputs and in every gradient; the normalised stream is not kept."""
+    torch.manual_seed(0)
+    finish, found = NormThenGate(6).double(), []
+    for parameter in finish.parameters():
+        nn.init.normal_(parameter)
+    for form in (finish, lambda stream: finish.gate(finish.norm(stream))):
+        stream = torch.randn(2, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        residual = form(stream)
+        found.append([residual, *torch.autograd.grad(residual.square().sum(), [stream, *finish.parameters()])])
+    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)

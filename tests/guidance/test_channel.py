@@ -44,3 +44,18 @@ def test_a_cue_of_another_batch_is_named():
 def test_a_stream_of_another_width_is_named():
     with pytest.raises(ValueError, match=r"ChannelGuidance: stream has width 6 .* built for width 4"):
         ChannelGuidance(4, 3)(torch.zeros(2, 5, 6), torch.zeros(2, 3))
+
+
+def test_of_the_stream_that_is_matched_only_signs_are_kept():
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor)
+        return tensor
+
+    stream = torch.randn(1, 60, 8, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        ChannelGuidance(8, 3)(stream, torch.randn(1, 3))
+    floats = [tensor for tensor in kept if tensor.numel() == stream.numel() and tensor.is_floating_point()]
+    assert {tensor.untyped_storage().data_ptr() for tensor in floats} == {stream.untyped_storage().data_ptr()}
+    assert sum(tensor.dtype == torch.bool for tensor in kept) == 1

@@ -59,3 +59,32 @@ def test_bad_input_is_named(method):
         ask(torch.zeros(2, 5, 4), torch.zeros(1, 3))
     with pytest.raises(ValueError, match=r"SpatialGuidance: cue has width 2 .* built for width 3"):
         ask(torch.zeros(2, 5, 4), torch.zeros(2, 2))
+
+
+@given(guided_streams(), st.booleans())
+def test_a_scale_is_that_of_the_stream_it_looks_at(case, over_tokens):
+    """Whether it goes into the weight (many tokens, a scale of channels) or not; in gradients too."""
+    block, stream, cue = case
+    found = []
+    scale = torch.rand(len(stream), stream.shape[1] if over_tokens else 1, 1 if over_tokens else stream.shape[2])
+    for form in (lambda x, s: block(x, cue, scale=s), lambda x, s: block(x * s, cue)):
+        given = stream.clone().requires_grad_(), scale.double().requires_grad_()
+        out = form(*given)
+        found.append([out, *torch.autograd.grad(out.square().sum(), [*given, *block.parameters()])])
+    torch.testing.assert_close(*found)
+
+
+def test_of_many_tokens_no_scaled_copy_is_kept():
+    """A scale over channels goes into the weight: 60 tokens of 8 channels are kept once, their relu beside them."""
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor)
+        return tensor
+
+    block = SpatialGuidance(8, 3)
+    stream, scale = torch.randn(1, 60, 8, requires_grad=True), torch.rand(1, 1, 8, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        block(stream, torch.randn(1, 3), scale=scale)
+    storages = {tensor.untyped_storage().data_ptr() for tensor in kept if tensor.numel() == stream.numel()}
+    assert storages == {stream.untyped_storage().data_ptr()}
