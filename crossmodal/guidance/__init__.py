@@ -2,6 +2,7 @@
 
 from .channel import ChannelGuidance as ChannelGuidance
 from .frequency import FrequencyGuidance as FrequencyGuidance
+from .low_rank import LowRankChannelGuidance as LowRankChannelGuidance
 from .spatial import SpatialGuidance as SpatialGuidance
 from .temporal import ClipGuidance as ClipGuidance
 from .temporal import SegmentGuidance as SegmentGuidance

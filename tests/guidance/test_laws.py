@@ -2,12 +2,20 @@
 
 from functools import partial
 
-from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.guidance import (
+    ChannelGuidance,
+    ClipGuidance,
+    FrequencyGuidance,
+    LowRankChannelGuidance,
+    SegmentGuidance,
+    SpatialGuidance,
+)
 from crossmodal.testing import parametrize_laws
 
 
 @parametrize_laws(
     ChannelGuidance,
+    LowRankChannelGuidance,
     SpatialGuidance,
     FrequencyGuidance,
     SegmentGuidance,

@@ -1,0 +1,58 @@
+"""The lite recipe: small parts in the released form, within its budget, every part a keyword."""
+
+import inspect
+
+import pytest
+import torch
+from toys import toy_encoder
+
+from crossmodal.alignment import PooledAlignment
+from crossmodal.guidance import LowRankChannelGuidance
+from crossmodal.heads import event_loss
+from crossmodal.ledger import cost
+from recipes import lite as module
+from recipes.ave import full_size, tiny
+from recipes.dg_sct_released import dg_sct_released
+from recipes.lite import lite
+
+
+def test_every_keyword_goes_where_the_released_form_has_it(monkeypatch):
+    given = []
+    monkeypatch.setattr(module, "dg_sct_released", lambda *encoders, **keywords: given.append((encoders, keywords)))
+    keywords = list(inspect.signature(lite).parameters)[2:]
+    assert keywords == list(inspect.signature(dg_sct_released).parameters)[2:]
+    mine = {name: object() for name in keywords}
+    lite("visual", "audio", **mine)
+    assert given == [(("visual", "audio"), mine)]
+
+
+def test_its_parts_are_small_and_know_no_grid():
+    model = lite(toy_encoder((1,), width=32), toy_encoder((1,), width=16, tokens=4))
+    adapter = model.couplers.stages0_0_mlp.audio_visual
+    assert isinstance(adapter.align, PooledAlignment)
+    assert isinstance(adapter.modulation.channel, LowRankChannelGuidance)
+    assert adapter.modulation.spatial.stream_proj.out_features == 2
+    assert adapter.modulation.base == 0.7
+
+
+def test_with_open_gates_every_part_of_it_learns():
+    torch.manual_seed(0)
+    model = tiny(coupled=lite).train()
+    for name, parameter in model.coupled.couplers.named_parameters():
+        if name.endswith(("latents.gate", "gate.scale")):
+            torch.nn.init.ones_(parameter)
+    events = model(torch.rand(1, 10, 3, 64, 64), torch.randn(1, 10, 16_000))
+    event_loss(events, torch.randint(0, 7, (1, 10))).backward()
+    silent = {name for name, tensor in model.coupled.couplers.named_parameters() if not tensor.grad.any()}
+    assert silent == set()
+
+
+@pytest.mark.slow
+def test_at_full_size_it_keeps_its_budget():
+    with torch.device("meta"):
+        model = full_size(coupled=lite)
+        inputs = torch.empty(1, 10, 3, 192, 192), torch.empty(1, 10, 32_000)
+    found = cost(model, *inputs)
+    couplers = found["coupled.couplers"]
+    assert couplers.parameters == couplers.trained == 11_765_208
+    assert found.over_floor <= 1.05
