@@ -20,6 +20,7 @@ RECIPES = {
         "event_data",
         "event_training",
         "lavish",
+        "lite",
         "command.named",
         "released_training",
         "training",

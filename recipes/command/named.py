@@ -9,6 +9,7 @@ OURS = {
     "dg_sct": "recipes.dg_sct.dg_sct",
     "dg_sct_released": "recipes.dg_sct_released.dg_sct_released",
     "lavish": "recipes.lavish.lavish",
+    "lite": "recipes.lite.lite",
     "tiny": "recipes.ave.tiny",
     "full_size": "recipes.ave.full_size",
     "careful_training": "recipes.training.careful_training",
