@@ -1,5 +1,9 @@
 """Floor 4: pictures of maps, as matplotlib figures: over frames, spectrograms, channels, time and depth."""
 
+from .beside import Look as Look
+from .beside import beside as beside
+from .clouds import Cloud as Cloud
+from .clouds import clouds as clouds
 from .depth import over_depth as over_depth
 from .frames import over_frames as over_frames
 from .frames import pictures as pictures

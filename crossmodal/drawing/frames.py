@@ -34,7 +34,7 @@ def over_frames(
 
     Raises `ValueError` where map, frames and site do not fit each other.
     """
-    seen = _checked(frames)
+    seen = checked_frames(frames, "over_frames")
     row = panels(len(seen), seen.shape[1] / seen.shape[2], inches=1.1, bar=values is not None, titles=bool(titles))
     for panel, picture in enumerate(seen if values is None else grey(seen)):
         row.show(panel, picture)
@@ -71,13 +71,14 @@ def fitting(values: Tensor, site: Site | None, frames: int, axes: tuple[str, str
     return grid
 
 
-def _checked(frames: Tensor) -> Tensor:
+def checked_frames(frames: Tensor, who: str) -> Tensor:
+    """Frames as `(frame, height, width, 3)` in [0, 1]; `ValueError` where they are none."""
     if frames.ndim != 4 or frames.shape[1] != 3 or not len(frames):
-        raise ValueError(f"over_frames: frames has shape {tuple(frames.shape)}, expected (frame, 3, height, width).")
+        raise ValueError(f"{who}: frames has shape {tuple(frames.shape)}, expected (frame, 3, height, width).")
     seen = frames.detach().to("cpu", torch.float32) / (255 if frames.dtype == torch.uint8 else 1)
     if seen.min() < -0.5 or seen.max() > 1.5:
         raise ValueError(
-            f"over_frames: frames has values from {seen.min():.2f} to {seen.max():.2f}, expected RGB in [0, 1]: undo "
+            f"{who}: frames has values from {seen.min():.2f} to {seen.max():.2f}, expected RGB in [0, 1]: undo "
             "the normalisation by pictures(frames, preprocess)."
         )
     return seen.clamp(0, 1).permute(0, 2, 3, 1)

@@ -132,6 +132,24 @@ def test_depth_and_time_hold_the_mean_of_every_map():
     assert np.isnan(heat[1]).all()
 
 
+def test_recorded_maps_are_drawn_over_depth_too():
+    """By the names of modules: rows are couplers, panels edges; an `Injected` has one panel a map."""
+    names = [
+        f"coupled.couplers.{at}.{edge}.spatial" for at in ("one", "two") for edge in ("audio_visual", "visual_audio")
+    ]
+    maps = {name: torch.rand(2, 4, 1) for name in names}
+    panels = {axes.get_title(): axes for axes in over_depth(maps).axes if axes.get_title()}
+    assert set(panels) == {"audio_visual: spatial", "visual_audio: spatial"}
+    assert [label.get_text() for label in panels["audio_visual: spatial"].get_yticklabels()] == ["one", "two"]
+    heat = torch.tensor(np.ma.filled(panels["visual_audio: spatial"].images[0].get_array(), np.nan))
+    torch.testing.assert_close(heat, torch.stack([maps[name].mean((1, 2)) for name in names[1::2]]))
+    injected = {f"adapters.blocks_{at}.channel": torch.rand(2, 1, 3) for at in range(3)}
+    (axes,) = (axes for axes in over_depth(injected).axes if axes.get_title())
+    assert axes.get_title() == "channel"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"blocks_{at}" for at in range(3)]
+    assert [axes.get_title() for axes in over_depth({"channel": torch.rand(2, 1, 3)}).axes][:1] == ["channel"]
+
+
 def wrong():
     frames, values, log_mel = torch.zeros(2, 3, 4, 4), torch.zeros(2, 12, 1), torch.zeros(2, 8, 6)
     yield lambda: over_frames(frames[0]), r"over_frames: frames has shape \(3, 4, 4\)"
