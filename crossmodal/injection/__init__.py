@@ -20,6 +20,7 @@ from .meeting import Met as Met
 from .meeting import coupled as coupled
 from .pairing import paired_as_paper as paired_as_paper
 from .pairing import paired_as_released as paired_as_released
+from .pairing import paired_by_depth as paired_by_depth
 from .probe import Point as Point
 from .probe import sites as sites
 from .recorded import record_maps as record_maps

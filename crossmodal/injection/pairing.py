@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from ..site import Site
 from .encoder import module_key
@@ -52,6 +53,55 @@ def paired_as_paper(sites: Sites) -> tuple[Step, ...]:
                 steps.append(Step(both, coupler=module_key(our[0])))
         steps += merges
     return tuple(steps)
+
+
+def paired_by_depth(sites: Sites) -> tuple[Step, ...]:
+    """For any two encoders: blocks meet at the same relative depth, whatever the stages are.
+
+    Blocks are counted through all stages. Where one stream has N of them and the other n ≤ N, block j of the n, from 1,
+    runs beside block ⌊jN/n⌋ of the N, and both guide each other: half against half where both are cut so, else whole
+    against whole. The blocks between and all merges run uncoupled. With equal depths every block meets its like.
+    """
+    names = two_streams(sites)
+    units = {name: units_of(sites[name][1:], name) for name in names}
+    deep, shallow = sorted(names, key=lambda name: len(units[name].blocks), reverse=True)
+    deeper, shallower = len(units[deep].blocks), len(units[shallow].blocks)
+    steps, at = [], 0
+    for number, their in enumerate(units[shallow].blocks):
+        meet = (number + 1) * deeper // shallower - 1
+        between = sum((units[deep].before[i] + units[deep].blocks[i] for i in range(at, meet)), ())
+        alone = {deep: between + units[deep].before[meet], shallow: units[shallow].before[number]}
+        steps += [Step(alone)] if any(alone.values()) else []
+        for ours, theirs in halves(units[deep].blocks[meet], their):
+            steps.append(Step({deep: ours, shallow: theirs}, coupler=module_key(ours[0])))
+        at = meet + 1
+    ends = {name: units[name].before[-1] for name in names}
+    return (*steps, Step(ends)) if any(ends.values()) else tuple(steps)
+
+
+class Units(NamedTuple):
+    """The blocks of a stream; and what runs before each of them and, last, behind them all: the merges."""
+
+    blocks: list[Block]
+    before: list[Block]
+
+
+def units_of(sections: Sequence[Site], stream: str) -> Units:
+    """Cuts the sections of a stream into blocks and merges; `ValueError` where there is no block."""
+    found = Units([], [])
+    merges: Block = ()
+    for (_, _, merge), group in groupby(sections, lambda site: (site.stage, site.block, site.part == "merge")):
+        run = tuple(site.name for site in group)
+        if merge:
+            merges += run
+        else:
+            found.blocks.append(run)
+            found.before.append(merges)
+            merges = ()
+    if not found.blocks:
+        raise ValueError(f"pairing: {stream} has no block that keeps its width and tokens; cut it at others.")
+    found.before.append(merges)
+    return found
 
 
 def two_streams(sites: Sites) -> tuple[str, str]:
