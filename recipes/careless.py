@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from .event_data import EventData
-from .event_training import EventTraining
+from .clip_data import ClipData
+from .clip_training import ClipTraining
 
 
 class DropsGradients(pl.Callback):
@@ -48,7 +48,7 @@ class DropsGradients(pl.Callback):
             optimizer.zero_grad(set_to_none=True)
 
 
-def careless_habits(task: EventTraining, data: EventData, callbacks: Sequence[pl.Callback] = ()) -> tuple[str, ...]:
+def careless_habits(task: ClipTraining, data: ClipData, callbacks: Sequence[pl.Callback] = ()) -> tuple[str, ...]:
     """What a training does that a careful one does not: a sentence each, with its consequence; none by default.
 
     It is read off the parts themselves, whichever way they came.
@@ -56,7 +56,7 @@ def careless_habits(task: EventTraining, data: EventData, callbacks: Sequence[pl
     return tuple(_habits(task, data, callbacks))
 
 
-def _habits(task: EventTraining, data: EventData, callbacks: Sequence[pl.Callback]) -> Iterator[str]:
+def _habits(task: ClipTraining, data: ClipData, callbacks: Sequence[pl.Callback]) -> Iterator[str]:
     encoders = task.model.coupled.encoders.values()
     if any(module.training for encoder in encoders if _frozen(encoder) for module in encoder.modules()):
         yield (
@@ -73,7 +73,7 @@ def _habits(task: EventTraining, data: EventData, callbacks: Sequence[pl.Callbac
             "The weights are selected on the test split: the test accuracy is the best of all epochs on these very "
             "clips, and too good for any others."
         )
-    if task.gate_loss in (F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits):
+    if getattr(task, "gate_loss", None) in (F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits):
         yield (
             "The gate, a sigmoid already, is given to a loss that takes another: the best gate there is still costs "
             "0.31 a segment with an event and 0.69 without, and one that is wholly wrong is hardly moved."

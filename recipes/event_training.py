@@ -1,74 +1,26 @@
-"""Training of audio-visual events: what a step, a validation and a test are."""
+"""Training of audio-visual events: the loss of a step, and what is right."""
 
 from collections.abc import Callable
-from typing import Any
 
-import pytorch_lightning as pl
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, StepLR
-from torchmetrics import Metric
+from torch.optim.lr_scheduler import LRScheduler
 
-from crossmodal.checkpoints import adapter_state
 from crossmodal.data import LabelledClip
 from crossmodal.heads import Events, decode_events, event_loss
-from crossmodal.metrics import majority_share, segment_accuracy, segment_counts
+from crossmodal.heads.events import Decoded
 
 from .ave import AudioVisualEvents
-from .running.predictions import Collected, Tested
+from .clip_training import ClipTraining
 
 
-class SegmentAccuracy(Metric):
-    """`crossmodal.metrics.segment_accuracy`, summed over batches and processes."""
-
-    right: Tensor
-    total: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Counts one batch of `(clip, segment)` labels."""
-        counts = segment_counts(predicted, target)
-        self.right += counts.right
-        self.total += counts.total
-
-    def compute(self) -> Tensor:
-        """The share of right segments."""
-        return self.right / self.total
-
-
-class MeanLoss(Metric):
-    """The mean over the clips of all batches and processes; Lightning's own is wrong where theirs are unequal."""
-
-    total: Tensor
-    clips: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("clips", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, loss: Tensor, clips: int) -> None:
-        """Counts the mean loss of one batch of so many clips."""
-        self.total = self.total + loss * clips
-        self.clips += clips
-
-    def compute(self) -> Tensor:
-        """The mean loss of a clip."""
-        return self.total / self.clips
-
-
-class EventTraining(pl.LightningModule):
+class EventTraining(ClipTraining):
     """Adam on everything that is not frozen, with a learning rate that falls in steps; selection on validation.
 
     - `model`: the events model; its frozen encoders are left out of checkpoints.
     - `lr`: learning rate. `decay`, `every`: it is multiplied by `decay` every so many epochs.
-    - `gate_loss`: the loss on the temporal gate, as `event_loss` takes it.
+    - `gate_loss`: the loss on the temporal gate in training, as `event_loss` takes it.
     - `schedule`: `(optimizer, steps of the whole training) -> scheduler`, stepped after every step, in place of
       `decay`; `recipes.schedules.one_cycle` is one.
 
@@ -85,63 +37,18 @@ class EventTraining(pl.LightningModule):
         gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
         schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
     ):
-        super().__init__()
-        self.model = model
-        self.lr, self.decay, self.every, self.gate_loss, self.schedule = lr, decay, every, gate_loss, schedule
-        self.accuracy, self.loss = SegmentAccuracy(), MeanLoss()
-        self.batches: list[list[int]] = []
-        self.collected = Collected()
-        self.tested: Tested | None = None
+        super().__init__(model, lr=lr, decay=decay, every=every, schedule=schedule)
+        self.gate_loss = gate_loss
 
-    def training_step(self, batch: LabelledClip, index: int) -> Tensor:
-        """The four-term loss of one batch."""
-        loss = event_loss(self.model(batch.frames, batch.wave), batch.labels, gate_loss=self.gate_loss)
-        self.log("train_loss", loss, prog_bar=True)
-        return loss
+    def loss_of(self, said: Events, batch: LabelledClip) -> Tensor:
+        """The four-term loss; on held-out clips the gate's own term is always the cross-entropy."""
+        gate_loss = self.gate_loss if self.training else F.binary_cross_entropy
+        return event_loss(said, batch.labels, gate_loss=gate_loss)
 
-    def validation_step(self, batch: LabelledClip, index: int) -> None:
-        """Loss and accuracy on held-out clips."""
-        events = self._evaluate(batch, "val")
-        self.accuracy(decode_events(events).labels, batch.labels)
-        self.log("val_accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True)
+    def truth_of(self, batch: LabelledClip) -> Tensor:
+        """The label of every second."""
+        return batch.labels
 
-    def on_test_epoch_start(self) -> None:
-        """Which clips of the split this process will see; a test is not shuffled."""
-        self.batches = list(self.trainer.test_dataloaders.batch_sampler)
-
-    def test_step(self, batch: LabelledClip, index: int) -> None:
-        """Collects what is said of the test split."""
-        decoded = decode_events(self._evaluate(batch, "test"))
-        self.collected.update(self.batches[index], batch.labels, decoded)
-
-    def on_test_epoch_end(self) -> None:
-        """Keeps all that was said as `tested`; its accuracy, and what the most frequent label would get."""
-        self.tested = self.collected.tested()
-        self.collected.reset()
-        accuracy = segment_accuracy(self.tested.prediction[None], self.tested.truth[None])
-        self.log("test_accuracy", accuracy, sync_dist=True)
-        self.log("test_majority", majority_share(self.tested.truth), sync_dist=True)
-
-    def configure_optimizers(self) -> Any:
-        """Adam on what is trained, and its schedule."""
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(trained, lr=self.lr)
-        if self.schedule is None:
-            return [optimizer], [StepLR(optimizer, self.every, self.decay)]
-        steps = int(self.trainer.estimated_stepping_batches)
-        return [optimizer], [{"scheduler": self.schedule(optimizer, steps), "interval": "step"}]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leaves the frozen encoders out of the file."""
-        kept = {f"model.{name}" for name in adapter_state(self.model)}
-        checkpoint["state_dict"] = {name: t for name, t in checkpoint["state_dict"].items() if name in kept}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Puts the frozen encoders of this model where the file has none."""
-        checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
-
-    def _evaluate(self, batch: LabelledClip, split: str) -> Events:
-        events: Events = self.model(batch.frames, batch.wave)
-        self.loss.update(event_loss(events, batch.labels), len(batch.labels))
-        self.log(f"{split}_loss", self.loss, on_step=False, on_epoch=True)
-        return events
+    def decode(self, said: Events) -> Decoded:
+        """The event, or background, of every second."""
+        return decode_events(said)

@@ -49,7 +49,8 @@ def features(argv: Sequence[str]) -> int:
         print(f"left alone, no videos by their names: {', '.join(others)}", flush=True)
     file.begin()
     with alone_in(file.parts):
-        read = partial(read_source, preprocess=model.preprocess, wave_rate=given.wave_rate or trained.data.wave_rate)
+        rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
+        read = partial(read_source, preprocess=model.preprocess, wave_rate=rate)
         failed = write_clips(file, clips, model.to(given.device), read, given.workers)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")

@@ -1,8 +1,9 @@
 """Functions by name: ours by their own, anybody's by import path."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 OURS = {
@@ -17,15 +18,18 @@ OURS = {
 }
 
 
-def resolve(name: str) -> Callable[..., Any]:
+def resolve(name: str, own: Mapping[str, str] = MappingProxyType({})) -> Callable[..., Any]:
     """The function of that name, `"dg_sct"`, or at that import path, `"mylab.recipes.mine"`.
+
+    - `own`: names that win over ours, with their paths.
 
     Raises `ValueError` with near misses where there is none.
     """
-    module, _, attribute = OURS.get(name, name).rpartition(".")
+    known = {**OURS, **own}
+    module, _, attribute = known.get(name, name).rpartition(".")
     if not module:
-        near = difflib.get_close_matches(name, OURS, n=1) or ["dg_sct"]
-        raise ValueError(f"{name!r} is none of {', '.join(OURS)}; did you mean {near[0]!r}? A path has a dot in it.")
+        near = difflib.get_close_matches(name, known, n=1) or ["dg_sct"]
+        raise ValueError(f"{name!r} is none of {', '.join(known)}; did you mean {near[0]!r}? A path has a dot in it.")
     try:
         found: Callable[..., Any] = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,16 @@ from ..running.runs import write_text
 from ..videos.ave_media import Look, clear_drafts, finished, write_clip
 from ..videos.ave_rows import Rows, account, read_rows, write_rows
 from ..videos.many import Failure
-from ..videos.video_folder import SOME_FAILED, alone_in, at_least, make_folder, told, video_files, write_failed
+from ..videos.video_folder import (
+    SOME_FAILED,
+    alone_in,
+    at_least,
+    cores,
+    make_folder,
+    told,
+    video_files,
+    write_failed,
+)
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
@@ -117,8 +125,3 @@ def described(look: Look) -> str:
     """The options in words."""
     size = "native size" if look.size is None else f"at most {look.size} pixels on the shorter side"
     return f"10 frames a clip, {size}, JPEG quality {look.quality}; mono sound at 32 kHz{'; padded' * look.pad}"
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

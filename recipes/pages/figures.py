@@ -49,12 +49,12 @@ def _curve(title: str, points: Mapping[str, Sequence[tuple[int, float]]], majori
     return inline(figure, title)
 
 
-def confusion(rows: Sequence[Mapping[str, str]]) -> str:
-    """A table of segments: a row a true class, a column a predicted one; shades are shares of the row."""
+def confusion(rows: Sequence[Mapping[str, str]], unit: str = "segments") -> str:
+    """A table of segments, or another `unit`: a row a true class, a column a predicted one; shaded by shares."""
     counts = Counter((row["truth"], row["prediction"]) for row in rows)
     names = sorted({name for pair in counts for name in pair}, key=lambda name: (name == "background", name))
     of_truth = Counter(row["truth"] for row in rows)
-    heads = "".join(f"<th>{element('span', name)}</th>" for name in (*names, "segments", "right"))
+    heads = "".join(f"<th>{element('span', name)}</th>" for name in (*names, unit, "right"))
     lines = []
     for truth in names:
         total = of_truth[truth]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from crossmodal.data import Clip
 from crossmodal.heads.events import Decoded
 
-from ..ave import AudioVisualEvents
+from ..audio_visual import AudioVisual
 from ..running.runs import write_text
 from .looking import SECONDS, look
 from .page import element, facts, page, scrolling, strip
@@ -26,7 +26,7 @@ class Window(NamedTuple):
     decoded: Decoded
 
 
-def write_film(file: Path, model: AudioVisualEvents, film: Path, run: Path, windows: Sequence[Window]) -> None:
+def write_film(file: Path, model: AudioVisual, film: Path, run: Path, windows: Sequence[Window]) -> None:
     """Writes the page `file` of the video `film`, as `run` hears and sees it; makes its folder where there is none."""
     file.parent.mkdir(parents=True, exist_ok=True)
     seconds = sum(len(window.clip.frames) for window in windows)

@@ -13,7 +13,7 @@ from crossmodal.drawing.depth import Maps
 from crossmodal.injection.step import Edge
 from crossmodal.site import Site
 
-from ..ave import AudioVisualEvents
+from ..audio_visual import AudioVisual
 from .page import element, folded, inked, inline, scrolling
 
 AXES = {"visual": ("row", "column"), "audio": ("frequency", "time")}
@@ -38,7 +38,7 @@ class Pointing(NamedTuple):
         return f"{self.name} map, {self.edge[0]} → {self.edge[1]}, coupler {self.coupler}"
 
 
-def last_pointing(model: AudioVisualEvents, maps: Maps, stream: str) -> Pointing | None:
+def last_pointing(model: AudioVisual, maps: Maps, stream: str) -> Pointing | None:
     """The map over tokens of the last coupler that has one for `stream`; `None` where there is none."""
     sites = read_sites(model.coupled)
     for coupler, by_edge in reversed(maps.items()):
@@ -52,7 +52,7 @@ def last_pointing(model: AudioVisualEvents, maps: Maps, stream: str) -> Pointing
 
 
 @torch.inference_mode()
-def look(model: AudioVisualEvents, clip: Clip, *, name: str, start: int = 0) -> str:
+def look(model: AudioVisual, clip: Clip, *, name: str, start: int = 0) -> str:
     """Pictures of a clip of at most ten seconds, as HTML: frames, guided frames, guided spectrograms, all maps.
 
     - `name`: unlike that of other clips of the page. `start`: the clip's first second.
@@ -74,7 +74,7 @@ def look(model: AudioVisualEvents, clip: Clip, *, name: str, start: int = 0) -> 
     return scrolling(*parts) + every
 
 
-def sound(model: AudioVisualEvents, wave: Tensor, heard: Pointing | None, name: str, share: float) -> str:
+def sound(model: AudioVisual, wave: Tensor, heard: Pointing | None, name: str, share: float) -> str:
     """The spectrogram that the audio encoder takes, under its map where it is guided."""
     log_mel = covered(model.sound(wave), getattr(model.coupled.encoder("audio").stem, "length", None))
     if heard is None:
@@ -96,7 +96,7 @@ def depth(maps: Maps, name: str) -> str:
     return folded("All maps of all couplers", scrolling(inline(over_depth(maps, limits=None), name)))
 
 
-def unguided(model: AudioVisualEvents, shown: Sequence[str] = ("visual", "audio")) -> list[str]:
+def unguided(model: AudioVisual, shown: Sequence[str] = ("visual", "audio")) -> list[str]:
     """The streams that no coupler guides."""
     guided = {edge[1] for coupler in model.coupled.couplers.values() for edge in coupler.edges}
     return [stream for stream in shown if stream not in guided]

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from crossmodal.data import AVE, World
-
-from ..ave import AudioVisualEvents
+from ..audio_visual import AudioVisual
+from ..clip_data import Clips
+from ..command.task import Task
 from ..running.predictions import PREDICTIONS
 from ..running.runs import CONFIG, SUMMARY, write_text
 from .figures import confusion, curves
@@ -23,40 +23,39 @@ REPORT = "report.html"
 SHOWN = 5
 
 
-def write_report(run: Path, model: AudioVisualEvents, clips: World | AVE) -> None:
+def write_report(run: Path, model: AudioVisual, clips: Clips, task: Task) -> None:
     """Writes the page of a finished run.
 
     - `run`: its folder: configuration, metrics, summary and predictions are read from there.
-    - `model`: the trained model. `clips`: the test split.
+    - `model`: the trained model. `clips`: the test split. `task`: what it was trained for.
     """
     config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
     summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
     rows = table(run / PREDICTIONS)
-    parts = [*head(run, config, summary), element("h2", "Training")]
+    parts = [*head(run, config, summary, task), element("h2", "Training")]
     parts += [curves(table(run / "metrics.csv"), summary.get("majority_accuracy"))]
-    parts += [element("h2", "Which class is taken for which"), confusion(rows)]
+    parts += [element("h2", "Which class is taken for which"), confusion(rows, task.unit)]
     parts += shown(model.eval(), clips, rows)
     parts += [folded("Every option", element("pre", yaml.safe_dump(config, sort_keys=False)))]
     write_text(run / REPORT, page(f"{run.name}: {config['recipe']}", *parts))
 
 
-def head(run: Path, config: dict[str, Any], summary: dict[str, Any]) -> list[str]:
+def head(run: Path, config: dict[str, Any], summary: dict[str, Any], task: Task) -> list[str]:
     """What was run, what came out, and how to go on."""
     data = config["data"]
-    world = f"the built-in world (seed {data['seed']}, {data['clips']} training clips): procedural clips, no real data"
     accuracy, majority = summary["test_accuracy"], summary["majority_accuracy"]
     points = 100 * (accuracy - majority)
     beside = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} what the most frequent label gets."
-    figures = [(accuracy, "of test segments right"), (majority, "the majority class alone")]
+    figures = [(accuracy, f"of test {task.unit} right"), (majority, "the majority class alone")]
     told = "The weights were selected on the test split: this is the best of all epochs on these very clips."
     chosen_on_test = told if data.get("validation") == "test" else ""
     where, place = shlex.quote(str(run)), f"--runs {shlex.quote(str(run.parent))} --name {shlex.quote(run.name)}"
     return [
-        element("h1", "Audio-visual events:", run.name),
+        element("h1", f"{task.title}:", run.name),
         facts(
             {
                 "recipe": f"{config['recipe']}, {config['size']}",
-                "data": f"data set {data['root']}" if data["root"] else world,
+                "data": source(data, summary),
                 "seed": config["seed"],
                 "trained": f"{summary['trainable_parameters']:,} of {summary['total_parameters']:,} parameters, "
                 f"{summary['seconds']:.0f} s",
@@ -67,15 +66,28 @@ def head(run: Path, config: dict[str, Any], summary: dict[str, Any]) -> list[str
         + "".join(f"<div><b>{100 * share:.1f} %</b>{element('small', words)}</div>" for share, words in figures)
         + "</div>",
         element("p", beside, chosen_on_test),
-        element("pre", f"crossmodal ave test --run {where}\ncrossmodal ave fit {place} --resume true"),
+        element("pre", f"crossmodal {task.name} test --run {where}\ncrossmodal {task.name} fit {place} --resume true"),
     ]
 
 
-def shown(model: AudioVisualEvents, clips: World | AVE, rows: Sequence[dict[str, str]]) -> list[str]:
+def source(data: dict[str, Any], summary: dict[str, Any]) -> str:
+    """What it was trained on."""
+    if data.get("folder"):
+        counts = ", ".join(f"{count} {name}" for name, count in summary.get("clips", {}).items())
+        return f"videos of {data['folder']}, labelled by {data['labels']} ({counts})"
+    if data["root"]:
+        return f"data set {data['root']}"
+    return f"the built-in world (seed {data['seed']}, {data['clips']} training clips): procedural clips, no real data"
+
+
+def shown(model: AudioVisual, clips: Clips, rows: Sequence[dict[str, str]]) -> list[str]:
     """Some clips of the test split: the most wrong, those in the middle, the best."""
     labels = {name: index for index, name in enumerate((*model.classes, "background"))}
-    by_clip = {name: [row for row in rows if row["clip"] == name] for name in dict.fromkeys(r["clip"] for r in rows)}
+    by_clip: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_clip.setdefault(row["clip"], []).append(row)
     right = {name: sum(row["truth"] == row["prediction"] for row in of) for name, of in by_clip.items()}
+    places = {name: at for at, name in enumerate(clips.names)}
     picked = chosen(sorted(right, key=right.__getitem__), SHOWN)
     parts = [
         element("h2", "Test clips"),
@@ -86,11 +98,11 @@ def shown(model: AudioVisualEvents, clips: World | AVE, rows: Sequence[dict[str,
     if alone := unguided(model):
         parts.append(element("p", f"No edge leads to {' and '.join(alone)}: nothing guides it, and no map is drawn."))
     for name in picked:
-        of, clip = by_clip[name], clips[clips.names.index(name)]
+        of, clip = by_clip[name], clips[places[name]]
         truth, predicted = ([labels[row[column]] for row in of] for column in ("truth", "prediction"))
         said = strip(predicted, model.classes, scores=[float(row["score"]) for row in of], truth=truth)
         parts += [
-            element("h3", f"{name}: {right[name]} of {len(of)} seconds right"),
+            element("h3", f"{name}: {right[name]} of {len(of)} {'seconds ' * (len(of) > 1)}right"),
             scrolling(
                 element("p", "truth", class_="row"), strip(truth, model.classes),
                 element("p", "predicted, with the score; ✗ where wrong", class_="row"), said,

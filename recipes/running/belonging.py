@@ -10,12 +10,12 @@ from torch import nn
 from crossmodal.checkpoints import adapter_state
 from crossmodal.injection import fingerprint
 
-from ..ave import AudioVisualEvents
-from ..command.ave_options import read_options
+from ..audio_visual import AudioVisual
+from ..command.task_options import read_options
 from .runs import CONFIG
 
 
-def belonging(run: Path, given: Namespace, model: AudioVisualEvents) -> dict[str, Any]:
+def belonging(run: Path, given: Namespace, model: AudioVisual) -> dict[str, Any]:
     """Recipe, size and classes, the recipe's arguments as `config.yaml` writes them, the front end, and a fingerprint
     of the frozen encoders, without what training moves in them: an adapter is worth nothing where one is another."""
     encoders = model.coupled.encoders

@@ -21,6 +21,6 @@ def shared_name(given: str | None, otherwise: str) -> str:
     if given is None and not is_first():
         given = os.environ.get(NAME)
     if given is None and ("TORCHELASTIC_RUN_ID" in os.environ or not is_first()):
-        raise ValueError("ave fit: several processes train one run: give all of them its --name.")
+        raise ValueError("fit: several processes train one run: give all of them its --name.")
     os.environ[NAME] = name = given or otherwise
     return name

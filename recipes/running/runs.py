@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from crossmodal.checkpoints import read_header
+
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
 UNFINISHED = ".part"
 
@@ -67,18 +69,27 @@ def asks_for_run(parser: ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
 
 
-def find_run(runs: Path, run: Path | None) -> Path:
-    """The run asked for, or the newest finished one in `runs`; in words where there is none."""
+def find_run(runs: Path, run: Path | None, task: str = "ave") -> Path:
+    """The run asked for, or the newest finished one of a task in `runs`; in words where there is none."""
     if run is not None:
         if not (run / ADAPTERS).is_file():
-            raise FileNotFoundError(f"run {run} has no {ADAPTERS}: it is no finished run of `crossmodal ave fit`.")
+            raise FileNotFoundError(f"run {run} has no {ADAPTERS}: it is no finished run of `crossmodal {task} fit`.")
+        if (other := task_of(run)) != task:
+            raise ValueError(f"run {run} is one of `crossmodal {other} fit`: use `crossmodal {other} …` for it.")
         return run
-    finished = sorted(runs.glob(f"*/{ADAPTERS}"), key=lambda file: file.stat().st_mtime)
-    if not finished:
-        raise FileNotFoundError(
-            f"no finished run in {runs}/: train one with `crossmodal ave fit`, or name it by --run."
-        )
-    return finished[-1].parent
+    newest = sorted(runs.glob(f"*/{ADAPTERS}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in newest:
+        if task_of(file.parent) == task:
+            return file.parent
+    raise FileNotFoundError(f"no finished run in {runs}/: train one with `crossmodal {task} fit`, or name it by --run.")
+
+
+def task_of(run: Path) -> str:
+    """Which commands a finished run is of; one that cannot say is taken for `ave`, the first there was."""
+    try:
+        return str(read_header(run / ADAPTERS).get("task", "ave"))
+    except ValueError:
+        return "ave"  # a damaged file is refused when it is loaded
 
 
 def write_summary(run: Path, **facts: Any) -> None:

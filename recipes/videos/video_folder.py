@@ -114,3 +114,8 @@ def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
         return value
 
     return number
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

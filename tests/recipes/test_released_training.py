@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from crossmodal.heads import event_loss
 from recipes.ave import tiny
 from recipes.careless import DropsGradients
-from recipes.command import ave_commands
+from recipes.command import ave_commands, task_commands
 from recipes.command.ave_options import options, parse
 from recipes.dg_sct_released import dg_sct_released
 from recipes.event_data import EventData
@@ -66,9 +66,9 @@ def fitted(tmp_path_factory):
     """A folder with a finished run, what its `fit` said, and the model that it tested."""
     folder, kept = tmp_path_factory.mktemp("released"), []
     (folder / "noisy.py").write_text(NOISY)
-    report = ave_commands.report_test
+    report = task_commands.report_test
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ave_commands, "report_test", lambda *given: [kept.append(given[2].model), report(*given)])
+        patch.setattr(task_commands, "report_test", lambda *given: [kept.append(given[2].model), report(*given)])
         said = crossmodal(folder, "ave", "fit", "--name", "first", "--size", "noisy.noisy", *RELEASED)
     assert said.code == 0, said.err
     return folder, said, kept[0]

@@ -98,6 +98,12 @@ class Folder(Dataset[LabelledClip]):
         return [name for name, kept in zip(names_of(self._items, self.labels), self._state.whole, strict=True) if kept]
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many clips there are of each class."""
+        found = np.bincount(self._items.label[self._kept], minlength=len(self.classes))
+        return dict(zip(self.classes, found.tolist(), strict=True))
+
+    @property
     def left_out(self) -> int:
         """How many clips of the split are broken."""
         return len(self._state.whole) - len(self)
