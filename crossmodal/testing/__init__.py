@@ -19,6 +19,7 @@ from .law import NotApplicable as NotApplicable
 from .law import Violation as Violation
 from .pairing import check_pairing as check_pairing
 from .parametrize import parametrize_laws as parametrize_laws
+from .picking import picks as picks
 from .report import LawBroken as LawBroken
 from .report import Outcome as Outcome
 from .report import Report as Report
