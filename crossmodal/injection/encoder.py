@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
+from ..printing import folded
 from ..site import Site
 
 
@@ -76,3 +77,10 @@ class Encoder(nn.Module):
         for section in self.sections.values():
             stream = section(stream)
         return self.head(stream)
+
+    def extra_repr(self) -> str:
+        sizes = dict.fromkeys(f"{site.tokens} x {site.width}" for site in self.sites)
+        return f"tokens x width: {', '.join(sizes)}"
+
+    def __repr__(self) -> str:
+        return folded(self)

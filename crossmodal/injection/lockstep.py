@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Bool
 from torch import Tensor, nn
 
+from ..printing import folded
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
@@ -152,3 +153,9 @@ class Lockstep(nn.Module):
         for tap in taps:
             if tap not in known:
                 raise KeyError(unknown("tap", tap, sorted(known)))
+
+    def extra_repr(self) -> str:
+        return f"steps={len(self.steps)}, coupled={len(self.couplers)}, streams={', '.join(self.streams)}"
+
+    def __repr__(self) -> str:
+        return folded(self)
