@@ -4,6 +4,9 @@ from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
 from .adapters import read_header as read_header
 from .adapters import save_adapters as save_adapters
+from .feature_cache import FeatureCache as FeatureCache
+from .feature_cache import cache_bytes as cache_bytes
+from .feature_cache import features_follow_from as features_follow_from
 from .htsat import import_htsat as import_htsat
 from .imported import Imported as Imported
 from .published import fetch as fetch

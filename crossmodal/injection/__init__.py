@@ -1,6 +1,7 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
 from ..site import Site as Site
+from .carry import Carry as Carry
 from .checkpointed import CheckpointedLockstep as CheckpointedLockstep
 from .checkpointed import checkpointed as checkpointed
 from .coupler import Coupler as Coupler
@@ -25,6 +26,8 @@ from .probe import Point as Point
 from .probe import sites as sites
 from .recorded import record_maps as record_maps
 from .sections import sections_of as sections_of
+from .side import SideLockstep as SideLockstep
+from .side import side as side
 from .step import Edge as Edge
 from .step import Step as Step
 from .tokens import as_tokens as as_tokens

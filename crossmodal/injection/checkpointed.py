@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from .coupler import Coupler
 from .encoder import Encoder
 from .lockstep import Advanced, Lockstep
+from .side import SideLockstep
 from .step import Step
 
 
@@ -47,8 +48,11 @@ class CheckpointedLockstep(Lockstep):
 def checkpointed(lockstep: Lockstep) -> CheckpointedLockstep:
     """`lockstep` with activation checkpointing at every step; both hold the very same modules.
 
-    A step costs its forward once more, and what is saved for the backward are the streams between the steps.
+    A step costs its forward once more, and what is saved for the backward are the streams between the steps. Raises
+    `ValueError` for side mode, which keeps nothing of the encoders.
     """
+    if isinstance(lockstep, SideLockstep):
+        raise ValueError("checkpointed: a lockstep in side mode keeps nothing of its encoders: use it as it is.")
     encoders = {name: module for name, module in lockstep.encoders.items() if isinstance(module, Encoder)}
     couplers = {name: module for name, module in lockstep.couplers.items() if isinstance(module, Coupler)}
     made = CheckpointedLockstep(encoders, steps=lockstep.steps, couplers=couplers, streams=lockstep.streams)
