@@ -1,11 +1,13 @@
 """Many runs: each once, those that are finished not again, those that were interrupted from where they stopped."""
 
 import json
+import os
+import signal
 import threading
 
 import pytest
 
-from recipes.running.sweep import Processes, Run, sweep
+from recipes.running.sweep import Processes, Run, environment, sweep
 
 RUNS = [Run(row, seed, ("--data.clips", "4", *options)) for seed in (0, 1) for row, options in
         {"Late fusion": ("--model.edges", "[]"), "DG-SCT (paper)": ()}.items()]  # fmt: skip
@@ -94,3 +96,38 @@ def test_a_process_keeps_what_it_says_and_its_exit_code(tmp_path):
     code = Processes()(["ave", "fit", "--recipe", "nonsense"], tmp_path / "log", threads=1)
     assert code == 1
     assert "'nonsense' is none of" in (tmp_path / "log").read_text()
+
+
+def test_processes_that_run_are_ended_and_no_more_begin(tmp_path, monkeypatch):
+    (tmp_path / "forever").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "forever").chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "forever"))
+    processes, codes = Processes(), []
+    thread = threading.Thread(target=lambda: codes.append(processes(["ave", "fit"], tmp_path / "log", threads=1)))
+    thread.start()
+    while not processes.running:
+        thread.join(0.01)
+    processes.end(patience=0.1)
+    thread.join(20)
+    assert codes == [-signal.SIGTERM]
+    assert processes(["ave", "fit"], tmp_path / "other", threads=1) == 130
+
+
+def test_a_process_imports_what_this_one_can_and_the_environment_names_its_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", ["", "/a", "/b"])
+    monkeypatch.chdir(tmp_path)
+    assert environment(3)["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/a", "/b"]
+    assert environment(3)["OMP_NUM_THREADS"] == environment(3)["MKL_NUM_THREADS"] == "3"
+    used = []
+
+    def start(command, log, *, threads):
+        used.append(threads)
+        return 1
+
+    for told, expected in ({}, max((os.cpu_count() or 1) // 2, 1)), ({"OMP_NUM_THREADS": "7"}, 7):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        for name, value in told.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(RuntimeError):
+            sweep(RUNS[:1], tmp_path, workers=2, start=start)
+        assert used.pop() == expected
