@@ -12,6 +12,8 @@ COMMANDS = {
     "ave predict": "recipes.command.ave_commands.predict",
     "ave reproduce": "recipes.command.ave_reproduce.reproduce",
     "ave features": "recipes.command.ave_features.features",
+    "ave look": "recipes.command.ave_look.look",
+    "ave figure": "recipes.command.ave_figure.figure",
     "ave cost": "recipes.command.ave_cost.print_cost",
     "ave ablate": "recipes.command.ave_ablate.ablate",
     "prepare-ave": "recipes.command.prepare_ave.prepare",
@@ -28,6 +30,8 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave reproduce --data AVE --weights FILE   the released DG-SCT on the test split
   crossmodal ave features VIDEOS OUT.h5
                                      what a run makes of every second of a folder of video files
+  crossmodal ave look                maps, and what changes when a guide is taken away: do they point at what sounds?
+  crossmodal ave figure              t-SNE of features, original against guided, with probes and silhouettes
   crossmodal ave cost                what a training step costs, part by part, before any weight exists
   crossmodal ave ablate --without spatial --guide shuffled
                                      what every part is worth: variants and seeds, in one table
