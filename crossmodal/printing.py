@@ -12,7 +12,8 @@ def folded(module: nn.Module) -> str:
 
     - Equal entries stand together: `(stages0_0_mlp, stages0_1_mlp): 2 x PostNorm(…)`, the first and the last of more
       than three.
-    - Entries that differ from earlier ones in numbers alone say so: `2 x PostNorm(as stages0_0_mlp, with other numbers)`.
+    - Entries that differ from earlier ones in numbers alone say so:
+      `2 x PostNorm(as stages0_0_mlp, with other numbers)`.
     """
     children = [(name, child) for name, child in module._modules.items() if child is not None]
     texts = [_entries(child) if type(child) is nn.ModuleDict else repr(child) for _, child in children]
