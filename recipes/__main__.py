@@ -16,6 +16,9 @@ COMMANDS = {
     "ave figure": "recipes.command.ave_figure.figure",
     "ave cost": "recipes.command.ave_cost.print_cost",
     "ave ablate": "recipes.command.ave_ablate.ablate",
+    "classify fit": "recipes.command.classify_commands.fit",
+    "classify test": "recipes.command.classify_commands.test",
+    "classify predict": "recipes.command.classify_commands.predict",
     "prepare-ave": "recipes.command.prepare_ave.prepare",
     "copy": "recipes.command.copying.copy",
 }
@@ -35,6 +38,10 @@ USAGE = """usage: crossmodal COMMAND …
   crossmodal ave cost                what a training step costs, part by part, before any weight exists
   crossmodal ave ablate --without spatial --guide shuffled
                                      what every part is worth: variants and seeds, in one table
+  crossmodal classify fit --data.folder VIDEOS --data.labels FILE.csv
+                                     train a classifier on your own videos, a label each (ave fit: events in time)
+  crossmodal classify test           test the newest run, or --run runs/NAME
+  crossmodal classify predict CLIP.mp4   the classes of a video file
   crossmodal prepare-ave VIDEOS AVE  bring a folder of video files to AVE's layout
   crossmodal copy ave mine/          copy the recipe's files, to make it your own
 """
