@@ -11,7 +11,6 @@ ESCAPED = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
     "→": r"$\rightarrow$",
     "←": r"$\leftarrow$",
     "↔": r"$\leftrightarrow$",
@@ -37,7 +36,8 @@ def mathematics(text: str) -> str:
     """Escaped text whose numbers with a sign, an interval or a deviation are set as mathematics."""
     if not re.fullmatch(r"[-+±\d.,\[\] ]+", text):
         return escaped(text)
-    return f"${text.replace('±', chr(92) + 'pm').replace(' [', chr(92) + ';[')}$"
+    thousands = re.sub(r"(?<=\d),(?=\d)", "{,}", text)
+    return f"${thousands.replace('±', chr(92) + 'pm').replace(' [', chr(92) + ';[')}$"
 
 
 def tabular(head: Sequence[str], body: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> str:

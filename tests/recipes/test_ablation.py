@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from functools import cache, partial
 
@@ -17,7 +19,7 @@ from recipes.ablation import ablation, gathered, variant_words
 from recipes.dg_sct import dg_sct
 from recipes.dg_sct_released import dg_sct_released
 from recipes.lavish import lavish
-from recipes.pages.latex import escaped, mathematics, tabular
+from recipes.pages.latex import ESCAPED, escaped, mathematics, tabular
 from recipes.running.study import Study
 
 RIGHT = {"full": 7, "without spatial": 5, "100 % “α” → β_1 & more|less": 2}
@@ -170,7 +172,7 @@ def test_markdown_and_csv_hold_the_same(table):
 def test_latex_is_escaped_and_balanced(table):
     text = table.latex()
     assert r"100 \% ``$\alpha$'' $\rightarrow$ $\beta$\_1 \& more\textbar{}less & $20.0 \pm 0.0$ & " in text
-    assert re.search(r"& \$-20\.0\\;\[-\d+\.\d, -\d+\.\d\]\$ & \$1,234,567\$ & 16\.27 G \\\\$", text, re.M)
+    assert re.search(r"& \$-20\.0\\;\[-\d+\.\d, -\d+\.\d\]\$ & \$1\{,\}234\{,\}567\$ & 16\.27 G \\\\$", text, re.M)
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {4}
     assert all(len(re.findall(r"(?<!\\)\$", row)) % 2 == 0 for row in rows)
@@ -182,6 +184,16 @@ def test_escaped_text_holds_no_sign_that_latex_takes_for_its_own(text):
     commands = r"\\(?:[&%$#_{}]|textbackslash\{\}|textasciitilde\{\}|textasciicircum\{\}|textless\{\}|textgreater\{\}"
     bare = re.sub(rf"{commands}|textbar\{{\}})|\$\\rightarrow\$", "", escaped(text))
     assert not set(bare) & set("\\&%$#_{}^~<>|→")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_takes_it(table, tmp_path):
+    text = tabular(["", "a"], [["".join(ESCAPED) + '"<|', "-4.0 [-5.0, 3.0]"]]) + table.latex()
+    begin, end = r"\documentclass{article}\usepackage{booktabs}\begin{document}", r"\end{document}"
+    (tmp_path / "page.tex").write_text(f"{begin}\n{text}{end}", encoding="utf-8")
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "page.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_numbers_are_mathematics_and_words_are_not():
