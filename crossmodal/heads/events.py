@@ -78,7 +78,14 @@ def event_loss(
     `labels` hold the class of every segment, and the number of classes for background. A clip without any event has no
     class to learn and counts in the first two terms alone. The released code applies
     `binary_cross_entropy_with_logits` to the gate although it is a sigmoid already; pass it as `gate_loss` to do so.
+    It is computed in float32 at least and outside autocast, where torch refuses a cross-entropy of probabilities.
     """
+    with torch.autocast(events.gate.device.type, enabled=False):
+        exact = (scores.to(torch.promote_types(scores.dtype, torch.float32)) for scores in events)
+        return _event_loss(Events(*exact), labels, gate_loss)
+
+
+def _event_loss(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     classes = events.event.shape[1]
     shown = labels != classes
     foreground = shown.to(events.relevance.dtype)

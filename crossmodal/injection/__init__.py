@@ -11,6 +11,7 @@ from .frozen import fingerprint as fingerprint
 from .frozen import freeze as freeze
 from .frozen import freeze_parameters as freeze_parameters
 from .frozen import unfreeze as unfreeze
+from .half import half_precision as half_precision
 from .injected import Injected as Injected
 from .late import from_stage as from_stage
 from .layout import Port as Port

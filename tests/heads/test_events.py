@@ -46,6 +46,20 @@ def test_loss_is_the_four_terms(case):
     assert event_loss(events, labels).item() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+def test_under_autocast_the_loss_is_computed_in_full_precision():
+    events = Events(*(torch.rand(shape, dtype=torch.bfloat16) for shape in ((2, 3), (2, 4), (2, 4), (2, 3))))
+    labels, seen = torch.tensor([[0, 4, 4], [2, 2, 4]]), []
+
+    def gate_loss(gate, shown):
+        seen.append((gate.dtype, shown.dtype, torch.is_autocast_enabled("cpu")))
+        return F.binary_cross_entropy(gate, shown)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = event_loss(events, labels, gate_loss=gate_loss)
+    assert seen == [(torch.float32, torch.float32, False)]
+    assert torch.equal(loss, event_loss(Events(*(scores.float() for scores in events)), labels))
+
+
 @given(scored())
 def test_the_released_gate_loss_treats_the_gate_as_a_logit(case):
     events, labels = case
