@@ -8,11 +8,11 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from crossmodal.data import AVE, World
 from crossmodal.data.extras import need
 from crossmodal.injection import Encoder
 
 from .ave import AudioVisualEvents
+from .clip_data import Clips
 
 KINDS = ("original", "guided")
 STREAMS = ("visual", "audio")
@@ -55,7 +55,7 @@ class Placed(NamedTuple):
 
 
 @torch.no_grad()
-def clip_by_clip(model: AudioVisualEvents, clips: World | AVE, count: int) -> Iterator[Seconds]:
+def clip_by_clip(model: AudioVisualEvents, clips: Clips, count: int) -> Iterator[Seconds]:
     """The seconds with an event of the first `count` clips."""
     like, background = next(model.parameters()), len(model.classes)
     for index in range(count):

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from crossmodal.data import AVE, World
 from crossmodal.data.extras import need
 from crossmodal.drawing import Cloud, clouds
 
 from ..ave import AudioVisualEvents
+from ..clip_data import ClipData, Clips
 from ..embedding import KINDS, STREAMS, Placed, Seconds, clip_by_clip, commonest, joined, majority, place
-from ..event_data import EventData
 from ..pages.look_picture import write_figure
 from ..running.runs import asks_for_run, find_run, write_text
 from ..videos.video_folder import at_least
@@ -43,6 +42,7 @@ def figure(argv: Sequence[str]) -> None:
     model, trained = load_run(run)
     model.to(given.device)
     trained.data.preprocess = model.preprocess
+    trained.data.ready()
     print(f"ave figure: {given.split} split of {told_data(trained.data)}, by {run}", flush=True)
     train = features(model, trained.data.split("train"), given.train_clips, "training clips")
     asked = features(model, trained.data.split(given.split), given.clips, f"{given.split} clips")
@@ -77,7 +77,7 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def features(model: AudioVisualEvents, clips: World | AVE, most: int, label: str) -> Seconds:
+def features(model: AudioVisualEvents, clips: Clips, most: int, label: str) -> Seconds:
     """The seconds of the first clips, under a bar."""
     from tqdm import tqdm
 
@@ -94,9 +94,10 @@ def picked(asked: Sequence[str] | None, classes: Sequence[str], found: Seconds) 
     return sorted({list(classes).index(name) for name in asked})
 
 
-def told_data(data: EventData) -> str:
+def told_data(data: ClipData) -> str:
     """Which data, in words."""
-    return f"the data set {data.root}" if data.root else "the built-in world (procedural clips, no real data)"
+    own = getattr(data, "folder", None) or getattr(data, "root", None)
+    return f"the data set {own}" if own else "the built-in world (procedural clips, no real data)"
 
 
 def told(data: str, split: str, train: Seconds, asked: Seconds, seed: int) -> str:

@@ -36,6 +36,7 @@ def look(argv: Sequence[str]) -> None:
     model, trained = load_run(run)
     model.to(given.device)
     trained.data.preprocess = model.preprocess
+    trained.data.ready()
     clips = trained.data.split(given.split)
     out = given.out or run / FOLDER
     out.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def look(argv: Sequence[str]) -> None:
         print(f"ave look: where things are is known of the built-in world alone; {given.figures} clips are drawn")
     for index in spread(len(clips), given.figures):
         outlines = torch.from_numpy(clips.truth(index).event_mask) if isinstance(clips, World) else None
-        write_figure(out / f"{clips.names[index]}.png", look_picture(model, clips[index], outlines))
+        write_figure(out / f"{clips.names[index].replace('/', '_')}.png", look_picture(model, clips[index], outlines))
     print(f"written to {out}/")
 
 

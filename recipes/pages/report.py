@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..__main__ import COMMANDS
 from ..audio_visual import AudioVisual
 from ..clip_data import Clips
 from ..command.task import Task
@@ -49,6 +50,7 @@ def head(run: Path, config: dict[str, Any], summary: dict[str, Any], task: Task)
     figures = [(accuracy, f"of test {task.unit} right"), (majority, "the majority class alone")]
     told = "The weights were selected on the test split: this is the best of all epochs on these very clips."
     chosen_on_test = told if data.get("validation") == "test" else ""
+    more = [f"crossmodal {name}" for name in (f"{task.name} look", f"{task.name} figure") if name in COMMANDS]
     where, place = shlex.quote(str(run)), f"--runs {shlex.quote(str(run.parent))} --name {shlex.quote(run.name)}"
     return [
         element("h1", f"{task.title}:", run.name),
@@ -66,7 +68,11 @@ def head(run: Path, config: dict[str, Any], summary: dict[str, Any], task: Task)
         + "".join(f"<div><b>{100 * share:.1f} %</b>{element('small', words)}</div>" for share, words in figures)
         + "</div>",
         element("p", beside, chosen_on_test),
-        element("pre", f"crossmodal {task.name} test --run {where}\ncrossmodal {task.name} fit {place} --resume true"),
+        element(
+            "pre",
+            f"crossmodal {task.name} test --run {where}\ncrossmodal {task.name} fit {place} --resume true"
+            + "".join(f"\n{command} {where}" for command in more),
+        ),
     ]
 
 

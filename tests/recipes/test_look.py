@@ -131,16 +131,16 @@ def test_a_picture_says_seconds_labels_and_scores():
 
 def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, monkeypatch):
     class Clips(list):
-        names = ("a", "b", "c")
+        names = ("a/1", "b", "c")
 
     model, clips = ave.tiny().eval(), Clips([brief(0, 2)] * 3)
-    trained = SimpleNamespace(data=SimpleNamespace(split=lambda name: clips))
+    trained = SimpleNamespace(data=SimpleNamespace(split=lambda name: clips, ready=tuple))
     monkeypatch.setattr(ave_look, "find_run", lambda runs, run: run)
     monkeypatch.setattr(ave_look, "load_run", lambda run: (model, trained))
     done = crossmodal(tmp_path, "ave", "look", "here", "--figures", 2)
     assert done.code == 0, done.err
     assert "is known of the built-in world alone; 2 clips are drawn" in done.out
-    assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a.png", "c.png"]
+    assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a_1.png", "c.png"]
 
 
 def test_label_scores_are_what_is_decoded():

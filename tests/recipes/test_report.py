@@ -81,6 +81,7 @@ def test_the_report_says_what_the_files_say(lab):
         assert part in words
     assert "crossmodal ave test --run runs/first" in words
     assert "crossmodal ave fit --runs runs --name first --resume true" in words
+    assert "crossmodal ave look runs/first crossmodal ave figure runs/first" in words
 
 
 def test_every_second_of_a_shown_clip_is_in_both_strips(lab):
