@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECIPES := .venv/.recipes
 DEV := .venv/.dev
 
-.PHONY: demo test slow gpu lint types docs check clean
+.PHONY: demo test slow gpu bench lint types docs check clean
 
 demo: $(RECIPES)
 	$(BIN)/crossmodal ave fit
@@ -17,6 +17,9 @@ slow: $(DEV)
 
 gpu: $(DEV)
 	$(BIN)/python -m pytest -m gpu
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -1,0 +1,106 @@
+"""`python -m benchmarks`: measures, keeps every measurement in a JSON file, writes the tables into the page.
+
+Groups of measurements are named on the command line; by default all that the device is for. What the file holds already
+is not measured again. Variants that are compared take turns in one process. A quiet machine is needed for all that is
+timed: it is told where it is not quiet.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from .groups import GROUPS, QUIET
+from .machine import ROOT, commit, load, machine, warning_of
+from .results import Results
+from .setting import SIZES, Setting
+from .tables import check_page, write_page
+
+PAGE = ROOT / "docs/performance.md"
+USUAL = {"cpu": tuple(name for name in GROUPS if name != "precision"), "cuda": tuple(GROUPS)}
+ON_GPU = "-cuda"
+"""What the names of the marks of a GPU's tables end in."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument(
+        "groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)} (default: all for the device)"
+    )
+    made.add_argument("--size", choices=list(SIZES), default="full", help="default %(default)s")
+    made.add_argument("--device", choices=list(USUAL), default="cpu", help="default %(default)s")
+    made.add_argument("--rounds", type=int, default=3, help="rounds of whole training steps; default %(default)s")
+    made.add_argument("--threads", type=int, help="of the CPU (default: as torch has them)")
+    made.add_argument("--again", action="store_true", help="forget what the file holds of these groups")
+    made.add_argument("--out", type=Path, help="default benchmarks/results/SIZE-DEVICE.json")
+    made.add_argument("--page", type=Path, help="default docs/performance.md at full size, else none")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command."""
+    given = parser().parse_args(argv)
+    if unknown := [name for name in given.groups if name not in GROUPS]:
+        raise ValueError(f"benchmarks: there is no group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
+    if given.rounds < 1:
+        raise ValueError(f"benchmarks: --rounds={given.rounds} must be at least 1.")
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    groups = given.groups or USUAL[given.device]
+    page = given.page or (PAGE if given.size == "full" else None)
+    ending = ON_GPU if given.device == "cuda" else ""
+    if page:
+        check_page(page, [name + ending for name in groups])
+    if any(name in QUIET for name in groups) and (words := warning_of(load())):
+        print(words, file=sys.stderr)
+    results = Results(given.out or ROOT / f"benchmarks/results/{given.size}-{given.device}.json", machine(given.device))
+    setting = Setting(given.size, given.device, given.rounds, 0.1 if given.size == "full" else 0.0)
+    measure(groups, setting, results, again=given.again)
+    for name in groups:
+        block = f"{GROUPS[name][1](results.of(name))}\n\n{said(results, name)}"
+        print(f"\n{name}\n\n{block}")
+        if page:
+            write_page(page, name + ending, block)
+
+
+def measure(groups: Sequence[str], setting: Setting, results: Results, *, again: bool = False) -> None:
+    """Measures what is not known yet; the file is written after each."""
+    from tqdm import tqdm
+
+    for name in groups if again else ():
+        results.forget(name)
+    waiting = [
+        (group, name, run)
+        for group in groups
+        for name, run in GROUPS[group][0](setting).items()
+        if not results.has(group, name)
+    ]
+    with tqdm(waiting, unit="measurement", desc="benchmarks") as bar:
+        for group, name, run in bar:
+            bar.set_postfix_str(f"{group}: {name}")
+            before = load()
+            results.add(group, name, {**run(), "commit": commit(), "load": before})
+
+
+def said(results: Results, group: str) -> str:
+    """What was measured on, in one line."""
+    on, found = results.content["machine"], results.of(group).values()
+    commits = ", ".join(dict.fromkeys(of["commit"] for of in found))
+    if group not in QUIET:
+        return f"Commit {commits}; torch {on['torch']}."
+    where = on.get("gpu") or f"{on['processor']}, {on['threads']} threads"
+    busiest = max(of["load"] for of in found)
+    return (
+        f"Median (smallest…largest) of rounds in turns. {where}; torch {on['torch']}; commit {commits}; "
+        f"at most {busiest:.2f} processes a core before a measurement."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        sys.exit(f"{error}")

@@ -1,0 +1,25 @@
+"""The groups of measurements: each a module with `measurements(setting)` and `table(found)`."""
+
+from collections.abc import Callable, Mapping
+
+from ..results import Found
+from ..setting import Setting
+from . import attention, counts, couplers, encoders, memory, precision, scaling, steps
+
+Measurements = dict[str, Callable[[], Found]]
+"""Name → what measures it."""
+
+GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[str, Found]], str]]] = {
+    "counts": (counts.measurements, counts.table),
+    "couplers": (couplers.measurements, couplers.table),
+    "attention": (attention.measurements, attention.table),
+    "encoders": (encoders.measurements, encoders.table),
+    "steps": (steps.measurements, steps.table),
+    "memory": (memory.measurements, memory.table),
+    "scaling": (scaling.measurements, scaling.table),
+    "precision": (precision.measurements, precision.table),
+}
+"""Name → what it measures, and how that is shown."""
+
+QUIET = ("couplers", "attention", "encoders", "steps", "scaling", "precision")
+"""Groups that measure time, and so need a quiet machine."""

@@ -1,0 +1,34 @@
+"""The ways to run one training step that are counted, and whose memory is measured."""
+
+from collections.abc import Callable, Mapping
+
+from crossmodal.injection import Lockstep, checkpointed
+from recipes.audio_visual import Coupling
+from recipes.ave import AudioVisualEvents
+from recipes.dg_sct_released import dg_sct_released
+from recipes.lite import lite
+
+from .direct import direct
+from .setting import Setting
+
+
+def plain(lockstep: Lockstep) -> Lockstep:
+    """As it is."""
+    return lockstep
+
+
+VARIANTS: Mapping[str, tuple[Coupling, Callable[[Lockstep], Lockstep]]] = {
+    "evaluated directly": (direct, plain),
+    "`dg_sct_released`": (dg_sct_released, plain),
+    "the same, `checkpointed`": (dg_sct_released, checkpointed),
+    "`lite`": (lite, plain),
+}
+"""Name → the recipe, and what is done to its lockstep from outside."""
+
+
+def built(name: str, setting: Setting, *, device: str | None = None) -> AudioVisualEvents:
+    """The model of a variant."""
+    recipe, outside = VARIANTS[name]
+    model = setting.model(recipe, device=device)
+    model.coupled = outside(model.coupled)
+    return model
