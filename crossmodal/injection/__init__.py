@@ -25,6 +25,8 @@ from .pairing import paired_as_released as paired_as_released
 from .pairing import paired_by_depth as paired_by_depth
 from .probe import Point as Point
 from .probe import sites as sites
+from .recomputed import RecomputedCoupler as RecomputedCoupler
+from .recomputed import recomputed as recomputed
 from .recorded import record_maps as record_maps
 from .sections import sections_of as sections_of
 from .side import SideLockstep as SideLockstep

@@ -1,6 +1,6 @@
 """Activation checkpointing of a lockstep, step by step, from outside: memory for time, the same gradients."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -60,13 +60,13 @@ def checkpointed(lockstep: Lockstep) -> CheckpointedLockstep:
 
 
 def _contexts(modules: list[nn.Module]) -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
-    return nullcontext(), _AsBefore(modules)
+    return nullcontext(), BuffersAsBefore(modules)
 
 
-class _AsBefore:
+class BuffersAsBefore:
     """While it is entered, buffers are what they were when it was made; what is written into them is lost."""
 
-    def __init__(self, modules: list[nn.Module]):
+    def __init__(self, modules: Iterable[nn.Module]):
         training = [module for module in modules if module.training]
         found = [(module, name, b) for module in training for name, b in module.named_buffers(recurse=False)]
         self.before = [(module, name, buffer.clone()) for module, name, buffer in found]
