@@ -1,6 +1,6 @@
 """Two coupled encoders and what they are given: the part that models of any task on clips share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from crossmodal.audio import LogMel, tile
 from crossmodal.data import Clip, Preprocess
 from crossmodal.heads import pooled
 from crossmodal.injection import Coupled, Encoder, Lockstep
+from crossmodal.injection.missing import grouped, united
 from crossmodal.shapes import shaped
 
 Coupling = Callable[[Encoder, Encoder], Lockstep]
@@ -55,39 +56,72 @@ class AudioVisual(nn.Module):
         self.coupled, self.sound = coupled, sound
         self.preprocess, self.classes = preprocess, tuple(classes)
 
-    def pooled(self, frames: Tensor, wave: Tensor) -> Features:
-        """One vector a segment: pooled by the last coupler's spatial map, or by the mean where there is none."""
-        coupled = self.run(frames, wave)
-        visual = self.coupled.encoder("visual").head(coupled.streams["visual"])
-        vectors = (
-            pooled(visual, last_map(coupled, "visual")),
-            pooled(coupled.streams["audio"], last_map(coupled, "audio")),
-        )
-        return Features(*(rearrange(v, "(clip segment) c -> clip segment c", clip=len(frames)) for v in vectors))
+    def pooled(
+        self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
+    ) -> Features:
+        """One vector a segment: pooled by the last coupler's spatial map, or by the mean where there is none.
 
-    def run(self, frames: Tensor, wave: Tensor, *, taps: Sequence[str] = ()) -> Coupled:
-        """The lockstep alone: streams, maps and taps, frames being `(clip segment)`."""
+        - `frames`, `wave`: `None` for what no clip has: it guides nothing, and its vectors are zero.
+        - `present`: `"visual"` or `"audio"` → which clips have it, where some lack it. Clips that have the same run as
+          a batch of their own.
+        """
+        if not present:
+            return self._pooled(frames, wave)
+        inputs = {"visual": frames, "audio": wave}
+        groups = grouped(inputs, present, type(self).__name__)
+        given = [(group.rows, group.of(inputs)) for group in groups]
+        parts = [(rows, self._pooled(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
+        return Features(**united(parts, len(next(iter(present.values())))))
+
+    def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
+        """The lockstep alone: streams, maps and taps, frames being `(clip segment)`; `None` for what is missing."""
         self._check(frames, wave)
-        pictures = rearrange(frames, "clip segment c h w -> (clip segment) c h w")
-        sounds = self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
+        pictures = None if frames is None else rearrange(frames, "clip segment c h w -> (clip segment) c h w")
+        sounds = None if wave is None else self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
         return self.coupled({"visual": pictures, "audio": sounds}, taps=taps)
+
+    def _pooled(self, frames: Tensor | None, wave: Tensor | None) -> Features:
+        """Of clips that all have the same modalities."""
+        coupled = self.run(frames, wave)
+        found = {name: self._vectors(name, coupled) for name in coupled.streams}
+        like, clips = next(iter(found.values())), len(frames if wave is None else wave)
+        vectors = [found[name] if name in found else self._nothing(name, like) for name in Features._fields]
+        return Features(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))
+
+    def _vectors(self, name: str, coupled: Coupled) -> Tensor:
+        """A vector a frame; by a map where one lies on the tokens that the head leaves."""
+        read, map = self._read(name, coupled.streams[name]), last_map(coupled, name)
+        return pooled(read, map if map is not None and map.shape[1] == read.shape[1] else None)
+
+    def _read(self, name: str, stream: Tensor) -> Tensor:
+        """The stream that is pooled: the visual encoder's head is applied, the audio encoder's is not."""
+        return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
+
+    def _nothing(self, name: str, like: Tensor) -> Tensor:
+        """Vectors of what is missing: zeros, of the width that they would have."""
+        last = self.coupled.sites[name][-1]
+        read = self._read(name, like.new_zeros(1, last.tokens, last.width))
+        return like.new_zeros(len(like), read.shape[-1])
 
     @torch.no_grad()
     def features(self, clip: Clip) -> Features:
         """The pooled features of one clip, `clip` being 1: for probes, retrieval, pictures."""
         return self.pooled(clip.frames[None], clip.wave[None])
 
-    def _check(self, frames: Tensor, wave: Tensor) -> None:
-        clips, segments = frames.shape[:2]
-        if wave.shape[-1] != self.preprocess.rate:
+    def _check(self, frames: Tensor | None, wave: Tensor | None) -> None:
+        if wave is not None and wave.shape[-1] != self.preprocess.rate:
             raise ValueError(
                 f"{type(self).__name__}: wave has {wave.shape[-1]} samples a segment, but preprocess.rate="
                 f"{self.preprocess.rate}: resample it."
             )
+        name, given = ("frames", frames) if frames is not None else ("wave", wave)
+        if given is None:
+            raise ValueError(f"{type(self).__name__}: frames and wave are both None: at least one must be given.")
+        clips, segments = given.shape[:2]
         built = {module.segments for module in self.coupled.couplers.modules() if hasattr(module, "segments")}
         if not segments or (clips > 1 and built - {segments}):  # shorter clips together would be taken for one
             raise ValueError(
-                f"{type(self).__name__}: frames holds {clips} clips of {segments} segments, but guidance over the clip "
+                f"{type(self).__name__}: {name} holds {clips} clips of {segments} segments, but guidance over the clip "
                 f"was built for segments={sorted(built)}: pass clips of another length one at a time."
             )
 

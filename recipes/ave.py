@@ -3,12 +3,12 @@
 The models were never trained on the real data here: their numbers on AVE are not known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from crossmodal.audio import LogMel
@@ -54,10 +54,18 @@ class AudioVisualEvents(AudioVisual):
 
     @shaped
     def forward(
-        self, frames: Float[Tensor, "clip segment 3 height width"], wave: Float[Tensor, "clip segment sample"]
+        self,
+        frames: Float[Tensor, "clip segment 3 height width"] | None,
+        wave: Float[Tensor, "clip segment sample"] | None = None,
+        *,
+        present: Mapping[str, Bool[Tensor, " clip"]] | None = None,
     ) -> Events:
-        """The events of clips as `preprocess` makes them."""
-        return self.head(self.temporal(*self.pooled(frames, wave)))
+        """The events of clips as `preprocess` makes them.
+
+        - `frames`, `wave`: `None` for what no clip has. `present`: `"visual"` or `"audio"` → which clips have it, where
+          some lack it. What is missing guides nothing, and its vectors are zero.
+        """
+        return self.head(self.temporal(*self.pooled(frames, wave, present=present)))
 
 
 def full_size(

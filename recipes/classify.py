@@ -1,9 +1,9 @@
 """Classification of clips, one label each, by sight and sound: complete models, at full size and at laptop size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from crossmodal.audio import LogMel
@@ -65,10 +65,18 @@ class AudioVisualClasses(AudioVisual):
 
     @shaped
     def forward(
-        self, frames: Float[Tensor, "clip segment 3 height width"], wave: Float[Tensor, "clip segment sample"]
+        self,
+        frames: Float[Tensor, "clip segment 3 height width"] | None,
+        wave: Float[Tensor, "clip segment sample"] | None = None,
+        *,
+        present: Mapping[str, Bool[Tensor, " clip"]] | None = None,
     ) -> Float[Tensor, "clip label"]:
-        """The logits of clips as `preprocess` makes them."""
-        return self.head(*self.pooled(frames, wave))
+        """The logits of clips as `preprocess` makes them.
+
+        - `frames`, `wave`: `None` for what no clip has. `present`: `"visual"` or `"audio"` → which clips have it, where
+          some lack it. What is missing guides nothing, and its vectors are zero.
+        """
+        return self.head(*self.pooled(frames, wave, present=present))
 
 
 def full_size(
