@@ -49,7 +49,10 @@ def _kept(tokens: int, before: tuple[tuple[int, int], int] | None) -> tuple[tupl
 
 
 def _fitting(tokens: int, grids: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], int] | None:
-    """The feature map that leaves the fewest leading tokens."""
-    left = {tokens - rows * columns: (rows, columns) for rows, columns in grids if rows * columns > 1}
-    few = [prefix for prefix in left if 0 <= prefix <= MOST_PREFIX]
-    return (left[min(few)], min(few)) if few else None
+    """The feature map that leaves the fewest leading tokens; a column of tokens is no map where there is another."""
+    fits = [(tokens - rows * columns, min(rows, columns) == 1, (rows, columns)) for rows, columns in grids]
+    few = [fit for fit in fits if 0 <= fit[0] <= MOST_PREFIX and fit[2] != (1, 1)]
+    if not few:
+        return None
+    prefix, _, grid = min(reversed(few), key=lambda fit: fit[:2])
+    return grid, prefix

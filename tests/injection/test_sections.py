@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from third_party import CUTS, PICTURE, SOUND, Whisper, clip_vision, inject, timm_vit, vit
+from third_party import CUTS, PICTURE, SOUND, Whisper, clap_audio, clip_vision, inject, timm_vit, vit
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -76,6 +76,12 @@ def test_the_rows_of_a_spectrogram_are_its_bands():
     change = (encoder.stem(moved) - encoder.stem(given)).abs().amax((0, 2))
     site, token = encoder.sites[0], int(change.argmax()) - encoder.sites[0].prefix
     assert (site.axes["frequency"][token], site.axes["time"][token]) == (1, 2)
+
+
+def test_a_spectrogram_with_as_many_times_as_tokens_is_not_taken_for_their_grid():
+    """Batch norm reads CLAP's log-mel as a column of 64 times; the 64 tokens lie on 8 × 8."""
+    encoder = sections_of(clap_audio().eval(), "**.blocks.?", torch.rand(2, 1, 64, 16))
+    assert [site.extent for site in encoder.sites[2:4]] == [{"row": 8, "column": 8}, {"row": 4, "column": 4}]
 
 
 def test_parameters_live_once_and_are_those_of_the_model(cut):
