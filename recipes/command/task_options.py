@@ -14,11 +14,14 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from crossmodal.injection import Encoder
 
 from ..encoder_weights import EncoderWeights
+from .described import describe
 from .named import resolve
 from .task import Task
 
 TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5}
 BACKBONES = ("visual", "audio")
+GIVEN = ("coupled", "classes", "weights")
+"""Keywords of a size that have options of their own, or none."""
 
 
 class Choice(NamedTuple):
@@ -57,7 +60,7 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
     known = "dg_sct, dg_sct_released, lavish, lite, or the path of your own function"
     add("--recipe", type=str, default=choice.recipe, help=known)
-    add("--size", type=str, default=choice.size, help="tiny, full_size, or the path of your own function like them")
+    add("--size", type=str, default=choice.size, help="tiny, full_size, any_pair, or the path of your own function")
     if "weights" in inspect.signature(size).parameters:
         released = "released weights: --weights.visual and --weights.audio, or one file of a whole model"
         add("--weights", type=EncoderWeights | str | None, default=None, help=released)
@@ -65,16 +68,32 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     add("--training", type=str, default=choice.training, help=trained)
     changed = "what is done to both encoders of the model, as in crossmodal.injection.freeze_parameters"
     add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)
-    parser.add_function_arguments(resolve(choice.recipe), "model", skip={*BACKBONES})
-    for name in backbones_of(size):
-        add(f"--model.{name}", type=str, help=f"the {name} encoder, by name")
+    add_model(parser, resolve(choice.recipe), size)
     parser.add_class_arguments(task.own if choice.own else task.data, "data")
     parser.add_class_arguments(task.training, "optim", skip={"model"}, instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger"}, instantiate=False)
+    parts = {"model": resolve(choice.recipe), "data": task.own if choice.own else task.data, "optim": task.training}
+    for group, described in parts.items():
+        describe(parser, group, described)
     parser.set_defaults(dict(task.schedules.get(choice.size, task.schedules["tiny"])))
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
     set_training(parser, choice.training, task)
     return parser
+
+
+def add_model(parser: ArgumentParser, recipe: Callable[..., Any], size: Callable[..., Any]) -> None:
+    """The options `--model.…`: the recipe's keywords, then the size's own, such as its encoders by name.
+
+    Where the size couples by a partial of a recipe, what that says of the keywords are their defaults.
+    """
+    parser.add_function_arguments(recipe, "model", skip={*BACKBONES})
+    own = own_keywords(size)
+    if own:
+        rest = {name for name in inspect.signature(size).parameters if name not in own}
+        parser.add_function_arguments(getattr(size, "func", size), "model", as_group=False, skip=rest)
+    usual = getattr(inspect.signature(size).parameters["coupled"].default, "keywords", {})
+    known = inspect.signature(recipe).parameters
+    parser.set_defaults({f"model.{name}": value for name, value in usual.items() if name in known})
 
 
 def set_training(parser: ArgumentParser, training: str, task: Task) -> None:
@@ -116,9 +135,10 @@ def chosen(argv: Sequence[str]) -> Choice:
     )
 
 
-def backbones_of(size: Callable[..., Any]) -> list[str]:
-    """The encoders that a size takes by name."""
-    return [name for name in BACKBONES if name in inspect.signature(size).parameters]
+def own_keywords(size: Callable[..., Any]) -> list[str]:
+    """What a size takes beside the recipe, the classes and released weights."""
+    settled = getattr(size, "keywords", {})
+    return [name for name in inspect.signature(size).parameters if name not in {*GIVEN, *settled}]
 
 
 def nested(options: Mapping[str, Any], name: str) -> Any:
