@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..precision import without_autocast
 from ..shapes import check_width, shaped
 from .temporal import Attended
 
@@ -80,7 +81,7 @@ def event_loss(
     `binary_cross_entropy_with_logits` to the gate although it is a sigmoid already; pass it as `gate_loss` to do so.
     It is computed in float32 at least and outside autocast, where torch refuses a cross-entropy of probabilities.
     """
-    with torch.autocast(events.gate.device.type, enabled=False):
+    with without_autocast(events.gate.device):
         exact = (scores.to(torch.promote_types(scores.dtype, torch.float32)) for scores in events)
         return _event_loss(Events(*exact), labels, gate_loss)
 
