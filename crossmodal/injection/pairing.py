@@ -118,8 +118,8 @@ def stages(sites: Sites) -> list[tuple[list[tuple[list[Block], list[Block]]], li
     ours, theirs = by_stage(sites[first]), by_stage(sites[second])
     if ours.keys() != theirs.keys():
         raise ValueError(
-            f"pairing: {first} has stages {list(ours)}, {second} has {list(theirs)}: they must agree, or write the "
-            f"steps yourself."
+            f"pairing: {first} has stages {list(ours)}, {second} has {list(theirs)}: they must agree; paired_by_depth "
+            f"takes any, or write the steps yourself."
         )
     cut = []
     for stage in ours:
@@ -150,8 +150,8 @@ def matched(ours: list[Block], theirs: list[Block], stage: int) -> list[tuple[li
     places = min(len(ours), len(theirs))
     if not places or len(ours) % places or len(theirs) % places:
         raise ValueError(
-            f"pairing: stage {stage} has {len(ours)} and {len(theirs)} blocks: one must be a multiple of the other, or "
-            f"write the steps yourself."
+            f"pairing: stage {stage} has {len(ours)} and {len(theirs)} blocks: one must be a multiple of the other; "
+            f"paired_by_depth takes any, or write the steps yourself."
         )
     one, other = len(ours) // places, len(theirs) // places
     return [(ours[i * one : (i + 1) * one], theirs[i * other : (i + 1) * other]) for i in range(places)]

@@ -15,5 +15,9 @@ CLASSIFY = Task(
     data=EventData,
     own=OwnClips,
     schedules=SCHEDULES,
-    names={"tiny": "recipes.classify.tiny", "full_size": "recipes.classify.full_size"},
+    names={
+        "tiny": "recipes.classify.tiny",
+        "full_size": "recipes.classify.full_size",
+        "any_pair": "recipes.any_pair.any_pair_classes",
+    },
 )

@@ -13,6 +13,7 @@ OURS = {
     "lite": "recipes.lite.lite",
     "tiny": "recipes.ave.tiny",
     "full_size": "recipes.ave.full_size",
+    "any_pair": "recipes.any_pair.any_pair",
     "careful_training": "recipes.training.careful_training",
     "released_training": "recipes.released_training.released_training",
 }

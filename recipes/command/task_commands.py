@@ -36,7 +36,7 @@ from ..running.runs import (
 from ..videos.video_folder import write_failed
 from .named import resolve
 from .task import Task
-from .task_options import backbones_of, parse
+from .task_options import own_keywords, parse
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be had, and why."""
@@ -60,6 +60,7 @@ def fit(argv: Sequence[str], task: Task) -> None:
         new_run(run)
         write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
         write_failed(run / LEFT_OUT, data.left_out())
+        print(f"left out           see {run / LEFT_OUT}\n" * bool(data.left_out()), end="", flush=True)
     started = time.monotonic()
     options = vars(arguments.trainer)
     trainer = train(run, training, data, last, seed=given.seed, options=options, save_minutes=given.save_minutes)
@@ -113,10 +114,10 @@ def test(argv: Sequence[str], task: Task) -> None:
 def build(arguments: Namespace, classes: Sequence[str], task: Task) -> AudioVisual:
     """The model that the options describe."""
     size, parts = resolve(arguments.size, task.names), vars(arguments.model).copy()
-    named = {name: parts.pop(name) for name in backbones_of(size)}
+    own = {name: parts.pop(name) for name in own_keywords(size)}
     released = {} if arguments.get("weights") is None else {"weights": arguments.weights}
     coupled = partial(resolve(arguments.recipe), **parts)
-    model: AudioVisual = size(coupled=coupled, classes=classes, **named, **released)
+    model: AudioVisual = size(coupled=coupled, classes=classes, **own, **released)
     for encoder in model.coupled.encoders.values() if arguments.encoders else ():
         arguments.encoders(encoder)
     return model
@@ -187,5 +188,5 @@ def announce(given: Namespace, run: Path, task: Task) -> None:
 def source(data: Namespace) -> str:
     """Where the clips come from, in words."""
     if data.get("folder"):
-        return f"the videos of {data.folder}, labelled by {data.labels}"
+        return f"the videos in {data.folder}/, labelled by {data.labels}"
     return f"the data set {data.root}" if data.root else "the built-in world (procedural clips, no real data)"

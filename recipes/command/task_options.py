@@ -84,16 +84,18 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
 def add_model(parser: ArgumentParser, recipe: Callable[..., Any], size: Callable[..., Any]) -> None:
     """The options `--model.…`: the recipe's keywords, then the size's own, such as its encoders by name.
 
-    Where the size couples by a partial of a recipe, what that says of the keywords are their defaults.
+    Where the size couples by a partial of a recipe, what it says of keywords are their defaults, save where this recipe
+    says something else than that one does.
     """
     parser.add_function_arguments(recipe, "model", skip={*BACKBONES})
     own = own_keywords(size)
     if own:
         rest = {name for name in inspect.signature(size).parameters if name not in own}
         parser.add_function_arguments(getattr(size, "func", size), "model", as_group=False, skip=rest)
-    usual = getattr(inspect.signature(size).parameters["coupled"].default, "keywords", {})
-    known = inspect.signature(recipe).parameters
-    parser.set_defaults({f"model.{name}": value for name, value in usual.items() if name in known})
+    usual, said = inspect.signature(size).parameters["coupled"].default, inspect.signature(recipe).parameters
+    for name, value in getattr(usual, "keywords", {}).items():
+        if name in said and said[name].default is inspect.signature(usual.func).parameters[name].default:
+            parser.set_defaults({f"model.{name}": value})
 
 
 def set_training(parser: ArgumentParser, training: str, task: Task) -> None:
