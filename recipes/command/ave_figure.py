@@ -52,8 +52,8 @@ def figure(argv: Sequence[str]) -> None:
     out = given.out or run / FOLDER
     out.mkdir(parents=True, exist_ok=True)
     names = [model.classes[label] for label in kept]
-    caption = told(told_data(trained.data), given.split, train, asked, given.seed)
-    write_figure(out / f"{given.split}.png", drawn(placed, asked, names, run.name, caption))
+    caption = told(f"{given.split} split of {told_data(trained.data)}", train, asked, given.seed)
+    write_figure(out / f"{given.split}.png", drawn(placed, asked, names, f"Run: {run.name}.\n{caption}"))
     write_text(out / f"{given.split}.csv", points_csv(placed, asked, names))
     write_text(out / f"{given.split}_scores.csv", scores_csv(placed))
     print(scores_csv(placed), end="")
@@ -100,20 +100,18 @@ def told_data(data: ClipData) -> str:
     return f"the data set {own}" if own else "the built-in world (procedural clips, no real data)"
 
 
-def told(data: str, split: str, train: Seconds, asked: Seconds, seed: int) -> str:
+def told(data: str, train: Seconds, asked: Seconds, seed: int) -> str:
     """What stands below the figure: which data, and what the numbers are of."""
     clips = len(set(asked.clips.tolist())), len(set(train.clips.tolist()))
     return (
-        f"Data: {data}, {split} split.\nA point is a second with an event ({len(asked.labels)} of {clips[0]} clips; "
+        f"Data: {data}.\nA point is a second with an event ({len(asked.labels)} of {clips[0]} clips; "
         f"those of a clip lie together). t-SNE, seed {seed}.\nProbe: logistic regression fitted on "
         f"{len(train.labels)} seconds of {clips[1]} training clips, scored on\nthese; the commonest class alone gets "
         f"{100 * majority(asked.labels):.1f} %. Silhouette: of the features, not of the plane."
     )
 
 
-def drawn(
-    placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str], run: str, caption: str
-) -> "Figure":
+def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str], caption: str) -> "Figure":
     """The figure: a row a stream, original on the left, guided on the right."""
     panels = [
         Cloud(
@@ -123,8 +121,8 @@ def drawn(
         )
         for (stream, kind), found in placed.items()
     ]
-    title = f"Features before and after guidance: {run}"
-    return clouds(panels, torch.from_numpy(asked.labels), names, title=title, caption=caption)
+    labels, title = torch.from_numpy(asked.labels), "Features before guidance and after it"
+    return clouds(panels, labels, names, title=title, caption=caption)
 
 
 def points_csv(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 
 from ..ave import AudioVisualEvents
+from ..clip_data import Clips
 from ..pages.look_picture import look_picture, write_figure
 from ..running.runs import asks_for_run, find_run, write_text
 from ..videos.video_folder import at_least
@@ -47,8 +48,7 @@ def look(argv: Sequence[str]) -> None:
     else:
         print(f"ave look: where things are is known of the built-in world alone; {given.figures} clips are drawn")
     for index in spread(len(clips), given.figures):
-        outlines = torch.from_numpy(clips.truth(index).event_mask) if isinstance(clips, World) else None
-        write_figure(out / f"{clips.names[index].replace('/', '_')}.png", look_picture(model, clips[index], outlines))
+        draw(model, clips, index, out)
     print(f"written to {out}/")
 
 
@@ -64,6 +64,16 @@ def options() -> argparse.ArgumentParser:
     add("--out", type=Path, help="folder to write to (default: looking/ in the run's folder)")
     add("--device", default="cpu", help="where the model runs (default: cpu)")
     return parser
+
+
+def draw(model: AudioVisualEvents, clips: Clips, index: int, out: Path) -> None:
+    """Writes the picture of one clip, or says why it cannot be drawn: a placebo, say, needs another clip beside it."""
+    outlines = torch.from_numpy(clips.truth(index).event_mask) if isinstance(clips, World) else None
+    file = out / f"{clips.names[index].replace('/', '_')}.png"
+    try:
+        write_figure(file, look_picture(model, clips[index], outlines))
+    except ValueError as error:
+        print(f"{file} was not drawn: {error}")
 
 
 def collected(model: AudioVisualEvents, world: World, clips: int) -> list[Seconds]:

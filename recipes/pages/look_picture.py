@@ -62,7 +62,7 @@ def _rows(model: AudioVisualEvents, found: Looked, picked: Tensor) -> list[Look]
     return rows
 
 
-def write_figure(file: Path, figure: "Figure", *, dpi: int = 150) -> None:
+def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
     """Writes a figure whole or not at all, in the format of the file's name."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format=file.suffix.removeprefix("."), dpi=dpi)

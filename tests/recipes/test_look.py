@@ -8,6 +8,7 @@ import pytest
 import torch
 from commands import crossmodal
 
+from crossmodal.adapters import shuffled
 from crossmodal.data import LabelledClip, World
 from crossmodal.drawing import placed, read_sites
 from crossmodal.heads import Events, decode_events
@@ -141,6 +142,13 @@ def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, m
     assert done.code == 0, done.err
     assert "is known of the built-in world alone; 2 clips are drawn" in done.out
     assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a_1.png", "c.png"]
+
+
+def test_a_placebo_is_not_drawn_and_says_why(tmp_path, capsys):
+    model = ave.tiny(coupled=lambda *encoders: dg_sct(*encoders, guide=shuffled)).eval()
+    ave_look.draw(model, WORLD, 0, tmp_path)
+    assert "world-0-test-0.png was not drawn: shuffled: guide has 10 frames" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_label_scores_are_what_is_decoded():
