@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from crossmodal.injection import Lockstep, checkpointed
+from crossmodal.injection import Lockstep, checkpointed, recomputed
 from recipes.audio_visual import Coupling
 from recipes.ave import AudioVisualEvents
 from recipes.dg_sct_released import dg_sct_released
@@ -20,6 +20,7 @@ def plain(lockstep: Lockstep) -> Lockstep:
 VARIANTS: Mapping[str, tuple[Coupling, Callable[[Lockstep], Lockstep]]] = {
     "evaluated directly": (direct, plain),
     "`dg_sct_released`": (dg_sct_released, plain),
+    "the same, `recomputed`": (dg_sct_released, recomputed),
     "the same, `checkpointed`": (dg_sct_released, checkpointed),
     "`lite`": (lite, plain),
 }
