@@ -1,5 +1,6 @@
 """The documentation: its Python runs, its links lead somewhere, and every public name is documented and on a page."""
 
+import copy
 import doctest
 import inspect
 import re
@@ -16,6 +17,8 @@ import torch
 import yaml
 
 import crossmodal
+from crossmodal.testing.trial import wake
+from recipes.dg_sct import dg_sct
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -65,6 +68,24 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             run_session(block, page, vars(module))
         else:
             exec(compile("\n" * block.line + block.code, str(page), "exec"), vars(module))
+
+
+def test_the_forty_lines_of_the_first_page_are_dg_sct():
+    """The same modules in the same places, with the same weights the same numbers."""
+    (block,) = blocks(DOCS / "index.md")
+    assert block.code.count("\n") <= 42
+    page = ModuleType("page")
+    exec(compile(block.code, "index.md", "exec"), vars(page))
+    encoders = [copy.deepcopy(page.model.encoder(name)) for name in ("visual", "audio")]
+    recipe = dg_sct(*encoders)
+    assert recipe.steps == page.model.steps
+    inputs = {"visual": page.frames, "audio": page.log_mel}
+    wake(page.model.couplers)
+    recipe.load_state_dict(page.model.state_dict())
+    ours, shown = recipe.eval()(inputs), page.model.eval()(inputs)
+    for name in inputs:
+        assert not torch.equal(shown.streams[name], page.coupled.streams[name])
+        torch.testing.assert_close(shown.streams[name], ours.streams[name])
 
 
 def run_session(block: Block, page: Path, namespace: dict[str, Any]) -> None:
