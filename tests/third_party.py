@@ -57,6 +57,23 @@ def clip_vision():
     return transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**sizes, image_size=32, patch_size=8))
 
 
+def transformers_vit():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=32, patch_size=8), add_pooling_layer=False)
+
+
+def transformers_swin():
+    transformers = pytest.importorskip("transformers")
+    sizes = {"image_size": 32, "patch_size": 4, "embed_dim": 8, "depths": [2, 2], "num_heads": [2, 2]}
+    return transformers.SwinModel(transformers.SwinConfig(**sizes, window_size=4), add_pooling_layer=False)
+
+
+def transformers_convnext():
+    transformers = pytest.importorskip("transformers")
+    return transformers.ConvNextModel(transformers.ConvNextConfig(hidden_sizes=[8, 16], depths=[2, 1], num_stages=2))
+
+
 def spectrogram_transformer():
     """AST: a class and a distillation token, then bands × times."""
     transformers = pytest.importorskip("transformers")
@@ -134,6 +151,19 @@ CUTS = {
     "timm swin": (timm_swin, PICTURE, "layers.*.blocks.*", {"layers.1.downsample": (4, 8, 0, 0, None, "merge")}),
     "timm convnext": (timm_convnext, PICTURE, "stages.*.blocks.*", {"stages.2.blocks.0": (2, 4, 0, 2, 0, "block")}),
     "clip": (clip_vision, PICTURE[..., :32], "encoder.layers.*", {"encoder.layers.0": (4, 4, 1, 0, 0, "block")}),
+    "transformers vit": (transformers_vit, PICTURE[..., :32], "layers.*", {"layers.1": (4, 4, 1, 0, 1, "block")}),
+    "transformers swin": (
+        transformers_swin,
+        PICTURE[..., :32],
+        "encoder.layers.*.blocks.*",
+        {"encoder.layers.0.downsample": (4, 4, 0, 0, None, "merge")},
+    ),
+    "transformers convnext": (
+        transformers_convnext,
+        PICTURE,
+        "encoder.stages.*.layers.*",
+        {"encoder.stages.1.layers.0": (4, 8, 0, 1, 0, "block")},
+    ),
     "ast": (spectrogram_transformer, SPECTRUM, "layers.*", {"layers.1": (4, 6, 2, 0, 1, "block")}),
     "clap": (
         clap_audio,
