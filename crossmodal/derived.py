@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor
 
+_shared: WeakValueDictionary[tuple[Any, ...], Tensor] = WeakValueDictionary()
+
 
 class Derived:
     """A tensor computed by `make(*arguments, device=...)`, kept once a device.
+
+    Equal recipes share one tensor, for as long as any of them lives: the blocks of an encoder keep one shift mask.
 
     It is neither a parameter nor a buffer: `to_empty()`, `load_state_dict(assign=True)`, `.to(...)` and building on the
     meta device cannot empty it. A copy or a pickle carries the recipe, not the tensors. Under `torch.compile` it is
@@ -28,12 +33,16 @@ class Derived:
         if torch.compiler.is_compiling():
             return self.make(*self.arguments, device=device)
         if device not in self._kept:
+            recipe = (self.make, *self.arguments, device)
+            if (shared := _shared.get(recipe)) is not None:
+                self._kept[device] = shared
+                return shared
             # Kept across calls: a tensor born in inference mode could not be saved for a later backward.
             with torch.inference_mode(False):
                 made = self.make(*self.arguments, device=device)
             if type(made) is not Tensor:  # a fake tensor belongs to its tracer
                 return made
-            self._kept[device] = made
+            self._kept[device] = _shared.setdefault(recipe, made)
         return self._kept[device]
 
     def __getstate__(self) -> dict[str, Any]:

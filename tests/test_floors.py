@@ -17,6 +17,7 @@ FLOORS = {
     "site": 0,
     "signature": 0,
     "derived": 0,
+    "kept": 0,
     "precision": 0,
     "printing": 0,
     "metrics": 0,

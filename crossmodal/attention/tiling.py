@@ -1,8 +1,10 @@
 """Windows of a token grid: how tokens go into cyclically shifted windows and come back, and who may see whom."""
 
+from typing import Any
+
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..derived import Derived
@@ -38,6 +40,8 @@ class Windows:
         self.shift = (shift if rows > window else 0, shift if columns > window else 0)
         self.tiles = (rows // self.window[0], columns // self.window[1])
         self.mask = Derived(shift_mask, grid, self.window, self.shift)
+        self.order = Derived(window_order, grid, self.window, self.shift)
+        self.way_back = Derived(token_order, grid, self.window, self.shift)
 
     def __repr__(self) -> str:
         return f"grid={self.grid}, window={self.window}, shift={self.shift}"
@@ -55,24 +59,36 @@ class Windows:
                 f"{self.block}: stream has {stream.shape[1]} tokens, but this block was built for a grid of {rows} × "
                 f"{columns} = {rows * columns}: build it for the grid of this stream."
             )
-        grid = stream.reshape(-1, rows, columns, stream.shape[-1])
-        if any(self.shift):
-            grid = grid.roll((-self.shift[0], -self.shift[1]), dims=(1, 2))
-        pattern = "frame (down row) (right column) channel -> frame (row column) (down right) channel"
-        return rearrange(grid, pattern, down=self.tiles[0], right=self.tiles[1])
+        cells = _reordered(stream, self.order, self.way_back) if self.count > 1 else stream
+        return rearrange(cells, "frame (cell window) channel -> frame cell window channel", window=self.count)
 
     def join(self, cells: Float[Tensor, "frame cell window channel"]) -> Float[Tensor, "frame token channel"]:
         """The way back."""
-        pattern = "frame (row column) (down right) channel -> frame (down row) (right column) channel"
-        grid = rearrange(cells, pattern, row=self.window[0], down=self.tiles[0])
-        if any(self.shift):
-            grid = grid.roll(self.shift, dims=(1, 2))
-        return grid.flatten(1, 2)
+        stream = cells.flatten(1, 2)
+        return _reordered(stream, self.way_back, self.order) if self.count > 1 else stream
 
     def bias(self, position: Float[Tensor, "head query key"]) -> Float[Tensor, "1 window_head query key"]:
         """What `attend` adds to the logits of all windows: the bias of each head, masked where a window is torn."""
         masked = position + self.mask.on(position.device).to(position.dtype)
         return masked.flatten(0, 1)[None]
+
+
+def window_order(
+    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
+) -> Int[Tensor, " token"]:
+    """For every place `(cell, window)`, both row-major, the token that goes there."""
+    rows, columns = grid
+    tokens = torch.arange(rows * columns, device=device).view(rows, columns)
+    shifted = tokens.roll((-shift[0], -shift[1]), dims=(0, 1))
+    pattern = "(down row) (right column) -> (row column down right)"
+    return rearrange(shifted, pattern, row=window[0], column=window[1])
+
+
+def token_order(
+    grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
+) -> Int[Tensor, " token"]:
+    """For every token the place it goes to: the way back from `window_order`."""
+    return window_order(grid, window, shift, device=device).argsort()
 
 
 def shift_mask(
@@ -91,3 +107,27 @@ def shift_mask(
     pattern = "(down row) (right column) -> (down right) (row column)"
     region = rearrange(rows[:, None] * 2 + columns, pattern, down=down, right=right)
     return (region[:, None, :, None] != region[:, None, None, :]) * MASKED
+
+
+def _reordered(stream: Tensor, order: Derived, way_back: Derived) -> Tensor:
+    reordered: Tensor = _Reordered.apply(stream, order.on(stream.device), way_back.on(stream.device))
+    return reordered
+
+
+class _Reordered(torch.autograd.Function):
+    """The tokens of a stream in another order: one copy forwards, and one backwards instead of a sum into zeros."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(stream: Tensor, order: Tensor, way_back: Tensor) -> Tensor:
+        return stream.index_select(1, order)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        order, way_back = ctx.saved_tensors
+        return _Reordered.apply(gradient, way_back, order), None, None

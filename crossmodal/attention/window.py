@@ -5,10 +5,11 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..kept import Kept
 from ..shapes import check_width, shaped
 from .attend import attend
+from .length import of_length
 from .position import ContinuousPosition, PositionTable
 from .tiling import Windows
 
@@ -36,7 +37,7 @@ class WindowAttention(nn.Module):
         self.width, self.heads, self.backend = width, heads, backend
         self.windows = Windows(type(self).__name__, grid, window, shift)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
-        self.position = PositionTable(self.windows.window, heads)
+        self.position, self.kept = PositionTable(self.windows.window, heads), Kept()
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
@@ -44,8 +45,12 @@ class WindowAttention(nn.Module):
         check_width(self, "stream", stream, self.width)
         cells = self.windows.split(stream)
         query, key, value = (_to_heads(part(cells), self.heads) for part in (self.query, self.key, self.value))
-        attended = attend(query, key, value, bias=self.windows.bias(self.position()), backend=self.backend)
+        attended = attend(query, key, value, bias=self.bias(), backend=self.backend)
         return self.out(self.windows.join(_from_heads(attended, self.heads)))
+
+    def bias(self) -> Float[Tensor, "1 window_head query key"]:
+        """What is added to the logits of all windows: computed once while the positions are frozen, and kept."""
+        return self.kept.of(self.position, lambda: self.windows.bias(self.position()))
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}, {self.windows}, backend={self.backend!r}"
@@ -78,7 +83,7 @@ class CosineWindowAttention(nn.Module):
         self.query, self.value, self.out = (nn.Linear(width, width) for _ in range(3))
         self.key = nn.Linear(width, width, bias=False)
         self.log_scale = nn.Parameter(torch.full((heads, 1), math.log(10)))
-        self.position = ContinuousPosition(self.windows.window, heads)
+        self.position, self.kept = ContinuousPosition(self.windows.window, heads), Kept()
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
@@ -87,10 +92,13 @@ class CosineWindowAttention(nn.Module):
         cells = self.windows.split(stream)
         query, key, value = (_to_heads(part(cells), self.heads) for part in (self.query, self.key, self.value))
         scale = self.log_scale.clamp(max=math.log(100)).exp().repeat(self.windows.count, 1)
-        query, key = F.normalize(query, dim=-1) * scale, F.normalize(key, dim=-1)
-        bias = self.windows.bias(self.position())
-        attended = attend(query, key, value, bias=bias, scale=1.0, backend=self.backend)
+        query, key = of_length(query, scale), of_length(key, torch.ones_like(scale))
+        attended = attend(query, key, value, bias=self.bias(), scale=1.0, backend=self.backend)
         return self.out(self.windows.join(_from_heads(attended, self.heads)))
+
+    def bias(self) -> Float[Tensor, "1 window_head query key"]:
+        """What is added to the logits of all windows: computed once while the positions are frozen, and kept."""
+        return self.kept.of(self.position, lambda: self.windows.bias(self.position()))
 
     def extra_repr(self) -> str:
         return f"width={self.width}, heads={self.heads}, {self.windows}, backend={self.backend!r}"
