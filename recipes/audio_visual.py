@@ -75,16 +75,23 @@ class AudioVisual(nn.Module):
 
     def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
         """The lockstep alone: streams, maps and taps, frames being `(clip segment)`; `None` for what is missing."""
+        return self.coupled(self.inputs(frames, wave), taps=taps)
+
+    def inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
+        """What the stems of the lockstep take, frames being `(clip segment)`."""
         self._check(frames, wave)
         pictures = None if frames is None else rearrange(frames, "clip segment c h w -> (clip segment) c h w")
         sounds = None if wave is None else self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
-        return self.coupled({"visual": pictures, "audio": sounds}, taps=taps)
+        return {"visual": pictures, "audio": sounds}
 
     def _pooled(self, frames: Tensor | None, wave: Tensor | None) -> Features:
         """Of clips that all have the same modalities."""
-        coupled = self.run(frames, wave)
+        return self.pooled_from(self.run(frames, wave), len(frames if wave is None else wave))
+
+    def pooled_from(self, coupled: Coupled, clips: int) -> Features:
+        """One vector a segment and modality of so many clips, from what the lockstep gave."""
         found = {name: self._vectors(name, coupled) for name in coupled.streams}
-        like, clips = next(iter(found.values())), len(frames if wave is None else wave)
+        like = next(iter(found.values()))
         vectors = [found[name] if name in found else self._nothing(name, like) for name in Features._fields]
         return Features(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))
 

@@ -89,6 +89,10 @@ class ClipTraining(pl.LightningModule):
         self.collected = Collected()
         self.tested: Tested | None = None
 
+    def said_of(self, batch: LabelledClip) -> Any:
+        """What the model says of a batch."""
+        return self.model(batch.frames, batch.wave)
+
     def loss_of(self, said: Any, batch: LabelledClip) -> Tensor:
         """What a batch costs."""
         raise NotImplementedError(f"{type(self).__name__}: loss_of is for a task to say.")
@@ -103,7 +107,7 @@ class ClipTraining(pl.LightningModule):
 
     def training_step(self, batch: LabelledClip, index: int) -> Tensor:
         """The loss of one batch."""
-        loss = self.loss_of(self.model(batch.frames, batch.wave), batch)
+        loss = self.loss_of(self.said_of(batch), batch)
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
@@ -149,7 +153,7 @@ class ClipTraining(pl.LightningModule):
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
     def _evaluate(self, batch: LabelledClip, split: str) -> Any:
-        said = self.model(batch.frames, batch.wave)
+        said = self.said_of(batch)
         self.loss.update(self.loss_of(said, batch), len(batch.labels))
         self.log(f"{split}_loss", self.loss, on_step=False, on_epoch=True)
         return said

@@ -9,6 +9,7 @@ from .coupler import Coupler, Coupling
 from .encoder import Encoder
 from .lockstep import Lockstep
 from .products import Tape, without_cheap
+from .side import SideLockstep
 from .step import Edge
 
 
@@ -47,8 +48,11 @@ def recomputed(lockstep: Lockstep, *, worth: int = 128) -> Lockstep:
     - `worth`: products that cost fewer operations for a number of their result run again; with 0 none does, and the
       operations of a step stay what they are.
 
-    To keep less for more operations, see `checkpointed`.
+    To keep less for more operations, see `checkpointed`. For side mode take `side(recomputed(lockstep))`; the other way
+    round is refused with `ValueError`.
     """
+    if isinstance(lockstep, SideLockstep):
+        raise ValueError("recomputed: the lockstep is in side mode already: take side(recomputed(lockstep)).")
     couplers: dict[str, Coupler] = {}
     for name, coupler in lockstep.couplers.items():
         edges = coupler.edges if isinstance(coupler, Coupler) else ()

@@ -18,6 +18,7 @@ from crossmodal.injection import (
     from_stage,
     paired_as_paper,
     paired_as_released,
+    recomputed,
     side,
 )
 from crossmodal.ledger import cost
@@ -214,3 +215,14 @@ def test_what_does_not_fit_is_told():
         side(plain)
     with pytest.raises(ValueError, match=r"checkpointed: a lockstep in side mode keeps nothing of its encoders"):
         checkpointed(side(lockstep()))
+    with pytest.raises(ValueError, match=r"recomputed: the lockstep is in side mode already: take side\(recomputed"):
+        recomputed(side(lockstep()))
+
+
+def test_couplers_beside_may_recompute_what_is_cheap():
+    model, found = awake(lockstep()).train(), []
+    for inner in (model, recomputed(model)):
+        torch.manual_seed(3)  # of the carries
+        beside = side(inner)
+        found.append(gradients(beside, beside(inputs()).streams))
+    torch.testing.assert_close(found[1], found[0])
