@@ -33,6 +33,7 @@ from .side import SideLockstep as SideLockstep
 from .side import side as side
 from .step import Edge as Edge
 from .step import Step as Step
+from .third import also_guided_by as also_guided_by
 from .tokens import as_tokens as as_tokens
 from .without import Counterfactual as Counterfactual
 from .without import counterfactual as counterfactual

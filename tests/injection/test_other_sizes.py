@@ -5,12 +5,22 @@ from functools import partial
 import pytest
 import torch
 from third_party import convnext, vit
+from torch import nn
 from torchvision.models import VisionTransformer
 
 from crossmodal.adapters import Bottleneck, guided_adapter
 from crossmodal.alignment import pooled_alignment, resampled_alignment
 from crossmodal.guidance import ClipGuidance
-from crossmodal.injection import Injected, sections_of, sites
+from crossmodal.injection import (
+    Encoder,
+    Injected,
+    Lockstep,
+    also_guided_by,
+    couplers_for,
+    paired_by_depth,
+    sections_of,
+    sites,
+)
 from crossmodal.site import Site, folded_axes, vector_axes
 from recipes.dg_sct import dg_sct
 
@@ -105,3 +115,34 @@ def test_a_guide_of_any_length_where_it_is_pooled():
     words = torch.randn(2, 7, 6)
     mean = words.mean(1, keepdim=True)
     torch.testing.assert_close(guided(pictures, guide=words), guided(pictures, guide=mean))
+
+
+def sentence_encoder():
+    """A vector a frame, as it is: one token."""
+    return Encoder(nn.Unflatten(1, (1, 6)), {}, nn.Identity(), [Site("stem", 6, vector_axes(), part="stem")])
+
+
+@pytest.mark.parametrize("align", [pooled_alignment, resampled_alignment])
+def test_a_sentence_guides_sound_and_picture_in_lockstep_and_may_be_missing(align):
+    torch.manual_seed(0)
+    encoders = {"visual": picture_encoder(16), "audio": sound_encoder(8), "text": sentence_encoder()}
+    of = {name: encoder.sites for name, encoder in encoders.items()}
+    steps = also_guided_by(paired_by_depth, "text")(of)
+    factory = partial(guided_adapter, align=align, bottleneck=small)
+    model = moved(Lockstep(encoders, steps=steps, couplers=couplers_for(steps, of, factory))).eval()
+    inputs = {"visual": torch.randn(3, 3, 16, 16), "audio": torch.randn(3, 3, 8, 8), "text": torch.randn(3, 6)}
+    coupled = model(inputs)
+    edges = {edge for by_edge in coupled.maps.values() for edge in by_edge}
+    assert edges == {("audio", "visual"), ("visual", "audio"), ("text", "visual"), ("text", "audio")}
+    assert torch.equal(coupled.streams["text"][:, 0], inputs["text"])
+    said = torch.tensor([True, False, True])
+    masked, silent = model(inputs, present={"text": said}), model(inputs | {"text": None})
+    for name in ("visual", "audio"):
+        assert not torch.allclose(coupled.streams[name], silent.streams[name])
+        expected = torch.where(said[:, None, None], coupled.streams[name], silent.streams[name])
+        torch.testing.assert_close(masked.streams[name], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_guide_that_runs_sections_is_refused():
+    with pytest.raises(ValueError, match="also_guided_by: audio has 2 sections; a guide here has a stem alone"):
+        also_guided_by(paired_by_depth, "audio")({"visual": picture_encoder(16).sites, "audio": sound_encoder(8).sites})
