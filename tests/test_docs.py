@@ -128,6 +128,32 @@ def anchor_of(title: str) -> str:
     return re.sub(r"[-\s]+", "-", words)
 
 
+FOUR = {
+    "a picture": r"^(<figure|!\[|```text)",
+    "laws": r"^(\*\*Laws|## Laws)",
+    "an example that runs": r"(?<! -->\n\n)^```python$",
+    "a signature": r"^::: ",
+}
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "blocks").glob("*.md")), ids=named)
+def test_a_page_of_blocks_has_picture_law_example_and_signature(page: Path):
+    text = page.read_text(encoding="utf-8")
+    missing = [what for what, pattern in FOUR.items() if not re.search(pattern, text, re.MULTILINE)]
+    assert missing == []
+
+
+def test_search_and_pictures_need_no_server():
+    """mkdocs-material looks for a worker elsewhere where none is given; ours is a file of the site."""
+    settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert "  - offline\n" in settings
+    (worker,) = yaml.safe_load(settings)["extra"]["polyfills"]
+    assert "iframe-worker" in worker
+    assert (DOCS / worker).is_file()
+    for picture in DOCS.rglob("*.svg"):
+        assert "http" not in picture.read_text(encoding="utf-8").replace("http://www.w3.org/", "")
+
+
 def test_navigation_holds_every_page():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
     listed = list(leaves(nav))
