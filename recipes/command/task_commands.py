@@ -120,6 +120,8 @@ def build(arguments: Namespace, classes: Sequence[str], task: Task) -> AudioVisu
     model: AudioVisual = size(coupled=coupled, classes=classes, **own, **released)
     for encoder in model.coupled.encoders.values() if arguments.encoders else ():
         arguments.encoders(encoder)
+    if arguments.lockstep:
+        model.coupled = arguments.lockstep(model.coupled)
     return model
 
 

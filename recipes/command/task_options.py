@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from crossmodal.injection import Encoder
+from crossmodal.injection import Encoder, Lockstep
 
 from ..encoder_weights import EncoderWeights
 from .described import describe
@@ -68,6 +68,8 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     add("--training", type=str, default=choice.training, help=trained)
     changed = "what is done to both encoders of the model, as in crossmodal.injection.freeze_parameters"
     add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)
+    run = "how the model is run, as by crossmodal.injection.recomputed (less memory) or .checkpointed (least)"
+    add("--lockstep", type=Callable[[Lockstep], Any] | None, default=None, help=run)
     add_model(parser, resolve(choice.recipe), size)
     parser.add_class_arguments(task.own if choice.own else task.data, "data")
     parser.add_class_arguments(task.training, "optim", skip={"model"}, instantiate=False)

@@ -28,7 +28,11 @@ CASES = {
     "edges": [["--model.edges", "[[audio, visual]]"]],
     "guide": [["--model.guide", f"{A}.own_stream"], ["--model.guide", f"{A}.no_guide"]],
 }
-OTHERS = [["--recipe", "lavish"], ["--recipe", "dg_sct_released", "--model.alpha", "0.2"]]
+OTHERS = [
+    ["--recipe", "lavish"],
+    ["--recipe", "dg_sct_released", "--model.alpha", "0.2"],
+    ["--lockstep", "crossmodal.injection.recomputed"],
+]
 
 
 def described(model):
