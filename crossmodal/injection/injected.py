@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..adapters import AdapterFactory
+from ..adapters import Adapted, AdapterFactory
 from ..site import Site
+from .missing import united
 from .probe import Point, read_tensor, rewritten, written_tensor
-from .route import Call, check_adapted, check_guide, check_meeting, find_routes
+from .route import Call, Route, check_adapted, check_guide, check_meeting, find_routes, guided_rows
 
 
 class Injected(nn.Module):
@@ -56,14 +57,21 @@ class Injected(nn.Module):
         self._hooked = self._detached = self._guided_before = False
         self._hook(True)
 
-    def forward(self, *args: Any, guide: Tensor | None = None, **kwargs: Any) -> Any:
-        """What the model returns: guided by `guide` `(frame, guide_token, guide_channel)`, or the original without."""
+    def forward(self, *args: Any, guide: Tensor | None = None, present: Tensor | None = None, **kwargs: Any) -> Any:
+        """What the model returns: guided by `guide` `(frame, guide_token, guide_channel)`, or the original without.
+
+        `present`: bool, which frames have a guide, where some lack it: these are as in the original, and what `guide`
+        holds of them is never read.
+        """
+        rows = None
         if guide is not None:
             check_guide(self.guide, guide, detached=self._detached)
             self._guided_before = True
+            rows = guided_rows(guide, present)
+            guide = guide if rows is None or len(rows) else None
         before = self._hooked
         self._hook(guide is not None)
-        self._calls.append(Call(guide))
+        self._calls.append(Call(guide, rows))
         try:
             output = self.model(*args, **kwargs)
             self._calls[-1].check_spent()
@@ -118,11 +126,20 @@ class Injected(nn.Module):
             return
         stream = route.reads.stream(read_tensor(args, kwargs))
         check_meeting(route, stream, call.guide)
-        adapted = self.adapters[route.key](stream, call.guide)
-        check_adapted(route, stream, adapted)
+        adapted = self._adapted(route, stream, call.guide, call.rows)
         call.put(route, adapted.residual)
         if self._maps is not None:
             self._maps[name] = adapted.maps
+
+    def _adapted(self, route: Route, stream: Tensor, guide: Tensor, rows: Tensor | None) -> Adapted:
+        """What the adapter makes of the frames that have a guide; zero in the others."""
+        adapter = self.adapters[route.key]
+        if rows is None:
+            check_adapted(route, stream, adapted := adapter(stream, guide))
+            return cast(Adapted, adapted)
+        check_adapted(route, stream[rows], adapted := adapter(stream[rows], guide[rows]))
+        whole = united([(rows, {"residual": adapted.residual, "maps": adapted.maps})], len(stream))
+        return Adapted(whole["residual"], whole["maps"])
 
     def _write(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         """After the module ran: its output with the residual added."""

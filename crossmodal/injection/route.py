@@ -35,9 +35,10 @@ class Route:
 
 @dataclass
 class Call:
-    """One guided forward: its guide, and by route the residuals computed and not yet added."""
+    """One guided forward: its guide, the frames that have one (`None`: all), and residuals not yet added, by route."""
 
     guide: Tensor | None
+    rows: Tensor | None = None
     residuals: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def put(self, route: Route, residual: Tensor) -> None:
@@ -137,6 +138,18 @@ def check_guide(site: Site, guide: Tensor, *, detached: bool) -> None:
             f"Injected: guide has shape {tuple(guide.shape)}, but the guide {site.name!r} is (frame, guide_token, "
             f"{site.width}); a vector a frame is one token: guide[:, None]."
         )
+
+
+def guided_rows(guide: Tensor, present: Tensor | None) -> Tensor | None:
+    """The frames that have a guide; `None` for all of them. `ValueError` for a mask of another kind or length."""
+    if present is None:
+        return None
+    if present.dtype != torch.bool or present.shape != guide.shape[:1]:
+        raise ValueError(
+            f"Injected: present is {present.dtype} {tuple(present.shape)}, but guide has {len(guide)} frames: give one "
+            "bool a frame."
+        )
+    return None if present.all() else present.nonzero()[:, 0]
 
 
 def check_meeting(route: Route, stream: Tensor, guide: Tensor) -> None:

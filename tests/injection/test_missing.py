@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from third_party import Whisper, convnext, inject
 from torch import nn
 from toys import Mix, ToyAdapter, toy_encoder
 
@@ -238,6 +239,27 @@ def test_law_10_compiled_without_a_modality_is_one_graph_and_with_a_mask_equals_
         torch.testing.assert_close(whole(known).streams, model(known).streams)
     broken = torch.compile(model, backend="aot_eager")
     torch.testing.assert_close(broken(inputs, present={"audio": half}), model(inputs, present={"audio": half}))
+
+
+def test_frames_without_a_guide_are_those_of_the_injected_model_itself():
+    torch.manual_seed(0)
+    model, has = convnext().eval(), torch.tensor([True, False, True])
+    pictures, guide = torch.randn(3, 3, 32, 64), torch.randn(3, 3, 6)
+    guided = inject(model, pictures, {"features.1.*": Whisper})
+    garbage = guide.where(has[:, None, None], torch.nan)
+    with guided.recording() as maps:
+        mixed = guided(pictures, guide=garbage, present=has)
+    assert torch.equal(mixed[1], model(pictures)[1])
+    torch.testing.assert_close(mixed[has], guided(pictures[has], guide=guide[has]))
+    assert [bool(row.any()) for row in maps["features.1.0"]["channel"]] == has.tolist()
+    mixed.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in guided.adapters.parameters())
+    assert torch.equal(guided(pictures, guide=garbage, present=torch.zeros(3, dtype=torch.bool)), model(pictures))
+    everywhere = torch.ones(3, dtype=torch.bool)
+    assert torch.equal(guided(pictures, guide=guide, present=everywhere), guided(pictures, guide=guide))
+    for wrong in (torch.ones(2, dtype=torch.bool), torch.ones(3)):
+        with pytest.raises(ValueError, match=r"Injected: present is .*, but guide has 3 frames: give one bool a frame"):
+            guided(pictures, guide=guide, present=wrong)
 
 
 def test_united_keeps_what_one_group_alone_has():
