@@ -21,8 +21,9 @@ class Windows:
     - `window`: side of a window in tokens, clipped to the grid on each axis; the clipped one must tile it.
     - `shift`: tokens by which windows are shifted cyclically; 0 on an axis that one window covers.
 
-    The windows of a frame ride beside its heads (`attend` sees window·head heads), so that one bias serves every frame
-    without a copy for each.
+    One bias serves every frame and, where nothing is shifted, every window, without a copy for each: windows of a
+    shifted grid ride beside the heads (`attend` sees rider·head heads and a bias for each), all others beside the
+    frames.
     """
 
     def __init__(self, block: str, grid: tuple[int, int], window: int, shift: int):
@@ -39,6 +40,7 @@ class Windows:
         self.window = (min(window, rows), min(window, columns))
         self.shift = (shift if rows > window else 0, shift if columns > window else 0)
         self.tiles = (rows // self.window[0], columns // self.window[1])
+        self.riders = self.count if any(self.shift) else 1
         self.mask = Derived(shift_mask, grid, self.window, self.shift)
         self.order = Derived(window_order, grid, self.window, self.shift)
         self.way_back = Derived(token_order, grid, self.window, self.shift)
@@ -51,7 +53,7 @@ class Windows:
         """Windows of one frame."""
         return self.tiles[0] * self.tiles[1]
 
-    def split(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame cell window channel"]:
+    def split(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "batch cell rider channel"]:
         """Puts every token into its window; `cell` is its place there, row-major."""
         rows, columns = self.grid
         if stream.shape[1] != rows * columns:
@@ -60,15 +62,15 @@ class Windows:
                 f"{columns} = {rows * columns}: build it for the grid of this stream."
             )
         cells = _reordered(stream, self.order, self.way_back) if self.count > 1 else stream
-        return rearrange(cells, "frame (cell window) channel -> frame cell window channel", window=self.count)
+        return cells.reshape(-1, self.window[0] * self.window[1], self.riders, stream.shape[-1])
 
-    def join(self, cells: Float[Tensor, "frame cell window channel"]) -> Float[Tensor, "frame token channel"]:
+    def join(self, cells: Float[Tensor, "batch cell rider channel"]) -> Float[Tensor, "frame token channel"]:
         """The way back."""
-        stream = cells.flatten(1, 2)
+        stream = cells.reshape(-1, self.grid[0] * self.grid[1], cells.shape[-1])
         return _reordered(stream, self.way_back, self.order) if self.count > 1 else stream
 
-    def bias(self, position: Float[Tensor, "head query key"]) -> Float[Tensor, "1 window_head query key"]:
-        """What `attend` adds to the logits of all windows: the bias of each head, masked where a window is torn."""
+    def bias(self, position: Float[Tensor, "head query key"]) -> Float[Tensor, "1 rider_head query key"]:
+        """What `attend` adds to the logits: the bias of each head, for each rider, masked where a window is torn."""
         masked = position + self.mask.on(position.device).to(position.dtype)
         return masked.flatten(0, 1)[None]
 
@@ -76,11 +78,12 @@ class Windows:
 def window_order(
     grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
 ) -> Int[Tensor, " token"]:
-    """For every place `(cell, window)`, both row-major, the token that goes there."""
+    """For every place the token that goes there: window by window, or cell by cell where windows ride."""
     rows, columns = grid
     tokens = torch.arange(rows * columns, device=device).view(rows, columns)
     shifted = tokens.roll((-shift[0], -shift[1]), dims=(0, 1))
-    pattern = "(down row) (right column) -> (row column down right)"
+    places = "(row column down right)" if any(shift) else "(down right row column)"
+    pattern = f"(down row) (right column) -> {places}"
     return rearrange(shifted, pattern, row=window[0], column=window[1])
 
 
@@ -93,14 +96,14 @@ def token_order(
 
 def shift_mask(
     grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
-) -> Float[Tensor, "window 1 query key"]:
+) -> Float[Tensor, "rider 1 query key"]:
     """`MASKED` between tokens that share a shifted window but are no neighbours in the picture, else 0.
 
-    Where nothing is shifted it is `(window, 1, 1, 1)` zeros.
+    Where nothing is shifted it is one zero.
     """
     down, right = (size // side for size, side in zip(grid, window, strict=True))
     if not any(shift):
-        return torch.zeros(down * right, 1, 1, 1, device=device)
+        return torch.zeros(1, 1, 1, 1, device=device)
     # The shift wraps the first rows and columns behind the last: in the last windows they are strangers.
     wrapped = (torch.arange(size, device=device) >= size - step for size, step in zip(grid, shift, strict=True))
     rows, columns = (axis.long() for axis in wrapped)

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -48,7 +49,7 @@ class WindowAttention(nn.Module):
         attended = attend(query, key, value, bias=self.bias(), backend=self.backend)
         return self.out(self.windows.join(_from_heads(attended, self.heads)))
 
-    def bias(self) -> Float[Tensor, "1 window_head query key"]:
+    def bias(self) -> Float[Tensor, "1 rider_head query key"]:
         """What is added to the logits of all windows: computed once while the positions are frozen, and kept."""
         return self.kept.of(self.position, lambda: self.windows.bias(self.position()))
 
@@ -91,12 +92,12 @@ class CosineWindowAttention(nn.Module):
         check_width(self, "stream", stream, self.width)
         cells = self.windows.split(stream)
         query, key, value = (_to_heads(part(cells), self.heads) for part in (self.query, self.key, self.value))
-        scale = self.log_scale.clamp(max=math.log(100)).exp().repeat(self.windows.count, 1)
+        scale = self.log_scale.clamp(max=math.log(100)).exp().repeat(self.windows.riders, 1)
         query, key = of_length(query, scale), of_length(key, torch.ones_like(scale))
         attended = attend(query, key, value, bias=self.bias(), scale=1.0, backend=self.backend)
         return self.out(self.windows.join(_from_heads(attended, self.heads)))
 
-    def bias(self) -> Float[Tensor, "1 window_head query key"]:
+    def bias(self) -> Float[Tensor, "1 rider_head query key"]:
         """What is added to the logits of all windows: computed once while the positions are frozen, and kept."""
         return self.kept.of(self.position, lambda: self.windows.bias(self.position()))
 
@@ -105,13 +106,11 @@ class CosineWindowAttention(nn.Module):
 
 
 def _to_heads(cells: Tensor, heads: int) -> Tensor:
-    frames, size, windows, width = cells.shape
-    return cells.reshape(frames, size, windows * heads, width // heads)
+    return rearrange(cells, "batch cell rider (head width) -> batch cell (rider head) width", head=heads)
 
 
 def _from_heads(attended: Tensor, heads: int) -> Tensor:
-    frames, size, windows_heads, width = attended.shape
-    return attended.reshape(frames, size, windows_heads // heads, heads * width)
+    return rearrange(attended, "batch cell (rider head) width -> batch cell rider (head width)", head=heads)
 
 
 def _check_heads(block: object, width: int, heads: int) -> None:

@@ -37,16 +37,18 @@ def test_every_token_goes_to_its_window_and_comes_back(windows):
     rows, columns = windows.grid
     stream = torch.arange(2.0 * rows * columns * 3).view(2, -1, 3)
     cells = windows.split(stream)
-    assert cells.shape == (2, windows.window[0] * windows.window[1], windows.count, 3)
+    by_window = cells.view(2, -1, windows.window[0] * windows.window[1], 3)
+    if windows.riders > 1:
+        by_window = cells.transpose(1, 2)
     for token, (window, cell, _) in enumerate(places(windows)):
-        assert torch.equal(cells[:, cell, window], stream[:, token])
+        assert torch.equal(by_window[:, window, cell], stream[:, token])
     assert torch.equal(windows.join(cells), stream)
 
 
 @given(tilings())
 def test_the_mask_parts_strangers_and_nobody_else(windows):
     cells = windows.window[0] * windows.window[1]
-    mask = shift_mask(windows.grid, windows.window, windows.shift, device=CPU).expand(-1, 1, cells, cells)
+    mask = shift_mask(windows.grid, windows.window, windows.shift, device=CPU).expand(windows.count, 1, cells, cells)
     for query_window, query, query_region in places(windows):
         for key_window, key, key_region in places(windows):
             if query_window == key_window:
@@ -55,13 +57,14 @@ def test_the_mask_parts_strangers_and_nobody_else(windows):
 
 
 @given(tilings(), st.integers(1, 3))
-def test_the_bias_of_a_head_is_that_of_each_window_plus_its_mask(windows, heads):
+def test_the_bias_of_a_head_is_that_of_each_rider_plus_its_mask(windows, heads):
     cells = windows.window[0] * windows.window[1]
     position = torch.randn(heads, cells, cells)
     bias = windows.bias(position)
-    assert bias.shape == (1, windows.count * heads, cells, cells)
+    assert bias.shape == (1, windows.riders * heads, cells, cells)
+    assert windows.riders == (windows.count if any(windows.shift) else 1)
     mask = windows.mask.on(CPU)
-    for window in range(windows.count):
+    for window in range(windows.riders):
         for head in range(heads):
             assert torch.equal(bias[0, window * heads + head], position[head] + mask[window, 0])
 
@@ -94,3 +97,20 @@ def test_a_shift_beyond_the_window_is_refused():
 def test_a_stream_of_another_grid_is_refused():
     with pytest.raises(ValueError, match=r"Block: stream has 60 tokens.* grid of 8 × 8 = 64"):
         Windows("Block", (8, 8), 4, 0).split(torch.zeros(1, 60, 2))
+
+
+def test_blocks_of_one_stage_share_their_mask():
+    first, second, other = (Windows("Block", (8, 8), 4, shift) for shift in (2, 2, 1))
+    assert first.mask.on(CPU) is second.mask.on(CPU)
+    assert first.mask.on(CPU) is not other.mask.on(CPU)
+
+
+@given(tilings())
+def test_the_gradient_goes_back_to_the_token_it_came_from(windows):
+    tokens = windows.grid[0] * windows.grid[1]
+    stream, weights = torch.randn(2, tokens, 3, requires_grad=True), torch.randn(2, tokens, 3)
+    (windows.split(stream) * windows.split(weights)).sum().backward()
+    assert torch.equal(stream.grad, weights)
+    cells = windows.split(torch.randn(2, tokens, 3)).requires_grad_()
+    (windows.join(cells) * weights).sum().backward()
+    assert torch.equal(cells.grad, windows.split(weights))
