@@ -71,7 +71,9 @@ class OwnVideos(ClipData):
 
     def ready(self) -> Sequence[str]:
         """Decodes what is not in the cache, under a bar; returns what there is and what there is not, in sentences."""
-        self.split(None).prepare(in_processes)
+        every = self.split(None)
+        every.prepare(in_processes)
+        self.made = {None: every}  # a split made before does not know what is broken
         return list(self._said())
 
     def left_out(self) -> dict[str, str]:
