@@ -56,7 +56,7 @@ class ClipCache:
             for entry in os.scandir(folder):
                 stem, _, kind = entry.name.partition(".")
                 key, _, seconds = stem.partition("-")
-                if kind in ("safetensors", "json"):
+                if kind in ("safetensors", "json") and len(key) == 32:
                     found[bytes.fromhex(key)] = int(seconds or -1)
         return found
 
