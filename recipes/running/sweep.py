@@ -2,17 +2,18 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 from .runs import CONFIG, SUMMARY
 
@@ -75,6 +76,7 @@ def sweep(runs: Sequence[Run], folder: Path, *, workers: int = 1, start: Callabl
     threads = int(os.environ.get("OMP_NUM_THREADS", max((os.cpu_count() or 1) // workers, 1)))
     failed = []
     with (
+        terminated_as_interrupted(),
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run", desc="runs") as bar,
     ):
@@ -92,6 +94,23 @@ def sweep(runs: Sequence[Run], folder: Path, *, workers: int = 1, start: Callabl
             bar.update()
     if failed:
         raise RuntimeError("\n".join([f"{len(failed)} of {len(runs)} runs failed:", *failed]))
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Where SIGTERM, by which a scheduler ends a job, does what Ctrl-C does: no run outlives its sweep."""
+
+    def interrupt(*_: Any) -> NoReturn:
+        raise KeyboardInterrupt("terminated; the same command goes on")
+
+    if current_thread() is not main_thread():  # where Python lets nobody listen
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def finishing(begun: Any, pool: ThreadPoolExecutor, processes: "Processes") -> Iterator[Any]:

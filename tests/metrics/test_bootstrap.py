@@ -63,6 +63,17 @@ def test_it_holds_the_truth_about_as_often_as_it_says(interval, shared):
     assert of_clips / 200 < 0.8  # as if all clips of all seeds were one sample
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "share"), [(1, 0.70), (2, 0.82), (3, 0.89), (5, 0.93), (10, 0.95)])
+def test_few_seeds_make_it_too_narrow_as_the_page_on_ablations_says(seeds, share):
+    held = []
+    for seed in range(400):
+        differences, sizes = trials(seed, seeds=seeds, clips=200, between=0.03, within=0.25)
+        found = nested_interval(differences, sizes, draws=1000, seed=seed)
+        held.append(found.low <= 0.1 <= found.high)
+    assert sum(held) / 400 == pytest.approx(share, abs=0.02)
+
+
 def test_clips_that_seeds_share_are_no_chance_of_each():
     differences, sizes = trials(0, between=0.0, shared=0.5, within=0.0)
     crossed, nested = crossed_interval(differences, sizes), nested_interval(differences, sizes)

@@ -98,6 +98,21 @@ def test_a_process_keeps_what_it_says_and_its_exit_code(tmp_path):
     assert "'nonsense' is none of" in (tmp_path / "log").read_text()
 
 
+def test_a_scheduler_that_ends_a_sweep_interrupts_it(tmp_path):
+    before, begun, told = signal.getsignal(signal.SIGTERM), [], threading.Event()
+
+    def start(command, log, *, threads):
+        begun.append(command)
+        os.kill(os.getpid(), signal.SIGTERM)
+        told.wait(0.2)
+        return 1
+
+    with pytest.raises(KeyboardInterrupt, match="terminated; the same command goes on"):
+        sweep(RUNS, tmp_path, start=start)
+    assert len(begun) < len(RUNS)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_processes_that_run_are_ended_and_no_more_begin(tmp_path, monkeypatch):
     (tmp_path / "forever").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "forever").chmod(0o755)
