@@ -96,4 +96,4 @@ def test_a_row_without_a_winner_has_no_bold_cell(tmp_path):
     found = {"token": {"none": [0.5, 0.52], "spatial": [0.49, 0.51]}}
     assert "**" not in written(found)
     draw(found, tmp_path / "matrix.svg")
-    assert "token" in (tmp_path / "matrix.svg").read_text() or (tmp_path / "matrix.svg").stat().st_size > 1000
+    assert (tmp_path / "matrix.svg").read_text().startswith("<?xml")
