@@ -169,6 +169,10 @@ def test_broken_files_are_left_out_counted_and_told(torn):
 
 def test_an_event_behind_the_end_of_its_file_is_broken_too(own):
     data = own("a.mp4,dog,3.1,4", "b.avi,dog,,")
+    with pytest.raises(
+        ValueError, match=r"a\.mp4 cannot be read: its sound with picture ends before the event\. `prep"
+    ):
+        data[0]
     data.prepare()
     assert data.names == ["b.avi"]
     assert data.broken == {"a.mp4": "sound with picture ends at 3 s, before the event in second 3."}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
-from .cache import ClipCache
+from .cache import ClipCache, Decoded
 from .cutting import Cut, EventWindows, Span
 from .items import items_of, names_of
 from .labels import Labels, read_labels, seconds
@@ -146,20 +146,26 @@ class Folder(Dataset[LabelledClip]):
 
     def __getitem__(self, index: int) -> LabelledClip:
         item = int(self._kept[index])
-        key, span = self._state.keys[item].tobytes(), self._items.span(item)
-        stored = self.cache.find(key)
-        if stored is None:
-            name = self.labels.files[int(self._items.file[item])]
-            reasons = decode(Undecoded(name, {key: span}), videos=self.root, cache=self.cache).reasons
-            stored = self.cache.find(key)
-            if stored is None:
-                raise ValueError(
-                    f"Folder: {name} cannot be read: {reasons.get(key, 'its clip is not in the cache')} "
-                    "`prepare()` finds such files beforehand, leaves them out and lists them."
-                )
-        clip = self.preprocess(*stored)
+        clip = self.preprocess(*self._decoded(item))
         labels = self._labels(item)[: len(clip.wave)]
         return self.cut.fill(LabelledClip(*clip, labels), self.segments, self.background)
+
+    def _decoded(self, item: int) -> Decoded:
+        """A clip from the cache, or else from its file."""
+        key, name = self._state.keys[item].tobytes(), self.labels.files[int(self._items.file[item])]
+        stored, reason = self.cache.find(key), "its clip is not in the cache."
+        if stored is None:
+            work = Undecoded(name, {key: self._items.span(item)})
+            reason = decode(work, videos=self.root, cache=self.cache).reasons.get(key, reason)
+            stored = self.cache.find(key)
+        if stored is not None and len(stored.wave) <= self._items.begins[item]:
+            stored, reason = None, "its sound with picture ends before the event."
+        if stored is None:
+            raise ValueError(
+                f"Folder: {name} cannot be read: {reason} `prepare()` finds such files beforehand, leaves them out and "
+                "lists them."
+            )
+        return stored
 
     def _labels(self, item: int) -> Tensor:
         """The labels of the whole span of an item."""
