@@ -17,6 +17,7 @@ RECIPES = {
         "command.task",
         "command.task_commands",
         "command.task_options",
+        "any_pair",
         "audio_visual",
         "careless",
         "clip_data",
