@@ -144,3 +144,81 @@ class TestEvery:
     def test_its_repr_shows_the_clipped_numbers(self, kind):
         text = repr(self.block(kind))
         assert "width=6, heads=2, grid=(4, 8), window=(4, 4), shift=(0, 2)" in text
+
+
+def cosine_reference(block, stream):
+    """The shifted windows of one map by roll and a loop, every weight in memory, nothing kept."""
+    (rows, columns), (high, wide), shift = block.windows.grid, block.windows.window, block.windows.shift
+    tokens = torch.arange(rows * columns).view(rows, columns).roll((-shift[0], -shift[1]), dims=(0, 1))
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    out = torch.zeros_like(stream)
+    for top in range(0, rows, high):
+        for left in range(0, columns, wide):
+            mates = tokens[top : top + high, left : left + wide].flatten()
+            torn = (row.flatten()[mates] < shift[0]) * 2 + (column.flatten()[mates] < shift[1])
+            bias = block.position() + MASKED * (torn[:, None] != torn[None, :])
+            parts = (part(stream[:, mates]) for part in (block.query, block.key, block.value))
+            query, key, value = (part.unflatten(-1, (block.heads, -1)).transpose(1, 2) for part in parts)
+            scale = block.log_scale.clamp(max=math.log(100)).exp()[:, None]
+            logits = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).mT * scale + bias
+            out = out.index_copy(1, mates, (logits.softmax(-1) @ value).transpose(1, 2).flatten(2))
+    return block.out(out)
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_gradients_of_v2_are_those_of_a_loop_over_windows(shift, learns):
+    torch.manual_seed(0)
+    block = CosineWindowAttention(6, 2, (4, 8), window=4, shift=shift).double().requires_grad_(learns)
+    stream = torch.randn(2, 32, 6, dtype=torch.float64, requires_grad=True)
+    given = {"stream": stream} | {name: weight for name, weight in block.named_parameters() if learns}
+    received = torch.randn_like(stream)
+    ours, theirs = (
+        torch.autograd.grad(out, tuple(given.values()), received)
+        for out in (block(stream), cosine_reference(block, stream))
+    )
+    for name, our, their in zip(given, ours, theirs, strict=True):
+        torch.testing.assert_close(our, their, atol=1e-12, rtol=1e-12, msg=name)
+
+
+class TestFrozen:
+    """What a frozen block keeps, from one forward to the next and for the backward."""
+
+    def block(self, kind, **changed):
+        torch.manual_seed(0)
+        return kind(8, 2, (16, 16), **{"window": 8, "shift": 4} | changed).requires_grad_(False)
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_bias_is_kept_and_out_of_autograd(self, kind):
+        block = self.block(kind)
+        assert block.bias() is block.bias()
+        assert not block.bias().requires_grad
+        assert block.requires_grad_().bias().requires_grad
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_loaded_weights_change_what_comes_out(self, kind):
+        block, other, stream = self.block(kind), self.block(kind), torch.randn(2, 256, 8)
+        for parameter in other.position.parameters():
+            torch.nn.init.normal_(parameter)
+        assert not torch.equal(block(stream), other(stream))
+        block.load_state_dict(other.state_dict())
+        assert torch.equal(block(stream), other(stream))
+        assert block.state_dict().keys() == dict(block.named_parameters()).keys()
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("shift", [0, 4])
+    def test_no_scores_are_kept_for_the_backward(self, kind, shift):
+        """Query, key, value and what they gather: four streams and a few numbers a vector; none per pair of tokens."""
+        block, stream = self.block(kind, shift=shift), torch.randn(3, 256, 8, requires_grad=True)
+        kept = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor
+        ):
+            block(stream).sum().backward()
+        own = {block.bias(), *block.parameters()}
+        own = {tensor.untyped_storage().data_ptr() for tensor in own}
+        storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in kept}
+        bytes_kept = sum(size for at, size in storages.items() if at not in own)
+        numbers = 3 * 256 * 2  # frames, tokens, heads
+        places = 2 * 256 * 8  # where tokens go and come from, shared by all frames
+        assert bytes_kept <= 4 * stream.untyped_storage().nbytes() + 3 * numbers * 4 + places + 64
