@@ -249,6 +249,7 @@ def test_all_forms_are_written_and_a_picture_is_the_same_again(table, tmp_path):
     files = table.write(tmp_path)
     assert {file.name for file in files} == {"table.md", "table.csv", "table.tex", "figure.svg"}
     assert ElementTree.parse(tmp_path / "figure.svg").getroot().tag.endswith("svg")
+    assert "purl.org" not in (tmp_path / "figure.svg").read_text()
     before = {file: file.read_bytes() for file in files}
     table.write(tmp_path)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
