@@ -114,7 +114,7 @@ def test_law_10_compiled_and_checkpointed_equal_plain(name):
         encoder,
     )
     compiled, checkpointed, plain = (gradients(call, given, list(encoder.parameters())) for call in calls)
-    torch.testing.assert_close(compiled, plain)
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-4)  # float32: CLAP's gradients reach 35
     torch.testing.assert_close(checkpointed, plain)
 
 
@@ -139,7 +139,7 @@ def test_law_10_injected_compiled_equals_plain(name):
     compiled = torch.compile(guided, fullgraph=True, backend="aot_eager")
     weights = list(guided.adapters.parameters())
     results = [gradients(partial(call, guide=SOUND), given, weights) for call in (compiled, guided)]
-    torch.testing.assert_close(*results)
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(first(compiled(given)), first(guided(given)))
 
 
