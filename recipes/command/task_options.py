@@ -94,7 +94,8 @@ def add_model(parser: ArgumentParser, recipe: Callable[..., Any], size: Callable
     if own:
         rest = {name for name in inspect.signature(size).parameters if name not in own}
         parser.add_function_arguments(getattr(size, "func", size), "model", as_group=False, skip=rest)
-    usual, said = inspect.signature(size).parameters["coupled"].default, inspect.signature(recipe).parameters
+    coupled, said = inspect.signature(size).parameters.get("coupled"), inspect.signature(recipe).parameters
+    usual = coupled.default if coupled else None
     for name, value in getattr(usual, "keywords", {}).items():
         if name in said and said[name].default is inspect.signature(usual.func).parameters[name].default:
             parser.set_defaults({f"model.{name}": value})

@@ -92,6 +92,7 @@ def test_a_forward_that_does_something_else_is_refused():
         step(recomputed(lockstep(Moody).train(), worth=0))
 
 
+@pytest.mark.slow
 def test_compiled_whole_it_is_the_plain_one(monkeypatch):
     monkeypatch.setattr(Mix, "forward", lambda self, stream: stream + self.linear(stream).tanh())  # counts no calls
     model = lockstep(partial(guided_adapter, latents=2, bottleneck=bottleneck)).train()
