@@ -11,7 +11,7 @@ from ..attention import WindowAttention
 from ..audio import SpecAugment
 from ..injection import Encoder
 from ..site import folded_axes
-from .halves import PreNorm, feed_forward
+from .halves import FeedForward, PreNorm
 from .hierarchy import Stage, hierarchy, init_linear, plan
 from .patches import Merge
 from .spectrogram import SpectrogramStem
@@ -63,7 +63,7 @@ def htsat(
         return PreNorm(body, stage.width, drop_path=stage.drop_paths[block])
 
     def mlp_half(stage: Stage, block: int) -> nn.Module:
-        return PreNorm(feed_forward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
+        return PreNorm(FeedForward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
 
     encoder = hierarchy(
         plan("htsat", stem.grid, width, depths, heads, drop_path),

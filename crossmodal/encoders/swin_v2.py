@@ -8,7 +8,7 @@ from torchvision.models.swin_transformer import PatchMergingV2
 from ..attention import CosineWindowAttention
 from ..injection import Encoder
 from ..site import grid_axes
-from .halves import PostNorm, feed_forward
+from .halves import FeedForward, PostNorm
 from .hierarchy import Stage, hierarchy, init_linear, plan
 from .patches import Merge, PatchEmbedding
 
@@ -48,7 +48,7 @@ def swin_v2(
         return PostNorm(body, stage.width, drop_path=stage.drop_paths[block])
 
     def mlp_half(stage: Stage, block: int) -> nn.Module:
-        return PostNorm(feed_forward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
+        return PostNorm(FeedForward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
 
     encoder = hierarchy(
         plan("swin_v2", stem.grid, width, depths, heads, drop_path),

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.encoders.halves import PostNorm, PreNorm, feed_forward
+from crossmodal.encoders.halves import FeedForward, PostNorm, PreNorm
 
 STREAM = torch.arange(24.0).view(2, 3, 4).sin()
 
@@ -34,10 +34,14 @@ def test_stochastic_depth_skips_whole_frames_and_keeps_the_mean(kind):
 
 
 def test_the_feed_forward_is_two_layers_with_gelu_between():
-    body = feed_forward(4, 2.5)
+    body = FeedForward(4, 2.5)
     first, last = (module for module in body if isinstance(module, nn.Linear))
     assert first.out_features == 10
-    torch.testing.assert_close(body(STREAM), last(nn.functional.gelu(first(STREAM))))
+    expected, given = last(nn.functional.gelu(first(STREAM))), STREAM.clone()
+    torch.testing.assert_close(body(STREAM), expected)
+    with torch.no_grad():
+        assert torch.equal(body(given), expected)
+    assert torch.equal(given, STREAM)
 
 
 @pytest.mark.parametrize("kind", [PreNorm, PostNorm])
