@@ -6,6 +6,7 @@ timed: it is told where it is not quiet.
 """
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ def measure(groups: Sequence[str], setting: Setting, results: Results, *, again:
             bar.set_postfix_str(f"{group}: {name}")
             before = load()
             results.add(group, name, {**run(), "commit": commit(), "load": before})
+            gc.collect()  # models lie in cycles, and the next measurement may need their room
 
 
 def said(results: Results, group: str) -> str:
