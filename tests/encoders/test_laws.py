@@ -122,6 +122,7 @@ def test_compiled_it_gives_the_same_outputs_and_gradients(build, draw):
     torch.testing.assert_close(traced, plain, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_compiled_for_training_it_still_draws(build, draw):
     encoder, x = trained(build, depths=(2,), heads=(2,), drop_path=0.5).train(), draw()
     compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")

@@ -99,6 +99,7 @@ def test_without_gradients_everything_runs_once():
     assert {block.calls for block in saving.encoders["visual"].sections.values() if hasattr(block, "calls")} == {1}
 
 
+@pytest.mark.slow
 def test_compiled_whole_it_equals_eager(monkeypatch):
     monkeypatch.setattr(Mix, "forward", lambda self, stream: stream + self.linear(stream).tanh())  # counts no calls
     model = lockstep(partial(guided_adapter, latents=2, bottleneck=bottleneck)).train()

@@ -157,7 +157,7 @@ def test_frames_do_not_leak():
     assert changed.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("pairing", PAIRINGS)
+@pytest.mark.parametrize("pairing", [pytest.param(paired_as_released, marks=pytest.mark.slow), paired_as_paper])
 def test_compiled_whole_equals_eager(pairing):
     torch.manual_seed(0)
     encoders = {"visual": toy_encoder(), "audio": toy_encoder()}

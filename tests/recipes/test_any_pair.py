@@ -70,6 +70,7 @@ def test_any_recipe_couples_them_that_takes_a_pairing():
         any_pair(VIT, "tiny", visual_size=32, visual_options=OPTIONS, coupled=dg_sct_released)
 
 
+@pytest.mark.slow
 def test_from_the_command_line_it_is_trained_and_built_again(tmp_path, caplog):
     """Random encoders are the same every time: a run with them can be tested."""
     words = ["--model.visual", VIT, "--model.audio", "tiny", "--model.visual_size", 32, "--model.width", 16]
