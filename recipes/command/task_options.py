@@ -141,9 +141,10 @@ def chosen(argv: Sequence[str]) -> Choice:
 
 
 def own_keywords(size: Callable[..., Any]) -> list[str]:
-    """What a size takes beside the recipe, the classes and released weights."""
-    settled = getattr(size, "keywords", {})
-    return [name for name in inspect.signature(size).parameters if name not in {*GIVEN, *settled}]
+    """What a size takes by name beside the recipe, the classes and released weights."""
+    settled, taken = getattr(size, "keywords", {}), inspect.signature(size).parameters.values()
+    named = [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD]
+    return [name for name in named if name not in {*GIVEN, *settled}]
 
 
 def nested(options: Mapping[str, Any], name: str) -> Any:
