@@ -44,8 +44,8 @@ def shaped(function: Callable[P, R]) -> Callable[P, R]:
     Beyond what jaxtyping and beartype look at, and in the same dimension scope: the annotated tensors inside
     dictionaries, sequences and `NamedTuple`s, taken or returned. Moreover all tensor arguments must share a device, and
     the floating ones, outside autocast, a dtype: the block's own weights included. Under `torch.compile` the raw
-    function runs. A call that looks like one that has passed (shapes, dtypes, devices, plain values) is not looked at
-    again, what it returns included: it costs some microseconds.
+    function runs. A call that looks like one that has passed (shapes, dtypes, devices, plain values), and returns what
+    looks like what that one returned, is not checked again: comparing looks costs some microseconds.
 
     Raises `jaxtyping.TypeCheckError` (a `TypeError`) naming the block, the argument and both values.
     """
