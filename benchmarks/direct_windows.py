@@ -1,23 +1,47 @@
-"""Window attention written out: bias from its network at every call, scores and weights in memory."""
+"""Encoders evaluated directly: windows written out, biases made at every call, linear layers as torch has them."""
 
 import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossmodal.attention import CosineWindowAttention, WindowAttention
+from crossmodal.encoders.feed_forward import FeedForward
 from crossmodal.injection import Encoder
+from crossmodal.linear import Linear
+
+Root = TypeVar("Root", bound=nn.Module)
 
 
 def written_out(encoder: Encoder) -> Encoder:
-    """`encoder`, its window attentions replaced by written-out ones that share their parameters; keys stay."""
-    for module in list(encoder.modules()):
-        for name, child in module.named_children():
-            for kind, direct in {WindowAttention: DirectWindows, CosineWindowAttention: DirectCosineWindows}.items():
-                if type(child) is kind:
-                    setattr(module, name, direct(child))
-    return encoder
+    """`encoder`, its blocks replaced by written-out ones that share their parameters; keys stay."""
+    return replaced(
+        encoder,
+        {
+            WindowAttention: DirectWindows,
+            CosineWindowAttention: DirectCosineWindows,
+            FeedForward: lambda layers: nn.Sequential(*layers),
+            Linear: torchs_own,
+        },
+    )
+
+
+def replaced(root: Root, by: Mapping[type[nn.Module], Callable[[Any], nn.Module]]) -> Root:
+    """`root`, in which every module of exactly such a type is replaced by what is made of it, from the outside in."""
+    for name, child in list(root.named_children()):
+        made = by[type(child)](child) if type(child) in by else child
+        setattr(root, name, replaced(made, by))
+    return root
+
+
+def torchs_own(layer: Linear) -> nn.Linear:
+    """The layer that shares the parameters of ours."""
+    own = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+    own.weight, own.bias = layer.weight, layer.bias
+    return own
 
 
 class DirectWindows(nn.Module):

@@ -18,6 +18,7 @@ FLOORS = {
     "signature": 0,
     "derived": 0,
     "kept": 0,
+    "linear": 0,
     "precision": 0,
     "printing": 0,
     "metrics": 0,

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear, linear
 from ..shapes import check_width, shaped
 from ..site import Site
 
@@ -20,8 +21,8 @@ class LearnedAlignment(nn.Module):
     def __init__(self, guide_tokens: int, guide_channels: int, tokens: int, channels: int):
         """Sizes of the guide, then of the stream."""
         super().__init__()
-        self.mix = nn.Linear(guide_tokens, tokens)
-        self.project = nn.Linear(guide_channels, channels)
+        self.mix = Linear(guide_tokens, tokens)
+        self.project = Linear(guide_channels, channels)
 
     @shaped
     def forward(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame token channel"]:
@@ -46,9 +47,9 @@ class LearnedAlignment(nn.Module):
         check_width(self, "latents", latents, self.project.out_features)
         self._check(guide)
         query = latents @ self.project.weight
-        scores = query @ guide.mT @ self.mix.weight.mT + query.sum(-1, keepdim=True) * self.mix.bias
+        scores = linear(query @ guide.mT, self.mix.weight) + query.sum(-1, keepdim=True) * self.mix.bias
         weights = scores.softmax(-1)
-        mixed = (weights @ self.mix.weight) @ guide + (weights @ self.mix.bias)[..., None]
+        mixed = linear(weights, self.mix.weight.mT) @ guide + (weights @ self.mix.bias)[..., None]
         return self.project(mixed)
 
     def _check(self, guide: Tensor) -> None:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..derived import Derived
+from ..linear import Linear
 from ..shapes import check_width, shaped
 from ..site import Site
 
@@ -47,7 +48,7 @@ class ResampledAlignment(nn.Module):
         self.rows, self.columns = (
             Derived(resize_matrix, old, new, mode) for old, new in zip(guide_grid, grid, strict=True)
         )
-        self.project = nn.Linear(guide_channels, channels)
+        self.project = Linear(guide_channels, channels)
 
     @shaped
     def forward(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame token channel"]:

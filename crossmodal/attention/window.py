@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..kept import Kept
+from ..linear import Linear
 from ..shapes import check_width, shaped
 from .attend import attend
 from .length import of_length
@@ -37,7 +38,7 @@ class WindowAttention(nn.Module):
         _check_heads(self, width, heads)
         self.width, self.heads, self.backend = width, heads, backend
         self.windows = Windows(type(self).__name__, grid, window, shift)
-        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.query, self.key, self.value, self.out = (Linear(width, width) for _ in range(4))
         self.position, self.kept = PositionTable(self.windows.window, heads), Kept()
 
     @shaped
@@ -81,8 +82,8 @@ class CosineWindowAttention(nn.Module):
         _check_heads(self, width, heads)
         self.width, self.heads, self.backend = width, heads, backend
         self.windows = Windows(type(self).__name__, grid, window, shift)
-        self.query, self.value, self.out = (nn.Linear(width, width) for _ in range(3))
-        self.key = nn.Linear(width, width, bias=False)
+        self.query, self.value, self.out = (Linear(width, width) for _ in range(3))
+        self.key = Linear(width, width, bias=False)
         self.log_scale = nn.Parameter(torch.full((heads, 1), math.log(10)))
         self.position, self.kept = ContinuousPosition(self.windows.window, heads), Kept()
 

@@ -1,9 +1,8 @@
 """The two halves of a transformer block, each a section: a body, its norm, stochastic depth, and the residual sum."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.ops import MLP, StochasticDepth
+from torchvision.ops import StochasticDepth
 
 from ..shapes import check_width, shaped
 
@@ -53,21 +52,3 @@ class PostNorm(nn.Module):
         """The stream after this half."""
         check_width(self, "stream", stream, self.width)
         return stream + self.drop(self.norm(self.body(stream)))
-
-
-class FeedForward(MLP):
-    """Two linear layers with GELU between them, the hidden one of `int(width * ratio)` units.
-
-    Without gradients GELU runs in place: the hidden layer is the largest tensor of a block, and on the CPU a fresh one
-    costs as much time as what is computed in it.
-    """
-
-    def __init__(self, width: int, ratio: float):
-        super().__init__(width, [int(width * ratio), width], activation_layer=nn.GELU)
-
-    def forward(self, input: Tensor) -> Tensor:
-        """As the plain layers one after another."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return super().forward(input)
-        widen, _, _, narrow, _ = self
-        return narrow(torch.ops.aten.gelu_(widen(input)))

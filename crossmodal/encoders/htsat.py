@@ -11,7 +11,8 @@ from ..attention import WindowAttention
 from ..audio import SpecAugment
 from ..injection import Encoder
 from ..site import folded_axes
-from .halves import FeedForward, PreNorm
+from .feed_forward import FeedForward
+from .halves import PreNorm
 from .hierarchy import Stage, hierarchy, init_linear, plan
 from .patches import Merge
 from .spectrogram import SpectrogramStem

@@ -8,7 +8,8 @@ from torchvision.models.swin_transformer import PatchMergingV2
 from ..attention import CosineWindowAttention
 from ..injection import Encoder
 from ..site import grid_axes
-from .halves import FeedForward, PostNorm
+from .feed_forward import FeedForward
+from .halves import PostNorm
 from .hierarchy import Stage, hierarchy, init_linear, plan
 from .patches import Merge, PatchEmbedding
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -28,7 +29,7 @@ class ChannelGuidance(nn.Module):
         super().__init__()
         if channels % reduction:
             raise ValueError(f"ChannelGuidance: reduction={reduction} must divide channels={channels}.")
-        self.stream_proj = nn.Linear(channels, channels)
+        self.stream_proj = Linear(channels, channels)
         self.cue_proj = nn.Linear(cue_channels, channels)
         self.squeeze = nn.Linear(channels, channels // reduction)
         self.excite = nn.Linear(channels // reduction, channels)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -35,7 +36,7 @@ class FrequencyGuidance(nn.Module):
             raise ValueError(f"FrequencyGuidance: reduction={reduction} must divide channels={channels}.")
         if sorted(set(bands)) != list(range(max(bands, default=0) + 1)):
             raise ValueError(f"FrequencyGuidance: bands must number every band from 0 on, got {sorted(set(bands))}.")
-        self.stream_proj = nn.Linear(channels, channels // reduction)
+        self.stream_proj = Linear(channels, channels // reduction)
         self.cue_proj = nn.Linear(cue_channels, channels // reduction)
         self.readout = nn.Linear(channels // reduction, 1)
         self.bands = max(bands) + 1

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -27,7 +28,7 @@ class LowRankChannelGuidance(nn.Module):
         super().__init__()
         if rank < 1:
             raise ValueError(f"LowRankChannelGuidance: rank={rank} must be at least 1 for channels={channels}.")
-        self.stream_proj = nn.Linear(channels, rank)
+        self.stream_proj = Linear(channels, rank)
         self.cue_proj = nn.Linear(cue_channels, rank)
         self.excite = nn.Linear(rank, channels)
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -31,7 +32,7 @@ class SpatialGuidance(nn.Module):
         if channels % reduction:
             raise ValueError(f"SpatialGuidance: reduction={reduction} must divide channels={channels}.")
         self.sees = sees
-        self.stream_proj = nn.Linear(channels, channels // reduction)
+        self.stream_proj = Linear(channels, channels // reduction)
         self.cue_proj = nn.Linear(cue_channels, channels // reduction)
         self.readout = nn.Linear(channels // reduction, 1)
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.encoders.halves import FeedForward, PostNorm, PreNorm
+from crossmodal.encoders.halves import PostNorm, PreNorm
 
 STREAM = torch.arange(24.0).view(2, 3, 4).sin()
 
@@ -31,17 +31,6 @@ def test_stochastic_depth_skips_whole_frames_and_keeps_the_mean(kind):
     assert skipped.float().mean().item() == pytest.approx(0.25, abs=0.03)
     torch.testing.assert_close(steps[~skipped], (full / 0.75).expand_as(steps[~skipped]), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(half(stream), half(stream), atol=0, rtol=0)
-
-
-def test_the_feed_forward_is_two_layers_with_gelu_between():
-    body = FeedForward(4, 2.5)
-    first, last = (module for module in body if isinstance(module, nn.Linear))
-    assert first.out_features == 10
-    expected, given = last(nn.functional.gelu(first(STREAM))), STREAM.clone()
-    torch.testing.assert_close(body(STREAM), expected)
-    with torch.no_grad():
-        assert torch.equal(body(given), expected)
-    assert torch.equal(given, STREAM)
 
 
 @pytest.mark.parametrize("kind", [PreNorm, PostNorm])

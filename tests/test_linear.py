@@ -1,0 +1,121 @@
+import pytest
+import torch
+from torch import nn
+from torch.autograd import grad
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+import crossmodal.linear as module
+from crossmodal.linear import Linear, for_onednn, linear, product
+
+SIZES = {
+    "many rows": ((8, 4096, 32), 64),
+    "few rows": ((2, 8, 1024), 1536),
+    "frames of windows": ((2, 16, 16, 256), 256),
+}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """How often a product went to oneDNN."""
+    found = []
+    monkeypatch.setattr(module, "product", lambda *given, **named: found.append(1) or product(*given, **named))
+    return found
+
+
+def tensors(shape, width, **options):
+    torch.manual_seed(0)
+    weight = torch.randn(width, shape[-1], **options) / shape[-1] ** 0.5
+    return torch.randn(shape, **options), weight, torch.randn(width, **options)
+
+
+def gradients(layer, given, cotangent):
+    given = [tensor.detach().requires_grad_() for tensor in given]
+    output = layer(*given)
+    return output, *grad(output, given, cotangent)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_the_linear_layer_forwards_and_backwards(size, calls):
+    given = tensors(*SIZES[size])
+    cotangent = torch.randn_like(F.linear(*given))
+    found = gradients(linear, given, cotangent)
+    assert calls
+    exact = gradients(F.linear, [tensor.double() for tensor in given], cotangent.double())
+    for mine, right in zip(found, exact, strict=True):
+        assert (mine - right).abs().max() <= 3e-6 * right.abs().max()
+
+
+def test_a_layout_of_the_input_or_the_gradient_changes_nothing():
+    input, weight, bias = tensors(*SIZES["many rows"])
+    turned = input.mT.contiguous().mT
+    assert for_onednn(turned, weight)
+    assert not turned.is_contiguous()
+    torch.testing.assert_close(linear(turned, weight, bias), linear(input, weight, bias))
+    torch.testing.assert_close(linear(input, weight.T.contiguous().T), linear(input, weight))
+    for _, of_input, of_weight, of_bias in [
+        gradients(linear, (input, weight, bias), torch.ones(()).expand(8, 4096, 64)),
+        gradients(linear, (input, weight, bias), torch.ones(8, 64, 4096).mT),
+    ]:
+        torch.testing.assert_close(of_input, weight.sum(0).expand_as(input))
+        torch.testing.assert_close(of_weight, input.sum((0, 1)).expand_as(weight), rtol=1e-4, atol=1e-2)
+        assert of_bias.eq(8 * 4096).all()
+
+
+def test_it_keeps_what_the_plain_layer_keeps():
+    def kept(layer, *given):
+        found = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: found.append(tensor.shape), lambda _: None):
+            layer(*given)
+        return sorted(found)
+
+    input, weight, bias = tensors(*SIZES["many rows"])
+    assert kept(linear, input.clone().requires_grad_(), weight, bias) == [weight.shape]
+    assert kept(linear, input, weight.clone().requires_grad_(), bias) == [input.shape]
+    assert kept(linear, input, weight, bias.clone().requires_grad_()) == []
+
+
+def test_it_differentiates_twice():
+    input, weight, _ = tensors(*SIZES["many rows"])
+
+    def twice(layer):
+        x, w = input.clone().requires_grad_(), weight.clone().requires_grad_()
+        of_input, of_weight = grad(layer(x, w).square().sum(), (x, w), create_graph=True)
+        return grad(of_input.square().sum() + of_weight.square().sum() * 1e-6, (x, w))
+
+    for mine, right in zip(twice(linear), twice(F.linear), strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-4, atol=1e-5 * right.abs().max().item())
+
+
+def test_all_else_is_left_to_torch(calls, monkeypatch):
+    input, weight, bias = tensors(*SIZES["many rows"])
+    linear(input[:1, :64], weight, bias)
+    linear(input.double(), weight.double())
+    linear(*(tensor.to("meta") for tensor in (input, weight, bias)))
+    torch.func.vmap(linear, in_dims=(0, None))(input, weight)
+    torch.func.grad(lambda x: linear(x, weight).sum())(input)
+    with torch.autocast("cpu"):
+        assert linear(input, weight, bias).dtype == torch.bfloat16
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.backends.mkldnn, "enabled", False)
+        linear(input, weight, bias)
+    with FlopCounterMode(display=False) as counter:
+        gradients(linear, (input, weight, bias), torch.ones(8, 4096, 64))
+    assert counter.get_total_flops() == 3 * 2 * input.numel() * 64
+    assert not calls
+
+
+def test_compiled_it_is_torchs_own(calls):
+    input, weight, bias = tensors(*SIZES["many rows"])
+    compiled = torch.compile(linear, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(input, weight, bias), F.linear(input, weight, bias))
+    assert not calls
+
+
+def test_the_layer_is_one_of_torchs_to_whoever_asks():
+    layer = Linear(32, 64)
+    assert isinstance(layer, nn.Linear)
+    assert repr(layer) == repr(nn.Linear(32, 64))
+    assert layer.state_dict().keys() == nn.Linear(32, 64).state_dict().keys()
+    input = torch.randn(8, 4096, 32)
+    torch.testing.assert_close(layer(input), F.linear(input, layer.weight, layer.bias))
