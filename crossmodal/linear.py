@@ -29,7 +29,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not for_onednn(input, weight):
         return F.linear(input, weight, bias)
-    return cast(Tensor, _Linear.apply(input, weight, bias))
+    return cast(Tensor, _Product.apply(input, weight, bias, False))
+
+
+def times(input: Tensor, matrix: Tensor) -> Tensor:
+    """`input @ matrix`, as `linear` has it: input `(…, in)`, matrix `(in, out)` → `(…, out)`."""
+    if not for_onednn(input, matrix.mT):
+        return input @ matrix
+    return cast(Tensor, _Product.apply(input, matrix, None, True))
 
 
 def for_onednn(input: Tensor, weight: Tensor) -> bool:
@@ -45,37 +52,44 @@ def for_onednn(input: Tensor, weight: Tensor) -> bool:
     )
 
 
-def product(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, then: str = "none") -> Tensor:
-    """oneDNN's linear layer, out of autograd, with `then` (`"gelu"`, `"relu"`) in the same pass.
+def product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """oneDNN's linear layer, out of autograd, for tensors that `for_onednn` lets through.
 
-    For tensors that `for_onednn` lets through. It is what torch's own compiled models call.
+    The op is the one that torch's compiled models call. Its own GELU is slower than torch's.
     """
-    made: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, then, [], "none")
+    made: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "none")
     return made
 
 
-class _Linear(torch.autograd.Function):
-    """A linear layer whose products are large; its backward takes the same way, and is differentiable."""
+class _Product(torch.autograd.Function):
+    """A large `input @ matrixᵀ + bias`, or `input @ matrix`; its backward takes the same way, and is differentiable.
+
+    The gradient of the matrix is laid out as the matrix, and no view: autograd adds others to it in place.
+    """
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        of_input, of_weight, _ = ctx.needs_input_grad
-        ctx.save_for_backward(input if of_weight else None, weight if of_input else None)
-        return product(input, weight, bias)
+    def forward(ctx: Any, input: Tensor, matrix: Tensor, bias: Tensor | None, straight: bool) -> Tensor:
+        of_input, of_matrix, *_ = ctx.needs_input_grad
+        ctx.save_for_backward(input if of_matrix else None, matrix if of_input else None)
+        ctx.straight = straight
+        return product(input, matrix.mT if straight else matrix, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        input, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)
-        of_input = None if weight is None else linear(gradient, weight.mT)
-        of_weight = None if input is None else _sum_of_products(rows, input.flatten(0, -2))
-        return of_input, of_weight, rows.sum(0) if ctx.needs_input_grad[2] else None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        input, matrix = ctx.saved_tensors
+        rows, of_input, of_matrix = gradient.flatten(0, -2), None, None
+        if matrix is not None:
+            of_input = linear(gradient, matrix) if ctx.straight else times(gradient, matrix)
+        if input is not None:
+            given = input.flatten(0, -2)
+            of_matrix = _sum_of_products(given, rows) if ctx.straight else _sum_of_products(rows, given)
+        return of_input, of_matrix, rows.sum(0) if ctx.needs_input_grad[2] else None, None
 
 
-def _sum_of_products(gradient: Tensor, input: Tensor) -> Tensor:
-    """`gradientᵀ @ input`: over many rows torch's library is faster, over few oneDNN."""
-    few = len(input) <= 2 * min(gradient.shape[1], input.shape[1])
-    return linear(gradient.mT, input.mT) if few else gradient.mT @ input
+def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
+    """`leftᵀ @ right`: over many rows torch's library is faster, over few oneDNN."""
+    few = len(left) <= 2 * min(left.shape[1], right.shape[1])
+    return times(left.mT, right) if few else left.mT @ right
 
 
 def _is_plain(tensor: Tensor) -> bool:

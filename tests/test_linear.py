@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import crossmodal.linear as module
-from crossmodal.linear import Linear, for_onednn, linear, product
+from crossmodal.linear import Linear, for_onednn, linear, product, times
 
 SIZES = {
     "many rows": ((8, 4096, 32), 64),
@@ -73,6 +73,17 @@ def test_it_keeps_what_the_plain_layer_keeps():
     assert kept(linear, input.clone().requires_grad_(), weight, bias) == [weight.shape]
     assert kept(linear, input, weight.clone().requires_grad_(), bias) == [input.shape]
     assert kept(linear, input, weight, bias.clone().requires_grad_()) == []
+
+
+def test_the_product_with_a_matrix_is_the_same():
+    input, weight, _ = tensors(*SIZES["few rows"])
+    matrix, cotangent = weight.T.contiguous(), torch.randn(2, 8, 1536)
+    assert for_onednn(input, matrix.mT)
+    found, exact = gradients(times, (input, matrix), cotangent), gradients(torch.matmul, (input, matrix), cotangent)
+    for mine, right in zip(found, exact, strict=True):
+        torch.testing.assert_close(mine, right, rtol=1e-4, atol=1e-4)
+    assert found[2].is_contiguous()
+    assert torch.equal(times(input[:, :1], matrix[:, :2]), input[:, :1] @ matrix[:, :2])
 
 
 def test_it_differentiates_twice():

@@ -42,8 +42,8 @@ class GuidedAdapter(nn.Module):
         self, stream: Float[Tensor, "frame token channel"], guide: Float[Tensor, "frame guide_token guide_channel"]
     ) -> Adapted:
         """The residual and the maps."""
-        carried = self.latents(stream, guide, self.align)
-        modulated, maps = self.modulation(carried, self.align.pooled(guide))
+        cue = self.align.pooled(guide)  # first, so that its small gradient is added last to that of the alignment
+        modulated, maps = self.modulation(self.latents(stream, guide, self.align), cue)
         return Adapted(self.bottleneck(modulated), maps)
 
 

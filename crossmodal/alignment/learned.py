@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..linear import Linear, linear
+from ..linear import Linear, linear, times
 from ..shapes import check_width, shaped
 from ..site import Site
 
@@ -34,8 +34,9 @@ class LearnedAlignment(nn.Module):
     def pooled(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame channel"]:
         """The cue: `forward(guide).mean(1)`, without forming it."""
         self._check(guide)
-        mean = torch.einsum("g,fgc->fc", self.mix.weight.mean(0), guide) + self.mix.bias.mean()
-        return self.project(mean)
+        # A sum, not a mean: of the large weight its gradient is a view, and the backward of a mean would write it out.
+        weights = self.mix.weight.sum(0) / self.mix.out_features
+        return self.project(torch.einsum("g,fgc->fc", weights, guide) + self.mix.bias.mean())
 
     @shaped
     def attend(
@@ -49,7 +50,7 @@ class LearnedAlignment(nn.Module):
         query = latents @ self.project.weight
         scores = linear(query @ guide.mT, self.mix.weight) + query.sum(-1, keepdim=True) * self.mix.bias
         weights = scores.softmax(-1)
-        mixed = linear(weights, self.mix.weight.mT) @ guide + (weights @ self.mix.bias)[..., None]
+        mixed = times(weights, self.mix.weight) @ guide + (weights @ self.mix.bias)[..., None]
         return self.project(mixed)
 
     def _check(self, guide: Tensor) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import MLP
 
-from ..linear import for_onednn, linear, product
+from ..linear import for_onednn, linear, product, times
 
 PIECE = 2**22
 """Numbers of a hidden layer that are computed in one go on the CPU."""
@@ -33,7 +33,7 @@ class FeedForward(MLP):
         if for_onednn(input, widen.weight) and not trained:
             if differentiated:
                 return cast(Tensor, _Frozen.apply(input, *weights)[0])
-            hidden = (product(piece, *weights[:2], then="gelu") for piece in pieces(input, widen.weight))
+            hidden = (torch.ops.aten.gelu_(product(piece, *weights[:2])) for piece in pieces(input, widen.weight))
             return torch.cat([product(piece, *weights[2:]) for piece in hidden])
         before = linear(input, *weights[:2])
         in_place = not (differentiated or torch.compiler.is_compiling())
@@ -65,7 +65,7 @@ class _Frozen(torch.autograd.Function):
         sizes = [len(piece) for piece in before]
         gradients = [None] * len(before) if gradient is None else gradient.split(sizes)
         made = [
-            linear(_before_gelu(given, piece, narrow, more), widen.mT)
+            times(_before_gelu(given, piece, narrow, more), widen)
             for given, piece, more in zip(gradients, before, of_before, strict=True)
         ]
         return torch.cat(made), None, None, None, None
@@ -75,7 +75,7 @@ def _before_gelu(gradient: Tensor | None, before: Tensor, narrow: Tensor, more: 
     """The gradient of the hidden layer before GELU: from what follows, and `more` that was given to it itself."""
     if gradient is None:
         return torch.zeros_like(before) if more is None else more
-    hidden = linear(gradient, narrow.mT)
+    hidden = times(gradient, narrow)
     if torch.is_grad_enabled():
         hidden = torch.ops.aten.gelu_backward(hidden, before)
     else:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
-from torchvision.models.swin_transformer import PatchMerging
 
 from ..attention import WindowAttention
 from ..audio import SpecAugment
@@ -71,7 +70,7 @@ def htsat(
         stem=stem,
         attention=attention_half,
         mlp=mlp_half,
-        merge=lambda stage: Merge(PatchMerging(stage.width), stage.width, stage.grid),
+        merge=lambda stage: Merge(stage.width, stage.grid, norm_first=True),
         axes=partial(folded_axes, chunks=spectrogram // mels),
     )
     return encoder.apply(init_linear)

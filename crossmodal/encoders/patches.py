@@ -1,8 +1,12 @@
 """Where a picture becomes a stream, and where a stream is halved: patch embedding and patch merging."""
 
+from collections import OrderedDict
+
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -44,17 +48,24 @@ class PatchEmbedding(nn.Module):
 
 
 class Merge(nn.Module):
-    """Lets a merging of 2×2 neighbours, written for grids, work on a stream: a quarter of the tokens, a new width.
+    """Joins 2×2 neighbours into one token: a quarter of the tokens, of twice the width.
 
-    - `merging`: `(frame, row, column, channel)` → `(frame, row/2, column/2, new channel)`, as torchvision's.
     - `width`: channels of the stream that comes in.
-    - `grid`: its rows and columns.
+    - `grid`: its rows and columns, both even.
+    - `norm_first`: normalise the four before they are reduced (Swin v1), or what they are reduced to (v2).
+
+    Source: Liu et al., *Swin Transformer*, ICCV 2021. One copy each way: of four strided slices autograd would add up
+    four streams, of zeros for the most part.
     """
 
-    def __init__(self, merging: nn.Module, width: int, grid: tuple[int, int]):
+    def __init__(self, width: int, grid: tuple[int, int], *, norm_first: bool):
         super().__init__()
+        if any(side % 2 for side in grid):
+            raise ValueError(f"Merge: both sides of grid={grid} must be even: take another size of input.")
         self.width, self.grid = width, grid
-        self.merging = merging
+        reduction = ("reduction", Linear(4 * width, 2 * width, bias=False))
+        norm = ("norm", nn.LayerNorm((4 if norm_first else 2) * width))
+        self.merging = nn.Sequential(OrderedDict([norm, reduction] if norm_first else [reduction, norm]))
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame merged wider"]:
@@ -66,7 +77,8 @@ class Merge(nn.Module):
                 f"Merge: stream has {stream.shape[1]} tokens, but this section was built for a grid of {rows} × "
                 f"{columns} = {rows * columns}: pass the stream of the section before it."
             )
-        return self.merging(stream.reshape(-1, rows, columns, self.width)).flatten(1, 2)
+        pattern = "frame (row down column right) channel -> frame (row column) (right down channel)"
+        return self.merging(rearrange(stream, pattern, down=2, right=2, column=columns // 2))
 
     def extra_repr(self) -> str:
         return f"width={self.width}, grid={self.grid}"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from torch import nn
-from torchvision.models.swin_transformer import PatchMergingV2
 
 from ..attention import CosineWindowAttention
 from ..injection import Encoder
@@ -56,7 +55,7 @@ def swin_v2(
         stem=stem,
         attention=attention_half,
         mlp=mlp_half,
-        merge=lambda stage: Merge(PatchMergingV2(stage.width), stage.width, stage.grid),
+        merge=lambda stage: Merge(stage.width, stage.grid, norm_first=False),
         axes=grid_axes,
     )
     return encoder.apply(init_linear)
