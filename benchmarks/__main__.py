@@ -1,12 +1,14 @@
 """`python -m benchmarks`: measures, keeps every measurement in a JSON file, writes the tables into the page.
 
 Groups of measurements are named on the command line; by default all that the device is for. What the file holds already
-is not measured again. Variants that are compared take turns in one process. A quiet machine is needed for all that is
-timed: it is told where it is not quiet.
+is not measured again. Variants that are compared take turns in one process, and every group has a process of its own:
+how fast large tensors come depends on what a process has done before. A quiet machine is needed for all that is timed:
+it is told where it is not quiet.
 """
 
 import argparse
 import gc
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,42 +50,51 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise ValueError(f"benchmarks: there is no group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
     if given.rounds < 1:
         raise ValueError(f"benchmarks: --rounds={given.rounds} must be at least 1.")
-    if given.threads:
-        torch.set_num_threads(given.threads)
     groups = given.groups or USUAL[given.device]
     page = given.page or (PAGE if given.size == "full" else None)
     ending = ON_GPU if given.device == "cuda" else ""
     if page:
         check_page(page, [name + ending for name in groups])
-    if any(name in QUIET for name in groups) and (words := warning_of(load())):
+    if len(groups) > 1:
+        each_alone(groups, given)
+        return
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    (group,) = groups
+    if group in QUIET and (words := warning_of(load())):
         print(words, file=sys.stderr)
     results = Results(given.out or ROOT / f"benchmarks/results/{given.size}-{given.device}.json", machine(given.device))
     setting = Setting(given.size, given.device, given.rounds, 0.1 if given.size == "full" else 0.0)
-    measure(groups, setting, results, again=given.again)
-    for name in groups:
-        block = f"{GROUPS[name][1](results.of(name))}\n\n{said(results, name)}"
-        print(f"\n{name}\n\n{block}")
-        if page:
-            write_page(page, name + ending, block)
+    measure(group, setting, results, again=given.again)
+    block = f"{GROUPS[group][1](results.of(group))}\n\n{said(results, group)}"
+    print(f"\n{group}\n\n{block}")
+    if page:
+        write_page(page, group + ending, block)
 
 
-def measure(groups: Sequence[str], setting: Setting, results: Results, *, again: bool = False) -> None:
+def each_alone(groups: Sequence[str], given: argparse.Namespace) -> None:
+    """This command once a group, in a process of its own; the first that fails ends it, after its own words."""
+    options = ["--again"] * given.again
+    for name in ("size", "device", "rounds", "threads", "out", "page"):
+        if (value := getattr(given, name)) is not None:
+            options += [f"--{name}", str(value)]
+    for group in groups:
+        if failed := subprocess.run([sys.executable, "-m", "benchmarks", group, *options], check=False).returncode:
+            sys.exit(failed)
+
+
+def measure(group: str, setting: Setting, results: Results, *, again: bool = False) -> None:
     """Measures what is not known yet; the file is written after each."""
     from tqdm import tqdm
 
-    for name in groups if again else ():
-        results.forget(name)
-    waiting = [
-        (group, name, run)
-        for group in groups
-        for name, run in GROUPS[group][0](setting).items()
-        if not results.has(group, name)
-    ]
-    with tqdm(waiting, unit="measurement", desc="benchmarks") as bar:
-        for group, name, run in bar:
-            bar.set_postfix_str(f"{group}: {name}")
+    if again:
+        results.forget(group)
+    runs = GROUPS[group][0](setting)
+    with tqdm([name for name in runs if not results.has(group, name)], unit="measurement", desc=group) as bar:
+        for name in bar:
+            bar.set_postfix_str(name)
             before = load()
-            results.add(group, name, {**run(), "commit": commit(), "load": before})
+            results.add(group, name, {**runs[name](), "commit": commit(), "load": before})
             gc.collect()  # models lie in cycles, and the next measurement may need their room
 
 

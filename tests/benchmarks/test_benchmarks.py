@@ -51,12 +51,12 @@ def test_a_run_that_stops_has_lost_one_measurement(tmp_path, monkeypatch):
     monkeypatch.setitem(command.GROUPS, "counts", (lambda setting: made, lambda found: ""))
     kept = results.Results(tmp_path / "found.json", {"cores": 2})
     with pytest.raises(RuntimeError, match="the power is gone"):
-        command.measure(["counts"], Setting("tiny"), kept)
+        command.measure("counts", Setting("tiny"), kept)
     again = results.Results(tmp_path / "found.json", {"cores": 2})
     assert again.of("counts")["first"]["number"] == 1
     made["second"] = lambda: {"number": 2}
     made["first"] = fail
-    command.measure(["counts"], Setting("tiny"), again)
+    command.measure("counts", Setting("tiny"), again)
     assert [found["number"] for found in again.of("counts").values()] == [1, 2]
 
 
@@ -106,6 +106,21 @@ def test_the_page_has_a_place_for_every_group():
     page = ROOT / "docs/performance.md"
     tables.check_page(page, command.USUAL["cpu"])
     tables.check_page(page, [name + command.ON_GPU for name in command.USUAL["cuda"]])
+
+
+def test_every_group_has_a_process_of_its_own(monkeypatch, tmp_path, page):
+    ran = []
+
+    def run(words, check):
+        ran.append(words[1:])
+        return subprocess.CompletedProcess(words, returncode=3 * (words[3] == "counts"))
+
+    monkeypatch.setattr(command.subprocess, "run", run)
+    out = str(tmp_path / "found.json")
+    with pytest.raises(SystemExit, match="3"):
+        command.main(["attention", "counts", "--again", "--size", "tiny", "--out", out, "--page", str(page)])
+    options = ["--again", "--size", "tiny", "--device", "cpu", "--rounds", "3", "--out", out, "--page", str(page)]
+    assert ran == [["-m", "benchmarks", group, *options] for group in ("attention", "counts")]
 
 
 @pytest.mark.slow
