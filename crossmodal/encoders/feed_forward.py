@@ -17,8 +17,8 @@ class FeedForward(MLP):
     """Two linear layers with GELU between them, the hidden one of `int(width * ratio)` units.
 
     On the CPU a fresh large tensor costs as much time as what is computed in it, and the hidden layer is the largest of
-    a block: it is worked through in pieces of a few frames where the weights are frozen, and without gradients GELU
-    takes no tensor of its own.
+    a block: without gradients GELU takes no tensor of its own, and with frozen weights forward and backward work
+    through it a few frames at a time. A layer that was replaced, or that somebody listens to, is called as it is.
     """
 
     def __init__(self, width: int, ratio: float):
@@ -26,18 +26,21 @@ class FeedForward(MLP):
 
     def forward(self, input: Tensor) -> Tensor:
         """As the plain layers one after another."""
+        if torch.compiler.is_compiling() or not all(map(_is_its_own, self)):
+            return super().forward(input)
         widen, _, _, narrow, _ = self
         weights = widen.weight, widen.bias, narrow.weight, narrow.bias
-        trained = torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
-        differentiated = trained or (torch.is_grad_enabled() and input.requires_grad)
-        if for_onednn(input, widen.weight) and not trained:
-            if differentiated:
-                return cast(Tensor, _Frozen.apply(input, *weights)[0])
-            hidden = (torch.ops.aten.gelu_(product(piece, *weights[:2])) for piece in pieces(input, widen.weight))
-            return torch.cat([product(piece, *weights[2:]) for piece in hidden])
-        before = linear(input, *weights[:2])
-        in_place = not (differentiated or torch.compiler.is_compiling())
-        return linear(torch.ops.aten.gelu_(before) if in_place else F.gelu(before), *weights[2:])
+        frozen = not any(weight.requires_grad for weight in weights)
+        if not torch.is_grad_enabled() or (frozen and not input.requires_grad):
+            return linear(torch.ops.aten.gelu_(linear(input, *weights[:2])), *weights[2:])
+        if frozen and for_onednn(input, widen.weight):
+            return cast(Tensor, _Frozen.apply(input, *weights)[0])
+        return linear(F.gelu(linear(input, *weights[:2])), *weights[2:])
+
+
+def _is_its_own(layer: nn.Module) -> bool:
+    """Whether it is what the constructor put there, without hooks."""
+    return type(layer) in (nn.Linear, nn.GELU, nn.Dropout) and not (layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def pieces(input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:

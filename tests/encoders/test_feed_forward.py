@@ -41,7 +41,7 @@ def test_it_is_two_layers_with_gelu_between():
 
 
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode, torch.enable_grad])
-def test_in_pieces_it_is_the_same(without):
+def test_without_gradients_it_is_the_same(without):
     body, stream = large()
     with without():
         found = body(stream)
@@ -89,3 +89,14 @@ def test_in_pieces_it_differentiates_twice():
 
     exact = twice(lambda given: plain(body, given), stream.double(), cotangent.double())
     assert close(twice(body, stream, cotangent), exact)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_layer_that_is_replaced_or_listened_to_is_called(grad):
+    body, stream = FeedForward(4, 2.0).requires_grad_(False), STREAM.clone().requires_grad_(grad)
+    heard = []
+    body[3].register_forward_hook(lambda layer, given, output: heard.append(output.shape))
+    body(stream)
+    assert heard == [STREAM.shape]
+    body[3] = nn.Identity()
+    assert body(stream).shape == (2, 3, 8)
