@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 LARGE = 2**24
@@ -22,8 +23,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear`, any number of times differentiable.
 
     Large products of float32 on the CPU go to oneDNN, forwards and backwards; docs/performance.md says what that gains.
-    All else is torch's: other devices and dtypes, autocast, `torch.compile`, transforms of `torch.func`, a counter of
-    operations, and everything after `torch.backends.mkldnn.enabled = False`.
+    All else is torch's: other devices and dtypes, autocast, `torch.compile`, transforms of `torch.func`,
+    forward-mode gradients, a counter of operations, and everything after `torch.backends.mkldnn.enabled = False`.
 
     Shapes: input `(…, in)`, weight `(out, in)`, bias `(out,)` → `(…, out)`.
     """
@@ -43,20 +44,12 @@ def for_onednn(input: Tensor, weight: Tensor) -> bool:
     """Whether `linear` takes these to oneDNN."""
     if torch.compiler.is_compiling() or not (_is_plain(input) and _is_plain(weight)):
         return False
-    return (
-        input.numel() * weight.shape[0] >= LARGE
-        and torch.backends.mkldnn.is_available()
-        and bool(torch.backends.mkldnn.enabled)
-        and not torch.is_autocast_enabled("cpu")
-        and torch._C._len_torch_dispatch_stack() == 0  # a counter of operations knows torch's own
-    )
+    available = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
+    return available and input.numel() * weight.shape[0] >= LARGE and not _is_watched()
 
 
 def product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """oneDNN's linear layer, out of autograd, for tensors that `for_onednn` lets through.
-
-    The op is the one that torch's compiled models call. Its own GELU is slower than torch's.
-    """
+    """oneDNN's linear layer, out of autograd, for tensors that `for_onednn` lets through; torch compiles to this op."""
     made: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "none")
     return made
 
@@ -96,3 +89,9 @@ def _is_plain(tensor: Tensor) -> bool:
     """Whether it holds float32 numbers on the CPU, and is no stand-in of a tracer or a transform."""
     plain = type(tensor) in (Tensor, nn.Parameter) and tensor.device.type == "cpu" and tensor.dtype == torch.float32
     return plain and tensor.ndim >= 2 and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def _is_watched() -> bool:
+    """Whether something knows torch's own layer alone: autocast, a counter of operations, forward-mode gradients."""
+    by_mode = torch.is_autocast_enabled("cpu") or torch._C._len_torch_dispatch_stack() > 0
+    return by_mode or forward_ad._current_level >= 0

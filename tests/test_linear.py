@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.autograd import grad
+from torch.autograd import forward_ad, grad
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -98,6 +98,7 @@ def test_it_differentiates_twice():
         torch.testing.assert_close(mine, right, rtol=1e-4, atol=1e-5 * right.abs().max().item())
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # torch's forward-mode gradients use it themselves
 def test_all_else_is_left_to_torch(calls, monkeypatch):
     input, weight, bias = tensors(*SIZES["many rows"])
     linear(input[:1, :64], weight, bias)
@@ -107,6 +108,9 @@ def test_all_else_is_left_to_torch(calls, monkeypatch):
     torch.func.grad(lambda x: linear(x, weight).sum())(input)
     with torch.autocast("cpu"):
         assert linear(input, weight, bias).dtype == torch.bfloat16
+    with forward_ad.dual_level():
+        output = linear(forward_ad.make_dual(input, input), weight, bias)
+        torch.testing.assert_close(forward_ad.unpack_dual(output).tangent, F.linear(input, weight))
     with monkeypatch.context() as patched:
         patched.setattr(torch.backends.mkldnn, "enabled", False)
         linear(input, weight, bias)
