@@ -82,6 +82,7 @@ def world(count):
     return torch.stack([item.frames for item in batch]), torch.stack([item.wave for item in batch])
 
 
+@pytest.mark.filterwarnings("ignore:Torchinductor does not support code generation for complex")  # the log-mel's FFT
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
 def test_the_tiny_model(backend):
