@@ -28,7 +28,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Shapes: input `(…, in)`, weight `(out, in)`, bias `(out,)` → `(…, out)`.
     """
-    if not for_onednn(input, weight):
+    if not for_onednn(input, weight) or (bias is not None and bias.shape != weight.shape[:1]):
         return F.linear(input, weight, bias)
     return cast(Tensor, _Product.apply(input, weight, bias, False))
 
@@ -41,8 +41,10 @@ def times(input: Tensor, matrix: Tensor) -> Tensor:
 
 
 def for_onednn(input: Tensor, weight: Tensor) -> bool:
-    """Whether `linear` takes these to oneDNN."""
+    """Whether `linear` takes these to oneDNN. Sizes that do not fit are torch's too: its words name both."""
     if torch.compiler.is_compiling() or not (_is_plain(input) and _is_plain(weight)):
+        return False
+    if weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
         return False
     available = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
     return available and input.numel() * weight.shape[0] >= LARGE and not _is_watched()

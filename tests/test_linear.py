@@ -120,6 +120,17 @@ def test_all_else_is_left_to_torch(calls, monkeypatch):
     assert not calls
 
 
+def test_sizes_that_do_not_fit_are_named_by_torch(calls):
+    input, weight, _ = tensors(*SIZES["many rows"])
+    with pytest.raises(RuntimeError, match="32768x32 and 48x64"):
+        linear(input, torch.randn(64, 48))
+    with pytest.raises(RuntimeError, match=r"32.* and 48"):
+        times(input, torch.randn(48, 64))
+    with pytest.raises(RuntimeError, match="60"):
+        linear(input, weight, torch.randn(60))
+    assert not calls
+
+
 def test_compiled_it_is_torchs_own(calls):
     input, weight, bias = tensors(*SIZES["many rows"])
     compiled = torch.compile(linear, fullgraph=True, backend="aot_eager")

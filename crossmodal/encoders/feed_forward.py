@@ -39,8 +39,12 @@ class FeedForward(MLP):
 
 
 def _is_its_own(layer: nn.Module) -> bool:
-    """Whether it is what the constructor put there, without hooks."""
-    return type(layer) in (nn.Linear, nn.GELU, nn.Dropout) and not (layer._forward_hooks or layer._forward_pre_hooks)
+    """Whether it does what the constructor's does there, and nobody listens."""
+    if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks or layer._backward_pre_hooks:
+        return False
+    if isinstance(layer, nn.GELU):
+        return layer.approximate == "none"
+    return layer.p == 0 if isinstance(layer, nn.Dropout) else type(layer) is nn.Linear
 
 
 def pieces(input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:

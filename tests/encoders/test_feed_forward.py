@@ -100,3 +100,23 @@ def test_a_layer_that_is_replaced_or_listened_to_is_called(grad):
     assert heard == [STREAM.shape]
     body[3] = nn.Identity()
     assert body(stream).shape == (2, 3, 8)
+
+
+@pytest.mark.parametrize(("place", "layer"), [(1, nn.GELU("tanh")), (1, nn.ReLU()), (2, nn.Dropout(1.0))])
+@pytest.mark.parametrize("grad", [False, True])
+def test_another_activation_or_dropout_is_obeyed(place, layer, grad):
+    body, stream = large()
+    body[place] = layer
+    expected = stream
+    for part in body:
+        expected = part(expected)
+    assert torch.equal(body(stream.requires_grad_(grad)), expected)
+    assert not torch.equal(expected, plain(body, stream))
+
+
+def test_a_backward_hook_is_called():
+    body, stream = large()
+    heard = []
+    body[0].register_full_backward_hook(lambda *given: heard.append(1))
+    body(stream.requires_grad_()).sum().backward()
+    assert heard
