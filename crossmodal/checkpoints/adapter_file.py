@@ -6,7 +6,6 @@ tensor. Files of format 1, written before there were numbers, have no `format`.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .. import __version__
+from ..io import whole_file
 
 FORMAT = 2
 METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
@@ -48,14 +48,8 @@ def write_adapter_file(file: Path, header: Mapping[str, Any], state: Mapping[str
     """Writes a file whole or not at all; `OSError` where it cannot be written."""
     told = {"format": FORMAT, "header": {**header, "version": __version__}}
     said = json.dumps({**told, "sha256": digest(told, state)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        save_file(dict(state), temporary, metadata={METADATA: said})
-        os.replace(temporary, file)
-    except SafetensorError as error:
-        raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(file, before="save_adapters: ", errors=(SafetensorError,)) as draft:
+        save_file(dict(state), draft, metadata={METADATA: said})
 
 
 def read_adapter_file(file: Path) -> Written:
