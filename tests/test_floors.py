@@ -16,6 +16,7 @@ FLOORS = {
     "shapes": 0,
     "site": 0,
     "signature": 0,
+    "child_command": 0,
     "derived": 0,
     "io": 0,
     "kept": 0,
