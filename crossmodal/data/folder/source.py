@@ -1,4 +1,4 @@
-"""One's own videos in a training: decoded under a bar before it begins, counted, and told."""
+"""Data source of a folder of videos: decodes them with a progress bar before training and reports counts."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,23 +9,14 @@ from crossmodal.data.folder.rows import SPLITS
 from crossmodal.data.folder.spans import Outcome, Undecoded
 from crossmodal.data.many_videos.many import Failure
 from crossmodal.data.many_videos.video_folder import cores, told
-from crossmodal.training.data_module import ClipData
+from crossmodal.data.source import Source
 
 FILES_A_PROCESS = 8
 """A process of its own takes seconds to begin: for fewer files there are fewer."""
 
 
-class OwnVideos(ClipData):
-    """Clips of a folder of video files with events in time, labelled by a CSV (`crossmodal.data.Folder`).
-
-    - `folder`: of the video files. `labels`: the CSV, of the columns `file,label[,start,end][,split]`.
-    - `batch_size`: clips a step, in every process. `workers`: processes that read ahead.
-    - `segments`: seconds of a clip; shorter ones show their last frame in silence, as background.
-    - `seed`: of the order of the training clips, and of the splits where the CSV gives none.
-    - `cache`: folder of decoded clips; FOLDER.cache by default.
-    - `broken`: `"skip"` leaves out files that cannot be read, and says so; `"raise"` refuses them.
-    - `validation`: the split that weights are selected on; `"test"` only to repeat trainings that did so.
-    """
+class FolderSource(Source):
+    """Clips of a folder of video files with events in time, labelled by a CSV (`crossmodal.data.Folder`)."""
 
     cut: Cut = EventWindows()
     filled = "of still picture and silence were added, labelled background"
@@ -43,18 +34,35 @@ class OwnVideos(ClipData):
         broken: Literal["skip", "raise"] = "skip",
         validation: str = "val",
     ):
+        """Reads the labels.
+
+        Args:
+            folder: Folder of the video files.
+            labels: CSV with the columns `file,label[,start,end][,split]`.
+            batch_size: Clips of a step, in every process.
+            workers: Processes that read ahead.
+            segments: Seconds of a clip; a shorter one shows its last frame in silence, as background (`classify`
+                takes the first seconds of a longer one and repeats a shorter one).
+            seed: Seed of the order of the training clips, and of the splits where the CSV gives none.
+            cache: Folder of decoded clips; FOLDER.cache by default.
+            broken: `"skip"` leaves out files that cannot be read, and says so; `"raise"` refuses them.
+            validation: Split on which weights are selected, `"val"` or `"test"`.
+
+        Raises:
+            ValueError: If the CSV cannot be understood.
+        """
         super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
         self.folder, self.segments, self.cache, self.broken = folder, segments, cache, broken
-        self.labels = read_labels(labels, seed=seed)
+        self.labels_file, self.labels = labels, read_labels(labels, seed=seed)
         self.made: dict[str | None, Folder] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels."""
+        """Label vocabulary of the CSV."""
         return self.labels.classes
 
     def split(self, name: str | None) -> Folder:
-        """The data set of one split, made once; `None` is all of them."""
+        """Returns the data set of one split, made once; `None` is all of them."""
         if name not in self.made:
             self.made[name] = Folder(
                 self.folder,
@@ -69,19 +77,23 @@ class OwnVideos(ClipData):
         return self.made[name]
 
     def ready(self) -> Sequence[str]:
-        """Decodes what is not in the cache, under a bar; returns what there is and what there is not, in sentences."""
+        """Decodes what is not in the cache with a progress bar; returns counts in sentences."""
         every = self.split(None)
         every.prepare(in_processes)
         self.made = {None: every}  # a split made before does not know what is broken
         return list(self._said())
 
     def left_out(self) -> dict[str, str]:
-        """Files that cannot be had, and why."""
+        """Returns file → reason for the files that cannot be read."""
         return self.split(None).broken
 
     def facts(self) -> dict[str, Any]:
-        """Clips of each split, and how many are left out for their files cannot be had."""
+        """Returns the number of clips of each split, and of those left out because their file cannot be read."""
         return {"clips": {name: len(self.split(name)) for name in SPLITS}, "left_out": self.split(None).left_out}
+
+    def describe(self) -> str:
+        """Returns which folder it is, in words."""
+        return f"the videos in {self.folder}/, labelled by {self.labels_file}"
 
     def _said(self) -> Iterator[str]:
         every, counts = self.split(None), self.facts()["clips"]
@@ -98,18 +110,15 @@ class OwnVideos(ClipData):
             yield f"{clips} clips are shorter: {seconds} s {self.filled}"
 
 
-class OwnClips(OwnVideos):
-    """Clips of a folder of video files, a label each: a row of the CSV is a clip. As `OwnVideos` else.
-
-    - `segments`: seconds of a clip; of longer ones the first are taken, shorter ones are repeated.
-    """
+class ClipFolderSource(FolderSource):
+    """Clips of a folder of video files, one label each: a row of the CSV is a clip."""
 
     cut: Cut = TrimmedClips()
     filled = "of them are repeated"
 
 
 def in_processes(work: Callable[[Undecoded], Outcome], files: Sequence[Undecoded]) -> Iterable[Outcome]:
-    """Decodes files in as many processes as there are cores, under a bar; a decoder that dies fails its file alone."""
+    """Decodes files in as many processes as there are cores, with a bar; a decoder that dies fails its file alone."""
     if not files:
         return
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
