@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..injection import SideLockstep, fingerprint
 from ..injection.frozen import stays_in_eval
+from ..io import make_folder, write_whole
 
-HEADER, DRAFT = "header.json", ".part"
+HEADER = "header.json"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -89,12 +90,7 @@ class FeatureCache:
         """Makes the folder, or checks that it is of the same facts."""
         header = self.folder / HEADER
         if not header.is_file():
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OSError(
-                    f"FeatureCache: {self.folder}/ cannot be made: {error.strerror}; name another."
-                ) from error
+            make_folder(self.folder, before="FeatureCache: ", fix="name another")
             self._write(header, json.dumps(self.facts, indent=2).encode())
         found = json.loads(header.read_text("utf-8"))
         names = sorted(name for name in {*found, *self.facts} if found.get(name) != self.facts.get(name))
@@ -105,16 +101,7 @@ class FeatureCache:
             )
 
     def _write(self, file: Path, content: bytes) -> None:
-        draft = file.with_name(f".{file.name}.{os.getpid()}{DRAFT}")
-        try:
-            draft.write_bytes(content)
-            os.replace(draft, file)
-        except OSError as error:
-            raise OSError(
-                f"FeatureCache: {file} cannot be written: {error.strerror}; make room there, or name another folder."
-            ) from error
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(file, content, before="FeatureCache: ", fix="make room there, or name another folder")
 
 
 def features_follow_from(lockstep: SideLockstep, **facts: str) -> dict[str, str]:

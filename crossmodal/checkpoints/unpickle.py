@@ -4,7 +4,6 @@ To unpickle is to run what the file says. Nothing else in this package does it, 
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from crossmodal.checkpoints import read_weights
+from crossmodal.io import whole_file
 
 WARNING = """\
 WARNING: {file} is read by pickle, which EXECUTES WHATEVER THE FILE SAYS, with all your rights on this machine.
@@ -52,12 +52,8 @@ def unpickle(file: Path, out: Path) -> tuple[str, ...]:
     except Exception as error:  # a file of pickle may raise anything
         raise ValueError(f"{file} cannot be unpickled here: {type(error).__name__}: {error}.") from error
     found = read_weights(held)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        save_file({name: tensor.detach().clone().contiguous() for name, tensor in found.tensors.items()}, temporary)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(out) as draft:
+        save_file({name: tensor.detach().clone().contiguous() for name, tensor in found.tensors.items()}, draft)
     return (*found.notes, f"{len(found.tensors)} tensors of {file} written to {out}; from now on read that one.")
 
 
