@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..injection import SideLockstep, fingerprint
-from ..injection.frozen import stays_in_eval
+from ..injection.freezing import stays_in_eval
 
 HEADER, DRAFT = "header.json", ".part"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

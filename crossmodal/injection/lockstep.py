@@ -12,8 +12,8 @@ from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
 from .missing import Group, check_whole_clips, grouped, uncompiled, united
-from .schedule import check_schedule
 from .step import Edge, Step
+from .validation import check_schedule
 
 
 class Coupled(NamedTuple):
