@@ -12,7 +12,7 @@ from crossmodal.audio import LogMel, tile
 from crossmodal.data import Clip, Preprocess
 from crossmodal.heads import pooled
 from crossmodal.injection import Coupled, Encoder, Lockstep
-from crossmodal.injection.missing import grouped, united
+from crossmodal.injection.missing import group_by_modalities, scatter
 from crossmodal.shapes import shaped
 
 Coupling = Callable[[Encoder, Encoder], Lockstep]
@@ -68,10 +68,10 @@ class AudioVisual(nn.Module):
         if not present:
             return self._pooled(frames, wave)
         inputs = {"visual": frames, "audio": wave}
-        groups = grouped(inputs, present, type(self).__name__)
+        groups = group_by_modalities(inputs, present, type(self).__name__)
         given = [(group.rows, group.of(inputs)) for group in groups]
         parts = [(rows, self._pooled(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
-        return Features(**united(parts, len(next(iter(present.values())))))
+        return Features(**scatter(parts, len(next(iter(present.values())))))
 
     def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
         """The lockstep alone: streams, maps and taps, frames being `(clip segment)`; `None` for what is missing."""

@@ -11,7 +11,7 @@ from .execution.recomputed import RecomputedCoupler as RecomputedCoupler
 from .execution.recomputed import recomputed as recomputed
 from .execution.side import SideLockstep as SideLockstep
 from .execution.side import side as side
-from .execution.side_projection import Carry as Carry
+from .execution.side_projection import SideProjection as SideProjection
 from .freezing import fingerprint as fingerprint
 from .freezing import freeze as freeze
 from .freezing import freeze_parameters as freeze_parameters
@@ -21,9 +21,9 @@ from .hooks.injected import Injected as Injected
 from .hooks.meeting import Meeting as Meeting
 from .hooks.meeting import Met as Met
 from .hooks.meeting import coupled as coupled
-from .hooks.probe import Point as Point
+from .hooks.probe import ProbedModule as ProbedModule
 from .hooks.probe import sites as sites
-from .hooks.tensor_layout import Port as Port
+from .hooks.tensor_layout import TensorLayout as TensorLayout
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep
 from .observing.counterfactual import Counterfactual as Counterfactual

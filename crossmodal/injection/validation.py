@@ -11,7 +11,7 @@ from .coupler import Coupler, check_residual
 from .step import Edge, Sites, Step
 
 
-def check_schedule(steps: Sequence[Step], sites: Sites, couplers: Mapping[str, Coupler]) -> list[dict[str, str]]:
+def check_steps(steps: Sequence[Step], sites: Sites, couplers: Mapping[str, Coupler]) -> list[dict[str, str]]:
     """Checks steps and couplers against the sites; returns, for every step, where each stream stands after it."""
     named = [step.coupler for step in steps if step.coupler is not None]
     if sorted(named) != sorted(couplers):
@@ -64,10 +64,10 @@ def check_coupled(number: int, coupler: Coupler, start: Mapping[str, Site], end:
                 f"Lockstep: step {number} is coupled, but {name} goes from {start[name].tokens} tokens of width "
                 f"{start[name].width} to {end[name].tokens} of {end[name].width}: run merges in an uncoupled step."
             )
-        check_adapter(number, edge, coupler.get_submodule("_".join(edge)), start)
+        check_adapter_fits(number, edge, coupler.get_submodule("_".join(edge)), start)
 
 
-def check_adapter(number: int, edge: Edge, adapter: nn.Module, start: Mapping[str, Site]) -> None:
+def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mapping[str, Site]) -> None:
     """Runs an adapter on tensors without data; one that cannot run so is left to the checks of the forward."""
     state = {**dict(adapter.named_parameters()), **dict(adapter.named_buffers())}
     dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), torch.float32)

@@ -9,8 +9,8 @@ from ..coupler import Coupler
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
 from ..step import Edge, Step
-from .side_projection import Carry, CarryFactory
-from .side_streams import Walk, carried_over, carry_key, read_by
+from .side_projection import SideProjection, SideProjectionFactory
+from .side_streams import SideStreams, projected_sections, projection_key, required_sites
 
 
 class SideLockstep(Lockstep):
@@ -42,7 +42,7 @@ class SideLockstep(Lockstep):
         steps: Sequence[Step],
         couplers: Mapping[str, Coupler],
         streams: Mapping[str, str] | None = None,
-        carry: CarryFactory = Carry,
+        carry: SideProjectionFactory = SideProjection,
         at_once: int | None = None,
     ):
         super().__init__(encoders, steps=steps, couplers=couplers, streams=streams)
@@ -51,8 +51,8 @@ class SideLockstep(Lockstep):
         check_frozen(encoders)
         self.at_once = at_once
         self.edges: list[tuple[Edge, ...]] = [couplers[step.coupler].edges if step.coupler else () for step in steps]
-        self.reads = read_by(self.edges, self.ends, self.sites)
-        carried = carried_over(self.steps, self.edges, self.sites)
+        self.reads = required_sites(self.edges, self.ends, self.sites)
+        carried = projected_sections(self.steps, self.edges, self.sites)
         self.carries = nn.ModuleDict({key: carry(before, after) for key, (before, after) in carried.items()})
 
     @torch.no_grad()
@@ -75,12 +75,12 @@ class SideLockstep(Lockstep):
 
         Features of another dtype are converted to that of the couplers. Of a missing modality there are none.
         """
-        walk = Walk(features, self._stems(features), taps, self._dtype())
+        walk = SideStreams(features, self._stems(features), taps, self._dtype())
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for step, edges in zip(self.steps, self.edges, strict=True):
             read = walk.streams({name: None for edge in edges for name in edge})
             for name, section in ((name, section) for name, run in step.sections.items() for section in run):
-                walk.through(name, section, self.carries._modules.get(carry_key(name, section)))
+                walk.through(name, section, self.carries._modules.get(projection_key(name, section)))
             if step.coupler:
                 residuals, maps[step.coupler] = self.couplers[step.coupler](read)
                 walk.add(residuals, f"coupler {step.coupler!r}")
@@ -119,7 +119,9 @@ class SideLockstep(Lockstep):
         return next((p.dtype for p in self.couplers.parameters() if p.is_floating_point()), None)
 
 
-def side(lockstep: Lockstep, *, carry: CarryFactory = Carry, at_once: int | None = None) -> SideLockstep:
+def side(
+    lockstep: Lockstep, *, carry: SideProjectionFactory = SideProjection, at_once: int | None = None
+) -> SideLockstep:
     """`lockstep` in side mode; both hold the very same encoders and couplers. Keywords as in `SideLockstep`.
 
     Raises `ValueError` where an encoder is not frozen.

@@ -12,7 +12,7 @@ from ...shapes import check_width, shaped
 from ...site import Site
 
 
-class Carry(nn.Module):
+class SideProjection(nn.Module):
     """The mean over the tokens that become one, then a linear layer without bias: nothing is carried as nothing.
 
     - `before`, `after`: the sites between which the section runs. Where it does not divide the grid evenly, cells are
@@ -26,8 +26,8 @@ class Carry(nn.Module):
         super().__init__()
         if before.prefix != after.prefix:
             raise ValueError(
-                f"Carry: {before.name!r} has prefix={before.prefix}, {after.name!r} has prefix={after.prefix}: they "
-                "must be equal; give side() a carry= of your own."
+                f"SideProjection: {before.name!r} has prefix={before.prefix}, {after.name!r} has "
+                f"prefix={after.prefix}: they must be equal; give side() a carry= of your own."
             )
         self.before, self.after, self.prefix = before.grid, after.grid, before.prefix
         self.project = nn.Linear(before.width, after.width, bias=False)
@@ -44,5 +44,5 @@ class Carry(nn.Module):
         return f"{self.before} → {self.after}"
 
 
-CarryFactory = Callable[[Site, Site], nn.Module]
+SideProjectionFactory = Callable[[Site, Site], nn.Module]
 """`factory(before, after)`: a module that brings a side stream from one site to the next."""

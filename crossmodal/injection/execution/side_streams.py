@@ -12,7 +12,7 @@ from ..encoder import module_key
 from ..step import Edge, Sites, Step
 
 
-class Walk:
+class SideStreams:
     """Every stream as what its encoder said alone, plus a side stream, from site to site.
 
     - `features`: `"visual.stem"` → what the encoder said there.
@@ -60,7 +60,7 @@ class Walk:
         self.tapped.update({site: self._stream(name) for site, name in here.items() if site in self.taps})
 
 
-def read_by(edges: Sequence[Sequence[Edge]], ends: Sequence[Mapping[str, str]], sites: Sites) -> tuple[str, ...]:
+def required_sites(edges: Sequence[Sequence[Edge]], ends: Sequence[Mapping[str, str]], sites: Sites) -> tuple[str, ...]:
     """The sites that couplers read, step by step, and the last one of every stream: `("visual.stem", …)`."""
     at, wanted = {name: of[0].name for name, of in sites.items()}, dict[str, None]()
     for here, after in zip(edges, ends, strict=True):
@@ -69,7 +69,9 @@ def read_by(edges: Sequence[Sequence[Edge]], ends: Sequence[Mapping[str, str]], 
     return (*(wanted | dict.fromkeys(f"{name}.{of[-1].name}" for name, of in sites.items())),)
 
 
-def carried_over(steps: Sequence[Step], edges: Sequence[Sequence[Edge]], sites: Sites) -> dict[str, tuple[Site, Site]]:
+def projected_sections(
+    steps: Sequence[Step], edges: Sequence[Sequence[Edge]], sites: Sites
+) -> dict[str, tuple[Site, Site]]:
     """The sections that change tokens or width of a stream that has residuals by then: key → site before, after."""
     follows = {(name, pair[1].name): pair for name, of in sites.items() for pair in pairwise(of)}
     found, guided = dict[str, tuple[Site, Site]](), set[str]()
@@ -77,11 +79,11 @@ def carried_over(steps: Sequence[Step], edges: Sequence[Sequence[Edge]], sites: 
         for name, section in ((name, section) for name, run in step.sections.items() for section in run):
             before, after = follows[name, section]
             if name in guided and (before.width, before.tokens) != (after.width, after.tokens):
-                found[carry_key(name, section)] = (before, after)
+                found[projection_key(name, section)] = (before, after)
         guided |= {stream for _, stream in here}
     return found
 
 
-def carry_key(stream: str, section: str) -> str:
+def projection_key(stream: str, section: str) -> str:
     """The name under which the carry of a stream over a section is registered."""
     return f"{stream}_{module_key(section)}"

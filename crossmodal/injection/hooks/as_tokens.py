@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from ...site import Axes, grid_axes
-from .tensor_layout import LAYOUTS, Port, port
+from .tensor_layout import LAYOUTS, TensorLayout, layout_of
 
 LETTERS = {"BNC": (3, 2), "BCN": (3, 1), "BHWC": (4, 3), "BCHW": (4, 1)}
 """Number of dimensions and position of the channels: batch, rows (H), columns (W), tokens (N), channels."""
@@ -20,7 +20,7 @@ def as_tokens(
     prefix: int = 0,
     axes: Callable[[int, int], Axes] = grid_axes,
     name: str = "features",
-) -> tuple[Tensor, Port]:
+) -> tuple[Tensor, TensorLayout]:
     """`features` as a stream `(frame, token, channel)`, and the port that knows the way back.
 
     `stream, port = as_tokens(features, "BCHW")`, then `port.features(stream)` is laid out as `features` was. The port
@@ -41,7 +41,7 @@ def as_tokens(
             f"{', '.join(map(repr, LETTERS))}, one letter a dimension."
         )
     channels = LETTERS[layout][1]
-    here = port(name, tuple(features.shape), channels)
+    here = layout_of(name, tuple(features.shape), channels)
     if "row" in LAYOUTS[features.ndim, channels]:
         if grid is not None or prefix:
             raise ValueError(
@@ -54,7 +54,9 @@ def as_tokens(
     return here.stream(features), here
 
 
-def placed(here: Port, grid: tuple[int, int] | None, prefix: int, axes: Callable[[int, int], Axes] = grid_axes) -> Port:
+def placed(
+    here: TensorLayout, grid: tuple[int, int] | None, prefix: int, axes: Callable[[int, int], Axes] = grid_axes
+) -> TensorLayout:
     """The port of a sequence whose tokens, after `prefix`, lie on `grid`; `None`: in a row."""
     tokens = here.tokens
     rows, columns = grid or (tokens - prefix, 1)

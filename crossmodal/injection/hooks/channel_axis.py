@@ -10,7 +10,7 @@ FIRST = (nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
 LAST = (nn.Linear, nn.LayerNorm)  # exactly these: torchvision's LayerNorm2d inherits and has them first
 
 
-class Channels:
+class ObservedShapes:
     """Tells where the channels are in the tensors of a model, from what its layers are known to do.
 
     Three dimensions are (frame, token, channel) or (frame, channel, token), four (frame, row, column, channel) or
@@ -34,7 +34,7 @@ class Channels:
             if (at := _by_kind(modules[name], shape)) is not None
         ]
 
-    def position(self, name: str, shape: Shape) -> int | None:
+    def infer_channel_axis(self, name: str, shape: Shape) -> int | None:
         """The dimension of the channels in a tensor of that shape at module `name`; `None` where it cannot be told."""
         if len(shape) not in (3, 4) or 0 in shape:
             return None

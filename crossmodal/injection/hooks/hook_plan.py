@@ -9,12 +9,12 @@ from torch import Tensor
 from ...adapters import Adapted
 from ...site import Site
 from .globs import fill, match, near
-from .probe import Point
-from .tensor_layout import Port
+from .probe import ProbedModule
+from .tensor_layout import TensorLayout
 
 
 @dataclass(frozen=True)
-class Route:
+class HookPlan:
     """The residual of one adapter: computed from what flows into `source`, added to what comes out of `name`.
 
     - `pattern`: the one that matched `name`.
@@ -24,8 +24,8 @@ class Route:
     name: str
     pattern: str
     source: str
-    reads: Port
-    writes: Port
+    reads: TensorLayout
+    writes: TensorLayout
 
     @property
     def key(self) -> str:
@@ -34,25 +34,25 @@ class Route:
 
 
 @dataclass
-class Call:
-    """One guided forward: its guide, the frames that have one (`None`: all), and residuals not yet added, by route."""
+class HookState:
+    """One guided forward: its guide, the frames that have one (`None`: all), and residuals not yet added, by plan."""
 
     guide: Tensor | None
     rows: Tensor | None = None
     residuals: dict[str, list[Tensor]] = field(default_factory=dict)
 
-    def put(self, route: Route, residual: Tensor) -> None:
-        """Keeps a residual until the module of `route` returns."""
-        self.residuals.setdefault(route.name, []).append(residual)
+    def put(self, plan: HookPlan, residual: Tensor) -> None:
+        """Keeps a residual until the module of `plan` returns."""
+        self.residuals.setdefault(plan.name, []).append(residual)
 
-    def take(self, route: Route) -> Tensor:
+    def take(self, plan: HookPlan) -> Tensor:
         """The residual for the module that returns now; `RuntimeError` where its source has not run."""
-        if not self.residuals.get(route.name):
+        if not self.residuals.get(plan.name):
             raise RuntimeError(
-                f"Injected: {route.name!r} has returned, but {route.source!r}, whose input its adapter reads, has not "
+                f"Injected: {plan.name!r} has returned, but {plan.source!r}, whose input its adapter reads, has not "
                 "run; read at a module that runs before (reads=...)."
             )
-        return self.residuals[route.name].pop()
+        return self.residuals[plan.name].pop()
 
     def check_spent(self) -> None:
         """`RuntimeError` where a residual was computed and never added."""
@@ -64,8 +64,10 @@ class Call:
                 )
 
 
-def find_routes(patterns: Collection[str], points: Mapping[str, Point], reads: Mapping[str, str]) -> dict[str, Route]:
-    """The routes by name of the module written to, in the order of `points`. `ValueError` for what does not fit."""
+def plan_hooks(
+    patterns: Collection[str], points: Mapping[str, ProbedModule], reads: Mapping[str, str]
+) -> dict[str, HookPlan]:
+    """The plans by name of the module written to, in the order of `points`. `ValueError` for what does not fit."""
     for stray in [pattern for pattern in reads if pattern not in patterns]:
         raise ValueError(f"Injected: reads[{stray!r}] belongs to no adapter; the patterns are {list(patterns)}.")
     found: dict[str, tuple[str, str]] = {}
@@ -82,13 +84,13 @@ def find_routes(patterns: Collection[str], points: Mapping[str, Point], reads: M
                     "adapter."
                 )
             found[name] = pattern, fill(reads[pattern], stand_for) if pattern in reads else name
-    routes = {name: _route(*found[name], name, points) for name in points if name in found}
-    if len({route.key for route in routes.values()}) != len(routes):
-        raise ValueError(f"Injected: two of {list(routes)} become one key when '.' is written '_'; rename a module.")
-    return routes
+    plans = {name: _plan(*found[name], name, points) for name in points if name in found}
+    if len({plan.key for plan in plans.values()}) != len(plans):
+        raise ValueError(f"Injected: two of {list(plans)} become one key when '.' is written '_'; rename a module.")
+    return plans
 
 
-def _route(pattern: str, source: str, name: str, points: Mapping[str, Point]) -> Route:
+def _plan(pattern: str, source: str, name: str, points: Mapping[str, ProbedModule]) -> HookPlan:
     if source not in points:
         raise ValueError(
             f"Injected: {source!r}, which {pattern!r} reads, did not run in the probe; {near(source, points)}."
@@ -108,14 +110,14 @@ def _route(pattern: str, source: str, name: str, points: Mapping[str, Point]) ->
             "residual has the size of the stream that its adapter reads; name another module in reads=..., or write "
             "elsewhere."
         )
-    return Route(name, pattern, source, reads, writes)
+    return HookPlan(name, pattern, source, reads, writes)
 
 
-def _size(port: Port) -> str:
+def _size(port: TensorLayout) -> str:
     return f"{port.frames} frames, {port.tokens} tokens, {port.width} channels"
 
 
-def why_not(point: Point, side: int) -> str:
+def why_not(point: ProbedModule, side: int) -> str:
     """Why a point has no port on one side (0: in, 1: out)."""
     shapes = list(dict.fromkeys(pair[side] for pair in point.shapes))
     if shapes == [None]:
@@ -152,35 +154,35 @@ def guided_rows(guide: Tensor, present: Tensor | None) -> Tensor | None:
     return None if present.all() else present.nonzero()[:, 0]
 
 
-def check_meeting(route: Route, stream: Tensor, guide: Tensor) -> None:
+def check_meeting(plan: HookPlan, stream: Tensor, guide: Tensor) -> None:
     """Raises where stream and guide differ in frames (`ValueError`), device or dtype (`TypeError`)."""
     if len(guide) != len(stream):
         raise ValueError(
-            f"Injected: guide has {len(guide)} frames, but the stream into {route.source!r} has {len(stream)}; each "
+            f"Injected: guide has {len(guide)} frames, but the stream into {plan.source!r} has {len(stream)}; each "
             "frame needs its own (a module that folds windows into its frames cannot be guided)."
         )
     if guide.device != stream.device:
         raise TypeError(
-            f"Injected: guide is on {guide.device}, but the stream into {route.source!r} on {stream.device}; bring "
+            f"Injected: guide is on {guide.device}, but the stream into {plan.source!r} on {stream.device}; bring "
             "them together with .to(...)."
         )
     autocast = stream.device.type != "meta" and torch.is_autocast_enabled(stream.device.type)
     if guide.dtype != stream.dtype and not autocast:
         raise TypeError(
-            f"Injected: guide is {guide.dtype}, but the stream into {route.source!r} is {stream.dtype}; bring them to "
+            f"Injected: guide is {guide.dtype}, but the stream into {plan.source!r} is {stream.dtype}; bring them to "
             "one dtype with .to(...)."
         )
 
 
-def check_adapted(route: Route, stream: Tensor, adapted: object) -> None:
+def check_adapted(plan: HookPlan, stream: Tensor, adapted: object) -> None:
     """Raises `TypeError` or `ValueError` where an adapter breaks its contract."""
     if not isinstance(adapted, Adapted):
         raise TypeError(
-            f"Injected: the adapter of {route.name!r} returned {type(adapted).__name__}; an adapter returns "
+            f"Injected: the adapter of {plan.name!r} returned {type(adapted).__name__}; an adapter returns "
             "Adapted(residual, maps)."
         )
     if adapted.residual.shape != stream.shape:
         raise ValueError(
-            f"Injected: the adapter of {route.name!r} returned a residual of shape {tuple(adapted.residual.shape)} for "
+            f"Injected: the adapter of {plan.name!r} returned a residual of shape {tuple(adapted.residual.shape)} for "
             f"a stream of shape {tuple(stream.shape)}; they must be the same."
         )

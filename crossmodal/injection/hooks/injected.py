@@ -11,9 +11,9 @@ from torch.utils.hooks import RemovableHandle
 
 from ...adapters import Adapted, AdapterFactory
 from ...site import Site
-from ..missing import united
-from .hook_plan import Call, Route, check_adapted, check_guide, check_meeting, find_routes, guided_rows
-from .probe import Point, read_tensor, rewritten, written_tensor
+from ..missing import scatter
+from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
+from .probe import ProbedModule, read_tensor, rewritten, written_tensor
 
 
 class Injected(nn.Module):
@@ -41,17 +41,17 @@ class Injected(nn.Module):
         adapters: Mapping[str, AdapterFactory],
         *,
         guide: Site,
-        sites: Mapping[str, Point],
+        sites: Mapping[str, ProbedModule],
         reads: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self.model = model
         self.guide = guide
-        self.routes = find_routes(adapters, sites, reads or {})
+        self.plans = plan_hooks(adapters, sites, reads or {})
         self.adapters = nn.ModuleDict(
-            {route.key: adapters[route.pattern](route.writes, guide) for route in self.routes.values()}
+            {plan.key: adapters[plan.pattern](plan.writes, guide) for plan in self.plans.values()}
         )
-        self._calls: list[Call] = []
+        self._calls: list[HookState] = []
         self._maps: dict[str, dict[str, Tensor]] | None = None
         self._handles: list[RemovableHandle] = []
         self._hooked = self._detached = self._guided_before = False
@@ -71,7 +71,7 @@ class Injected(nn.Module):
             guide = guide if rows is None or len(rows) else None
         before = self._hooked
         self._hook(guide is not None)
-        self._calls.append(Call(guide, rows))
+        self._calls.append(HookState(guide, rows))
         try:
             output = self.model(*args, **kwargs)
             self._calls[-1].check_spent()
@@ -100,7 +100,7 @@ class Injected(nn.Module):
         return self.model
 
     def extra_repr(self) -> str:
-        return f"guide={self.guide.name!r} (width {self.guide.width}), guided={list(self.routes)}"
+        return f"guide={self.guide.name!r} (width {self.guide.width}), guided={list(self.plans)}"
 
     def _hook(self, hooked: bool) -> None:
         """Puts the hooks on, or takes them off: unguided, they are in the way of torch's own fast paths.
@@ -111,8 +111,8 @@ class Injected(nn.Module):
             return
         while self._handles:
             self._handles.pop().remove()
-        for name, route in self.routes.items() if hooked else ():
-            source, target = self.model.get_submodule(route.source), self.model.get_submodule(name)
+        for name, plan in self.plans.items() if hooked else ():
+            source, target = self.model.get_submodule(plan.source), self.model.get_submodule(name)
             self._handles += [
                 source.register_forward_pre_hook(partial(self._read, name), with_kwargs=True),
                 target.register_forward_hook(partial(self._write, name), with_kwargs=True),
@@ -121,34 +121,34 @@ class Injected(nn.Module):
 
     def _read(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Before the source runs: asks the adapter, while nothing has overwritten what it reads."""
-        call, route = self._guided_call(name), self.routes[name]
+        call, plan = self._guided_call(name), self.plans[name]
         if call is None or call.guide is None:
             return
-        stream = route.reads.stream(read_tensor(args, kwargs))
-        check_meeting(route, stream, call.guide)
-        adapted = self._adapted(route, stream, call.guide, call.rows)
-        call.put(route, adapted.residual)
+        stream = plan.reads.stream(read_tensor(args, kwargs))
+        check_meeting(plan, stream, call.guide)
+        adapted = self._adapted(plan, stream, call.guide, call.rows)
+        call.put(plan, adapted.residual)
         if self._maps is not None:
             self._maps[name] = adapted.maps
 
-    def _adapted(self, route: Route, stream: Tensor, guide: Tensor, rows: Tensor | None) -> Adapted:
+    def _adapted(self, plan: HookPlan, stream: Tensor, guide: Tensor, rows: Tensor | None) -> Adapted:
         """What the adapter makes of the frames that have a guide; zero in the others."""
-        adapter = self.adapters[route.key]
+        adapter = self.adapters[plan.key]
         if rows is None:
-            check_adapted(route, stream, adapted := adapter(stream, guide))
+            check_adapted(plan, stream, adapted := adapter(stream, guide))
             return cast(Adapted, adapted)
-        check_adapted(route, stream[rows], adapted := adapter(stream[rows], guide[rows]))
-        whole = united([(rows, {"residual": adapted.residual, "maps": adapted.maps})], len(stream))
+        check_adapted(plan, stream[rows], adapted := adapter(stream[rows], guide[rows]))
+        whole = scatter([(rows, {"residual": adapted.residual, "maps": adapted.maps})], len(stream))
         return Adapted(whole["residual"], whole["maps"])
 
     def _write(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         """After the module ran: its output with the residual added."""
-        call, route = self._guided_call(name), self.routes[name]
+        call, plan = self._guided_call(name), self.plans[name]
         if call is None or call.guide is None:
             return output
-        return rewritten(output, route.writes.add(call.take(route), written_tensor(output)))
+        return rewritten(output, plan.writes.add(call.take(plan), written_tensor(output)))
 
-    def _guided_call(self, name: str) -> Call | None:
+    def _guided_call(self, name: str) -> HookState | None:
         """The forward under way; none where the model was called without `Injected`, or is not guided now."""
         if self._calls:
             return self._calls[-1]

@@ -13,11 +13,11 @@ from ...site import grid_axes
 from ..coupler import Coupler
 from ..encoder import module_key
 from ..step import Edge
-from ..tracing.token_grid import on_a_grid
+from ..tracing.token_grid import infer_grid
 from .globs import match, near
 from .hook_plan import why_not
-from .probe import Point
-from .tensor_layout import Port
+from .probe import ProbedModule
+from .tensor_layout import TensorLayout
 from .turns import Turn, greenlets
 
 
@@ -45,7 +45,7 @@ class Meeting(nn.Module):
         self,
         models: Mapping[str, nn.Module],
         points: Sequence[tuple[str, str]],
-        places: Mapping[str, Mapping[str, tuple[Port, Port]]],
+        places: Mapping[str, Mapping[str, tuple[TensorLayout, TensorLayout]]],
         couplers: Sequence[Coupler],
     ):
         super().__init__()
@@ -93,7 +93,7 @@ def coupled(
     model_b: nn.Module,
     points: Sequence[tuple[str, str]],
     *,
-    sites: tuple[Mapping[str, Point], Mapping[str, Point]],
+    sites: tuple[Mapping[str, ProbedModule], Mapping[str, ProbedModule]],
     adapter: AdapterFactory,
     names: tuple[str, str] = ("visual", "audio"),
     edges: Sequence[Edge] | None = None,
@@ -131,7 +131,9 @@ def coupled(
 
 
 def _paired(
-    points: Sequence[tuple[str, str]], sites: tuple[Mapping[str, Point], Mapping[str, Point]], names: tuple[str, str]
+    points: Sequence[tuple[str, str]],
+    sites: tuple[Mapping[str, ProbedModule], Mapping[str, ProbedModule]],
+    names: tuple[str, str],
 ) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for patterns in points:
@@ -154,14 +156,16 @@ def _paired(
     return pairs
 
 
-def _places(name: str, places: Sequence[str], sites: Mapping[str, Point]) -> dict[str, tuple[Port, Port]]:
+def _places(
+    name: str, places: Sequence[str], sites: Mapping[str, ProbedModule]
+) -> dict[str, tuple[TensorLayout, TensorLayout]]:
     """The ports at both sides of every place of a model, tokens on their grid where it can be told."""
     ports = [_ports(name, place, sites) for place in places]
-    reads, writes = (on_a_grid(side, sites, ports[0][0].frames, grid_axes) for side in zip(*ports, strict=True))
+    reads, writes = (infer_grid(side, sites, ports[0][0].frames, grid_axes) for side in zip(*ports, strict=True))
     return dict(zip(places, zip(reads, writes, strict=True), strict=True))
 
 
-def _ports(name: str, place: str, sites: Mapping[str, Point]) -> tuple[Port, Port]:
+def _ports(name: str, place: str, sites: Mapping[str, ProbedModule]) -> tuple[TensorLayout, TensorLayout]:
     point = sites[place]
     if point.reads is None or point.writes is None:
         side = int(point.reads is not None)

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .channel_axis import Channels, Shape
-from .tensor_layout import Port, port
+from .channel_axis import ObservedShapes, Shape
+from .tensor_layout import TensorLayout, layout_of
 
 Shapes = tuple[tuple[Shape | None, Shape | None], ...]
 
 
 @dataclass(frozen=True)
-class Point:
+class ProbedModule:
     """What one module of a third-party model takes and gives.
 
     - `shapes`: of its first tensor in and out, for each different way in which the probe's forward called it.
@@ -25,16 +25,16 @@ class Point:
     """
 
     shapes: Shapes
-    reads: Port | None
-    writes: Port | None
+    reads: TensorLayout | None
+    writes: TensorLayout | None
 
 
-def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, Point]:
+def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, ProbedModule]:
     """Every module that runs when `model(*example, **named)` is called, by name, with what flows in and out of it.
 
     The forward runs once, in evaluation mode and without gradients; training flags are put back, no hook stays. The
     input is the first tensor among the arguments, the output the tensor returned or the first item of a tuple.
-    `Channels` says how layouts are told; where channels could be first or last, probe with a picture that is not
+    `ObservedShapes` says how layouts are told; where channels could be first or last, probe with a picture that is not
     square. Works on the meta device too: shapes are all that is looked at.
     """
     calls: dict[str, list[tuple[Shape | None, Shape | None]]] = {}
@@ -50,10 +50,10 @@ def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, Point]:
         for handle in handles:
             handle.remove()
     shapes = {name: tuple(dict.fromkeys(seen)) for name, seen in calls.items() if seen}
-    channels = Channels(
+    observed = ObservedShapes(
         modules, {name: [shape for pair in pairs for shape in pair if shape] for name, pairs in shapes.items()}
     )
-    return {name: _point(name, pairs, channels) for name, pairs in shapes.items()}
+    return {name: _point(name, pairs, observed) for name, pairs in shapes.items()}
 
 
 @contextmanager
@@ -106,10 +106,10 @@ def _shape(tensor: Tensor | None) -> Shape | None:
     return None if tensor is None else tuple(tensor.shape)
 
 
-def _point(name: str, shapes: Shapes, channels: Channels) -> Point:
-    ports: list[Port | None] = []
+def _point(name: str, shapes: Shapes, observed: ObservedShapes) -> ProbedModule:
+    ports: list[TensorLayout | None] = []
     for side in zip(*shapes, strict=True):
         shape = side[0] if len(set(side)) == 1 else None
-        at = None if shape is None else channels.position(name, shape)
-        ports.append(None if shape is None or at is None else port(name, shape, at))
-    return Point(shapes, *ports)
+        at = None if shape is None else observed.infer_channel_axis(name, shape)
+        ports.append(None if shape is None or at is None else layout_of(name, shape, at))
+    return ProbedModule(shapes, *ports)

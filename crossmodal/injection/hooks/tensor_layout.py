@@ -20,7 +20,7 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
 
 
 @dataclass(frozen=True, repr=False)
-class Port(Site):
+class TensorLayout(Site):
     """A site of a third-party model: what flows in or out of one of its modules.
 
     Where the tensor has rows and columns they are the axes, row-major; a plain sequence has one axis, `token`: what its
@@ -41,7 +41,7 @@ class Port(Site):
         """`stream` laid out as the tensor of the probe, rows and columns as they were there: undoes `stream`."""
         if stream.ndim != 3 or stream.shape[1:] != (self.tokens, self.width):
             raise ValueError(
-                f"Port {self.name!r}: stream has shape {tuple(stream.shape)}, expected (frame, {self.tokens}, "
+                f"TensorLayout {self.name!r}: stream has shape {tuple(stream.shape)}, expected (frame, {self.tokens}, "
                 f"{self.width}): tokens and channels as in the probe; probe again for another size."
             )
         rows = {"row": self.grid[0]} if "row" in self.layout else {}
@@ -79,14 +79,15 @@ class Port(Site):
 
     def __repr__(self) -> str:
         extent = "×".join(str(length) for length in self.extent.values())
-        return f"Port({self.name!r}, width={self.width}, tokens={extent}, frames={self.frames}, layout={self.layout!r})"
+        sizes = f"width={self.width}, tokens={extent}, frames={self.frames}"
+        return f"TensorLayout({self.name!r}, {sizes}, layout={self.layout!r})"
 
 
-def port(name: str, shape: tuple[int, ...], channels: int) -> Port:
+def layout_of(name: str, shape: tuple[int, ...], channels: int) -> TensorLayout:
     """The port of a tensor of that shape whose dimension `channels` holds the channels."""
     grid = [size for position, size in enumerate(shape) if position not in (0, channels)]
     axes = _grid(*grid) if len(grid) == 2 else {"token": tuple(range(grid[0]))}
-    return Port(name, shape[channels], axes, layout=LAYOUTS[len(shape), channels], frames=shape[0])
+    return TensorLayout(name, shape[channels], axes, layout=LAYOUTS[len(shape), channels], frames=shape[0])
 
 
 @cache

@@ -13,7 +13,7 @@ import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from .probe import read_tensor, rewritten, written_tensor
-from .tensor_layout import Port
+from .tensor_layout import TensorLayout
 
 
 def greenlets() -> Any:
@@ -36,7 +36,13 @@ class Turn:
     `with Turn(...)` puts hooks on those modules, and takes them off again; what still waits then is unwound.
     """
 
-    def __init__(self, name: str, model: nn.Module, places: Mapping[str, tuple[Port, Port]], call: Callable[[], Any]):
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        places: Mapping[str, tuple[TensorLayout, TensorLayout]],
+        call: Callable[[], Any],
+    ):
         self.name, self.model, self.places = name, model, places
         self.arrived: list[str] = []
         self.stream: Tensor | None = None

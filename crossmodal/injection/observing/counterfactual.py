@@ -14,7 +14,7 @@ from ...adapters import Adapted
 from ...shapes import shaped
 from ..lockstep import Lockstep
 from ..step import Edge
-from .find_adapters import adapters_at, check_uncompiled
+from .find_adapters import check_uncompiled, select_adapters
 
 Source = Callable[[Tensor, Tensor], Tensor]
 """From stream and guide to what is read in the guide's place."""
@@ -48,7 +48,7 @@ def without_guide(
     A backward of a checkpointed model belongs inside the block too. Raises `ValueError` where `at` names nothing, or
     an adapter lies in what `torch.compile` has compiled.
     """
-    found = adapters_at(model, at, "without_guide")
+    found = select_adapters(model, at, "without_guide")
     check_uncompiled(model, found, "without_guide")
     handles = [_taken(module, instead) for module in found.values()]
     try:

@@ -14,7 +14,7 @@ from ..step import Edge
 Named = tuple[str, nn.Module]
 
 
-def adapters_in(model: nn.Module) -> dict[str, nn.Module]:
+def find_adapters(model: nn.Module) -> dict[str, nn.Module]:
     """The adapters in a tree of modules by their names: those of couplers, those of `Injected`, and what says so.
 
     What says so is a module whose `forward` is annotated `-> Adapted`. An adapter within another is not listed.
@@ -22,17 +22,17 @@ def adapters_in(model: nn.Module) -> dict[str, nn.Module]:
     return _found(model, (Adapted,))
 
 
-def guiding(model: nn.Module) -> dict[str, nn.Module]:
-    """The adapters of `adapters_in`, and the modulations that stand outside of them."""
+def find_map_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The adapters of `find_adapters`, and the modulations that stand outside of them."""
     return _found(model, (Adapted, Modulated))
 
 
-def adapters_at(model: nn.Module, at: str | Edge | None, who: str) -> dict[str, nn.Module]:
+def select_adapters(model: nn.Module, at: str | Edge | None, who: str) -> dict[str, nn.Module]:
     """The adapters that `at` names: a glob over their names, an edge, or all with `None`.
 
     Raises `ValueError`, beginning with `who`, where there is none.
     """
-    found = adapters_in(model)
+    found = find_adapters(model)
     key = at if at is None or isinstance(at, str) else "_".join(at)
     if isinstance(at, str):
         chosen = list(match(at, found))

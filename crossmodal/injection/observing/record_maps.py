@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .find_adapters import check_uncompiled, guiding, recomputing
+from .find_adapters import check_uncompiled, find_map_modules, recomputing
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def record_maps(model: nn.Module, *, device: torch.device | str | None = None) -
     Blocks may be nested. A model without maps records nothing. Raises `ValueError` where a map lies in what
     `torch.compile` has compiled; a function compiled around the model is not seen, and records nothing.
     """
-    found, maps = guiding(model), dict[str, Tensor]()
+    found, maps = find_map_modules(model), dict[str, Tensor]()
     check_uncompiled(model, found, "record_maps")
     handles = [module.register_forward_hook(partial(_keep, maps, name, device)) for name, module in found.items()]
     try:

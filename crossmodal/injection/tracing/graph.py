@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Ref:
+class Arg:
     """The `leaf`-th tensor in what line number `line` gives; line -1 is what the model was given."""
 
     line: int
@@ -16,54 +16,54 @@ class Ref:
 
 
 @dataclass(frozen=True)
-class Held:
+class Attr:
     """A module, parameter or buffer of the model, by its dotted name."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Frames:
+class BatchMultiple:
     """`times` the number of frames, whatever it is."""
 
     times: int
 
 
 @dataclass(frozen=True)
-class Line:
-    """One call: of a module that was left whole (`Held`), or of a torch function by the model's own code."""
+class Node:
+    """One call: of a module that was left whole (`Attr`), or of a torch function by the model's own code."""
 
-    target: Held | Callable[..., Any]
+    target: Attr | Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
     @property
-    def refs(self) -> Iterator[Ref]:
+    def refs(self) -> Iterator[Arg]:
         """The tensors that it takes from other lines."""
-        return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref))
+        return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Arg))
 
     @property
     def held(self) -> Iterator[str]:
         """Names of what it takes from the model."""
-        return (leaf.name for leaf in leaves((self.target, self.args, self.kwargs)) if isinstance(leaf, Held))
+        return (leaf.name for leaf in leaves((self.target, self.args, self.kwargs)) if isinstance(leaf, Attr))
 
     def __str__(self) -> str:
-        return self.target.name if isinstance(self.target, Held) else getattr(self.target, "__name__", "a function")
+        return self.target.name if isinstance(self.target, Attr) else getattr(self.target, "__name__", "a function")
 
 
 @dataclass
-class Record:
+class Graph:
     """The lines of one forward, in order, and where every tensor came from (the tensors are kept, so ids stay)."""
 
-    lines: list[Line] = field(default_factory=list)
-    origin: dict[int, Ref | Held] = field(default_factory=dict)
-    tensors: dict[Ref, Tensor] = field(default_factory=dict)
-    versions: dict[Ref, int] = field(default_factory=dict)
+    lines: list[Node] = field(default_factory=list)
+    origin: dict[int, Arg | Attr] = field(default_factory=dict)
+    tensors: dict[Arg, Tensor] = field(default_factory=dict)
+    versions: dict[Arg, int] = field(default_factory=dict)
     moving: set[int] = field(default_factory=lambda: {-1})
 
     def add(self, target: Any, wrote: Any, result: Any) -> None:
         """One more line; `wrote`: its `(args, kwargs)`, as `written` gives them."""
-        line = Line(target, *wrote)
+        line = Node(target, *wrote)
         if any(True for _ in line.held) or any(ref.line in self.moving for ref in line.refs):
             self.moving.add(len(self.lines))
         self.lines.append(line)
@@ -72,8 +72,8 @@ class Record:
     def bind(self, line: int, result: Any) -> None:
         """The tensors in `result` come from that line from now on."""
         for at, tensor in enumerate(leaf for leaf in leaves(result) if isinstance(leaf, Tensor)):
-            self.origin[id(tensor)] = Ref(line, at)
-            self.tensors[Ref(line, at)], self.versions[Ref(line, at)] = tensor, tensor._version
+            self.origin[id(tensor)] = Arg(line, at)
+            self.tensors[Arg(line, at)], self.versions[Arg(line, at)] = tensor, tensor._version
 
     def written(self, value: Any, where: object) -> Any:
         """`value` with every tensor replaced by where it comes from; `ValueError` where that cannot be seen."""

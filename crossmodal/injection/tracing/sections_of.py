@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from ...site import Axes, grid_axes
 from ..encoder import Encoder
 from ..hooks.probe import evaluating, sites
-from .cut_points import Cut, chain, matched
-from .graph import Line, Ref
-from .subgraph import between, merged
-from .subgraph_module import Given, Output, Part, Reads, Writes
-from .token_grid import on_a_grid
-from .traced_call import Call, first_tensor
+from .cut_points import CutPoint, cut_points, matching_modules
+from .graph import Arg, Node
+from .subgraph import merged_nodes, subgraph
+from .subgraph_module import InputLayout, ModelInput, ModelOutput, OutputLayout, SubgraphModule
+from .token_grid import infer_grid
+from .traced_call import TracedCall, first_tensor
 
 
 def sections_of(
@@ -48,13 +48,13 @@ def sections_of(
     at all, code that needs more than the one stream or looks at values, an output that differs in any bit.
     """
     points = sites(model, *example, **named)
-    names = matched(patterns, points)
-    call = Call.of(model, example, named, output)
+    names = matching_modules(patterns, points)
+    call = TracedCall.of(model, example, named, output)
     with evaluating(model):
         (one, result), (other, _) = (call.recorded(names, given) for given in (call.given, call.another))
-        lines = merged(one, other, len(call.given))
-        cuts = chain(names, points, lines, one)
-        ports = on_a_grid([cut.port for cut in cuts], points, len(call.given), axes)
+        lines = merged_nodes(one, other, len(call.given))
+        cuts = cut_points(names, points, lines, one)
+        ports = infer_grid([cut.port for cut in cuts], points, len(call.given), axes)
         cuts = [replace(cut, port=port) for cut, port in zip(cuts, ports, strict=True)]
         encoder = _assembled(model, lines, cuts, result, call.given)
         for given in (call.given, call.another):
@@ -62,18 +62,18 @@ def sections_of(
     return encoder
 
 
-def _assembled(model: nn.Module, lines: list[Line], cuts: list[Cut], result: Ref, given: Tensor) -> Encoder:
+def _assembled(model: nn.Module, lines: list[Node], cuts: list[CutPoint], result: Arg, given: Tensor) -> Encoder:
     """The encoder whose parts run the lines between one cut and the next."""
-    places = [Ref(-1), *(cut.at for cut in cuts), result]
+    places = [Arg(-1), *(cut.at for cut in cuts), result]
     ports = [cut.port for cut in cuts]
     names = [*(port.name for port in ports), "head"]
-    reads: list[Reads] = [Given(given), *ports]
-    writes: list[Writes] = [*ports, Output()]
-    homes: dict[str, Part] = {}
+    reads: list[InputLayout] = [ModelInput(given), *ports]
+    writes: list[OutputLayout] = [*ports, ModelOutput()]
+    homes: dict[str, SubgraphModule] = {}
     parts = []
     for at, name in enumerate(names):
-        run, end = between(lines, places[at], places[at + 1], f"what runs up to {name!r}", places[1:at])
-        parts.append(Part(model, run, end, reads=reads[at], writes=writes[at], homes=homes))
+        run, end = subgraph(lines, places[at], places[at + 1], f"what runs up to {name!r}", places[1:at])
+        parts.append(SubgraphModule(model, run, end, reads=reads[at], writes=writes[at], homes=homes))
     stem, *sections, head = parts
     return Encoder(stem, dict(zip(names[1:-1], sections, strict=True)), head, ports)
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 
-from .graph import Frames, Line, Record, Ref, leaves, mapped
-from .subgraph_module import Here
+from .graph import Arg, BatchMultiple, Graph, Node, leaves, mapped
+from .subgraph_module import InputDevice
 
-HERE = Here()
+INPUT_DEVICE = InputDevice()
 
 
-def merged(one: Record, other: Record, frames: int) -> list[Line]:
+def merged_nodes(one: Graph, other: Graph, frames: int) -> list[Node]:
     """The lines of two recordings, of `frames` and of one more frame, as lines for any number of frames.
 
     A number that grew with the frames stands for a multiple of them. `ValueError` where anything else differs.
@@ -24,20 +24,20 @@ def merged(one: Record, other: Record, frames: int) -> list[Line]:
             f"{ours[at:][:1] or 'the end'} with one and {theirs[at:][:1] or 'the end'} with the other; what depends on "
             "the input like this cannot be cut."
         )
-    return [_merged(first, second, frames) for first, second in zip(one.lines, other.lines, strict=True)]
+    return [_merged_node(first, second, frames) for first, second in zip(one.lines, other.lines, strict=True)]
 
 
-def _merged(first: Line, second: Line, frames: int) -> Line:
+def _merged_node(first: Node, second: Node, frames: int) -> Node:
     numbers = list(leaves((second.args, second.kwargs)))[::-1]
 
     def one(here: Any) -> Any:
         there = numbers.pop() if numbers else None
         if isinstance(here, torch.device):
-            return HERE
+            return INPUT_DEVICE
         if type(here) is type(there) is int and here != there:
             times, rest = divmod(here, frames)
             if not rest and there == times * (frames + 1):
-                return Frames(times)
+                return BatchMultiple(times)
         if type(here) is not type(there) or (here is not there and here != there):
             raise ValueError(
                 f"sections_of: {first} is called with {here!r} for {frames} frames and with {there!r} for {frames + 1} "
@@ -46,10 +46,10 @@ def _merged(first: Line, second: Line, frames: int) -> Line:
         return here
 
     args, kwargs = mapped(one, (first.args, first.kwargs))
-    return Line(first.target, args, kwargs)
+    return Node(first.target, args, kwargs)
 
 
-def between(lines: list[Line], start: Ref, end: Ref, what: str, streams: Collection[Ref]) -> tuple[list[Line], Ref]:
+def subgraph(lines: list[Node], start: Arg, end: Arg, what: str, streams: Collection[Arg]) -> tuple[list[Node], Arg]:
     """The lines that lead from `start` to `end`, renumbered, and where `end` is among them.
 
     `ValueError` where they need what was computed before `start`: `what` is cut at one stream alone.
@@ -69,10 +69,10 @@ def between(lines: list[Line], start: Ref, end: Ref, what: str, streams: Collect
         needed.add(ref.line)
         open_ends += lines[ref.line].refs
     order = {old: new for new, old in enumerate(sorted(needed))}
-    moved = {start: Ref(-1)}
+    moved = {start: Arg(-1)}
 
     def one(leaf: Any) -> Any:
-        return moved.get(leaf, Ref(order.get(leaf.line, -1), leaf.leaf)) if isinstance(leaf, Ref) else leaf
+        return moved.get(leaf, Arg(order.get(leaf.line, -1), leaf.leaf)) if isinstance(leaf, Arg) else leaf
 
     kept = [lines[number] for number in order]
-    return [Line(line.target, *mapped(one, (line.args, line.kwargs))) for line in kept], one(end)
+    return [Node(line.target, *mapped(one, (line.args, line.kwargs))) for line in kept], one(end)

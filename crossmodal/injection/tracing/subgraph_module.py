@@ -6,33 +6,33 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ...shapes import shaped
-from .graph import Frames, Held, Line, Ref, leaves, mapped
+from .graph import Arg, Attr, BatchMultiple, Node, leaves, mapped
 
 
-class Reads(Protocol):
+class InputLayout(Protocol):
     """The side of a part where something is given."""
 
     def features(self, stream: Tensor) -> Tensor:
         """What the model works with."""
 
 
-class Writes(Protocol):
+class OutputLayout(Protocol):
     """The side of a part where something is handed on."""
 
     def stream(self, tensor: Tensor) -> Tensor:
         """What an `Encoder` hands on."""
 
 
-class Here:
+class InputDevice:
     """Stands for the device that a part runs on."""
 
 
-class Part(nn.Module):
+class SubgraphModule(nn.Module):
     """Runs a few lines of a model on what it is given: its stem, a section, its head.
 
     - `model`: the model that the lines were recorded from; what they use of it is registered here, under its dotted
       name with `_` for `.`, unless another part has registered it.
-    - `lines`: in order. `Ref(-1)` is what the part is given, in the model's own layout.
+    - `lines`: in order. `Arg(-1)` is what the part is given, in the model's own layout.
     - `result`: what of them is returned.
     - `reads`, `writes`: the layouts of what is given and returned.
     - `homes`: dotted name → the part that has it; filled on the way.
@@ -41,16 +41,16 @@ class Part(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        lines: Sequence[Line],
-        result: Ref,
+        lines: Sequence[Node],
+        result: Arg,
         *,
-        reads: Reads,
-        writes: Writes,
-        homes: "dict[str, Part]",
+        reads: InputLayout,
+        writes: OutputLayout,
+        homes: "dict[str, SubgraphModule]",
     ):
         super().__init__()
         self.lines, self.result, self.reads, self.writes = tuple(lines), result, reads, writes
-        self.borrowed: dict[str, Part] = {}
+        self.borrowed: dict[str, SubgraphModule] = {}
         for name in dict.fromkeys(name for line in lines for name in line.held):
             if homes.setdefault(name, self) is self:
                 self._register(name, model)
@@ -73,13 +73,13 @@ class Part(nn.Module):
         """`value` with tensors, modules and numbers in the places that were kept for them."""
 
         def one(leaf: Any) -> Any:
-            if isinstance(leaf, Ref):
+            if isinstance(leaf, Arg):
                 return values[leaf.line][leaf.leaf]
-            if isinstance(leaf, Held):
+            if isinstance(leaf, Attr):
                 return getattr(self.borrowed.get(leaf.name, self), key(leaf.name))
-            if isinstance(leaf, Frames):
+            if isinstance(leaf, BatchMultiple):
                 return leaf.times * len(values[-1][0])
-            return values[-1][0].device if isinstance(leaf, Here) else leaf
+            return values[-1][0].device if isinstance(leaf, InputDevice) else leaf
 
         return mapped(one, value)
 
@@ -100,7 +100,7 @@ def key(name: str) -> str:
     return name.replace(".", "_")
 
 
-class Given:
+class ModelInput:
     """What a model takes: checked against the example that it was cut with."""
 
     def __init__(self, example: Tensor):
@@ -110,9 +110,9 @@ class Given:
         """`stream`, which is the model's input here, where it has the example's size."""
         if stream.shape[1:] != self.shape or stream.is_floating_point() != self.floating:
             raise ValueError(
-                f"Part: given has shape {tuple(stream.shape)} ({stream.dtype}), but the encoder was cut for (frame, "
-                f"{', '.join(map(str, self.shape))}) of {'floating' if self.floating else 'whole'} numbers: cut the "
-                "model again with an example of this kind (sections_of)."
+                f"SubgraphModule: given has shape {tuple(stream.shape)} ({stream.dtype}), but the encoder was cut for "
+                f"(frame, {', '.join(map(str, self.shape))}) of {'floating' if self.floating else 'whole'} numbers: "
+                "cut the model again with an example of this kind (sections_of)."
             )
         return stream
 
@@ -120,7 +120,7 @@ class Given:
         return f"(frame, {', '.join(map(str, self.shape))})"
 
 
-class Output:
+class ModelOutput:
     """What a model returns, as it is."""
 
     def stream(self, tensor: Tensor) -> Tensor:

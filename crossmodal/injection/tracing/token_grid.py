@@ -6,16 +6,16 @@ from math import isqrt
 
 from ...site import Axes
 from ..hooks.as_tokens import placed
-from ..hooks.probe import Point
-from ..hooks.tensor_layout import Port
+from ..hooks.probe import ProbedModule
+from ..hooks.tensor_layout import TensorLayout
 
 MOST_PREFIX = 16
 """More leading tokens than this are not taken for class tokens and registers."""
 
 
-def on_a_grid(
-    ports: Iterable[Port], points: Mapping[str, Point], frames: int, axes: Callable[[int, int], Axes]
-) -> list[Port]:
+def infer_grid(
+    ports: Iterable[TensorLayout], points: Mapping[str, ProbedModule], frames: int, axes: Callable[[int, int], Axes]
+) -> list[TensorLayout]:
     """The ports along a model, in order, with rows and columns where they can be told.
 
     A feature map has them. A sequence has those of a feature map of the probe that holds as many tokens, or a few less:
@@ -23,7 +23,7 @@ def on_a_grid(
     """
     maps = [port for point in points.values() for port in (point.writes, point.reads) if port is not None]
     grids = list(dict.fromkeys(port.grid for port in maps if "row" in port.layout and port.frames == frames))
-    found: list[Port] = []
+    found: list[TensorLayout] = []
     for port in ports:
         if "row" in port.layout:
             found.append(replace(port, axes=axes(*port.grid)))

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .graph import Record, Ref, leaves, mapped
-from .tracer import Tape
+from .graph import Arg, Graph, leaves, mapped
+from .tracer import Tracer
 
 
 def first_tensor(output: Any) -> Tensor:
@@ -20,7 +20,7 @@ def first_tensor(output: Any) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Call:
+class TracedCall:
     """How a model is called, with one tensor or another, and which tensor of its output is meant."""
 
     model: nn.Module
@@ -29,7 +29,7 @@ class Call:
     output: Callable[[Any], Tensor]
 
     @classmethod
-    def of(cls, model: nn.Module, example: Any, named: Any, output: Callable[[Any], Tensor]) -> "Call":
+    def of(cls, model: nn.Module, example: Any, named: Any, output: Callable[[Any], Tensor]) -> "TracedCall":
         """`ValueError` where the example does not hold exactly one tensor."""
         tensors = [leaf for leaf in leaves((example, named)) if isinstance(leaf, Tensor)]
         if len(tensors) != 1 or tensors[0].ndim < 2:
@@ -50,7 +50,7 @@ class Call:
         args, kwargs = mapped(lambda leaf: given if leaf is self.given else leaf, self.arguments)
         return self.output(self.model(*args, **kwargs))
 
-    def recorded(self, names: set[str], given: Tensor) -> tuple[Record, Ref]:
+    def recorded(self, names: set[str], given: Tensor) -> tuple[Graph, Arg]:
         """The record of one forward in which the modules of those names, and others beside them, are left whole; and
         where its output came from."""
         opened = {name[:at] for name in names for at, letter in enumerate(name) if letter == "."} | {""}
@@ -59,5 +59,5 @@ class Call:
             for name, module in self.model.named_modules()
             if name not in opened and name.rpartition(".")[0] in opened
         }
-        record, output = Tape(self.model, whole, given).recorded(lambda: self.tensor(given))
+        record, output = Tracer(self.model, whole, given).recorded(lambda: self.tensor(given))
         return record, record.written(output, "the caller")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from .graph import Held, Record, Ref, leaves
+from .graph import Arg, Attr, Graph, leaves
 
 R = TypeVar("R")
 
@@ -19,22 +19,22 @@ READ_OFF = {"item", "tolist", "numpy", "equal", "allclose", "is_nonzero", "__arr
 """Functions that turn what a tensor holds into Python values."""
 
 
-class Tape(TorchFunctionMode):
+class Tracer(TorchFunctionMode):
     """Records what `model` does with `given`: calls of `whole` modules, and torch functions outside of them.
 
-    `Tape(model, whole, given).recorded(forward)`; `whole` is by dotted name. What a function returns that is no tensor
-    (a size, a device) is not recorded: it stands in the lines as the number that it was.
+    `Tracer(model, whole, given).recorded(forward)`; `whole` is by dotted name. What a function returns that is no
+    tensor (a size, a device) is not recorded: it stands in the lines as the number that it was.
     """
 
     def __init__(self, model: nn.Module, whole: Mapping[str, nn.Module], given: Tensor):
         super().__init__()
-        self.record, self.whole, self.inside = Record(), whole, 0
+        self.record, self.whole, self.inside = Graph(), whole, 0
         for tensors in (model.named_parameters(), model.named_buffers()):
-            self.record.origin.update({id(tensor): Held(name) for name, tensor in tensors})
+            self.record.origin.update({id(tensor): Attr(name) for name, tensor in tensors})
         self.record.bind(-1, given)
         self.called: list[tuple[Any, Any]] = []
 
-    def recorded(self, forward: Callable[[], R]) -> tuple[Record, R]:
+    def recorded(self, forward: Callable[[], R]) -> tuple[Graph, R]:
         """The record of one call of `forward`, and what that returned. No hook stays."""
         handles = self._watch()
         try:
@@ -71,7 +71,7 @@ class Tape(TorchFunctionMode):
     def _refuse_reading(self, name: str, args: Any) -> None:
         for leaf in leaves(args):
             origin = self.record.origin.get(id(leaf)) if isinstance(leaf, Tensor) else None
-            if isinstance(origin, Held) or (isinstance(origin, Ref) and origin.line in self.record.moving):
+            if isinstance(origin, Attr) or (isinstance(origin, Arg) and origin.line in self.record.moving):
                 raise ValueError(
                     f"sections_of: the model's own code calls {name}() on a tensor between its modules, and what it "
                     "does may depend on the answer: such a model cannot be cut."
@@ -85,7 +85,7 @@ class Tape(TorchFunctionMode):
     def _left(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         self.inside -= 1
         if not self.inside:
-            self.record.add(Held(name), self.called.pop(), output)
+            self.record.add(Attr(name), self.called.pop(), output)
 
 
 def _function(func: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

@@ -70,5 +70,7 @@ def test_what_does_not_fit_is_named_with_both_numbers(shape, layout, options, me
 @pytest.mark.parametrize("wrong", [(2, 12, 4), (2, 11, 3), (2, 3, 4, 3)])
 def test_law_12_another_stream_is_not_squeezed_in(wrong):
     _, port = as_tokens(torch.zeros(2, 3, 3, 4), "BCHW", name="map")
-    with pytest.raises(ValueError, match=re.escape(f"Port 'map': stream has shape {wrong}, expected (frame, 12, 3)")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"TensorLayout 'map': stream has shape {wrong}, expected (frame, 12, 3)")
+    ):
         port.features(torch.zeros(wrong))

@@ -60,7 +60,9 @@ def test_a_grid_has_rows_and_columns_and_a_sequence_has_tokens():
 
 def test_the_port_prints_in_one_line():
     port = sites(swin(), PICTURE)["features.1.0"].writes
-    assert repr(port) == ("Port('features.1.0', width=8, tokens=8×16, frames=2, layout='frame row column channel')")
+    assert repr(port) == (
+        "TensorLayout('features.1.0', width=8, tokens=8×16, frames=2, layout='frame row column channel')"
+    )
 
 
 class Pass(nn.Module):

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.injection.hooks.tensor_layout import LAYOUTS, port
+from crossmodal.injection.hooks.tensor_layout import LAYOUTS, layout_of
 
 sizes = st.integers(1, 4)
 
@@ -26,7 +26,7 @@ def token_by_token(tensor, channels):
 @given(tensors())
 def test_the_stream_holds_the_tokens_row_by_row(case):
     tensor, channels = case
-    here = port("here", tuple(tensor.shape), channels)
+    here = layout_of("here", tuple(tensor.shape), channels)
     stream = here.stream(tensor)
     assert torch.equal(stream, token_by_token(tensor, channels))
     assert stream.shape == (here.frames, here.tokens, here.width)
@@ -35,7 +35,7 @@ def test_the_stream_holds_the_tokens_row_by_row(case):
 @given(tensors())
 def test_a_residual_is_added_token_by_token_and_the_tensor_left_alone(case):
     tensor, channels = case
-    here, before = port("here", tuple(tensor.shape), channels), tensor.clone()
+    here, before = layout_of("here", tuple(tensor.shape), channels), tensor.clone()
     residual = torch.randn(here.frames, here.tokens, here.width)
     added = here.add(residual, tensor)
     assert added.shape == tensor.shape
@@ -44,7 +44,7 @@ def test_a_residual_is_added_token_by_token_and_the_tensor_left_alone(case):
 
 
 def test_the_grid_may_have_another_size_than_in_the_probe():
-    here = port("here", (2, 3, 4, 5), 1)
+    here = layout_of("here", (2, 3, 4, 5), 1)
     assert here.stream(torch.zeros(7, 3, 2, 6)).shape == (7, 12, 3)
 
 
@@ -52,11 +52,11 @@ def test_the_grid_may_have_another_size_than_in_the_probe():
 def test_a_tensor_unlike_the_probe_is_named_with_both_shapes(wrong):
     shape = None if wrong is None else tuple(wrong.shape)
     with pytest.raises(ValueError, match="Injected: the tensor at 'here' has shape") as refusal:
-        port("here", (2, 3, 4, 5), 1).stream(wrong)
+        layout_of("here", (2, 3, 4, 5), 1).stream(wrong)
     assert f"has shape {shape}, but the probe saw (frame channel row column) with 3 channels" in str(refusal.value)
 
 
 @pytest.mark.parametrize("shape", [(1, 20, 3), (2, 1, 3), (2, 20, 1), (2, 21, 3)])
 def test_law_12_a_residual_never_broadcasts(shape):
     with pytest.raises(ValueError, match=r"a residual of shape \(.*\) does not fit the tensor of shape \(2, 3, 4, 5\)"):
-        port("here", (2, 3, 4, 5), 1).add(torch.zeros(shape), torch.zeros(2, 3, 4, 5))
+        layout_of("here", (2, 3, 4, 5), 1).add(torch.zeros(shape), torch.zeros(2, 3, 4, 5))

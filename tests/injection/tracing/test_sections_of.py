@@ -214,4 +214,4 @@ def test_it_prints_what_its_parts_run():
     encoder = sections_of(timm_vit(), "blocks.*", PICTURE)
     assert isinstance(encoder, Encoder)
     assert "runs=['patch_embed', 'expand', 'cat', 'add', " in repr(encoder.stem)
-    assert "writes=Port('stem', width=16, tokens=4×8" in repr(encoder.stem)
+    assert "writes=TensorLayout('stem', width=16, tokens=4×8" in repr(encoder.stem)
