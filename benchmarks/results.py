@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from recipes.running.runs import write_text
+from crossmodal.training.run_folder import write_text
 
 Found = dict[str, Any]
 """What one measurement found: plain numbers."""

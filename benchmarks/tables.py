@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recipes.running.runs import write_text
+from crossmodal.training.run_folder import write_text
 
 GIGA = 10**9
 

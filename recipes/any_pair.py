@@ -10,14 +10,13 @@ from torch import nn
 from crossmodal.alignment import resampled_alignment
 from crossmodal.data import Preprocess
 from crossmodal.data.world import COLOURS
+from crossmodal.encoders.by_name import audio_backbone, visual_backbone
 from crossmodal.heads import EventHead, TemporalAttention
 from crossmodal.injection import Lockstep, paired_by_depth
-
-from .audio_visual import AudioVisual, Coupling
-from .ave import AudioVisualEvents
-from .backbones import audio_backbone, visual_backbone
-from .classify import AudioVisualClasses, ClipHead
-from .dg_sct import dg_sct
+from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
+from crossmodal.recipes.classify.dg_sct import AudioVisualClasses, ClipHead
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.tasks.coupled_system import AudioVisual, Coupling
 
 COUPLED: Coupling = partial(dg_sct, align=resampled_alignment, pairing=paired_by_depth)
 """DG-SCT where nothing is learned for one grid, and where blocks meet at the same relative depth."""

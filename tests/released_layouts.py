@@ -13,8 +13,8 @@ from crossmodal.checkpoints.released_models import dg_sct_ave_rule
 from crossmodal.data import AVE_CLASSES, Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.heads import EventHead, TemporalAttention
-from recipes.ave import AudioVisualEvents, Sound
-from recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, Sound
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 TYPES = {"float32": torch.float32, "int64": torch.int64}
 

@@ -35,7 +35,11 @@ FLOORS = {
     "checkpoints": 4,
     "testing": 5,
     "ledger": 5,
-    "recipes": 6,
+    "tasks": 6,
+    "training": 7,
+    "evaluation": 8,
+    "cli": 9,
+    "recipes": 10,
 }
 IMPORTED_WHERE_NEEDED = OPTIONAL - {"torchvision"}
 LONGEST_FILE, LONGEST_FORWARD, MEDIAN_FORWARD = 300, 25, 10
@@ -54,13 +58,12 @@ def floor_of(module: str) -> int | None:
     parts = module.split(".")
     if parts[1:] == ["__version__"]:
         return None
-    if parts[0] == "recipes":
-        return FLOORS["recipes"]
     return FLOORS[parts[1]] if parts[0] == "crossmodal" and len(parts) > 1 else None
 
 
 def module_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = ("crossmodal", *parts) if parts[0] == "recipes" else parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -89,14 +92,16 @@ def test_a_file_imports_only_from_lower_floors_or_its_own(path: Path):
 
 def test_the_order_is_the_one_of_the_folders():
     folders = {path.stem if path.suffix else path.name for path in (ROOT / "crossmodal").iterdir()}
-    assert {name for name in folders if not name.startswith(("_", "py"))} == FLOORS.keys() - {"recipes"}
+    assert {name for name in folders if not name.startswith(("_", "py"))} == FLOORS.keys()
 
 
 def test_imports_are_found_however_they_are_written():
-    tree = ast.parse("import a.b\nfrom ..site import Site\nfrom . import laws\ndef f():\n    from recipes.ave import x")
+    tree = ast.parse(
+        "import a.b\nfrom ..site import Site\nfrom . import laws\ndef f():\n    from crossmodal.recipes.ave.dg_sct import x"
+    )
     found = list(imports(ROOT / "crossmodal" / "guidance" / "channel.py", tree))
-    assert found == ["a.b", "crossmodal.site.Site", "crossmodal.guidance.laws", "recipes.ave.x"]
-    assert [floor_of(name) for name in found] == [None, 0, 1, 6]
+    assert found == ["a.b", "crossmodal.site.Site", "crossmodal.guidance.laws", "crossmodal.recipes.ave.dg_sct.x"]
+    assert [floor_of(name) for name in found] == [None, 0, 1, 10]
     assert next(imports(ROOT / "crossmodal" / "guidance" / "__init__.py", ast.parse("from ..site import S"))) == (
         "crossmodal.site.S"
     )
@@ -136,7 +141,7 @@ def unsafe(call: ast.Call) -> str | None:
 
 RUNS = {
     "crossmodal/testing/laws/keeping.py": ["pickle.loads"],
-    "recipes/unpickle_checkpoint.py": ["torch.load without weights_only=True"],
+    "crossmodal/checkpoints/unpickle.py": ["torch.load without weights_only=True"],
 }
 """The law of copies unpickles what it has itself pickled on the same line; the one command that unpickles says so."""
 

@@ -83,7 +83,7 @@ def _weights_only(file: Path) -> Any:
             raise ValueError(
                 f"read_weights: {file} needs pickle: it holds {wanted[1] or wanted[2]}, not tensors alone, and to read "
                 f"it is to run what it says. If you trust who made it, write its tensors to a file that runs nothing: "
-                f"python -m recipes.unpickle_checkpoint {file} {file.with_suffix('.safetensors')}"
+                f"python -m crossmodal.checkpoints.unpickle {file} {file.with_suffix('.safetensors')}"
             ) from error
         raise ValueError(f"read_weights: {file} is no checkpoint of torch, nor is it named .safetensors.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

@@ -24,7 +24,7 @@ HEAD = Dropped("the two linear layers that label seconds: lavish_shared couples 
 def import_dg_sct_ave(model: nn.Module, weights: Weights) -> Imported:
     """Loads the released DG-SCT of AVE: both encoders, 48 adapters, temporal attention and event head.
 
-    - `model`: its `coupled`, `temporal` and `head` are those of `recipes.ave.full_size(coupled=dg_sct_released)`, or
+    - `model`: its `coupled`, `temporal` and `head` are those of `crossmodal.recipes.ave.dg_sct.full_size(coupled=dg_sct_released)`, or
       the same at another size.
     - `weights`: as `read_weights` takes them; `"dg_sct_ave"` is the published file, where `fetch` looks for it.
 

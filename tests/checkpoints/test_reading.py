@@ -64,7 +64,7 @@ def test_a_file_that_needs_pickle_is_refused_with_the_command(tmp_path):
         ValueError, match=r"a\.ckpt needs pickle: it holds argparse\.Namespace, not tensors alone"
     ) as caught:
         read_weights(tmp_path / "a.ckpt")
-    command = f"python -m recipes.unpickle_checkpoint {tmp_path}/a.ckpt {tmp_path}/a.safetensors"
+    command = f"python -m crossmodal.checkpoints.unpickle {tmp_path}/a.ckpt {tmp_path}/a.safetensors"
     assert str(caught.value).endswith(command)
 
 

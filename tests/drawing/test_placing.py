@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.drawing import placed, read_sites
+from crossmodal.recipes.ave import dg_sct as ave
 from crossmodal.site import Site, folded_axes, grid_axes, vector_axes
-from recipes import ave
 
 
 @st.composite
