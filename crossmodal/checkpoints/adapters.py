@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..injection.frozen import stays_in_eval
+from ..injection.freezing import stays_in_eval
 from .adapter_file import FORMAT, as_json, bytes_of, read_adapter_file, read_metadata, write_adapter_file
 from .mismatch import Row, flattened, table
 

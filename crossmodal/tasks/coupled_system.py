@@ -13,7 +13,7 @@ from crossmodal.data import Clip, Preprocess
 from crossmodal.encoders.by_name import audio_backbone, visual_backbone
 from crossmodal.heads import pooled
 from crossmodal.injection import Coupled, Encoder, Lockstep
-from crossmodal.injection.missing import grouped, united
+from crossmodal.injection.missing import group_by_modalities, scatter
 
 from .task import Clips
 
@@ -120,10 +120,10 @@ class CoupledSystem(nn.Module):
         if not present:
             return self._pool_alike(frames, wave)
         inputs = {"visual": frames, "audio": wave}
-        groups = grouped(inputs, present, type(self).__name__)
+        groups = group_by_modalities(inputs, present, type(self).__name__)
         given = [(group.rows, group.of(inputs)) for group in groups]
         parts = [(rows, self._pool_alike(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
-        return Pooled(**united(parts, len(next(iter(present.values())))))
+        return Pooled(**scatter(parts, len(next(iter(present.values())))))
 
     def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
         """Runs the lockstep alone; returns streams, maps and taps, whose frames are `(clip segment)`."""
