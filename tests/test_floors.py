@@ -17,6 +17,7 @@ FLOORS = {
     "site": 0,
     "signature": 0,
     "derived": 0,
+    "io": 0,
     "kept": 0,
     "linear": 0,
     "precision": 0,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossmodal.cli.main import COMMANDS
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 RECIPES = {
     "ave": (
@@ -56,9 +56,9 @@ def copy(argv: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for module, name in zip(modules, names, strict=True):
         source = recipes.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
-        write_text(folder / f"{name}.py", owned(source, f"recipes.{module}", names, folder.name))
-    write_text(folder / "__init__.py", f'"""The recipe {given.recipe!r} of crossmodal, copied: yours to change."""\n')
-    write_text(folder / "__main__.py", own_main(given.recipe, folder.name))
+        write_whole(folder / f"{name}.py", owned(source, f"recipes.{module}", names, folder.name))
+    write_whole(folder / "__init__.py", f'"""The recipe {given.recipe!r} of crossmodal, copied: yours to change."""\n')
+    write_whole(folder / "__main__.py", own_main(given.recipe, folder.name))
     print(f"copied {len(names)} files to {folder}/; try: python -m {folder.name} fit")
 
 

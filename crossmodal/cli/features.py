@@ -19,7 +19,8 @@ from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.clip_sources import Source, read_source, sources
 from crossmodal.data.many_videos.many import Failure
-from crossmodal.data.many_videos.video_folder import SOME_FAILED, alone_in, at_least, told, write_failed
+from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
+from crossmodal.io import folder_lock
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.training.run_folder import ADAPTERS, asks_for_run, find_run, versions
 
@@ -47,7 +48,7 @@ def features(argv: Sequence[str]) -> int:
     if others:
         print(f"left alone, no videos by their names: {', '.join(others)}", flush=True)
     file.begin()
-    with alone_in(file.parts):
+    with folder_lock(file.parts):
         rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
         read = partial(read_source, preprocess=model.preprocess, wave_rate=rate)
         failed = write_clips(file, clips, model.to(given.device), read, given.workers)
@@ -68,10 +69,17 @@ def options() -> argparse.ArgumentParser:
     asks_for_run(parser)
     add("--split", choices=SPLITS, help="of a data set: the clips of this split alone (default: all)")
     add(
-        "--wave_rate", type=at_least(1), help="samples a second of a data set's waves (default: as the run was trained)"
+        "--wave_rate",
+        type=int_at_least(1),
+        help="samples a second of a data set's waves (default: as trained)",
     )
     add("--device", default="cpu", help="where the model runs (default: cpu)")
-    add("--workers", type=at_least(0), default=1, help="processes that read ahead (default: 1; 0: none of their own)")
+    add(
+        "--workers",
+        type=int_at_least(0),
+        default=1,
+        help="processes that read ahead (default: 1; 0: this one)",
+    )
     return parser
 
 
@@ -85,7 +93,7 @@ def write_clips(
     """Adds the features of the clips that are not finished, under a bar; returns name → reason for what failed."""
     done, failed = file.finished(), {}
     missing = [source for source in clips if source.clip not in done]
-    for source, found in told("ave features", read, missing, total=len(clips), workers=workers):
+    for source, found in progress("ave features", read, missing, total=len(clips), workers=workers):
         if isinstance(found, Failure):
             failed[source.name] = found.reason
         else:

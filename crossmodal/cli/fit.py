@@ -13,6 +13,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
+from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import AudioVisual
 from crossmodal.tasks.resolve import resolve
 from crossmodal.tasks.task import Task
@@ -34,7 +35,6 @@ from crossmodal.training.run_folder import (
     new_run,
     versions,
     write_summary,
-    write_text,
 )
 
 LEFT_OUT = "left_out.csv"
@@ -57,7 +57,7 @@ def fit(argv: Sequence[str], task: Task) -> None:
     last = last_checkpoint(run, training) if given.resume else None
     if is_first():
         new_run(run)
-        write_text(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
+        write_whole(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
         write_failed(run / LEFT_OUT, data.left_out())
         print(f"left out           see {run / LEFT_OUT}\n" * bool(data.left_out()), end="", flush=True)
     started = time.monotonic()

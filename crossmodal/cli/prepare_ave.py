@@ -12,15 +12,13 @@ from crossmodal.data.many_videos.ave_rows import Rows, account, read_rows, write
 from crossmodal.data.many_videos.many import Failure
 from crossmodal.data.many_videos.video_folder import (
     SOME_FAILED,
-    alone_in,
-    at_least,
     cores,
-    make_folder,
-    told,
+    int_at_least,
+    progress,
     video_files,
     write_failed,
 )
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import folder_lock, make_folder, write_whole
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
@@ -43,7 +41,7 @@ def prepare(argv: Sequence[str]) -> int:
         print(f"left alone, no videos by their names: {', '.join(others)}")
     for line in account(rows, [video.stem for video in videos]):
         print(line, flush=True)
-    with alone_in(given.out):
+    with folder_lock(given.out):
         failed = write_clips(videos, given.out, look, given.workers)
         return report(rows, videos, failed, given.out)
 
@@ -55,10 +53,14 @@ def options() -> argparse.ArgumentParser:
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
     add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")
     add("--annotations", type=Path, help="folder of Annotations.txt, trainSet.txt, … (default: VIDEOS)")
-    add("--size", type=at_least(1), help="shorter side of a frame in pixels; larger ones are shrunk (default: native)")
-    add("--quality", type=at_least(1, 100), default=95, help="of the JPEGs, 1 to 100 (default: 95)")
+    add(
+        "--size",
+        type=int_at_least(1),
+        help="shorter side of a frame; larger ones are shrunk (default: native)",
+    )
+    add("--quality", type=int_at_least(1, 100), default=95, help="of the JPEGs, 1 to 100 (default: 95)")
     add("--pad", action="store_true", help="let clips end early: repeat the last frame, add silence (default: refuse)")
-    add("--workers", type=at_least(0), default=cores(), help="processes (default: one a core; 0: none of their own)")
+    add("--workers", type=int_at_least(0), default=cores(), help="processes (default: one a core; 0: this one)")
     return parser
 
 
@@ -68,7 +70,7 @@ def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> 
     missing = [video for video in videos if not finished(out, video.stem)]
     work = partial(write_clip, out=out, look=look)
     try:
-        outcomes = told("prepare-ave", work, missing, total=len(videos), workers=workers)
+        outcomes = progress("prepare-ave", work, missing, total=len(videos), workers=workers)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
         raise OSError(f"prepare-ave stopped in {out}/: {error} Then run the same command again.") from error
@@ -115,7 +117,7 @@ def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
     elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
         raise ValueError(f"prepare-ave: {out} holds something that this command did not write: give a new folder.")
     make_folder(out)
-    write_text(begun, settings)  # first: what is written next is known as this command's
+    write_whole(begun, settings)  # first: what is written next is known as this command's
     for folder in (out / "frames", out / "wave"):
         folder.mkdir(exist_ok=True)
 

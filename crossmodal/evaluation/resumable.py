@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from crossmodal.heads.events import Decoded
+from crossmodal.io import write_whole
 from crossmodal.training.predictions import PREDICTIONS, Tested, write_predictions
-from crossmodal.training.run_folder import write_text
 
 FILE = "clips.jsonl"
 
@@ -30,7 +30,7 @@ class Kept:
         out.mkdir(parents=True, exist_ok=True)
         if (out / FILE).is_file():
             self._read()
-        write_text(out / FILE, "".join(f"{json.dumps(row)}\n" for row in (self.identity, *self._lines())))
+        write_whole(out / FILE, "".join(f"{json.dumps(row)}\n" for row in (self.identity, *self._lines())))
 
     def __contains__(self, index: int) -> bool:
         return index in self.rows

@@ -13,7 +13,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.training.run_folder import write_whole
+from crossmodal.io import write_whole
 
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 

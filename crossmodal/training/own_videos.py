@@ -8,7 +8,7 @@ from crossmodal.data.folder import Cut, EventWindows, Folder, TrimmedClips, read
 from crossmodal.data.folder.rows import SPLITS
 from crossmodal.data.folder.spans import Outcome, Undecoded
 from crossmodal.data.many_videos.many import Failure
-from crossmodal.data.many_videos.video_folder import cores, told
+from crossmodal.data.many_videos.video_folder import cores, progress
 from crossmodal.training.data_module import ClipData
 
 FILES_A_PROCESS = 8
@@ -113,6 +113,6 @@ def in_processes(work: Callable[[Undecoded], Outcome], files: Sequence[Undecoded
     if not files:
         return
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
-    for file, outcome in told("decoding", work, files, total=len(files), workers=workers):
+    for file, outcome in progress("decoding", work, files, total=len(files), workers=workers):
         died = isinstance(outcome, Failure)
         yield Outcome(file.file, dict.fromkeys(file.spans, outcome.reason)) if died else outcome

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from crossmodal.heads.events import Decoded
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 PREDICTIONS = "predictions.csv"
 
@@ -75,4 +75,4 @@ def write_predictions(file: Path, tested: Tested, names: Sequence[str], classes:
     writer.writerow(Tested._fields)
     for clip, segment, truth, prediction, score in zip(*(column.tolist() for column in tested), strict=True):
         writer.writerow([names[clip], segment, labels[truth], labels[prediction], f"{score:.6f}"])
-    write_text(file, table.getvalue())
+    write_whole(file, table.getvalue())

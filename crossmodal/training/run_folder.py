@@ -1,38 +1,15 @@
 """Run folders: `runs/<name>/` with the configuration, the metrics, the adapters and a summary."""
 
 import json
-import os
 from argparse import ArgumentParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from crossmodal.checkpoints import read_header
+from crossmodal.io import is_draft, remove_drafts, write_whole
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
-UNFINISHED = ".part"
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    write_whole(file, text.encode())
-
-
-def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Writes a file whole or not at all: a kill or a full disk leaves what was there before. `OSError` in words."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}{UNFINISHED}")
-    try:
-        with temporary.open("wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        raise OSError(
-            f"{file} cannot be written: {error.strerror or error}; make room there, or choose another folder."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def find_place(runs: Path, name: str, *, resume: bool) -> Path:
@@ -43,7 +20,7 @@ def find_place(runs: Path, name: str, *, resume: bool) -> Path:
     run = runs / name
     if resume and not (run / CONFIG).is_file():
         raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
-    if not resume and run.exists() and not (run.is_dir() and all(map(unfinished, run.iterdir()))):
+    if not resume and run.exists() and not (run.is_dir() and all(map(is_draft, run.iterdir()))):
         raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume true.")
     return run
 
@@ -52,15 +29,9 @@ def new_run(run: Path) -> None:
     """Makes the folder of a run, or clears it of what a kill left half written; in words where it cannot."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for file in filter(unfinished, run.rglob(".*")):
-            file.unlink()
+        remove_drafts(run, *(entry for entry in run.rglob("*") if entry.is_dir()))
     except OSError as error:
         raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
-
-
-def unfinished(file: Path) -> bool:
-    """Whether a file was being written when its writer was killed."""
-    return file.name.startswith(".") and file.name.endswith(UNFINISHED)
 
 
 def asks_for_run(parser: ArgumentParser) -> None:
@@ -96,7 +67,7 @@ def write_summary(run: Path, **facts: Any) -> None:
     """Adds facts to the run's `summary.json`."""
     file = run / SUMMARY
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    write_text(file, json.dumps({**known, **facts}, indent=2) + "\n")
+    write_whole(file, json.dumps({**known, **facts}, indent=2) + "\n")
 
 
 def versions() -> dict[str, str]:

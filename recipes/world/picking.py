@@ -13,6 +13,7 @@ from pathlib import Path
 import crossmodal
 from crossmodal.drawing.canvas import blank
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.io import whole_file
 from crossmodal.tasks.resolve import resolve
 from crossmodal.testing import picks
 from crossmodal.testing.guidance import GuidanceFactory
@@ -79,9 +80,8 @@ def draw(found: Matrix, path: Path) -> None:
         for column, value in enumerate(values):
             colour = "white" if value > 85 else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    figure.savefig(temporary, dpi=120)
-    os.replace(temporary, path)
+    with whole_file(path) as draft:
+        figure.savefig(draft, dpi=120)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,8 +8,8 @@ from crossmodal.data import Clip
 from crossmodal.evaluation.report.looking import SECONDS, look
 from crossmodal.evaluation.report.page import element, facts, page, scrolling, strip
 from crossmodal.heads.events import Decoded
+from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import AudioVisual
-from crossmodal.training.run_folder import write_text
 
 PAGES = "predictions"
 """Folder of a run."""
@@ -49,4 +49,4 @@ def write_film(file: Path, model: AudioVisual, film: Path, run: Path, windows: S
         parts.append(scrolling(element("p", f"from {start} s", class_="row") if number >= drawn else "", said))
         if number < drawn:
             parts.append(look(model, clip, name=f"window{number}", start=start))
-    write_text(file, page(f"{film.name}, by {run.name}", *parts))
+    write_whole(file, page(f"{film.name}, by {run.name}", *parts))

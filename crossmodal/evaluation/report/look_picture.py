@@ -11,8 +11,8 @@ from crossmodal.data import LabelledClip
 from crossmodal.drawing import Look, beside, pictures, read_sites
 from crossmodal.evaluation.counterfactuals import MISSING, Looked, looked
 from crossmodal.evaluation.report.looking import AXES, covered
+from crossmodal.io import write_whole
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.training.run_folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,11 +14,12 @@ from crossmodal.cli.main import COMMANDS
 from crossmodal.evaluation.report.figures import confusion, curves
 from crossmodal.evaluation.report.looking import look, unguided
 from crossmodal.evaluation.report.page import element, facts, folded, page, scrolling, strip
+from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import AudioVisual
 from crossmodal.tasks.task import Task
 from crossmodal.training.data_module import Clips
 from crossmodal.training.predictions import PREDICTIONS
-from crossmodal.training.run_folder import CONFIG, SUMMARY, write_text
+from crossmodal.training.run_folder import CONFIG, SUMMARY
 
 REPORT = "report.html"
 SHOWN = 5
@@ -38,7 +39,7 @@ def write_report(run: Path, model: AudioVisual, clips: Clips, task: Task) -> Non
     parts += [element("h2", "Which class is taken for which"), confusion(rows, task.unit)]
     parts += shown(model.eval(), clips, rows)
     parts += [folded("Every option", element("pre", yaml.safe_dump(config, sort_keys=False)))]
-    write_text(run / REPORT, page(f"{run.name}: {config['recipe']}", *parts))
+    write_whole(run / REPORT, page(f"{run.name}: {config['recipe']}", *parts))
 
 
 def head(run: Path, config: dict[str, Any], summary: dict[str, Any], task: Task) -> list[str]:
