@@ -9,7 +9,7 @@ from released_layouts import randomised
 from safetensors.torch import save_file
 
 from crossmodal.checkpoints import fetch, import_swin_v2
-from crossmodal.checkpoints.published import PUBLISHED
+from crossmodal.checkpoints.released_files import RELEASED_FILES
 from crossmodal.encoders import swin_v2
 
 
@@ -75,7 +75,7 @@ def test_what_no_hub_holds_is_asked_for_in_words(monkeypatch, tmp_path, name, sa
     monkeypatch.setenv("CROSSMODAL_WEIGHTS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=said) as caught:
         fetch(name)
-    place = tmp_path / PUBLISHED[name].file
+    place = tmp_path / RELEASED_FILES[name].file
     assert f"put it at {place}, or pass the path" in str(caught.value)
     place.write_bytes(b"")
     assert fetch(name) == place

@@ -7,7 +7,7 @@ from golden_numbers import golden, hashed_state
 from crossmodal.adapters import Bottleneck, Gate, NormThenGate, guided_adapter, modulation_of
 from crossmodal.alignment import learned_alignment
 from crossmodal.checkpoints import from_released_adapter, from_released_events, from_released_temporal
-from crossmodal.checkpoints.released_adapter import NAMES, UNUSED
+from crossmodal.checkpoints.released_modules import ADAPTER, ADAPTER_UNUSED
 from crossmodal.guidance import ChannelGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.heads import EventHead, TemporalAttention
 from crossmodal.site import Site, grid_axes
@@ -50,7 +50,7 @@ def unused(name):
 @pytest.mark.parametrize("case", ADAPTERS)
 def test_an_adapter_is_filled_one_for_one(case):
     released, state = golden(case, "state"), ADAPTERS[case].state_dict()
-    used = {name: tensor for name, tensor in released.items() if name.partition(".")[0] not in UNUSED}
+    used = {name: tensor for name, tensor in released.items() if name.partition(".")[0] not in ADAPTER_UNUSED}
     renamed = from_released_adapter(released)
     assert len(renamed) == len(used)
     assert {name: tensor.shape for name, tensor in renamed.items()} == {n: t.shape for n, t in state.items()}
@@ -59,7 +59,7 @@ def test_an_adapter_is_filled_one_for_one(case):
 @pytest.mark.parametrize("case", ADAPTERS)
 def test_an_adapter_is_filled_with_the_very_numbers(case):
     """Each released tensor arrives once, whichever name it has: all 1×1 kernels flattened, nothing transposed."""
-    used = {n: t for n, t in golden(case, "state").items() if n.partition(".")[0] not in UNUSED}
+    used = {n: t for n, t in golden(case, "state").items() if n.partition(".")[0] not in ADAPTER_UNUSED}
     for at, (name, tensor) in enumerate(used.items()):
         marked = {other: torch.full_like(value, -1) for other, value in used.items()}
         marked[name] = torch.full_like(tensor, at)
@@ -68,8 +68,8 @@ def test_an_adapter_is_filled_with_the_very_numbers(case):
 
 
 def test_no_two_released_names_mean_one_of_ours():
-    assert len(set(NAMES.values())) == len(NAMES)
-    assert not set(NAMES) & set(UNUSED)
+    assert len(set(ADAPTER.values())) == len(ADAPTER)
+    assert not set(ADAPTER) & set(ADAPTER_UNUSED)
 
 
 @pytest.mark.parametrize("case", HEADS)
