@@ -7,6 +7,8 @@ from .checkpointed import checkpointed as checkpointed
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
 from .encoder import Encoder as Encoder
+from .execution.fast_linears import fast_linears as fast_linears
+from .execution.fast_linears import plain_linears as plain_linears
 from .frozen import fingerprint as fingerprint
 from .frozen import freeze as freeze
 from .frozen import freeze_parameters as freeze_parameters
