@@ -1,4 +1,4 @@
-"""Vectors brought to a length, as cosine attention needs them, with little kept for the backward."""
+"""L2 normalisation times a scale, as cosine attention needs it, with little kept for the backward."""
 
 from typing import Any, cast
 
@@ -6,23 +6,25 @@ import torch
 from torch import Tensor
 
 SHORTEST = 1e-12
-"""A shorter vector is scaled as if it had this norm, as by `F.normalize`."""
+"""Smallest norm that is divided by, as in `F.normalize`."""
 
 
-def of_length(vectors: Tensor, length: Tensor) -> Tensor:
-    r"""`vectors` in their direction, brought to `length` along the last dimension: $\ell\,x / \|x\|$.
+def scaled_normalize(vectors: Tensor, length: Tensor) -> Tensor:
+    r"""Normalises `vectors` along the last dimension and scales them to `length`: $\ell\,x / \|x\|$.
 
-    What `F.normalize(vectors, dim=-1) * length` computes. That keeps its input, the norms and its result for the
-    backward; this keeps the result, which attention keeps anyway, and one number a vector. Norms and their sums are
-    taken in float32 at least.
+    Equals `F.normalize(vectors, dim=-1) * length`. That keeps its input, the norms and its result for the backward;
+    this keeps the result, which attention keeps anyway, and one number per vector. Norms and their sums are taken in
+    float32 at least.
 
-    - `length`: broadcastable to `(…, 1)`, nowhere zero.
+    Args:
+        vectors: `(…, width)`.
+        length: Broadcastable to `(…, 1)`, nowhere zero.
     """
-    return cast(Tensor, _OfLength.apply(vectors, length)[0])
+    return cast(Tensor, _ScaledNormalize.apply(vectors, length)[0])
 
 
-class _OfLength(torch.autograd.Function):
-    """(vectors, length) → the vectors of that length, and length / norm: an output, so that all differentiates twice.
+class _ScaledNormalize(torch.autograd.Function):
+    """Maps (vectors, length) to the scaled vectors and length / norm: an output, so that all differentiates twice.
 
     With y = ℓx/|x| and r = ℓ/|x|: x receives r(g − y(g·y + r·g_r)/ℓ²), ℓ receives (g·y + r·g_r)/ℓ.
     """

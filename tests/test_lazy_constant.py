@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from crossmodal.derived import Derived
+from crossmodal.lazy_constant import LazyConstant
 
 CPU = torch.device("cpu")
 calls = []
@@ -18,7 +18,7 @@ def ramp(size, *, device):
 
 def test_it_is_computed_once_a_device():
     calls.clear()
-    constant = Derived(ramp, 5)
+    constant = LazyConstant(ramp, 5)
     assert constant.on(CPU) is constant.on(CPU)
     assert constant.on(torch.device("meta")).is_meta
     assert not constant.on(CPU).is_meta
@@ -27,19 +27,19 @@ def test_it_is_computed_once_a_device():
 
 def test_the_device_context_of_its_construction_does_not_matter():
     with torch.device("meta"):
-        constant = Derived(ramp, 5)
+        constant = LazyConstant(ramp, 5)
         assert constant.on(CPU).tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("twin", [copy.deepcopy, lambda constant: pickle.loads(pickle.dumps(constant))])
 def test_a_copy_carries_the_recipe(twin):
-    constant = Derived(ramp, 3)
+    constant = LazyConstant(ramp, 3)
     constant.on(CPU)
     assert twin(constant).on(CPU).tolist() == [0, 1, 2]
 
 
 def test_what_was_made_in_inference_mode_serves_a_later_backward():
-    constant = Derived(ramp, 3)
+    constant = LazyConstant(ramp, 3)
     with torch.inference_mode():
         constant.on(CPU)
     weight = torch.ones(3, requires_grad=True)
@@ -48,13 +48,13 @@ def test_what_was_made_in_inference_mode_serves_a_later_backward():
 
 
 def test_a_tracer_leaves_nothing_behind():
-    constant = Derived(ramp, 3)
+    constant = LazyConstant(ramp, 3)
     with FakeTensorMode():
         constant.on(CPU)
     assert constant.on(CPU).tolist() == [0, 1, 2]
 
 
 def test_compiled_it_is_part_of_the_graph():
-    constant = Derived(ramp, 3)
+    constant = LazyConstant(ramp, 3)
     doubled = torch.compile(lambda x: x + constant.on(x.device), fullgraph=True, backend="aot_eager")
     assert doubled(torch.ones(3)).tolist() == [1, 2, 3]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
-from crossmodal.kept import Kept
+from crossmodal.cached_from_frozen import CachedFromFrozen
 
 
 class Doubled(nn.Module):
@@ -17,14 +17,14 @@ class Doubled(nn.Module):
     def __init__(self, learns=False):
         super().__init__()
         self.inner = nn.Linear(2, 2).requires_grad_(learns)
-        self.kept, self.made = Kept(), 0
+        self.cached, self.made = CachedFromFrozen(), 0
 
     def make(self):
         self.made += 1
         return self.inner.weight * 2
 
     def forward(self):
-        return self.kept.of(self.inner, self.make)
+        return self.cached.get(self.inner, self.make)
 
     def is_right(self):
         return torch.equal(self(), self.inner.weight * 2)
@@ -92,11 +92,11 @@ def test_it_is_computed_anew_when_a_weight_has_moved(move):
     assert block() is block()
 
 
-def test_a_write_through_data_needs_forget():
+def test_a_write_through_data_needs_clear():
     block = Doubled()
     block()
     block.inner.weight.data.fill_(5)
-    block.kept.forget()
+    block.cached.clear()
     assert block.is_right()
 
 
@@ -149,7 +149,7 @@ def test_nothing_is_kept_on_meta_or_by_a_tracer():
     with FakeTensorMode():
         fake = Doubled()
         fake()
-    assert fake.kept._kept is None
+    assert fake.cached._cached is None
 
 
 def test_a_transform_that_brings_its_own_weights_gets_its_own():
@@ -164,9 +164,9 @@ def test_a_transform_that_brings_its_own_weights_gets_its_own():
 def test_compiled_it_is_part_of_the_graph_and_nothing_is_written():
     block = Doubled()
     compiled = torch.compile(
-        lambda x: x + block.kept.of(block.inner, lambda: block.inner.weight * 2), fullgraph=True, backend="aot_eager"
+        lambda x: x + block.cached.get(block.inner, lambda: block.inner.weight * 2), fullgraph=True, backend="aot_eager"
     )
     for _ in range(2):
         assert torch.equal(compiled(torch.ones(2, 2)), 1 + block.inner.weight * 2)
-        assert block.kept._kept is None
+        assert block.cached._cached is None
         written(block)
