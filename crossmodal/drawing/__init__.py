@@ -12,3 +12,4 @@ from .placing import read_sites as read_sites
 from .rows import over_channels as over_channels
 from .rows import over_time as over_time
 from .spectrogram import over_spectrogram as over_spectrogram
+from .strips import label_strips as label_strips
