@@ -9,6 +9,7 @@ OPTIONAL = {
     "jsonargparse",
     "lightning",
     "matplotlib",
+    "pandas",
     "pytest",
     "pytorch_lightning",
     "sklearn",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..injection.frozen import stays_in_eval
+from ..injection.freezing import stays_in_eval
 from .adapter_file import FORMAT, as_json, bytes_of, read_adapter_file, read_metadata, write_adapter_file
 from .diff_table import Difference, diff_table, dtype_and_shape, flatten
 from .load_strict import restore_on_error

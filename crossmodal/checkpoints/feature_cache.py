@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..injection import SideLockstep, fingerprint
-from ..injection.frozen import stays_in_eval
+from ..injection.freezing import stays_in_eval
 from ..io import make_folder, write_whole
 
 HEADER = "header.json"
