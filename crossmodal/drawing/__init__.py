@@ -10,5 +10,6 @@ from .panels import panel_figure as panel_figure
 from .scatter import ScatterPanel as ScatterPanel
 from .scatter import scatter_figure as scatter_figure
 from .spectrogram import over_spectrogram as over_spectrogram
+from .strips import label_strips as label_strips
 from .unfold_map import read_sites as read_sites
 from .unfold_map import unfold_map as unfold_map
