@@ -119,7 +119,7 @@ def small_events(coupled=dg_sct_released):
     )
     model = AudioVisualEvents(
         lockstep,
-        sound=Sound(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000),
+        sound=RepeatedLogMel(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000),
         temporal=TemporalAttention(32, 32, width=16),
         head=EventHead(16),
         preprocess=Preprocess(32, 16_000),

@@ -13,7 +13,7 @@ from crossmodal.guidance import ClipGuidance
 from crossmodal.heads import EventHead, TemporalAttention
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.recipes.dg_sct import dg_sct
-from crossmodal.tasks.coupled_system import Sound
+from crossmodal.audio.repeated import RepeatedLogMel
 
 
 def small_events(coupled=dg_sct, depths=(1,), **parts):
@@ -30,7 +30,7 @@ def small_events(coupled=dg_sct, depths=(1,), **parts):
     width = visual.sites[-1].width
     model = AudioVisualEvents(
         coupled(visual, audio, **parts),
-        sound=Sound(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000),
+        sound=RepeatedLogMel(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000),
         temporal=TemporalAttention(width, width, width=8, gamma=0.1, dropout=0.0),
         head=EventHead(8, 3),
         preprocess=Preprocess(16, 1000),

@@ -17,10 +17,10 @@ FLOORS = {
     "site": 0,
     "signature": 0,
     "child_command": 0,
-    "derived": 0,
+    "lazy_constant": 0,
+    "plain": 0,
     "io": 0,
-    "kept": 0,
-    "linear": 0,
+    "cached_from_frozen": 0,
     "precision": 0,
     "printing": 0,
     "worker_pool": 0,
@@ -45,6 +45,8 @@ FLOORS = {
     "recipes": 10,
 }
 IMPORTED_WHERE_NEEDED = OPTIONAL - {"torchvision"}
+LAZY_FILES = {"crossmodal/metrics/metric.py"}
+"""Files that are themselves imported where they are needed; `test_import.py` holds that they are."""
 LONGEST_FILE, LONGEST_FORWARD, MEDIAN_FORWARD = 300, 25, 10
 
 
@@ -121,7 +123,7 @@ def at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 @pytest.mark.parametrize("path", LIBRARY, ids=named)
 def test_optional_packages_are_imported_where_they_are_needed(path: Path):
-    for node in at_import(parsed(path)):
+    for node in at_import(parsed(path)) if named(path) not in LAZY_FILES else ():
         if isinstance(node, ast.Import | ast.ImportFrom):
             for name in imports(path, ast.Module([node], [])):
                 assert name.partition(".")[0] not in IMPORTED_WHERE_NEEDED, (

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..derived import Derived
+from ..lazy_constant import LazyConstant
 from ..precision import without_autocast
 from ..shapes import shaped
 
@@ -41,8 +41,8 @@ class LogMel(nn.Module):
         if not 0 <= fmin < fmax <= rate / 2:
             raise ValueError(f"LogMel: 0 ≤ fmin={fmin} < fmax={fmax} ≤ rate/2={rate / 2} must hold.")
         self.n_fft, self.hop = n_fft, hop
-        self.window = Derived(hann, n_fft)
-        self.filters = Derived(mel_filters, rate, n_fft, mels, fmin, fmax)
+        self.window = LazyConstant(hann, n_fft)
+        self.filters = LazyConstant(mel_filters, rate, n_fft, mels, fmin, fmax)
         empty = int((self.filters.on(torch.device("cpu")).amax(dim=0) == 0).sum())
         if empty:
             raise ValueError(

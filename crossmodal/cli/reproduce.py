@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import default_collate
 
 from crossmodal.checkpoints import Imported, fetch, import_dg_sct_ave, read_weights
-from crossmodal.checkpoints.published import PUBLISHED
+from crossmodal.checkpoints.released_files import RELEASED_FILES
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip
 from crossmodal.evaluation.published import published
 from crossmodal.evaluation.resumable import Kept, sha256
@@ -39,7 +39,7 @@ def reproduce(argv: Sequence[str], build: Callable[..., AudioVisualEvents] = ful
     Predictions are kept clip by clip: the same command goes on where it was stopped.
     """
     given = arguments(argv)
-    file = fetch(given.weights) if given.weights in PUBLISHED else Path(given.weights)
+    file = fetch(given.weights) if given.weights in RELEASED_FILES else Path(given.weights)
     if not file.is_file():
         raise FileNotFoundError(f"ave reproduce: --weights {file} does not exist.")
     data = AVE(given.data, "test", wave_rate=given.wave_rate)

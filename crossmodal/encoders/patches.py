@@ -6,7 +6,6 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -25,15 +24,14 @@ class PatchEmbedding(nn.Module):
         super().__init__()
         if any(side % patch for side in size):
             raise ValueError(f"PatchEmbedding: patch={patch} must divide both sides of size={size}.")
-        self.channels, self.size = channels, size
+        self.channels, self.size, self.patch = channels, size, patch
         self.proj = nn.Conv2d(channels, width, patch, stride=patch)
         self.norm = nn.LayerNorm(width)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the token grid."""
-        patch = self.proj.stride[0]
-        return self.size[0] // patch, self.size[1] // patch
+        return self.size[0] // self.patch, self.size[1] // self.patch
 
     @shaped
     def forward(self, picture: Float[Tensor, "frame plane height width"]) -> Float[Tensor, "frame token channel"]:
@@ -63,7 +61,7 @@ class Merge(nn.Module):
         if any(side % 2 for side in grid):
             raise ValueError(f"Merge: both sides of grid={grid} must be even: take another size of input.")
         self.width, self.grid = width, grid
-        reduction = ("reduction", Linear(4 * width, 2 * width, bias=False))
+        reduction = ("reduction", nn.Linear(4 * width, 2 * width, bias=False))
         norm = ("norm", nn.LayerNorm((4 if norm_first else 2) * width))
         self.merging = nn.Sequential(OrderedDict([norm, reduction] if norm_first else [reduction, norm]))
 

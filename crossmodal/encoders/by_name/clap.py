@@ -14,7 +14,7 @@ from crossmodal.encoders.by_name.kinds import Hearing, tell, the_same_numbers
 from crossmodal.encoders.by_name.libraries import configuration, from_folder, stored
 from crossmodal.injection import sections_of
 from crossmodal.site import folded_axes
-from crossmodal.tasks.coupled_system import Sound
+from crossmodal.audio.repeated import RepeatedLogMel
 
 
 def clap(folder: str, *, weights: str | Path | None, options: Mapping[str, Any]) -> Hearing:
@@ -36,7 +36,7 @@ def clap(folder: str, *, weights: str | Path | None, options: Mapping[str, Any])
     tell(f"transformers:{folder}", trained, "audio")
     log_mel = LogMel(rate, n_fft=says.get("fft_window_size", 1024), hop=hop, mels=mels, **ends)
     return Hearing(
-        encoder, encoder.sites[-1].width, nn.Sequential(Sound(log_mel, (frames - 1) * hop), OneChannel()), rate
+        encoder, encoder.sites[-1].width, nn.Sequential(RepeatedLogMel(log_mel, (frames - 1) * hop), OneChannel()), rate
     )
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.checkpoints import read_weights
-from crossmodal.checkpoints.imported import bring
-from crossmodal.checkpoints.rules import CLASSIFIER, Placed
+from crossmodal.checkpoints.load_strict import load_strict
+from crossmodal.checkpoints.rules import CLASSIFIER, Mapped
 from crossmodal.data import Preprocess
 from crossmodal.encoders.by_name.kinds import PRETRAINED, Rgb, logger
 
@@ -123,12 +123,12 @@ def fill(model: nn.Module, weights: str | Path | None, name: str) -> bool:
         return weights == PRETRAINED
     own = model.state_dict().keys()
 
-    def rule(there: str, tensor: Tensor) -> Placed:
+    def rule(there: str, tensor: Tensor) -> Mapped:
         if there in own:
             return {there: tensor}
         return CLASSIFIER if there.split(".")[0] in CLASSIFIERS else None
 
-    logger.info("%s", bring(model, read_weights(weights), rule, layout=name, importer=name))
+    logger.info("%s", load_strict(model, read_weights(weights), rule, layout=name, importer=name))
     return True
 
 

@@ -12,7 +12,7 @@ from crossmodal.encoders.by_name.kinds import PRETRAINED, Hearing, Sight, tell, 
 from crossmodal.encoders.by_name.released import filled
 from crossmodal.encoders.by_name.tiny import tiny_audio, tiny_log_mel, tiny_visual
 from crossmodal.injection import Encoder
-from crossmodal.tasks.coupled_system import Sound
+from crossmodal.audio.repeated import RepeatedLogMel
 
 
 def own_swin(weights: str | Path | None) -> Sight:
@@ -25,7 +25,7 @@ def own_swin(weights: str | Path | None) -> Sight:
 def own_htsat(weights: str | Path | None) -> Hearing:
     """HTS-AT at 32 kHz; every second repeated to ten, as it was trained."""
     encoder = ours("htsat", htsat_tiny_audioset, import_htsat, "htsat" if weights == PRETRAINED else weights, "audio")
-    return Hearing(encoder, encoder.sites[-1].width, Sound(LogMel(), 320_000), 32_000)
+    return Hearing(encoder, encoder.sites[-1].width, RepeatedLogMel(LogMel(), 320_000), 32_000)
 
 
 def own_tiny_visual(weights: str | Path | None) -> Sight:
@@ -37,7 +37,7 @@ def own_tiny_visual(weights: str | Path | None) -> Sight:
 def own_tiny_audio(weights: str | Path | None) -> Hearing:
     """The tiny HTS-AT of the built-in world."""
     encoder = tiny_audio(**({} if weights in (None, PRETRAINED) else {"weights": Path(weights)}))
-    return Hearing(encoder, encoder.sites[-1].width, Sound(tiny_log_mel(), TINY.rate), TINY.rate)
+    return Hearing(encoder, encoder.sites[-1].width, RepeatedLogMel(tiny_log_mel(), TINY.rate), TINY.rate)
 
 
 SIGHTS = {"tiny": own_tiny_visual, "swin_v2_l": own_swin}
