@@ -38,7 +38,7 @@ def loop_over(folder, run):
         for index, name in enumerate(clips.names):
             clip = clips[index]
             with torch.inference_mode():
-                decoded = decode_events(model(clip.frames[None], clip.wave[None]))
+                decoded = decode_events(model.score(clip.frames[None], clip.wave[None]))
             for second, truth in enumerate(clip.labels):
                 prediction, score = decoded.labels[0, second], decoded.confidence[0, second].item()
                 yield name, str(second), labels[truth], labels[prediction], score

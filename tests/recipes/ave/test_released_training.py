@@ -8,23 +8,23 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from commands import SMALL, crossmodal, interrupted, metrics
+from crossmodal.cli.ave_options import options, parse
 from pytorch_lightning.callbacks import EarlyStopping
 from safetensors.torch import load_file
+from systems import tiny
 from torch.nn import functional as F
 
 from crossmodal.cli import fit as task_commands
 from crossmodal.cli import predict as ave_commands
-from crossmodal.cli.ave_options import options, parse
+from crossmodal.data.source import WorldSource
 from crossmodal.heads import event_loss
-from crossmodal.recipes.ave.dg_sct import tiny
 from crossmodal.recipes.ave.released_training import released_training
 from crossmodal.recipes.dg_sct_released import dg_sct_released
-from crossmodal.tasks.event_training import EventTraining
-from crossmodal.training.deviations import DropsGradients
-from crossmodal.training.event_data import EventData
+from crossmodal.tasks.settings import Training, careful_training
+from crossmodal.training.deviations import DropAccumulatedGradients
 from crossmodal.training.fit import quietly
+from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.samplers import Reseeded
-from crossmodal.training.settings import Training, careful_training
 
 NOISY = '''
 from functools import partial
@@ -35,8 +35,9 @@ from crossmodal.audio import LogMel, SpecAugment
 from crossmodal.data.world import COLOURS, TINY
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.heads import EventHead, TemporalAttention
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, Sound
-from crossmodal.training.settings import Training
+from crossmodal.tasks.event_system import AudioVisualEvents
+from crossmodal.audio.repeated import RepeatedLogMel
+from crossmodal.tasks.settings import Training
 
 
 def noisy(*, coupled, classes=COLOURS[:6]):
@@ -51,7 +52,7 @@ def noisy(*, coupled, classes=COLOURS[:6]):
             torch.nn.init.normal_(parameter, std=0.5)
     sound = LogMel(TINY.rate, n_fft=512, hop=125, mels=16, fmin=50.0, fmax=8000.0)
     return AudioVisualEvents(
-        coupled(visual, audio), sound=Sound(sound, TINY.rate), preprocess=TINY, classes=classes,
+        coupled(visual, audio), sound=RepeatedLogMel(sound, TINY.rate), preprocess=TINY, classes=classes,
         temporal=TemporalAttention(32, 32, width=16, gamma=0.1), head=EventHead(16, len(classes)),
     )
 
@@ -83,23 +84,23 @@ def test_it_is_the_released_schedule():
     assert (given.data.batch_size, trainer.max_epochs, given.seed) == (8, 50, 43)
     dropping, stopping = (make() for make in released_training().callbacks)
     assert isinstance(stopping, EarlyStopping)
-    assert isinstance(dropping, DropsGradients)
+    assert isinstance(dropping, DropAccumulatedGradients)
     assert (stopping.monitor, stopping.mode, stopping.patience, dropping.every) == ("val_accuracy", "max", 20, 2)
 
 
 def test_a_plain_loop_with_its_habits_ends_with_the_same_weights():
     """Also how the preset is used in Python."""
     training = released_training()
-    data = EventData(clips=6, held_out=2, **{**training.data, "batch_size": 2})
+    data = WorldSource(clips=6, held_out=2, **{**training.data, "batch_size": 2})
     torch.manual_seed(0)
-    model, oracle = (tiny(coupled=dg_sct_released) for _ in range(2))
+    model, oracle = (tiny(coupling=dg_sct_released) for _ in range(2))
     oracle.load_state_dict(model.state_dict())
     for encoder in model.coupled.encoders.values():
         training.encoders(encoder)
     trainer = partial(pl.Trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     with quietly():
         callbacks = [Reseeded(1), *(make() for make in training.callbacks)]
-        task = EventTraining(model, **{**training.optim, "every": 1})
+        task = SystemTraining(model, **{**training.optim, "every": 1})
         trainer(max_epochs=2, callbacks=callbacks, enable_model_summary=False, accelerator="cpu").fit(task, data)
 
     adam = torch.optim.Adam([p for name, p in oracle.named_parameters() if ".encoders." not in name], lr=5e-4)
@@ -138,8 +139,8 @@ def test_a_figure_selected_on_the_test_split_says_so_in_the_summary(fitted, lab)
     folder, said, _ = fitted
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     assert summary["selected_on"] == "test"
-    assert [f"- {habit}" for habit in summary["careless_habits"]] == said.lines[2:6]
-    assert not {"selected_on", "careless_habits"} & set(json.loads((lab[0] / "runs/first/summary.json").read_text()))
+    assert [f"- {habit}" for habit in summary["deviations"]] == said.lines[2:6]
+    assert not {"selected_on", "deviations"} & set(json.loads((lab[0] / "runs/first/summary.json").read_text()))
     assert "habit" not in lab[1].out
 
 
@@ -171,7 +172,7 @@ def test_the_configuration_keeps_every_part(fitted):
     assert config["data"]["validation"] == "test"
     assert config["optim"]["gate_loss"].endswith("binary_cross_entropy_with_logits")
     assert [part["class_path"].split(".")[-1] for part in config["trainer"]["callbacks"]] == [
-        "DropsGradients", "EarlyStopping"
+        "DropAccumulatedGradients", "EarlyStopping"
     ]  # fmt: skip
 
 
@@ -201,7 +202,7 @@ def test_the_encoders_are_noisy_so_that_the_bits_could_differ(fitted, monkeypatc
     parser, given = parse(["--size", "noisy.noisy", *RELEASED])
     arguments = parser.instantiate(given)
     model = ave_commands.build(arguments, arguments.data.classes)
-    clip = next(iter(EventData(clips=2, batch_size=2).train_dataloader()))
+    clip = next(iter(WorldSource(clips=2, batch_size=2).train_dataloader()))
     for name, encoder in model.coupled.encoders.items():
         torch.manual_seed(0)
         pictures = clip.frames.flatten(0, 1) if name == "visual" else model.sound(clip.wave.flatten(0, 1))

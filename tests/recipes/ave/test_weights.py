@@ -5,15 +5,15 @@ from functools import partial
 
 import pytest
 import torch
-from released_layouts import small_events, small_released
-
 from crossmodal.cli.ave_options import parse
+from released_layouts import small_events, small_released
+from systems import full_size
+
 from crossmodal.cli.predict import build
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.encoders.by_name import released as encoder_weights
 from crossmodal.encoders.by_name.released import EncoderWeights, full_size_encoders
 from crossmodal.injection import fingerprint
-from crossmodal.recipes.ave.dg_sct import full_size
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ import pytest
 import torch
 import yaml
 from commands import crossmodal, metrics
+from crossmodal.tasks.classify_training import clip_label, decode_classes
+from crossmodal.training.own_videos import OwnClips, OwnVideos, in_processes
 from torch.nn import functional as F
 
 from crossmodal.checkpoints import read_header
 from crossmodal.data import Folder, TrimmedClips
 from crossmodal.data.world import TINY, World
 from crossmodal.recipes.classify.dg_sct import full_size, tiny
-from crossmodal.tasks.classify_training import clip_label, decode_classes
 from crossmodal.testing.video_folder import write_videos
-from crossmodal.training.own_videos import OwnClips, OwnVideos, in_processes
 
 OWN = ["--data.folder", "own/videos", "--data.labels", "own/labels.csv"]
 SHORT = [
@@ -174,7 +174,7 @@ def test_the_head_is_a_linear_layer_on_the_mean_of_normalised_features(model):
         visual, audio = model.features(clip)
         parts = [F.layer_norm(part, part.shape[2:]).mean(1) for part in (visual, audio)]
         expected = F.linear(torch.cat(parts, 1), model.head.readout.weight, model.head.readout.bias)
-        torch.testing.assert_close(model(clip.frames[None], clip.wave[None]), expected)
+        torch.testing.assert_close(model.score(clip.frames[None], clip.wave[None]), expected)
     decoded = decode_classes(expected)
     assert decoded.labels.item() == expected.argmax().item()
     torch.testing.assert_close(decoded.confidence.item(), expected.softmax(1).max().item())
