@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from crossmodal.adapters import Adapted, AdapterFactory, Bottleneck, GuidedAdapter
 from crossmodal.injection import Encoder, Lockstep
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.site import Site
-from recipes.dg_sct_released import dg_sct_released
 
 from .direct_windows import written_out
 

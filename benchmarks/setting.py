@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from crossmodal.adapters import AdapterFactory
 from crossmodal.heads import event_loss
 from crossmodal.injection import Encoder
+from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, full_size, tiny
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.site import Site
-from recipes.audio_visual import Coupling
-from recipes.ave import AudioVisualEvents, full_size, tiny
-from recipes.dg_sct_released import dg_sct_released
+from crossmodal.tasks.coupled_system import Coupling
 
 from .measuring import woken
 

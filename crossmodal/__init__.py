@@ -13,7 +13,7 @@ What one needs first:
     shaped, shape_checks             checked forwards, and the switch that turns the checks off
     cost                what a training step costs, before any weight exists
 
-In forty lines they are a model, `recipes.dg_sct.dg_sct(visual, audio, spatial=MyGuidance)`; `crossmodal --help` shows
+In forty lines they are a model, `crossmodal.recipes.dg_sct.dg_sct(visual, audio, spatial=MyGuidance)`; `crossmodal --help` shows
 the commands. All else stands on the floors:
 
     guidance, alignment, adapters, injection      what guides, and where it is put

@@ -19,8 +19,7 @@ from crossmodal.adapters import (
 from crossmodal.alignment import low_rank_pooled_alignment
 from crossmodal.guidance import LowRankChannelGuidance, SpatialGuidance
 from crossmodal.injection import Edge, Encoder, Lockstep, Step, paired_as_released
-
-from .dg_sct_released import dg_sct_released
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 
 def narrow_spatial(channels: int, cue_channels: int, *, reduction: int = 16) -> SpatialGuidance:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from recipes.__main__ import main
+from crossmodal.cli.main import main
 
 SMALL = [
     "--data.clips=4",
@@ -66,7 +66,7 @@ def crossmodal(folder, *words):
 
 def interrupted(folder, *words):
     """Runs a training that Ctrl-C ends in the second batch of its second epoch."""
-    from recipes.event_training import EventTraining
+    from crossmodal.tasks.event_training import EventTraining
 
     handler, step = signal.getsignal(signal.SIGINT), EventTraining.training_step
 

@@ -1,8 +1,12 @@
 """One hypothesis profile for all: no deadline (shared machines), derandomised (a red run is red again)."""
 
 import os
+from fractions import Fraction
 
+import pytest
 import torch
+from commands import MINE, SMALL, crossmodal
+from films import film
 from hypothesis import settings
 
 settings.register_profile("crossmodal", deadline=None, derandomize=True, max_examples=20)
@@ -10,3 +14,27 @@ settings.load_profile("crossmodal")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many workers as cores: threads of one would only wait for those of another
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A folder with a module of our own and one finished run, `runs/first`, and what its `fit` said."""
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "mylab.py").write_text(MINE)
+    said = crossmodal(folder, "ave", "fit", "--name", "first", *SMALL)
+    assert said.code == 0, said.err
+    return folder, said
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """Films of the given length in seconds, at 10 frames a second."""
+    folder, made = tmp_path_factory.mktemp("films"), {}
+
+    def write(seconds):
+        if seconds not in made:
+            pictures = tuple(Fraction(index, 10) for index in range(round(seconds * 10)))
+            made[seconds] = film(folder / f"{seconds}.mp4", picture=pictures, sound=(0, seconds))
+        return made[seconds]
+
+    return write

@@ -26,7 +26,7 @@ def kill_at(function, when):
 
 def prepare(*, step=None, validation=None, write=None, test=None, largest_file=None):
     """Kills at a training step, in a validation, at the n-th write of a file, in the test; limits files, in bytes."""
-    from recipes.event_training import EventTraining as Task
+    from crossmodal.tasks.event_training import EventTraining as Task
 
     writes = []
     if step is not None:
@@ -91,8 +91,8 @@ def watched(process, seconds):
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent.parent))
-    import recipes.command.ave_commands  # noqa: F401
-    from recipes.__main__ import main
+    import crossmodal.cli.predict  # noqa: F401
+    from crossmodal.cli.main import main
 
     for line in sys.stdin:
         folder, words, seconds, prepared = json.loads(line)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from recipes.ave import tiny
+from crossmodal.recipes.ave.dg_sct import tiny
 
 
 def plain(**parts):

@@ -13,8 +13,8 @@ from crossmodal.checkpoints.released_models import dg_sct_ave_rule
 from crossmodal.data import AVE_CLASSES, Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.heads import EventHead, TemporalAttention
-from recipes.ave import AudioVisualEvents, Sound
-from recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, Sound
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 TYPES = {"float32": torch.float32, "int64": torch.int64}
 
@@ -119,7 +119,7 @@ def small_events(coupled=dg_sct_released):
     )
     model = AudioVisualEvents(
         lockstep,
-        sound=Sound(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000),
+        sound=RepeatedLogMel(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000),
         temporal=TemporalAttention(32, 32, width=16),
         head=EventHead(16),
         preprocess=Preprocess(32, 16_000),

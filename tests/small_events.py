@@ -11,13 +11,13 @@ from crossmodal.data import Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.guidance import ClipGuidance
 from crossmodal.heads import EventHead, TemporalAttention
-from recipes.audio_visual import Sound
-from recipes.ave import AudioVisualEvents
-from recipes.dg_sct import dg_sct
+from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.audio.repeated import RepeatedLogMel
 
 
 def small_events(coupled=dg_sct, depths=(1,), **parts):
-    """Every part of `recipes.ave.tiny` at the smallest size, awake: no gate is silent, no dropout."""
+    """Every part of `crossmodal.recipes.ave.dg_sct.tiny` at the smallest size, awake: no gate is silent, no dropout."""
     torch.manual_seed(0)
     sizes = {"patch": 4, "width": 8, "depths": depths, "heads": (1, 2)[: len(depths)], "window": 2, "drop_path": 0.0}
     visual, audio = swin_v2(16, **sizes), htsat(16, mels=8, augment=nn.Identity, **sizes)
@@ -30,7 +30,7 @@ def small_events(coupled=dg_sct, depths=(1,), **parts):
     width = visual.sites[-1].width
     model = AudioVisualEvents(
         coupled(visual, audio, **parts),
-        sound=Sound(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000),
+        sound=RepeatedLogMel(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000),
         temporal=TemporalAttention(width, width, width=8, gamma=0.1, dropout=0.0),
         head=EventHead(8, 3),
         preprocess=Preprocess(16, 1000),

@@ -17,8 +17,8 @@ import torch
 import yaml
 
 import crossmodal
+from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.testing.trial import wake
-from recipes.dg_sct import dg_sct
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -4,8 +4,8 @@ from torch import nn
 
 from crossmodal.injection import Encoder
 from crossmodal.printing import folded
+from crossmodal.recipes.ave import dg_sct as ave
 from crossmodal.site import Site, vector_axes
-from recipes import ave
 
 
 def encoder(*blocks: nn.Module) -> Encoder:

@@ -8,9 +8,9 @@ import torch
 
 from crossmodal import shapes
 from crossmodal.heads import event_loss
+from crossmodal.recipes.ave.dg_sct import tiny
 from crossmodal.shapes import shape_checks
 from crossmodal.signature import look_of_call, look_of_result
-from recipes.ave import tiny
 
 
 @pytest.fixture

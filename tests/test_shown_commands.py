@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from recipes.__main__ import COMMANDS, run
-from recipes.command.ave_options import AVE
-from recipes.command.classify_options import CLASSIFY
-from recipes.command.task_options import Choice, chosen, options
+from crossmodal.cli.ave_options import AVE
+from crossmodal.cli.classify_options import CLASSIFY
+from crossmodal.cli.main import COMMANDS, run
+from crossmodal.training.options import Choice, chosen, options
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from crossmodal.injection import fast_linears
-from recipes.dg_sct_released import dg_sct_released
-from recipes.lite import lite
+from crossmodal.recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.lite import lite
 
 from ..direct import direct
 from ..measuring import in_turns

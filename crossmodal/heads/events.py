@@ -67,6 +67,45 @@ class EventHead(nn.Module):
         return f"top={self.top}, weight={self.weight}"
 
 
+def event_losses(
+    events: Events,
+    labels: Int64[Tensor, "clip segment"],
+    *,
+    gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
+) -> dict[str, Tensor]:
+    """Computes the four cross-entropies of weight one: relevance, gate, event and activation against the labels.
+
+    They are computed in float32 at least and outside autocast, where torch refuses a cross-entropy of probabilities.
+
+    Args:
+        events: What the head said.
+        labels: Class of every segment; the number of classes stands for background. A clip without any event has no
+            class to learn and counts in the first two terms alone.
+        gate_loss: Loss of the gate. The released code applies `binary_cross_entropy_with_logits` to the gate although
+            it is a sigmoid already; pass it to do so.
+
+    Returns:
+        Term → loss; the last two are absent where no clip shows an event.
+    """
+    with without_autocast(events.gate.device):
+        exact = (scores.to(torch.promote_types(scores.dtype, torch.float32)) for scores in events)
+        return _event_losses(Events(*exact), labels, gate_loss)
+
+
+def _event_losses(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
+    shown = labels != events.event.shape[1]
+    foreground = shown.to(events.relevance.dtype)
+    of_clip = torch.where(shown, labels, -1).amax(1)
+    losses = {
+        "relevance": F.binary_cross_entropy_with_logits(events.relevance, foreground),
+        "gate": gate_loss(events.gate, foreground),
+    }
+    if shown.any():
+        losses["event"] = F.cross_entropy(events.event, of_clip, ignore_index=-1)
+        losses["activation"] = F.cross_entropy(events.activation, of_clip, ignore_index=-1)
+    return losses
+
+
 @shaped
 def event_loss(
     events: Events,
@@ -74,30 +113,8 @@ def event_loss(
     *,
     gate_loss: Callable[[Tensor, Tensor], Tensor] = F.binary_cross_entropy,
 ) -> Float[Tensor, ""]:
-    """Relevance, gate, event and activation against the labels: four cross-entropies of weight one.
-
-    `labels` hold the class of every segment, and the number of classes for background. A clip without any event has no
-    class to learn and counts in the first two terms alone. The released code applies
-    `binary_cross_entropy_with_logits` to the gate although it is a sigmoid already; pass it as `gate_loss` to do so.
-    It is computed in float32 at least and outside autocast, where torch refuses a cross-entropy of probabilities.
-    """
-    with without_autocast(events.gate.device):
-        exact = (scores.to(torch.promote_types(scores.dtype, torch.float32)) for scores in events)
-        return _event_loss(Events(*exact), labels, gate_loss)
-
-
-def _event_loss(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    classes = events.event.shape[1]
-    shown = labels != classes
-    foreground = shown.to(events.relevance.dtype)
-    of_clip = torch.where(shown, labels, -1).amax(1)
-    losses = [
-        F.binary_cross_entropy_with_logits(events.relevance, foreground),
-        gate_loss(events.gate, foreground),
-    ]
-    if shown.any():
-        losses += [F.cross_entropy(scores, of_clip, ignore_index=-1) for scores in (events.event, events.activation)]
-    return torch.stack(losses).sum()
+    """Computes the sum of `event_losses`."""
+    return torch.stack(list(event_losses(events, labels, gate_loss=gate_loss).values())).sum()
 
 
 class Decoded(NamedTuple):

@@ -76,7 +76,7 @@ class TemporalAttention(nn.Module):
     """
 
     def __init__(
-        self, visual_channels: int, audio_channels: int, *, width: int = 256, gamma: float = 0.1, dropout: float = 0.1
+        self, visual_channels: int, audio_channels: int, width: int = 256, *, gamma: float = 0.1, dropout: float = 0.1
     ):
         """
         - `visual_channels`, `audio_channels`: widths of the pooled streams.

@@ -11,9 +11,9 @@ from ..printing import folded
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
-from .missing import Group, check_whole_clips, grouped, uncompiled, united
-from .schedule import check_schedule
+from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
 from .step import Edge, Step
+from .validation import check_steps
 
 
 class Coupled(NamedTuple):
@@ -65,7 +65,7 @@ class Lockstep(nn.Module):
         self.steps = tuple(steps)
         self.streams = dict(streams or {name: name for name in encoders})
         self.sites = {name: encoders[encoder].sites for name, encoder in self.streams.items()}
-        self.ends = check_schedule(self.steps, self.sites, couplers)
+        self.ends = check_steps(self.steps, self.sites, couplers)
 
     def encoder(self, stream: str) -> Encoder:
         """The encoder that a stream runs through."""
@@ -95,18 +95,18 @@ class Lockstep(nn.Module):
         if not present:
             return self._coupled(given, taps)
         check_whole_clips(self.couplers.modules(), present)
-        return self._by_groups(inputs, grouped(inputs, present, "Lockstep"), taps)
+        return self._by_groups(inputs, group_by_modalities(inputs, present, "Lockstep"), taps)
 
     @partial(uncompiled, within=False)
     def _by_groups(
-        self, inputs: Mapping[str, Tensor | None], groups: Sequence[Group], taps: Collection[str]
+        self, inputs: Mapping[str, Tensor | None], groups: Sequence[ModalityGroup], taps: Collection[str]
     ) -> Coupled:
         """Every group as a batch of its own, put together again; a single one as it is."""
         items = next(len(tensor) for tensor in inputs.values() if tensor is not None)
         parts = [(group.rows, self._coupled(group.of(inputs), taps)) for group in groups]
         if len(groups) == 1 and len(groups[0].rows) == items:
             return parts[0][1]
-        return Coupled(*(united([(rows, part[at]) for rows, part in parts], items) for at in range(3)))
+        return Coupled(*(scatter([(rows, part[at]) for rows, part in parts], items) for at in range(3)))
 
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
         """The streams that are there, each in every frame."""

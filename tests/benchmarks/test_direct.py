@@ -6,8 +6,8 @@ import torch
 from crossmodal.adapters import Adapted
 from crossmodal.heads import event_loss
 from crossmodal.injection import freeze
-from recipes.ave import tiny
-from recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.ave.dg_sct import tiny
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 direct = pytest.importorskip("benchmarks.direct")
 windows = pytest.importorskip("benchmarks.direct_windows")

@@ -10,10 +10,10 @@ from crossmodal.checkpoints import import_dg_sct_ave, import_lavish
 from crossmodal.checkpoints.released_models import dg_sct_ave_rule, lavish_rule
 from crossmodal.encoders import swin_v2, swin_v2_large
 from crossmodal.injection import fingerprint
-from recipes.ave import full_size
-from recipes.dg_sct import dg_sct
-from recipes.dg_sct_released import dg_sct_released
-from recipes.lavish import lavish_shared
+from crossmodal.recipes.ave.dg_sct import full_size
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.lavish import lavish_shared
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ from crossmodal.injection import (
     sections_of,
     sites,
 )
+from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.site import Site, folded_axes, vector_axes
-from recipes.dg_sct import dg_sct
 
 small = partial(Bottleneck, reduction=2)
 SENTENCE = Site("text", 6, vector_axes())

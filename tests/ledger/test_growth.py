@@ -11,9 +11,9 @@ from crossmodal.encoders import htsat, swin_v2
 from crossmodal.ledger.meter import Meter
 from crossmodal.ledger.nested import shadow
 from crossmodal.ledger.share import Share
-from recipes.dg_sct import dg_sct
-from recipes.dg_sct_released import dg_sct_released
-from recipes.lite import lite
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.lite import lite
 
 
 def total(recipe, *, frames=10, image=96, sound=64):

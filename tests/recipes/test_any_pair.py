@@ -5,8 +5,8 @@ import torch
 from commands import SMALL, crossmodal
 
 from crossmodal.injection import fingerprint
-from recipes.any_pair import any_pair, any_pair_classes
-from recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.any_pair import any_pair, any_pair_classes
+from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 pytest.importorskip("timm")
 VIT = "timm:vit_tiny_patch16_224"

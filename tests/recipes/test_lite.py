@@ -10,10 +10,10 @@ from crossmodal.alignment import PooledAlignment
 from crossmodal.guidance import LowRankChannelGuidance
 from crossmodal.heads import event_loss
 from crossmodal.ledger import cost
-from recipes import lite as module
-from recipes.ave import full_size, tiny
-from recipes.dg_sct_released import dg_sct_released
-from recipes.lite import lite
+from crossmodal.recipes import lite as module
+from crossmodal.recipes.ave.dg_sct import full_size, tiny
+from crossmodal.recipes.dg_sct_released import dg_sct_released
+from crossmodal.recipes.lite import lite
 
 
 def test_every_keyword_goes_where_the_released_form_has_it(monkeypatch):

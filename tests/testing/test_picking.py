@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from crossmodal.recipes.world.picking import GUIDANCES, draw, main, written
 from crossmodal.shapes import shape_checks
 from crossmodal.testing import picks
-from recipes.picking import GUIDANCES, draw, main, written
 
 HOME = {"channel": "channel", "token": "spatial", "band": "frequency", "second": "clip"}
 FOREIGN = [(task, name) for task, home in HOME.items() for name in ("none", *HOME.values()) if name != home]
@@ -79,8 +79,10 @@ def test_a_task_that_there_is_not_is_named():
 
 def test_the_command_prints_a_matrix_with_my_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("recipes.picking.GUIDANCES", {"none": None})
-    monkeypatch.setattr("recipes.picking.picks", lambda factory, task, **_: 0.5 if factory is None else 0.98)
+    monkeypatch.setattr("crossmodal.recipes.world.picking.GUIDANCES", {"none": None})
+    monkeypatch.setattr(
+        "crossmodal.recipes.world.picking.picks", lambda factory, task, **_: 0.5 if factory is None else 0.98
+    )
     (tmp_path / "mylab.py").write_text("class TopK: pass\n")
     main(["--mine", "mylab.TopK", "--tasks", "token", "--seeds", "0", "--figure", "matrix.png"])
     assert capsys.readouterr().out.splitlines() == [

@@ -1,1 +1,1 @@
-"""Ways to run a model that are applied from outside and leave what it computes as it is."""
+"""How a lockstep runs, applied from outside: checkpointing, recomputation, side tuning, half precision."""

@@ -1,0 +1,109 @@
+"""`crossmodal TASK fit`: trains a system, keeps the weights that validate best, and tests them once."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+from jsonargparse import ArgumentParser, Namespace
+
+from crossmodal.data.many_videos.video_folder import write_failed
+from crossmodal.data.source import Source
+from crossmodal.evaluation.report.report import REPORT, write_page, write_report
+from crossmodal.io import write_whole
+from crossmodal.tasks.task import Task
+from crossmodal.training.checkpoint_io import last_checkpoint
+from crossmodal.training.data_module import DataModule
+from crossmodal.training.deviations import deviations
+from crossmodal.training.fit import train
+from crossmodal.training.lightning_module import SystemTraining
+from crossmodal.training.options import parse
+from crossmodal.training.predictions import Tested
+from crossmodal.training.ranks import is_first, shared_name
+from crossmodal.training.run import build, prepare, test_run, write_results
+from crossmodal.training.run_folder import CONFIG, find_place, new_run, write_summary
+
+LEFT_OUT = "left_out.csv"
+"""Of a run: files that could not be read, and why."""
+
+
+def fit(argv: Sequence[str], task: Task) -> None:
+    """Trains, keeps the weights that validate best, and tests them once."""
+    parser, given = parse_or_resume(argv, task)
+    name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
+    run = find_place(given.runs, name, resume=given.resume) if is_first() else given.runs / name
+    pl.seed_everything(given.seed, workers=True, verbose=False)
+    arguments = parser.instantiate(given)
+    source: Source = arguments.data
+    announce(task, given, source, run)
+    system = build(arguments, source.classes, task)
+    prepare(source, system)
+    training = SystemTraining(system, task, **vars(arguments.optim))
+    found = deviations(training, source, arguments.trainer.callbacks or ())
+    warn(found)
+    last = last_checkpoint(run, training) if given.resume else None
+    if is_first():
+        begin(run, parser, given, source)
+    started = time.monotonic()
+    trainer = train(
+        run,
+        training,
+        DataModule(source),
+        last,
+        monitor=f"val_{task.monitor}",
+        seed=given.seed,
+        options=vars(arguments.trainer),
+        save_minutes=given.save_minutes,
+    )
+    if is_first():
+        write_results(run, given, system, task, source, seconds=time.monotonic() - started)
+        write_summary(run, **({"selected_on": source.validation, "deviations": found} if found else {}))
+    tell(run, test_run(run, trainer, training, source), training, source)
+
+
+def parse_or_resume(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
+    """Parses the options; those of a run that resumes are its own where nothing else is given."""
+    parser, given = parse(argv, task)
+    if not given.resume:
+        return parser, given
+    if given.name is None:
+        raise ValueError(f"{task.name} fit: --resume goes on with one run: say which by --name.")
+    stored = find_place(given.runs, given.name, resume=True) / CONFIG
+    return parse(["--config", str(stored), *argv], task)
+
+
+def announce(task: Task, given: Namespace, source: Source, run: Path) -> None:
+    """Prints the first line of a run: what is trained, on what."""
+    if is_first():
+        print(f"crossmodal {task.name} fit: system {given.system}, on {source.describe()}; run {run}", flush=True)
+
+
+def warn(found: Sequence[str]) -> None:
+    """Prints what this training does that a careful one does not."""
+    if found and is_first():
+        print("\n".join(["This training deviates from a careful one:", *(f"- {sentence}" for sentence in found)]))
+
+
+def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -> None:
+    """Makes the run's folder, and writes its options and what was left out of the data."""
+    new_run(run)
+    write_whole(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
+    write_failed(run / LEFT_OUT, source.left_out())
+    if source.left_out():
+        print(f"left out           see {run / LEFT_OUT}", flush=True)
+
+
+def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Source) -> None:
+    """Writes the report of a tested run and prints its scores beside chance."""
+    if tested is None:
+        return
+    task = training.task
+    write_page(run / REPORT, partial(write_report, run, training.system, source.split("test"), task))
+    if source.validation == "test":
+        print("selected on        the test split: what follows is the best of all epochs on these very clips")
+    for name, value in tested.scores.items():
+        print(f"test {name:<13} {100 * value:.1f} % of {task.unit}")
+        if (chance := tested.chance.get(name)) is not None:
+            print(f"chance             {100 * chance:.1f} %  ({100 * (value - chance):+.1f} points)")
+    print(f"written to         {run}/")

@@ -1,0 +1,46 @@
+"""`crossmodal TASK predict`: what a run says of a video file, window by window, with a page of pictures."""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from crossmodal.data import read_clip, windows
+from crossmodal.evaluation.report.film_page import PAGES, Window, write_film
+from crossmodal.evaluation.report.report import write_page
+from crossmodal.tasks.task import Task
+from crossmodal.training.run import load_run
+from crossmodal.training.run_folder import add_run_options, find_run
+
+
+def predict(argv: Sequence[str], task: Task) -> None:
+    """Prints what a run says of a video file, and draws it on a page."""
+    given = options(task).parse_args(list(argv))
+    run = find_run(given.runs, given.run, task.name)
+    system, arguments = load_run(run, task)
+    seconds = getattr(arguments.data, "segments", task.segments)
+    found = []
+    for clip in windows(read_clip(given.clip, system.inputs.preprocess), seconds):
+        with torch.inference_mode():
+            found.append(Window(clip, system.predict(system(task.ask(clip, given.words)))))
+    known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
+    print(f"{given.clip}, by {run}{known}")
+    for line in task.tell(found, system.classes):
+        print(line)
+    page = given.out or run / PAGES / f"{given.clip.stem}.html"
+    if write_page(page, partial(write_film, page, system, task, given.clip, run, found), needed=given.out is not None):
+        print(f"written to         {page}")
+
+
+def options(task: Task) -> argparse.ArgumentParser:
+    """Returns the parser of `predict`."""
+    about = "Prints what a run says of a video file, and draws it on a page."
+    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} predict", description=about)
+    parser.add_argument("clip", type=Path, help="a video file with sound")
+    parser.add_argument("words", nargs="*", help="what else the task asks for, such as questions")
+    add_run_options(parser)
+    page = "the page to write (default: predictions/CLIP.html in the run's folder)"
+    parser.add_argument("--out", type=Path, help=page)
+    return parser

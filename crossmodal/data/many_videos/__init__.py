@@ -1,0 +1,1 @@
+"""Many raw video files: into a published layout, or into features."""

@@ -1,0 +1,107 @@
+"""A video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
+
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crossmodal.data.many_videos.many import Failure, failure
+from crossmodal.data.video import Film, read_film, upright
+from crossmodal.io import remove_drafts, whole_folder, write_whole
+
+SEGMENTS, RATE = 10, 32_000
+
+
+class Look(NamedTuple):
+    """How clips are stored.
+
+    - `size`: the shorter side of a frame in pixels; a larger picture is shrunk (bicubic, antialiased, its aspect ratio
+      kept), a smaller one is left. `None` leaves all at their own size.
+    - `quality`: of the JPEGs, as Pillow counts it.
+    - `pad`: a clip that ends early repeats its last frame and is silent.
+    """
+
+    size: int | None = None
+    quality: int = 95
+    pad: bool = False
+
+
+def write_clip(file: Path, out: Path, look: Look) -> Failure | None:
+    """Writes `frames/<id>/` and then `wave/<id>.npy`, each at once, so that a clip with a wave is a whole one.
+
+    Returns why the file cannot be read, if so. Raises `OSError` where `out` cannot be written.
+    """
+    try:
+        frames, wave = read(file, look)
+    except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
+        return failure(error)
+    pictures, sound = places(out, file.stem)
+    with whole_folder(pictures) as draft:
+        for number, frame in enumerate(frames, start=1):
+            Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=look.quality)
+    content = io.BytesIO()
+    np.save(content, wave)
+    write_whole(sound, content.getbuffer())
+    return None
+
+
+def places(out: Path, video: str) -> tuple[Path, Path]:
+    """Where the frames and the wave of a video go."""
+    return out / "frames" / video, out / "wave" / f"{video}.npy"
+
+
+def finished(out: Path, video: str) -> bool:
+    """Whether a clip was written: its wave comes last."""
+    return all(place.exists() for place in places(out, video))
+
+
+def clear_drafts(out: Path) -> None:
+    """Removes what a killed run left half-written."""
+    remove_drafts(out, out / "frames", out / "wave")
+
+
+def read(file: Path, look: Look) -> tuple[list[Tensor], np.ndarray]:
+    """The frame on screen in the middle of each of the first ten seconds, and their sound, flat.
+
+    Raises `ValueError` as `crossmodal.data.read_clip` does, where the picture changes its size, and where the file is
+    shorter than ten seconds and `look.pad` is not set.
+    """
+    film = read_film(file, lambda frame: shrunk(frame, look.size), most=SEGMENTS)
+    check_length(file, film, look)
+    shown = film.pictures.shown
+    shown += shown[-1:] * (SEGMENTS - len(shown))
+    for second, frame in enumerate(shown):
+        if frame.shape != shown[0].shape:
+            (height, width), (rows, columns) = shown[0].shape[:2], frame.shape[:2]
+            raise ValueError(
+                f"the picture of {file} changes from {width} × {height} to {columns} × {rows} pixels before second "
+                f"{second + 1}: convert it to one size."
+            )
+    return shown, film.wave(SEGMENTS, RATE).flatten().numpy()
+
+
+def check_length(file: Path, film: Film, look: Look) -> None:
+    """Ten whole seconds, or any picture at all where the rest may be padded; else `ValueError`."""
+    if film.segments < SEGMENTS and not (look.pad and film.pictures.shown):
+        rest = "too short to pad" if look.pad else "--pad repeats its last frame and adds silence"
+        raise ValueError(
+            f"{file} has {float(film.seconds):.2f} s of sound with picture, shorter than a clip of {SEGMENTS} s: "
+            f"{rest}."
+        )
+
+
+def shrunk(frame: Any, size: int | None) -> Tensor:
+    """A decoded picture upright, its shorter side `size` at most: uint8 `(height, width, 3)`."""
+    picture = upright(frame).permute(1, 2, 0)
+    height, width = picture.shape[:2]
+    if size is None or size >= min(height, width):
+        return picture.contiguous()
+    scale = size / min(height, width)
+    smaller = Image.fromarray(picture.contiguous().numpy()).resize(
+        (round(width * scale), round(height * scale)), Image.Resampling.BICUBIC
+    )
+    return torch.from_numpy(np.array(smaller))

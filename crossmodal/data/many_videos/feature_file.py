@@ -1,0 +1,130 @@
+"""A file of features, and the folder of finished clips that it is put together from."""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from crossmodal.io import DRAFT, make_folder, remove_drafts, whole_file, write_whole
+
+STREAMS = ("visual", "audio")
+HEADER = "header.json"
+
+
+class FeatureFile(NamedTuple):
+    """Features of many clips on their way into one HDF5 file, `(row, channel)` a stream, a row a segment.
+
+    Every finished clip is a file of its own in `parts`, written at once. The HDF5 file is written last, at once, from
+    what it held before and the parts: HDF5 keeps no journal, and a file killed while it grows may be unreadable.
+
+    - `file`: the HDF5 file.
+    - `source`: what its rows come from: the model's identity and the folder of the clips.
+    """
+
+    file: Path
+    source: Mapping[str, str]
+
+    @property
+    def parts(self) -> Path:
+        """The folder of finished clips, beside the file; it goes once the file is written."""
+        return self.file.with_name(f"{self.file.name}.parts")
+
+    def check(self, clips: Collection[str]) -> None:
+        """Raises `ValueError` where file or parts are of another source, or have clips that are not in `clips`."""
+        for place, found in ((self.file, self._attributes()), (self.parts, self._header())):
+            if found is not None and (differ := [name for name in self.source if found.get(name) != self.source[name]]):
+                both = "; ".join(f"{name}: {found.get(name)!r} there, {self.source[name]!r} now" for name in differ)
+                raise ValueError(f"ave features: {place} is of another run or folder ({both}): give another file.")
+        if strange := sorted(self.finished() - {*clips}):
+            raise ValueError(
+                f"ave features: {self.file} has {len(strange)} clips that are not asked for, the first {strange[0]!r}: "
+                "give another file."
+            )
+
+    def begin(self) -> None:
+        """Makes `parts`, or clears it of what was half-written."""
+        make_folder(self.parts)
+        remove_drafts(self.parts)
+        for draft in self.file.parent.glob(f"{DRAFT}*.{self.file.name}"):
+            draft.unlink()
+        write_whole(self.parts / HEADER, json.dumps({**self.source}, indent=2) + "\n")
+
+    def finished(self) -> set[str]:
+        """The clips that are in the file or in parts."""
+        return {*self._stored(), *(part.stem for part in self.parts.glob("*.safetensors"))}
+
+    def add(self, clip: str, rows: Mapping[str, np.ndarray]) -> None:
+        """Keeps the rows of a clip: stream → `(segment, channel)`."""
+        write_whole(self._part(clip), save({name: np.ascontiguousarray(rows[name]) for name in STREAMS}))
+
+    def close(self, **facts: str) -> int:
+        """Writes the file from all that is finished, in the order of names; removes `parts`; returns the rows.
+
+        - `facts`: attributes beside those of `source`, such as the version.
+        """
+        if self.finished() - {*self._stored()}:
+            # HDF5 may notice a full disk as late as on closing, by a RuntimeError
+            fix = "make room there, and run it again"
+            with whole_file(self.file, fix=fix, errors=(RuntimeError,)) as draft:
+                self._write(draft, facts)
+        shutil.rmtree(self.parts)
+        return sum(rows.stop - rows.start for rows in self._stored().values())
+
+    def _write(self, draft: Path, facts: Mapping[str, str]) -> None:
+        stored = self._stored()
+        with ExitStack() as files:
+            old = files.enter_context(h5py.File(self.file)) if stored else {}
+            out = files.enter_context(h5py.File(draft, "w"))
+            out.attrs.update({**self.source, **facts})
+            for clip in sorted(self.finished()):
+                _append(out, clip, _rows(old, stored[clip]) if clip in stored else load_file(self._part(clip)))
+
+    def _part(self, clip: str) -> Path:
+        return self.parts / f"{clip}.safetensors"
+
+    def _header(self) -> dict[str, str] | None:
+        header = self.parts / HEADER
+        return json.loads(header.read_text("utf-8")) if header.is_file() else None
+
+    def _attributes(self) -> dict[str, str] | None:
+        if not self.file.exists():
+            return None
+        try:
+            with h5py.File(self.file) as opened:
+                return dict(opened.attrs)
+        except OSError as error:
+            raise ValueError(f"ave features: {self.file} is there, and no HDF5 file: give another name.") from error
+
+    def _stored(self) -> dict[str, slice]:
+        """Clip → its rows in the file."""
+        if not self.file.exists():
+            return {}
+        with h5py.File(self.file) as opened:
+            names = opened["clip"].asstr()[:]
+        starts = sorted(np.unique(names, return_index=True)[1].tolist())
+        return {str(names[start]): slice(start, end) for start, end in pairwise([*starts, len(names)])}
+
+
+def _rows(opened: Mapping[str, h5py.Dataset], rows: slice) -> dict[str, np.ndarray]:
+    return {name: opened[name][rows] for name in STREAMS}
+
+
+def _append(out: h5py.File, clip: str, rows: Mapping[str, np.ndarray]) -> None:
+    segments = len(rows[STREAMS[0]])
+    names, seconds = np.array([clip] * segments, object), np.arange(segments, dtype=np.int32)
+    # always in this order: the same rows make the same bytes
+    for name, values in {**{name: rows[name] for name in STREAMS}, "clip": names, "segment": seconds}.items():
+        if name not in out:
+            kind = h5py.string_dtype() if name == "clip" else values.dtype
+            shape = values.shape[1:]
+            out.create_dataset(name, (0, *shape), kind, maxshape=(None, *shape), chunks=(256, *shape))
+        table = out[name]
+        table.resize(len(table) + segments, axis=0)
+        table[-segments:] = values

@@ -1,0 +1,94 @@
+"""Folders of video files: what is in them, and the list of what could not be read."""
+
+import argparse
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from crossmodal.data.many_videos.many import Failure, each
+from crossmodal.io import write_whole
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".md", ".h5", ".srt", ".vtt"})
+"""Suffixes of what lies beside videos and is none."""
+
+SOME_FAILED = 3
+"""Exit code of a command that did its work, but not for all."""
+
+
+def video_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """The videos of a folder, by name, and the names of what else it holds; hidden files are neither.
+
+    Every file is taken for a video that has no suffix of `TEXTS`: one that is none fails later, by its name.
+
+    Raises `FileNotFoundError`, or `ValueError` where there is no video, or two of one stem: the stem is the video id.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder: give one that holds video files.")
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    videos = [entry for entry in entries if entry.is_file() and entry.suffix.lower() not in TEXTS]
+    if not videos:
+        raise ValueError(f"{folder}/ holds no video file ({len(entries)} other entries): give a folder of videos.")
+    by_stem: dict[str, list[str]] = {}
+    for video in videos:
+        by_stem.setdefault(video.stem, []).append(video.name)
+    if twice := [" and ".join(names) for names in by_stem.values() if len(names) > 1]:
+        raise ValueError(
+            f"{folder}/ holds {'; '.join(twice)}: a video's id is its name without suffix, so rename one of each."
+        )
+    return videos, [entry.name for entry in entries if entry not in videos]
+
+
+def progress(
+    label: str, work: Callable[[Item], Result | Failure], items: Sequence[Item], *, total: int, workers: int
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Yields every item with what became of it, as `each` does, under a bar of `total` that tells the failures.
+
+    Raises `KeyboardInterrupt` that says how far it came.
+    """
+    from tqdm import tqdm
+
+    failed = 0
+    with tqdm(total=total, initial=total - len(items), desc=label, unit="clip") as bar:
+        try:
+            for item, outcome in each(work, items, min(workers, len(items))):
+                yield item, outcome
+                if isinstance(outcome, Failure):
+                    failed += 1
+                    bar.set_postfix_str(f"{failed} failed")
+                bar.update()
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"interrupted at {bar.n} of {total}; the same command goes on.") from stop
+
+
+def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
+    """Writes the list of what failed and why, `file,reason`, by name; where nothing did, an old list goes."""
+    if not reasons:
+        file.unlink(missing_ok=True)
+        return
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([("file", "reason"), *sorted(reasons.items())])
+    write_whole(file, table.getvalue())
+
+
+def int_at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"{value} must be at least {least}" + f", at most {most}" * bool(most))
+        return value
+
+    return number
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Ablations, comparisons, sweeps, paired intervals, tables and reports."""

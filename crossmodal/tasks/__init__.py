@@ -1,0 +1,1 @@
+"""Tasks: the contract that every verb relies on, and one file a task."""

@@ -1,0 +1,195 @@
+"""Two encoders in lockstep with a head on their pooled streams: the part that coupled systems of all tasks share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from crossmodal.data import Clip, Preprocess
+from crossmodal.encoders.by_name import audio_backbone, visual_backbone
+from crossmodal.heads import pooled
+from crossmodal.injection import Coupled, Encoder, Lockstep
+from crossmodal.injection.missing import group_by_modalities, scatter
+
+from .task import Clips
+
+Coupling = Callable[[Encoder, Encoder], Lockstep]
+"""Couples two encoders, `(visual, audio) -> Lockstep`: a function such as `crossmodal.recipes.dg_sct.dg_sct`."""
+
+
+class Pooled(NamedTuple):
+    """One vector per segment and modality."""
+
+    visual: Float[Tensor, "clip segment visual_channel"]
+    audio: Float[Tensor, "clip segment audio_channel"]
+
+
+class Pair(NamedTuple):
+    """Two coupled encoders and what a head on them needs to know.
+
+    Attributes:
+        coupled: The lockstep.
+        widths: Widths of the pooled visual and audio stream.
+        sound: Wave `(frame, sample)` → input of the audio encoder.
+        preprocess: Size and rate of the clips.
+    """
+
+    coupled: Lockstep
+    widths: tuple[int, int]
+    sound: nn.Module
+    preprocess: Preprocess
+
+
+def coupled_pair(
+    visual: str,
+    audio: str,
+    *,
+    coupling: Coupling,
+    visual_weights: str | Path | None = None,
+    audio_weights: str | Path | None = None,
+    visual_size: int | None = None,
+    visual_options: Mapping[str, Any] | None = None,
+    audio_options: Mapping[str, Any] | None = None,
+) -> Pair:
+    """Builds two encoders by name and couples them.
+
+    Args:
+        visual: `tiny`, `swin_v2_l`, `timm:NAME`, `torchvision:NAME` or `transformers:FOLDER`.
+        audio: `tiny`, `htsat` or `transformers:FOLDER` (CLAP).
+        coupling: Couples them.
+        visual_weights: File of weights, or `"pretrained"`; with `None` they are random (save `tiny`, and a folder that
+            has weights), and a warning says so.
+        audio_weights: The same of the audio encoder.
+        visual_size: Side of a frame in pixels; `None` for the model's own.
+        visual_options: Keywords for the visual encoder's library.
+        audio_options: Keywords for the audio encoder's library.
+
+    Raises:
+        ValueError: As `visual_backbone`, `audio_backbone` and the coupling do.
+    """
+    sight = visual_backbone(visual, weights=visual_weights, size=visual_size, options=visual_options or {})
+    hearing = audio_backbone(audio, weights=audio_weights, options=audio_options or {})
+    return Pair(
+        coupling(sight.encoder, hearing.encoder),
+        (sight.width, hearing.width),
+        hearing.sound,
+        Preprocess(sight.size, hearing.rate, sight.mean, sight.std),
+    )
+
+
+class CoupledSystem(nn.Module):
+    """Base class of systems with encoders in lockstep: pools the final streams to one vector per segment.
+
+    A subclass adds `forward(batch)`, `loss` and `predict`, as `crossmodal.tasks.task.System` asks for.
+    """
+
+    def __init__(self, coupled: Lockstep, *, sound: nn.Module, preprocess: Preprocess, classes: Sequence[str]):
+        """Keeps the parts.
+
+        Args:
+            coupled: Lockstep of a visual and an audio stream.
+            sound: Wave `(frame, sample)` → input of the audio encoder.
+            preprocess: Size, rate and normalisation of the clips.
+            classes: Label vocabulary; background is not counted.
+        """
+        super().__init__()
+        self.coupled, self.sound = coupled, sound
+        self.preprocess, self.classes = preprocess, tuple(classes)
+
+    @property
+    def inputs(self) -> Clips:
+        """What the system reads."""
+        return Clips(self.preprocess)
+
+    def pool(
+        self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
+    ) -> Pooled:
+        """Computes one vector per segment: pooled by the last coupler's spatial map, or by the mean where it has none.
+
+        Args:
+            frames: `(clip, segment, 3, height, width)`; `None` where no clip has any: it guides nothing, and its
+                vectors are zero.
+            wave: `(clip, segment, sample)`, or `None`.
+            present: `"visual"` or `"audio"` → `(clip,)`, which clips have it, where some lack it. Clips that have the
+                same modalities run as a batch of their own.
+        """
+        if not present:
+            return self._pool_alike(frames, wave)
+        inputs = {"visual": frames, "audio": wave}
+        groups = group_by_modalities(inputs, present, type(self).__name__)
+        given = [(group.rows, group.of(inputs)) for group in groups]
+        parts = [(rows, self._pool_alike(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
+        return Pooled(**scatter(parts, len(next(iter(present.values())))))
+
+    def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
+        """Runs the lockstep alone; returns streams, maps and taps, whose frames are `(clip segment)`."""
+        return self.coupled(self.stem_inputs(frames, wave), taps=taps)
+
+    def stem_inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
+        """Returns the inputs of the lockstep's stems, whose frames are `(clip segment)`."""
+        self._check_inputs(frames, wave)
+        pictures = None if frames is None else rearrange(frames, "clip segment c h w -> (clip segment) c h w")
+        sounds = None if wave is None else self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
+        return {"visual": pictures, "audio": sounds}
+
+    def pool_streams(self, coupled: Coupled, clips: int) -> Pooled:
+        """Pools the lockstep's result for `clips` clips."""
+        found = {name: self._pool_stream(name, coupled) for name in coupled.streams}
+        like = next(iter(found.values()))
+        vectors = [found[name] if name in found else self._zeros(name, like) for name in Pooled._fields]
+        return Pooled(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))
+
+    @torch.no_grad()
+    def features(self, clip: Clip) -> Pooled:
+        """Computes the pooled features of one clip, `clip` being 1: for probes, retrieval, pictures."""
+        return self.pool(clip.frames[None], clip.wave[None])
+
+    def _pool_alike(self, frames: Tensor | None, wave: Tensor | None) -> Pooled:
+        """Pools clips that all have the same modalities."""
+        return self.pool_streams(self.run(frames, wave), len(frames if wave is None else wave))
+
+    def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
+        """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
+        read, map = self._final(name, coupled.streams[name]), last_map(coupled, name)
+        return pooled(read, map if map is not None and map.shape[1] == read.shape[1] else None)
+
+    def _final(self, name: str, stream: Tensor) -> Tensor:
+        """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
+
+    def _zeros(self, name: str, like: Tensor) -> Tensor:
+        """Returns the vectors of a missing modality: zeros, of the width that they would have."""
+        last = self.coupled.sites[name][-1]
+        read = self._final(name, like.new_zeros(1, last.tokens, last.width))
+        return like.new_zeros(len(like), read.shape[-1])
+
+    def _check_inputs(self, frames: Tensor | None, wave: Tensor | None) -> None:
+        """Refuses clips that the front end or the guidance over the clip was not built for."""
+        if wave is not None and wave.shape[-1] != self.preprocess.rate:
+            raise ValueError(
+                f"{type(self).__name__}: wave has {wave.shape[-1]} samples a segment, but preprocess.rate="
+                f"{self.preprocess.rate}: resample it."
+            )
+        name, given = ("frames", frames) if frames is not None else ("wave", wave)
+        if given is None:
+            raise ValueError(f"{type(self).__name__}: frames and wave are both None: at least one must be given.")
+        clips, segments = given.shape[:2]
+        built = {module.segments for module in self.coupled.couplers.modules() if hasattr(module, "segments")}
+        if not segments or (clips > 1 and built - {segments}):  # shorter clips together would be taken for one
+            raise ValueError(
+                f"{type(self).__name__}: {name} holds {clips} clips of {segments} segments, but guidance over the clip "
+                f"was built for segments={sorted(built)}: pass clips of another length one at a time."
+            )
+
+
+def last_map(coupled: Coupled, stream: str, name: str = "spatial") -> Tensor | None:
+    """Returns the map of that name by which the last coupler that has one guides `stream`; `None` where none does."""
+    for by_edge in reversed(coupled.maps.values()):
+        for (_, guided), maps in by_edge.items():
+            if guided == stream and name in maps:
+                return maps[name]
+    return None

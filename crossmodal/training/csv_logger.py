@@ -1,0 +1,58 @@
+"""`metrics.csv`: what a run logs, one row a step, written whole and carried on when the run resumes."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from crossmodal.io import write_whole
+
+
+class MetricsFile(Logger):
+    """Keeps every logged row of a run in one table.
+
+    Unlike Lightning's own CSV logger it keeps the rows of a run that resumes, up to the step it resumes from, and
+    never leaves half a file.
+    """
+
+    def __init__(self, file: Path, *, steps: int = 0):
+        """`file`: of the table. `steps`: how many a run that resumes has behind it: rows of later ones are dropped."""
+        super().__init__()
+        self.file = file
+        self.rows: list[dict[str, Any]] = []
+        if steps and file.is_file():
+            with file.open(newline="", encoding="utf-8") as opened:
+                rows = [{name: value for name, value in row.items() if value != ""} for row in csv.DictReader(opened)]
+            self.rows = [row for row in rows if int(row["step"]) < steps]
+
+    @property
+    def name(self) -> str:
+        """The folder of the run."""
+        return self.file.parent.name
+
+    @property
+    def version(self) -> str:
+        """One table a run."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The configuration has a file of its own."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Adds a row."""
+        self.rows.append({"step": len(self.rows) if step is None else step, **metrics})
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Writes the table."""
+        names = ["step", *sorted({name for row in self.rows for name in row} - {"step"})]
+        table = io.StringIO()
+        writer = csv.DictWriter(table, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_whole(self.file, table.getvalue())

@@ -1,0 +1,112 @@
+"""Training by Lightning in a run folder: the best and the last checkpoint, going on, and no idle hints."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, again
+from crossmodal.training.csv_logger import MetricsFile
+from crossmodal.training.mid_epoch import BetweenSteps
+from crossmodal.training.samplers import Reseeded
+
+
+def train(
+    run: Path,
+    training: pl.LightningModule,
+    data: pl.LightningDataModule,
+    last: Last | None,
+    *,
+    monitor: str,
+    seed: int,
+    options: Mapping[str, Any],
+    save_minutes: float = 10.0,
+) -> pl.Trainer:
+    """Trains a Lightning module, which then holds the weights that validated best.
+
+    Args:
+        run: Folder of the run.
+        training: What is trained.
+        data: What it is trained on.
+        last: Checkpoint to go on from.
+        monitor: Logged value that selects weights; higher is better.
+        seed: Seed of every epoch.
+        options: Options of the trainer; its loggers are used beside `metrics.csv`.
+        save_minutes: Minutes between checkpoints within an epoch; one is written at its end in any case.
+    """
+    folder = run / CHECKPOINTS
+    best = Checkpoints(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
+    # not save_last=True, which skips epochs that are not the best so far
+    newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
+    own = options.get("callbacks") or ()
+    callbacks = [Reseeded(seed), *own, BetweenSteps(folder / LAST, save_minutes), best, newest]
+    with quietly(), in_one_sentence():
+        metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
+        trainer = trainer_of(options, WholeFiles(run), logger=[metrics, *loggers_of(options, run)], callbacks=callbacks)
+        try:
+            trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
+        except SystemExit:  # how Lightning leaves when it is interrupted
+            raise KeyboardInterrupt(f"interrupted; go on with: {again(run)}") from None
+    if file := best.best_model_path or newest.best_model_path:
+        kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+        training.load_state_dict({**training.state_dict(), **kept})
+    return trainer
+
+
+def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:
+    """Returns the loggers that the options ask for; `True` is TensorBoard in the folder of the run."""
+    given = options.get("logger")
+    if given is True:
+        from pytorch_lightning.loggers import TensorBoardLogger
+
+        return [TensorBoardLogger(run, name="", version="tensorboard")]
+    return [given] if isinstance(given, Logger) else list(given or [])
+
+
+def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Trainer:
+    """A trainer with `options` as given; data is shared among processes by the data module, not by Lightning."""
+    given = options.get("plugins") or []
+    every = [*(given if isinstance(given, list) else [given]), *plugins]
+    with in_one_sentence():
+        return pl.Trainer(**{**options, "use_distributed_sampler": False, "plugins": every, **parts})
+
+
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """What Lightning finds wrong with its options, as a `ValueError`."""
+    try:
+        yield
+    except MisconfigurationException as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"--trainer options that do not go together, or not here: {said}") from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without Lightning's hints on hardware, workers and frozen modules, which are meant as they are here."""
+    logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = logger.level
+    with warnings.catch_warnings():
+        for hint in (
+            ".*does not have many workers.*",
+            ".*smaller than the logging interval.*",
+            ".*exists and is not empty.*",
+            ".*in eval mode at the start.*",
+            ".*your dataloader is not resumable.*",  # its sampler is
+            ".*all_gather is deprecated.*",
+            ".*[Tt]reespec.*",
+            ".*LeafSpec.*",
+        ):
+            warnings.filterwarnings("ignore", message=hint)
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

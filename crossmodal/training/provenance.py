@@ -1,0 +1,53 @@
+"""Provenance of an adapter file: written into its header, and compared when it is loaded."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from torch import nn
+
+from crossmodal.checkpoints import adapter_state
+from crossmodal.injection import fingerprint
+
+from .options import read_options
+from .run_folder import CONFIG
+
+
+def provenance(run: Path, given: Namespace, system: nn.Module) -> dict[str, Any]:
+    """Returns what an adapter file belongs to: an adapter is worth nothing where one of these is another.
+
+    Returns:
+        System, classes, the system's arguments as `config.yaml` writes them, the front end, and a fingerprint of what
+        is frozen.
+    """
+    return {
+        "system": given.system,
+        "classes": json.dumps(system.classes),
+        "arguments": read_options(run / CONFIG).get("model", {}),
+        "front_end": front_end(system),
+        "frozen": frozen_fingerprint(system),
+    }
+
+
+def front_end(system: nn.Module) -> dict[str, str]:
+    """Returns what turns a clip into the inputs of the system, by name."""
+    found = {"frames": repr(system.inputs.preprocess)}
+    sound = getattr(system, "sound", None)
+    return {**found, **_numbers(sound)} if isinstance(sound, nn.Module) else found
+
+
+def frozen_fingerprint(system: nn.Module) -> str:
+    """Returns the hash of the frozen encoders of a coupled system, or of what is frozen in any other.
+
+    What training moves in a frozen encoder, such as BatchNorm statistics of released trainings, is left out.
+    """
+    coupled = getattr(system, "coupled", None)
+    frozen = system if coupled is None else coupled.encoders
+    return fingerprint(frozen, without=adapter_state(frozen))
+
+
+def _numbers(sound: nn.Module) -> Mapping[str, str]:
+    """Returns what the modules of the audio front end say of themselves, by name."""
+    return {name or "sound": said for name, module in sound.named_modules() if (said := module.extra_repr())}

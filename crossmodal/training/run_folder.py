@@ -1,0 +1,101 @@
+"""Run folders: `runs/<name>/` with the configuration, the metrics, the adapters and a summary."""
+
+import json
+from argparse import ArgumentParser
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from crossmodal.checkpoints import read_header
+from crossmodal.io import is_draft, remove_drafts, write_whole
+
+ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
+TEST, CHANCE, MONITOR = "test", "chance", "monitor"
+"""Of a summary: scores of the test split, those of a model that looks at nothing, and the score that counts."""
+
+
+def find_place(runs: Path, name: str, *, resume: bool) -> Path:
+    """Returns the folder of a run that is to begin, or to go on where `resume` says so.
+
+    A folder that holds drafts alone is what a kill leaves before the first file of a run is written.
+
+    Raises:
+        FileNotFoundError: If there is nothing to resume.
+        FileExistsError: If a run of that name exists.
+    """
+    run = runs / name
+    if resume and not (run / CONFIG).is_file():
+        raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
+    if not resume and run.exists() and not (run.is_dir() and all(map(is_draft, run.iterdir()))):
+        raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume true.")
+    return run
+
+
+def new_run(run: Path) -> None:
+    """Makes the folder of a run, or clears it of drafts that a kill left.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        remove_drafts(run)
+    except OSError as error:
+        raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
+
+
+def add_run_options(parser: ArgumentParser) -> None:
+    """Adds the options by which a verb is told the run that it is about; `find_run` takes them."""
+    parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+
+
+def find_run(runs: Path, run: Path | None, task: str) -> Path:
+    """Returns the run asked for, or the newest finished one of a task in `runs`.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the run is one of another task.
+    """
+    if run is not None:
+        if not (run / ADAPTERS).is_file():
+            raise FileNotFoundError(f"run {run} has no {ADAPTERS}: it is no finished run of `crossmodal {task} fit`.")
+        if (other := task_of(run)) != task:
+            raise ValueError(f"run {run} is one of `crossmodal {other} fit`: use `crossmodal {other} …` for it.")
+        return run
+    newest = sorted(runs.glob(f"*/{ADAPTERS}"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in newest:
+        if task_of(file.parent) == task:
+            return file.parent
+    raise FileNotFoundError(f"no finished run in {runs}/: train one with `crossmodal {task} fit`, or name it by --run.")
+
+
+def task_of(run: Path) -> str:
+    """Returns the task of a finished run; one that cannot say is taken for `ave`, the first there was."""
+    try:
+        return str(read_header(run / ADAPTERS).get("task", "ave"))
+    except ValueError:
+        return "ave"  # a damaged file is refused when it is loaded
+
+
+def write_summary(run: Path, **facts: Any) -> None:
+    """Adds facts to the run's `summary.json`."""
+    write_whole(run / SUMMARY, json.dumps({**read_summary(run), **facts}, indent=2) + "\n")
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Returns the run's `summary.json`, or an empty dictionary where there is none."""
+    file = run / SUMMARY
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what a run depends on."""
+    found = {}
+    for package in ("crossmodal-blocks", "torch", "torchvision", "pytorch-lightning", "xformers"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

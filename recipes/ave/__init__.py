@@ -1,0 +1,1 @@
+"""Systems of audio-visual event localisation (AVE), one file each."""

@@ -1,0 +1,1 @@
+"""Systems that classify whole clips, one file each."""

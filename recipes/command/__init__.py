@@ -1,1 +1,0 @@
-"""The commands of `crossmodal`, and their options."""

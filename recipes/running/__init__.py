@@ -1,1 +1,0 @@
-"""A run: its folder, its training by Lightning, and what it leaves; many runs."""

@@ -1,1 +1,0 @@
-"""Many video files: in several processes, to AVE's layout or to features."""

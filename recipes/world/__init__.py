@@ -1,0 +1,1 @@
+"""Pre-training, probes and drawings of the built-in world."""

@@ -1,0 +1,46 @@
+"""Draws a clip of the built-in world: `python -m crossmodal.recipes.world.draw_world docs/blocks/world.png`."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from crossmodal.data.world import World
+from crossmodal.io import whole_file
+
+
+def draw(world: World, index: int, path: Path) -> None:
+    """Frames, the outline of the sounding object, spectrogram and event of one clip, second by second."""
+    from matplotlib.figure import Figure
+
+    images, wave, truth = world.render(index)
+    events = (*world.classes, "background")
+    figure = Figure(figsize=(15, 3.6), layout="constrained")
+    rows = figure.subplots(2, len(images), gridspec_kw={"height_ratios": (1.6, 1)})
+    for second, (above, below) in enumerate(rows.T):
+        above.imshow(images[second].transpose(1, 2, 0))
+        if truth.event_mask[second].any():
+            above.contour(truth.event_mask[second], levels=[0.5], colors="white", linewidths=1.5)
+        above.set_title(events[truth.labels[second]], fontsize=10)
+        below.specgram(wave[second], NFFT=512, noverlap=384, Fs=world.preprocess.rate, vmin=-120, vmax=-30)
+        heard = [world.texture_names[texture] for texture in np.flatnonzero(truth.audible[second])]
+        below.set_xlabel(" + ".join(heard) or "silence", fontsize=9)
+    for axes in rows.flat:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    with whole_file(path) as draft:
+        figure.savefig(draft, dpi=80)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.draw_world", description=__doc__)
+    parser.add_argument("path", type=Path, help="the picture to write, .png or .svg")
+    parser.add_argument("--index", type=int, default=179, help="the clip; default %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the world; default %(default)s")
+    options = parser.parse_args(arguments)
+    draw(World("train", clips=options.index + 1, seed=options.seed), options.index, options.path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking`, and `--mine mylab.TopK` for one of your own.
+
+No encoders, no data: streams in which only the cue tells where the label stands, see `crossmodal.testing.slots`.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import crossmodal
+from crossmodal.drawing.canvas import new_figure
+from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.io import whole_file
+from crossmodal.tasks.resolve import resolve
+from crossmodal.testing import picks
+from crossmodal.testing.guidance import GuidanceFactory
+from crossmodal.testing.slots import TASKS
+
+GUIDANCES: Mapping[str, GuidanceFactory | None] = {
+    "none": None,
+    "channel": ChannelGuidance,
+    "spatial": SpatialGuidance,
+    "frequency": FrequencyGuidance,
+    "clip": ClipGuidance,
+    "segment": SegmentGuidance,
+}
+Matrix = Mapping[str, Mapping[str, Sequence[float]]]
+"""Task → guidance → accuracies, a seed each."""
+
+
+def matrix(
+    guidances: Mapping[str, GuidanceFactory | None] = GUIDANCES,
+    *,
+    tasks: Sequence[str] = tuple(TASKS),
+    seeds: Sequence[int] = (0, 1, 2),
+    shuffled: bool = False,
+) -> Matrix:
+    """Accuracies of every guidance, trained alone, at every task; says on standard error how far it is."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for task in tasks:
+        found[task] = {}
+        for name, factory in guidances.items():
+            print(f"\r{task}: {name:<20}", end="", file=sys.stderr)
+            found[task][name] = [picks(factory, task, seed=seed, shuffled=shuffled) for seed in seeds]
+    print("\r" + " " * 40, end="\r", file=sys.stderr)
+    return found
+
+
+def written(found: Matrix) -> str:
+    """A Markdown table of mean and least accuracies, in per cent."""
+    names = list(next(iter(found.values())))
+    lines = ["| the cue picks a | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for task, row in found.items():
+        best = max(statistics.mean(values) for values in row.values())
+        cells = [cell(values, best > 0.6 and statistics.mean(values) > best - 0.05) for values in row.values()]
+        lines.append(f"| {task} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def cell(values: Sequence[float], wins: bool) -> str:
+    """Mean ± deviation over seeds; bold where it wins."""
+    text = f"{100 * statistics.mean(values):.0f} ± {100 * statistics.pstdev(values):.0f}"
+    return f"**{text}**" if wins else text
+
+
+def draw(found: Matrix, path: Path) -> None:
+    """A heat map of mean accuracies: chance is white."""
+    tasks, names = list(found), list(next(iter(found.values())))
+    means = [[100 * statistics.mean(found[task][name]) for name in names] for task in tasks]
+    figure = new_figure(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
+    axes = figure.add_axes((1.2 / figure.get_figwidth(), 0.04, 0.97 - 1.2 / figure.get_figwidth(), 0.8))
+    axes.imshow(means, vmin=0, vmax=100, cmap="RdBu", aspect="auto")
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.set_yticks(range(len(tasks)), tasks, fontsize=8)
+    axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
+    for row, values in enumerate(means):
+        for column, value in enumerate(values):
+            colour = "white" if value > 85 else "black"
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    with whole_file(path) as draft:
+        figure.savefig(draft, dpi=120)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.picking", description=__doc__)
+    parser.add_argument("--mine", action="append", default=[], help="import path of a guidance class of your own")
+    parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=tuple(TASKS), metavar="TASK", help="rows")
+    parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), help="default 0 1 2")
+    parser.add_argument("--shuffled", action="store_true", help="every clip has the cue of another: nothing is picked")
+    parser.add_argument("--figure", type=Path, help="a heat map to write, .png or .svg")
+    given = parser.parse_args(arguments)
+    sys.path.insert(0, os.getcwd())  # so that `--mine mylab.TopK` finds mylab.py here
+    mine = {path.rpartition(".")[2]: resolve(path) for path in given.mine}
+    with crossmodal.shape_checks(False):
+        found = matrix({**GUIDANCES, **mine}, tasks=given.tasks, seeds=given.seeds, shuffled=given.shuffled)
+    print(written(found))
+    if given.figure:
+        draw(found, given.figure)
+
+
+if __name__ == "__main__":
+    main()

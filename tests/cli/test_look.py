@@ -1,0 +1,167 @@
+"""`ave look`: what it scores is what the model says and the world knows, second by second."""
+
+import csv
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+from commands import crossmodal
+
+from crossmodal.adapters import shuffled
+from crossmodal.cli import look as ave_look
+from crossmodal.cli.predict import load_run
+from crossmodal.data import LabelledClip, World
+from crossmodal.drawing import read_sites, unfold_map
+from crossmodal.evaluation.counterfactuals import MISSING, SILENCED, label_scores, looked
+from crossmodal.evaluation.pointing import ANY, BEST, SOUNDING, Seconds, mean_scores, points, table
+from crossmodal.evaluation.report.look_picture import look_picture
+from crossmodal.heads import Events, decode_events
+from crossmodal.metrics import pointing_game
+from crossmodal.recipes.ave import dg_sct as ave
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.recipes.lavish import lavish
+
+WORLD = World("test", clips=2)
+
+
+def brief(clip=0, length=3):
+    """The first seconds of a clip: a whole one takes three times as long."""
+    return LabelledClip(*(part[:length] for part in WORLD[clip]))
+
+
+def looked_at(model, length=3):
+    """What `seconds` yields, of the first seconds of a clip."""
+    clip, truth = brief(0, length), WORLD.truth(0)
+    masks = (torch.from_numpy(mask[:length]) for mask in (truth.event_mask, truth.masks.any(axis=1)))
+    return Seconds(looked(model, clip.frames[None], clip.wave[None]), *masks, clip.labels, torch.zeros(length).long())
+
+
+@pytest.fixture(scope="module")
+def seen(lab):
+    """The command on the two test clips of a finished run, and where it wrote."""
+    folder, _ = lab
+    done = crossmodal(folder, "ave", "look", "runs/first", "--figures", 1, "--out", "seen")
+    assert done.code == 0, done.err
+    return folder / "seen", done
+
+
+def rows(file):
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_scores_are_those_of_the_model(lab, seen):
+    model, _ = load_run(lab[0] / "runs/first")
+    found = rows(seen[0] / "scores.csv")
+    assert len(found) == 20
+    names = [*model.classes, "background"]
+    for index in range(2):
+        clip = WORLD[index]
+        with torch.no_grad():
+            scores = label_scores(model(clip.frames[None], clip.wave[None]))[0]
+        for row, label, score in zip(found[10 * index :], clip.labels.tolist(), scores, strict=False):
+            assert (row["clip"], row["truth"]) == (str(index), names[label])
+            assert float(row["guided"]) == pytest.approx(score[label].item(), abs=1e-4)
+
+
+def test_the_pointing_game_is_played_on_what_the_model_returns(lab, seen):
+    model, _ = load_run(lab[0] / "runs/first")
+    truths, clips = [WORLD.truth(index) for index in range(2)], [WORLD[index] for index in range(2)]
+    with torch.no_grad():
+        maps = model.run(torch.stack([c.frames for c in clips]), torch.stack([c.wave for c in clips])).maps
+    sites = read_sites(model.coupled)
+    mask = torch.cat([torch.from_numpy(truth.event_mask) for truth in truths])
+    played = {(row["coupler"], row["what"], row["target"]): row for row in rows(seen[0] / "pointing.csv")}
+    for coupler, by_edge in maps.items():
+        grid = unfold_map(by_edge["audio", "visual"]["spatial"], sites[coupler]["visual"])
+        expected, row = pointing_game(grid, mask), played[coupler, "spatial map", SOUNDING]
+        assert float(row["accuracy"]) == pytest.approx(expected.accuracy.item(), abs=1e-5)
+        assert float(row["chance"]) == pytest.approx(expected.chance.item(), abs=1e-5)
+        assert float(played[coupler, BEST, ANY]["accuracy"]) >= float(played[coupler, MISSING, ANY]["accuracy"])
+    shown = int(mask.flatten(1).any(1).sum())
+    assert f"{shown} seconds in which a visible object sounds" in seen[1].lines
+
+
+def test_it_draws_as_many_clips_as_asked(seen):
+    folder, done = seen
+    assert sorted(file.name for file in folder.iterdir()) == ["pointing.csv", "scores.csv", "world-0-test-0.png"]
+    assert (folder / "world-0-test-0.png").read_bytes().startswith(b"\x89PNG")
+    assert done.lines[-1] == "written to seen/"
+
+
+def test_closed_gates_change_nothing_and_score_alike():
+    found = looked_at(ave.tiny().eval()).looked
+    for stream in ("visual", "audio"):
+        for kind in (MISSING, SILENCED):
+            assert all((change == 0).all() for change in found.values[stream][kind].values())
+    for name, scores in found.scores.items():
+        if name.endswith("missing"):
+            assert torch.equal(scores, found.scores["guided"])
+    assert list(found.scores)[:3] == ["guided", "audio → visual missing", "audio → visual silenced"]
+
+
+def test_one_edge_and_a_model_without_maps():
+    one = ave.tiny(coupled=lambda *encoders: dg_sct(*encoders, edges=(("visual", "audio"),))).eval()
+    batch = looked_at(one)
+    assert list(batch.looked.values) == ["audio"]
+    assert points(one, [batch]) == []  # nothing guides the frames
+    bare = ave.tiny(coupled=lavish).eval()
+    heads = table(points(bare, [looked_at(bare)]), SOUNDING).splitlines()[1]
+    assert re.split(" {2,}", heads) == ["coupler", "grid", MISSING, SILENCED, BEST]
+
+
+def test_a_run_that_nothing_guides_is_refused_in_words():
+    model = ave.tiny(coupled=lambda *encoders: dg_sct(*encoders, edges=())).eval()
+    with pytest.raises(ValueError, match="this run has no edge: no stream guides another"):
+        looked_at(model)
+
+
+def test_a_picture_says_seconds_labels_and_scores():
+    model, clip = ave.tiny().eval(), brief()
+    figure = look_picture(model, clip, torch.from_numpy(WORLD.truth(0).event_mask[:3]))
+    said = [text.get_text() for text in figure.texts]
+    names = [*model.classes, "background"]
+    assert said[:3] == [f"{second} s: {names[label]}" for second, label in enumerate(clip.labels.tolist())]
+    assert said[3] == "what is seen"
+    assert said[4].startswith("spatial map, audio → visual, coupler stages1_1_mlp: ")
+    assert said[5] == "change of each token by the edge audio → visual: -0.500 … 0.500"  # all of it is zero
+    legend = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert legend == ["P(label) guided", "audio → visual missing", "audio → visual silenced"]
+
+
+def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, monkeypatch):
+    class Clips(list):
+        names = ("a/1", "b", "c")
+
+    model, clips = ave.tiny().eval(), Clips([brief(0, 2)] * 3)
+    trained = SimpleNamespace(data=SimpleNamespace(split=lambda name: clips, ready=tuple))
+    monkeypatch.setattr(ave_look, "find_run", lambda runs, run: run)
+    monkeypatch.setattr(ave_look, "load_run", lambda run: (model, trained))
+    done = crossmodal(tmp_path, "ave", "look", "here", "--figures", 2)
+    assert done.code == 0, done.err
+    assert "is known of the built-in world alone; 2 clips are drawn" in done.out
+    assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a_1.png", "c.png"]
+
+
+def test_a_placebo_is_not_drawn_and_says_why(tmp_path, capsys):
+    model = ave.tiny(coupled=lambda *encoders: dg_sct(*encoders, guide=shuffled)).eval()
+    ave_look.draw(model, WORLD, 0, tmp_path)
+    assert "world-0-test-0.png was not drawn: shuffled: guide has 10 frames" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_label_scores_are_what_is_decoded():
+    torch.manual_seed(0)
+    events = Events(torch.randn(3, 4), torch.randn(3, 5), torch.randn(3, 5), torch.rand(3, 4))
+    scores = label_scores(events)
+    torch.testing.assert_close(scores.sum(2), torch.ones(3, 4))
+    decoded = decode_events(events)
+    torch.testing.assert_close(scores.gather(2, decoded.labels[:, :, None])[:, :, 0], decoded.confidence)
+
+
+def test_means_are_over_seconds_in_which_a_visible_object_sounds():
+    scores = {"guided": torch.tensor([[0.2, 0.8], [0.6, 0.4], [0.9, 0.1]])}
+    mask = torch.tensor([True, False, True]).view(3, 1, 1)
+    batch = SimpleNamespace(looked=SimpleNamespace(scores=scores), sounding=mask, labels=torch.tensor([1, 0, 0]))
+    assert mean_scores([batch])["guided"] == pytest.approx((0.8 + 0.9) / 2)

@@ -1,0 +1,208 @@
+"""The whole path of `crossmodal ave reproduce`, on random weights in the released layout and data in AVE's."""
+
+import csv
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout
+
+import pytest
+import torch
+from commands import crossmodal
+from released_layouts import released, small_events, small_released
+
+from crossmodal.cli import reproduce as ave_reproduce
+from crossmodal.cli.reproduce import reproduce
+from crossmodal.data import AVE
+from crossmodal.heads import decode_events
+from crossmodal.injection import fingerprint
+from crossmodal.testing.ave_layout import write_ave
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return small_events()
+
+
+@pytest.fixture(scope="module")
+def place(model, tmp_path_factory):
+    """A folder with weights and data: five test clips, waves at the rate of the small model."""
+    folder = tmp_path_factory.mktemp("released")
+    torch.save({"state_dict": small_released(model)}, folder / "best_82.18.pt")
+    write_ave(folder / "AVE", {"train": 1, "val": 1, "test": 5}, wave_rate=16_000)
+    return folder
+
+
+def asked(place, out, *words, build=small_events):
+    options = ["--data", str(place / "AVE"), "--weights", str(place / "best_82.18.pt"), "--out", str(out)]
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(io.StringIO()):
+        reproduce([*options, "--device", "cpu", "--wave_rate", "16000", *words], build)
+    return said.getvalue(), json.loads((out / "result.json").read_text())
+
+
+def by_hand(model, place):
+    """The share of right segments, clip by clip in plain Python, and each of them."""
+    data = AVE(place / "AVE", "test", model.preprocess, wave_rate=16_000)
+    right, labels = [], []
+    for clip in (data[index] for index in range(len(data))):
+        with torch.no_grad():
+            predicted = decode_events(model(clip.frames[None], clip.wave[None])).labels[0]
+        right += [bool(p == t) for p, t in zip(predicted, clip.labels, strict=True)]
+        labels += predicted.tolist()
+    return sum(right) / len(right), labels
+
+
+def test_it_gives_what_the_model_says_clip_by_clip(model, place, tmp_path):
+    said, result = asked(place, tmp_path)
+    accuracy, labels = by_hand(model, place)
+    assert result["segment_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert result["reference_segment_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as opened:
+        rows = list(csv.DictReader(opened))
+    names = [*AVE(place / "AVE", "test").classes, "background"]
+    assert len(set(labels)) > 1
+    assert [row["prediction"] for row in rows] == [names[label] for label in labels]
+    assert f"  {100 * accuracy:6.2f} %  segments counted" in said
+    assert "    82.2  %  published, of a checkpoint named 82.18" in said
+    assert "DG-SCT as released, on 5 of 5 clips of the test split; the published number is one of 402\n" in said
+
+
+def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
+    _, result = asked(place, tmp_path)
+    assert result["command"].startswith(f"crossmodal ave reproduce --data {place}/AVE --weights {place}/best_82.18.pt")
+    assert result["published"]["accuracy"] == 0.822
+    assert result["fingerprint"] == fingerprint(model)
+    assert len(result["weights"]["sha256"]) == len(result["data"]["testSet.txt"]) == 64
+    assert result["weights"]["bytes"] == (place / "best_82.18.pt").stat().st_size
+    assert torch.__version__.startswith(result["versions"]["torch"])
+    assert result["device"].startswith("cpu")
+    assert result["tensors"]["dropped"] > 0
+    assert result["missing"] == {}
+
+
+def test_it_goes_on_where_it_was_stopped(place, tmp_path):
+    whole, _ = asked(place, tmp_path / "whole")
+    said, result = asked(place, tmp_path / "parts", "--limit", "2")
+    assert "on 2 of 5 clips of the test split; the published number is one of 402" in said
+    assert result["clips_predicted_now"] == 2
+    with (tmp_path / "parts" / "clips.jsonl").open("a") as file:
+        file.write('{"clip": 2, "truth": [1, 2')  # killed in the middle of a line
+    said, result = asked(place, tmp_path / "parts")
+    assert result["clips_predicted_now"] == 3
+    files = [(tmp_path / name / "predictions.csv").read_text() for name in ("whole", "parts")]
+    assert files[0] == files[1]
+    assert whole.splitlines()[-6:-1] == said.splitlines()[-6:-1]
+    _, result = asked(place, tmp_path / "parts")
+    assert result["clips_predicted_now"] == 0
+
+
+def test_batches_give_the_same(place, tmp_path):
+    _, one = asked(place, tmp_path / "one")
+    _, three = asked(place, tmp_path / "three", "--batch_size", "3")
+    assert one["segment_accuracy"] == three["segment_accuracy"]
+
+
+def test_predictions_of_other_weights_are_not_mixed(place, tmp_path, model):
+    asked(place, tmp_path, "--limit", "1")
+    state = small_released(model)
+    state["CMBS.video_cas.bias"] = state["CMBS.video_cas.bias"] + 1
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"clips\.jsonl holds predictions of another weights: choose another --out"):
+        asked(place, tmp_path, "--weights", str(tmp_path / "other.pt"))
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """Twelve of thirteen test clips have no sound, and the thirteenth a picture that is none."""
+    write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 14}, wave_rate=16_000, frames=10)
+    for index in range(12):
+        (tmp_path / "AVE" / "wave" / f"-test{index:05d}.npy").unlink()
+    (tmp_path / "AVE" / "frames" / "-test00012" / "00000003.jpg").write_bytes(b"none")
+    return tmp_path
+
+
+def test_missing_clips_are_named_and_listed(place, broken):
+    words = ["--data", str(broken / "AVE")]
+    with pytest.raises(
+        ValueError, match=r"12 videos of the test split cannot be read: -test00000, .*-test00009 and 2 more"
+    ):
+        asked(place, broken / "out", *words)
+    assert len((broken / "out" / "missing.txt").read_text().splitlines()) == 12
+    assert not (broken / "out" / "clips.jsonl").exists()
+    said, result = asked(place, broken / "out", *words, "--skip_missing")
+    assert "Going on without them: the number will be one of fewer clips." in said
+    assert result["clips"] == 1
+    assert len(result["missing"]) == 13
+    assert "00000003.jpg" in result["missing"]["-test00012"][0]
+
+
+def test_few_missing_clips_are_named_without_a_list(place, tmp_path):
+    write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 2}, wave_rate=16_000)
+    (tmp_path / "AVE" / "wave" / "-test00001.npy").unlink()
+    with pytest.raises(ValueError, match=r"1 videos of the test split cannot be read: -test00001\. The first: .*\.npy"):
+        asked(place, tmp_path / "out", "--data", str(tmp_path / "AVE"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_classes_and_no_weights_are_refused(place, tmp_path):
+    write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 1}, classes=("a", "b"), wave_rate=16_000)
+    with pytest.raises(ValueError, match=r"AVE/categories\.txt must list AVE's 28 classes in their order"):
+        asked(place, tmp_path / "out", "--data", str(tmp_path / "AVE"))
+    with pytest.raises(FileNotFoundError, match=r"--weights none\.pt does not exist"):
+        asked(place, tmp_path / "out", "--weights", "none.pt")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
+        (["--limit", "0"], "--limit 0 must be at least 1"),
+        (["--device", "gpu"], "--device gpu cannot be used: "),
+    ],
+)
+def test_impossible_options_are_refused_before_anything_is_read(place, tmp_path, words, said):
+    with pytest.raises(ValueError, match=f"ave reproduce: {said}"):
+        asked(place, tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupted_it_says_how_to_go_on(place, tmp_path):
+    class Stops(AVE):
+        """Is interrupted at its second clip."""
+
+        def __getitem__(self, index):
+            if index:
+                raise KeyboardInterrupt
+            return super().__getitem__(index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ave_reproduce, "AVE", Stops)
+        with pytest.raises(KeyboardInterrupt, match=r"interrupted; the same command goes on from what .* keeps"):
+            asked(place, tmp_path)
+    assert len((tmp_path / "clips.jsonl").read_text().splitlines()) == 2
+    assert asked(place, tmp_path)[1]["clips_predicted_now"] == 4
+
+
+def test_it_is_a_command(place, tmp_path):
+    done = crossmodal(tmp_path, "ave", "reproduce", "--data", place / "AVE", "--weights", "none.pt")
+    assert (done.code, done.err) == (1, "crossmodal: ave reproduce: --weights none.pt does not exist.\n")
+
+
+@pytest.mark.slow
+def test_at_full_size_two_clips_run(tmp_path):
+    """Random weights of the released size through a file of torch.save: about 4 GB and a minute of a core."""
+    torch.save(released("dg_sct_ave"), tmp_path / "best_82.18.pt")
+    write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 2})
+    words = [
+        "--data",
+        str(tmp_path / "AVE"),
+        "--weights",
+        str(tmp_path / "best_82.18.pt"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    reproduce([*words, "--device", "cpu"])
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["clips"] == 2
+    assert result["tensors"] == {"mapped": 2487, "dropped": 159}

@@ -1,0 +1,122 @@
+"""A study: refused in words before any run begins, and a run known by what its options amount to."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commands import MINE
+
+from crossmodal.evaluation.study import Study, configuration
+from crossmodal.ledger import Cost, Share
+
+FULL = {"full": ()}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    (tmp_path / "mylab.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        (((), FULL, (0,), "whole"), r"baseline='whole' is none of the variants \['full'\]"),
+        ((("--seed=3",), FULL, (0,)), "--seed=3 is given to every run by the ablation: leave it out"),
+        (((), FULL, ()), r"seeds=\[\] must be different numbers, at least one"),
+        (((), FULL, (1, 1)), r"seeds=\[1, 1\] must be different numbers"),
+        (((), {**FULL, "x": ("--model.alpha", "much")}, (0,)), r"variant 'x' \(--model.alpha much\): .*model.alpha"),
+        (((), {**FULL, "x": ("--model.alhpa", "1")}, (0,)), "unrecognized arguments: --model.alhpa"),
+        (((), {**FULL, "x": ("--model.spatial", "mylab.Gone")}, (0,)), "variant 'x' .*mylab.Gone"),
+        (((), {**FULL, "x": ("--model.alpha=0.3",)}, (0,)), "'full' and 'x' are the same model, trained alike"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_study_is_refused(here, study, message, capsys):
+    with pytest.raises(ValueError, match=rf"(?s)ablation: .*{message}"):
+        Study(*study)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (["--model.alpha", "0.2", "--data.clips=8"], ["--data.clips", "8", "--model.alpha=0.2"], True),
+        (["--model.alpha", "0.3"], [], True),
+        (["--model.edges", "[[audio, visual]]"], ["--model.edges", '[["audio","visual"]]'], True),
+        (["--model.spatial", "null"], [], False),
+        (["--model.spatial", "mylab.TopK"], ["--model.spatial", "mylab.TopK", "--model.spatial.k=8"], False),
+        (["--recipe", "dg_sct_released"], [], False),
+        (["--optim.lr", "0.1"], [], False),
+        (["--save_minutes", "1", "--seed", "5"], [], True),
+    ],
+)
+def test_a_configuration_is_what_options_amount_to(here, one, other, same):
+    assert (configuration(one, "a") == configuration(other, "b")) is same
+
+
+def test_a_file_of_options_counts_by_its_content(here):
+    file, words = Path("mine.yaml"), ["--config", "mine.yaml"]
+    found = []
+    for alpha in (0.2, 0.25):
+        file.write_text(f"model:\n  alpha: {alpha}\n")
+        found.append(configuration(words, "a"))
+    assert found[0] == configuration(["--model.alpha", "0.2"], "a") != found[1]
+
+
+def test_runs_are_named_by_variant_seed_and_configuration_and_finish_seed_by_seed():
+    study = Study(("--data.clips", "4"), {**FULL, "no α": ("--model.alpha", "0")}, (0, 1))
+    assert [(run.row, run.seed) for run in study.runs] == [(row, seed) for seed in (0, 1) for row in study.variants]
+    names = [run.name for run in study.runs]
+    assert len(set(names)) == 4
+    assert [name.rsplit("-", 1)[0] for name in names] == ["full-0", "no-α-0", "full-1", "no-α-1"]
+    written = Study(("--data.clips=4",), {"full": ("--model.alpha", "0.3")}, (0,))
+    assert written.runs[0].name == names[0]
+    assert Study(("--data.clips=5",), FULL, (0,)).runs[0].name != names[0]
+
+
+def test_printed_commands_stand_alone_and_go_on(here):
+    study = Study((), {**FULL, "mine": ("--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]")}, (3,))
+    place = here / "all runs"
+    (place / study.runs[0].name).mkdir(parents=True)
+    (place / study.runs[0].name / "summary.json").write_text('{"test_accuracy": 0.5}')
+    (line,) = study.commands(Path("all runs"))  # the other one is finished
+    told = f"printf '%s\\n' {line.partition(' -m crossmodal ')[2]}"
+    begun = place / study.runs[1].name
+
+    def said():
+        return subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert line.startswith(f"cd {here} && {shlex.quote(sys.executable)} -m crossmodal ave fit ")
+    expected = ["ave", "fit", "--runs", str(place), "--name", begun.name, "--resume", "false"]
+    expected += ["--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]"]
+    expected += ["--seed", "3", "--data.seed", "3", "--trainer.enable_progress_bar", "false"]
+    assert said() == expected
+    begun.mkdir()
+    (begun / "config.yaml").touch()
+    assert said()[7] == "true"
+
+
+def test_a_printed_command_finds_what_this_process_was_told_to_find(here, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/a lab")
+    assert " && PYTHONPATH='/a lab' " in next(Study((), FULL, (0,)).commands(Path("runs")))
+
+
+def test_what_a_step_costs_is_counted_where_it_can_be(monkeypatch):
+    monkeypatch.setattr("crossmodal.evaluation.study.without_weights", list)
+    monkeypatch.setattr("crossmodal.evaluation.study.cost_of", counted)
+    study = Study(("--data.batch_size", "2"), {"full": (), "odd": ("--model.alpha", "1")}, (0,))
+    assert study.operations("full") == 22  # ten for a clip, one for a word
+    assert study.operations("odd") is None
+
+
+def counted(words, clips):
+    """Stands in for `cost_of`: a model with `alpha` looks at values."""
+    if "--model.alpha" in words:
+        raise ValueError("cost: AudioVisualEvents cannot run on tensors without data: it looks at values.")
+    return Cost({"": Share(forward=10 * clips, backward=len(words))}, 0)
