@@ -16,6 +16,7 @@ FLOORS = {
     "shapes": 0,
     "site": 0,
     "signature": 0,
+    "child_command": 0,
     "lazy_constant": 0,
     "plain": 0,
     "io": 0,
