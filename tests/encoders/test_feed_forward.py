@@ -1,11 +1,11 @@
 import pytest
 import torch
+from crossmodal.linear import for_onednn
 from torch import nn
 from torch.autograd import grad
 from torch.nn import functional as F
 
 from crossmodal.encoders.feed_forward import PIECE, FeedForward, pieces
-from crossmodal.linear import for_onednn
 
 STREAM = torch.arange(24.0).view(2, 3, 4).sin()
 
