@@ -22,6 +22,7 @@ FLOORS = {
     "cached_from_frozen": 0,
     "precision": 0,
     "printing": 0,
+    "worker_pool": 0,
     "metrics": 0,
     "attention": 1,
     "guidance": 1,

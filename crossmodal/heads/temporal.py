@@ -83,15 +83,15 @@ class TemporalAttention(nn.Module):
     r"""Attends over the segments of a clip, across modalities, and gates each modality by the other.
 
     Bidirectional LSTMs read both modalities; encoders compute keys $K$, and in the decoders each modality queries the
-    keys of the other. With $g_a = \sigma(w_a^\top K_a)$, $g_v = \sigma(w_v^\top K_v)$: $Q_v \leftarrow (1 + \gamma g_a) Q_v$,
-    $Q_a \leftarrow (1 + \gamma g_v) Q_a$, and the product $g_a g_v$ is the gate.
+    keys of the other. With $g_a = \sigma(w_a^\top K_a)$ and $g_v = \sigma(w_v^\top K_v)$, the results are
+    $Q_v \leftarrow (1 + \gamma g_a) Q_v$ and $Q_a \leftarrow (1 + \gamma g_v) Q_a$; the product $g_a g_v$ is the gate.
 
     Shapes: visual `(clip, segment, visual_channel)`, audio `(clip, segment, audio_channel)` → `(clip, segment, width)`
     each. Any number of segments. Source: DG-SCT's released AVE model, after CMBS.
     """
 
     def __init__(
-        self, visual_channels: int, audio_channels: int, *, width: int = 256, gamma: float = 0.1, dropout: float = 0.1
+        self, visual_channels: int, audio_channels: int, width: int = 256, *, gamma: float = 0.1, dropout: float = 0.1
     ):
         """Builds the block; the defaults are the published numbers for AVE.
 

@@ -29,8 +29,8 @@ def dg_sct(
     classes: Sequence[str] = COLOURS[:6],
     coupling: Coupling = couple_dg_sct,
     width: int | None = None,
-    time_attention: Callable[..., nn.Module] = TemporalAttention,
-    head: Callable[..., nn.Module] = EventHead,
+    time_attention: Callable[[int, int, int], nn.Module] = TemporalAttention,
+    head: Callable[[int, int], nn.Module] = EventHead,
     gate_loss: GateLoss = F.binary_cross_entropy,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
@@ -46,7 +46,7 @@ def dg_sct(
         classes: Names of the events; background is not counted.
         coupling: Couples the encoders; `crossmodal.recipes.lavish.lavish` is another.
         width: Width of the heads; by default 256 (published), or half of the visual width where that is less.
-        time_attention: Builds the temporal attention from the visual and audio width and `width=`.
+        time_attention: Builds the temporal attention from the visual and audio width and `width`.
         head: Builds the event head from `width` and the number of classes.
         gate_loss: Loss of the temporal gate in training.
         visual_weights: File of weights, or `pretrained`; without it the encoder is random (save `tiny`).
@@ -68,7 +68,7 @@ def dg_sct(
     width = width or min(256, pair.widths[0] // 2)
     return AudioVisualEvents(
         pair,
-        temporal=time_attention(*pair.widths, width=width),
+        temporal=time_attention(*pair.widths, width),
         head=head(width, len(classes)),
         classes=classes,
         gate_loss=gate_loss,
