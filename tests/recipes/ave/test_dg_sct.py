@@ -10,7 +10,7 @@ from torch import nn
 
 from crossmodal.data import Preprocess, read_clip
 from crossmodal.data.world import COLOURS, World
-from crossmodal.heads import pooled
+from crossmodal.heads import pool_tokens
 from crossmodal.injection import Encoder
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
@@ -71,7 +71,7 @@ def test_streams_are_pooled_by_the_map_of_the_last_coupler(model, clip, stream):
     spatial = coupled.maps[last][guide, stream]["spatial"]
     assert last_map(coupled, stream) is spatial
     head = model.coupled.encoder("visual").head if stream == "visual" else nn.Identity()
-    torch.testing.assert_close(getattr(features, stream)[0], pooled(head(coupled.streams[stream]), spatial))
+    torch.testing.assert_close(getattr(features, stream)[0], pool_tokens(head(coupled.streams[stream]), spatial))
 
 
 def test_without_maps_streams_are_pooled_by_their_mean(clip):
