@@ -15,7 +15,7 @@ RECIPES = sorted((ROOT / "recipes").rglob("*.py"))
 FLOORS = {
     "shapes": 0,
     "site": 0,
-    "signature": 0,
+    "check_cache": 0,
     "derived": 0,
     "kept": 0,
     "linear": 0,
