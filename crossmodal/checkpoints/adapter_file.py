@@ -1,13 +1,13 @@
-"""The format of adapter-only files: safetensors, and a JSON entry that says what they belong to and proves them whole.
+"""The adapter file format: safetensors, with one JSON metadata entry that names the model and a hash of the content.
 
-The entry `crossmodal` of the metadata holds `format`, `header` and `sha256`, a hash over the other two and over every
-tensor. Files of format 1, written before there were numbers, have no `format`.
+The metadata entry `crossmodal` holds `format`, `header` and `sha256`, a hash over the other two and over every tensor.
+Files of format 1, written before formats had numbers, have no `format`.
 """
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +17,26 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .. import __version__
+from ..io import whole_file
 
 FORMAT = 2
 METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
 UNREADABLE = (SafetensorError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError)
-"""What reading bytes that no one wrote so can raise, safetensors, JSON and torch together."""
+"""Errors that safetensors, JSON and torch raise on bytes that are no adapter file."""
 
 
-class Written(NamedTuple):
-    """What an adapter file holds."""
+class AdapterMetadata(NamedTuple):
+    """The metadata entry of an adapter file: read without its tensors, and not yet verified against them."""
+
+    format: int
+    header: dict[str, Any]
+    sha256: str
+    hashed: dict[str, Any]
+    """The part of the entry that `sha256` covers: format 1 hashed the header alone."""
+
+
+class AdapterFile(NamedTuple):
+    """The verified content of an adapter file."""
 
     format: int
     header: dict[str, Any]
@@ -33,7 +44,11 @@ class Written(NamedTuple):
 
 
 def as_json(caller: str, header: Mapping[str, Any]) -> dict[str, Any]:
-    """`header` as it comes back from a file (tuples as lists, keys as strings); `ValueError` where JSON has no word."""
+    """Returns `header` as it comes back from a file: tuples as lists, keys as strings.
+
+    Raises:
+        ValueError: If JSON cannot express a value.
+    """
     try:
         copy: dict[str, Any] = json.loads(json.dumps(header, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -45,56 +60,88 @@ def as_json(caller: str, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_adapter_file(file: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
-    """Writes a file whole or not at all; `OSError` where it cannot be written."""
-    told = {"format": FORMAT, "header": {**header, "version": __version__}}
-    said = json.dumps({**told, "sha256": digest(told, state)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        save_file(dict(state), temporary, metadata={METADATA: said})
-        os.replace(temporary, file)
-    except SafetensorError as error:
-        raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes an adapter file, whole or not at all.
 
-
-def read_adapter_file(file: Path) -> Written:
-    """Reads a file and proves it whole.
-
-    Raises `OSError` where there is none or it cannot be read, `ValueError` where it is no adapter file, damaged, or of
-    a format that a later version wrote.
+    Raises:
+        OSError: If the file cannot be written.
     """
-    if not file.is_file():
-        found = "is a folder: name the file in it" if file.is_dir() else "does not exist"
-        raise FileNotFoundError(f"load_adapters: {file} {found}.")
-    try:
-        with safe_open(file, framework="pt") as opened:
-            said = json.loads((opened.metadata() or {})[METADATA])
-            form, header, promised = said.get("format", 1), dict(said["header"]), said["sha256"]
-            state = {} if form > FORMAT else {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        told = {"format": form, "header": header} if "format" in said else header
-        whole = form > FORMAT or digest(told, state) == promised
-    except UNREADABLE as error:
-        raise ValueError(f"load_adapters: {file} is no whole adapter file of crossmodal ({error}).") from error
-    if form > FORMAT:
-        raise ValueError(
-            f"load_adapters: {file} has format {form}, written by version {header.get('version')}; this version "
-            f"({__version__}) reads formats up to {FORMAT}: install a later one."
-        )
+    hashed = {"format": FORMAT, "header": {**header, "version": __version__}}
+    entry = json.dumps({**hashed, "sha256": digest(hashed, state)})
+    with whole_file(file, before="save_adapters: ", errors=(SafetensorError,)) as draft:
+        save_file(dict(state), draft, metadata={METADATA: entry})
+
+
+def read_metadata(file: Path, caller: str) -> AdapterMetadata:
+    """Reads the metadata of an adapter file; reads and hashes no tensor.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If the file is no adapter file, is cut short, or has a later format.
+    """
+    with _opened(file, caller) as opened:
+        metadata = _metadata(opened)
+    _check_format(file, caller, metadata)
+    return metadata
+
+
+def read_adapter_file(file: Path, caller: str) -> AdapterFile:
+    """Reads an adapter file and verifies header and tensors against the hash in it.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If the file is no adapter file, is damaged, or has a later format.
+    """
+    with _opened(file, caller) as opened:  # opened once: a file may be replaced between two openings
+        metadata = _metadata(opened)
+        readable = metadata.format <= FORMAT
+        state = {name: opened.get_tensor(name) for name in opened.keys()} if readable else {}  # noqa: SIM118
+        whole = not readable or digest(metadata.hashed, state) == metadata.sha256
+    _check_format(file, caller, metadata)
     if not whole:
-        raise ValueError(f"load_adapters: {file} is damaged: its tensors are not those written. Copy the file again.")
-    return Written(form, header, state)
+        raise ValueError(f"{caller}: {file} is damaged: its tensors are not those written. Copy the file again.")
+    return AdapterFile(metadata.format, metadata.header, state)
 
 
-def digest(told: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
-    """A hash over what is told, and over name, dtype, shape and bytes of every tensor."""
-    found = hashlib.sha256(json.dumps(told).encode())
+def digest(hashed: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """Returns the SHA-256 of a metadata entry and of name, dtype, shape and bytes of every tensor."""
+    sha256 = hashlib.sha256(json.dumps(hashed).encode())
     for name, tensor in sorted(state.items()):
-        found.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        found.update(bytes_of(tensor).numpy().data)
-    return found.hexdigest()
+        sha256.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha256.update(bytes_of(tensor).numpy().data)
+    return sha256.hexdigest()
 
 
 def bytes_of(tensor: Tensor) -> Tensor:
-    """The bytes of a tensor, on the CPU, in one row."""
+    """Returns the bytes of a tensor, on the CPU, in one dimension."""
     return tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+
+
+@contextmanager
+def _opened(file: Path, caller: str) -> Iterator[Any]:
+    """Opens a safetensors file; every error on malformed content becomes one `ValueError` that names the file."""
+    if not file.is_file():
+        problem = "is a folder: name the file in it" if file.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{caller}: {file} {problem}.")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            yield opened
+    except UNREADABLE as error:
+        raise ValueError(f"{caller}: {file} is no whole adapter file of crossmodal ({error}).") from error
+
+
+def _metadata(opened: Any) -> AdapterMetadata:
+    """Parses the metadata entry of an opened file."""
+    entry = json.loads((opened.metadata() or {})[METADATA])
+    form, header, sha256 = entry.get("format", 1), dict(entry["header"]), entry["sha256"]
+    if not isinstance(form, int):
+        raise TypeError(f"format {form!r} is no integer")
+    return AdapterMetadata(form, header, sha256, {"format": form, "header": header} if "format" in entry else header)
+
+
+def _check_format(file: Path, caller: str, metadata: AdapterMetadata) -> None:
+    """Raises `ValueError` for a format that a later version of the library wrote."""
+    if metadata.format > FORMAT:
+        raise ValueError(
+            f"{caller}: {file} has format {metadata.format}, written by version {metadata.header.get('version')}; this "
+            f"version ({__version__}) reads formats up to {FORMAT}: install a later one."
+        )

@@ -9,9 +9,9 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossmodal.evaluation.latex import tabular
+from crossmodal.io import write_whole
 from crossmodal.ledger.sheet import shown
 from crossmodal.metrics import Interval
-from crossmodal.training.run_folder import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,7 +104,7 @@ class AblationTable:
 
         kinds = {"table.md": self.markdown, "table.csv": self.csv, "table.tex": self.latex}
         for name, made in {**kinds, "figure.svg": lambda: as_svg(self.figure())}.items():
-            write_text(folder / name, made())
+            write_whole(folder / name, made())
         return [folder / name for name in (*kinds, "figure.svg")]
 
     def notes(self) -> list[str]:

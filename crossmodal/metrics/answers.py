@@ -1,14 +1,19 @@
 """Answers to questions about clips (AVQA): accuracy by what a question is about and what it asks for."""
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .counts import exact
+from .counts import Read, exact
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from .metric import CountMetric
 
 QUESTION_KINDS = (
     ("Audio", "Counting"),
@@ -25,17 +30,21 @@ QUESTION_KINDS = (
 
 
 class AnswerCounts(NamedTuple):
-    """Right answers and all questions of each of `QUESTION_KINDS`."""
+    """Counts right answers and all questions of each of `QUESTION_KINDS`."""
 
     right: Int64[Tensor, "9"]
     total: Int64[Tensor, "9"]
 
 
 class AnswerScores(NamedTuple):
-    """Accuracies in [0, 1], NaN where no such question was asked; the published tables give percent.
+    """Holds accuracies in [0, 1], NaN where no such question was asked; the published tables give percent.
 
-    - `kinds`: of each of `QUESTION_KINDS`.
-    - `audio`, `visual`, `audio_visual`: over the questions of a modality. `average`: over all questions.
+    Attributes:
+        kinds: Accuracy of each of `QUESTION_KINDS`.
+        audio: Accuracy over all questions about the sound.
+        visual: Accuracy over all questions about the image.
+        audio_visual: Accuracy over all questions about both.
+        average: Accuracy over all questions.
     """
 
     kinds: Float[Tensor, "9"]
@@ -46,9 +55,13 @@ class AnswerScores(NamedTuple):
 
 
 def question_kind(written: str) -> int:
-    """The index in `QUESTION_KINDS` of a question's `type` as MUSIC-AVQA writes it: `'["Visual", "Location"]'`.
+    """Returns the index in `QUESTION_KINDS` of a question's `type`.
 
-    Raises `ValueError` where there is no such kind.
+    Args:
+        written: The type as MUSIC-AVQA writes it: `'["Visual", "Location"]'`.
+
+    Raises:
+        ValueError: If there is no such kind.
     """
     try:
         return QUESTION_KINDS.index(tuple(json.loads(written)))
@@ -61,9 +74,15 @@ def question_kind(written: str) -> int:
 def answer_counts(
     predicted: Int[Tensor, " question"], target: Int[Tensor, " question"], kind: Int[Tensor, " question"]
 ) -> AnswerCounts:
-    """Counts right answers by the kind of question, an index of `QUESTION_KINDS`.
+    """Counts right answers by the kind of question.
 
-    Raises `ValueError` where a kind is none of these indices.
+    Args:
+        predicted: Predicted answer indices.
+        target: True answer indices.
+        kind: Kind of every question, an index of `QUESTION_KINDS`.
+
+    Raises:
+        ValueError: If a kind is none of these indices.
     """
     if ((kind < 0) | (kind >= len(QUESTION_KINDS))).any():
         raise ValueError(
@@ -75,11 +94,15 @@ def answer_counts(
 
 
 def answer_scores(counts: AnswerCounts) -> AnswerScores:
-    """Accuracies from the `summed` counts of any batches; they are the published definition as it is.
+    """Computes accuracies: the published definition as it is.
 
     A modality's accuracy and the average pool their questions: they are not means of the kinds' accuracies.
 
-    Raises `ValueError` where no question was counted.
+    Args:
+        counts: Sums of `answer_counts`, over any batches.
+
+    Raises:
+        ValueError: If no question was counted.
     """
     if not counts.total.sum():
         raise ValueError("answer_scores: no question was counted: pass the counts of one at least.")
@@ -93,18 +116,57 @@ def answer_scores(counts: AnswerCounts) -> AnswerScores:
     return AnswerScores(right / total, pooled("Audio"), pooled("Visual"), pooled("Audio-Visual"), average)
 
 
-def answer_table(counts: AnswerCounts) -> str:
-    """The accuracies in percent as a table, a row a modality and a column a type; `–` where nothing was asked."""
+def answer_columns(counts: AnswerCounts) -> dict[str, Tensor]:
+    """Computes the accuracies by name.
+
+    Args:
+        counts: Sums of `answer_counts`, over any batches.
+
+    Returns:
+        `average`, `audio`, `visual`, `audio_visual`, and one entry a kind: `audio_counting`, ….
+
+    Raises:
+        ValueError: If no question was counted.
+    """
     scores = answer_scores(counts)
-    of_kind = dict(zip(QUESTION_KINDS, scores.kinds.tolist(), strict=True))
-    types = list(dict.fromkeys(kind for _, kind in QUESTION_KINDS))
+    names = ["_".join(kind).lower().replace("-", "_") for kind in QUESTION_KINDS]
+    pooled = {name: getattr(scores, name) for name in ("average", "audio", "visual", "audio_visual")}
+    return pooled | dict(zip(names, scores.kinds, strict=True))
+
+
+def answer_metric(*, read: Read | None = None) -> "CountMetric[AnswerCounts]":
+    """Builds the accuracies as a torchmetrics `Metric`: `compute()` returns `answer_columns`.
+
+    Args:
+        read: Turns what `update` is called with into `(predicted, target, kind)`; see `CountMetric`.
+    """
+    from .metric import CountMetric
+
+    zero = AnswerCounts(*torch.zeros(2, len(QUESTION_KINDS), dtype=torch.int64))
+    return CountMetric(answer_counts, answer_columns, zero=zero, read=read)
+
+
+def answer_table(counts: AnswerCounts) -> "DataFrame":
+    """Builds a table of the accuracies in percent, a row a modality and a column a type.
+
+    Args:
+        counts: Sums of `answer_counts`, over any batches.
+
+    Returns:
+        A pandas table, NaN where nothing was asked: `to_string`, `to_markdown`, `to_latex` and `to_csv` write it.
+
+    Raises:
+        ValueError: If no question was counted.
+    """
+    import pandas
+
+    scores = answer_scores(counts)
+    kinds = list(zip(QUESTION_KINDS, scores.kinds.tolist(), strict=True))
     pooled = {"Audio": scores.audio, "Visual": scores.visual, "Audio-Visual": scores.audio_visual}
-    lines = ["".join(["".ljust(14), *(name.rjust(13) for name in [*types, "all"])])]
-    for modality, over_all in pooled.items():
-        cells = [of_kind.get((modality, kind), float("nan")) for kind in types] + [over_all.item()]
-        lines.append(modality.ljust(14) + "".join(_percent(cell).rjust(13) for cell in cells))
-    return "\n".join([*lines, "Average".ljust(14) + _percent(scores.average.item()).rjust(13 * (len(types) + 1))])
-
-
-def _percent(share: float) -> str:
-    return "–" if share != share else f"{100 * share:.2f}"
+    rows = {
+        modality: {kind: share for (asked, kind), share in kinds if asked == modality} | {"all": over_all.item()}
+        for modality, over_all in pooled.items()
+    }
+    rows["Average"] = {"all": scores.average.item()}
+    columns = [*dict.fromkeys(kind for _, kind in QUESTION_KINDS), "all"]
+    return 100 * pandas.DataFrame.from_dict(rows, orient="index", columns=columns)

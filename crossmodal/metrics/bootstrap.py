@@ -1,7 +1,7 @@
-"""Intervals of a paired difference between two ways of training, by the bootstrap over seeds and clips.
+"""Intervals of a paired difference between two trainings, by the bootstrap over seeds and clips.
 
-Of every seed there are two tensors over its clips: the `difference` of what both ways got right, summed over the units
-of a clip, and the `size`, how many units it has. The value is the mean over seeds of Σ difference / Σ size.
+Every seed has two tensors over its clips: the `difference` of what both trainings got right, summed over the units of
+a clip, and the `size`, its number of units. The value is the mean over seeds of Σ difference / Σ size.
 
 Source: Agarwal et al., *Deep Reinforcement Learning at the Edge of the Statistical Precipice* (rliable), NeurIPS 2021,
 for percentile intervals of few runs; clips are resampled within the seeds besides.
@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 LARGEST = 4_000_000
-"""Clips that are drawn at a time."""
+"""Number of clips that are drawn at a time: a bound on memory."""
 
 
 class Interval(NamedTuple):
-    """A value, and the ends of its interval."""
+    """Holds a value and the ends of its interval."""
 
     value: float
     low: float
@@ -28,13 +28,19 @@ class Interval(NamedTuple):
 def nested_interval(
     differences: Sequence[Tensor], sizes: Sequence[Tensor], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
 ) -> Interval:
-    """The interval where every seed was tested on clips of its own: draws seeds, then clips of each drawn seed.
-
-    - `differences`, `sizes`: a tensor `(clip,)` for every seed.
-    - `level`: share of the draws between both ends. `draws`: how many. `seed`: of the draws.
+    """Computes the interval where every seed was tested on clips of its own: draws seeds, then clips of each seed.
 
     With one seed it is an interval over clips alone. With few it is too narrow, as every bootstrap of few things.
-    Raises `ValueError` where a seed has no clip, or differences and sizes do not fit.
+
+    Args:
+        differences: A tensor `(clip,)` for every seed: units that the first training got right and the second did not.
+        sizes: A tensor `(clip,)` for every seed: units of each clip.
+        level: Share of the draws between both ends.
+        draws: Number of draws.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If a seed has no clip, or differences and sizes do not fit.
     """
     pairs = _checked("nested_interval", differences, sizes, level)
     generator = torch.Generator().manual_seed(seed)
@@ -49,10 +55,19 @@ def nested_interval(
 def crossed_interval(
     differences: Sequence[Tensor], sizes: Sequence[Tensor], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
 ) -> Interval:
-    """The interval where all seeds were tested on the same clips: draws seeds, and clips that all of them share.
+    """Computes the interval where all seeds were tested on the same clips: draws seeds, and clips that they share.
 
-    A clip that is hard is hard for every seed: drawing it anew for each of them would take that for chance. Arguments
-    and errors as of `nested_interval`; tensors of all seeds hold the same clips in the same order.
+    A clip that is hard is hard for every seed: drawing it anew for each of them would take that for chance.
+
+    Args:
+        differences: A tensor `(clip,)` for every seed, as of `nested_interval`; the same clips in the same order.
+        sizes: A tensor `(clip,)` for every seed: units of each clip.
+        level: Share of the draws between both ends.
+        draws: Number of draws.
+        seed: Seed of the draws.
+
+    Raises:
+        ValueError: If a seed has no clip, differences and sizes do not fit, or the seeds have other clips.
     """
     pairs = _checked("crossed_interval", differences, sizes, level)
     if len({len(difference) for difference, _ in pairs}) > 1:
@@ -84,7 +99,7 @@ def _checked(
 
 
 def _resampled(difference: Tensor, size: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-    """The mean difference of so many draws of as many clips as there are."""
+    """Computes the mean difference of so many draws of as many clips as there are."""
     means = []
     for some in torch.arange(draws).split(max(LARGEST // len(size), 1)):
         clips = torch.randint(len(size), (len(some), len(size)), generator=generator)
@@ -93,7 +108,7 @@ def _resampled(difference: Tensor, size: Tensor, draws: int, generator: torch.Ge
 
 
 def _counts(draws: int, among: int, generator: torch.Generator) -> Tensor:
-    """How often each of `among` things comes up in a draw of as many: `(draws, among)`."""
+    """Counts how often each of `among` things comes up in a draw of as many: `(draws, among)`."""
     drawn = torch.randint(among, (draws, among), generator=generator)
     return torch.zeros(draws, among, dtype=torch.float64).scatter_add_(
         1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn)

@@ -1,25 +1,28 @@
 """Audio-visual parsing (AVVP): what is heard and what is seen in every segment, scored by segments and by events."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .counts import exact
+from .counts import Read, exact
+
+if TYPE_CHECKING:
+    from .metric import CountMetric
 
 
 class Parsing(NamedTuple):
-    """What of each clip is heard and what is seen, class by class; several classes may hold at once."""
+    """Marks what is audible and what is visible in each segment, class by class; several classes may hold at once."""
 
     audio: Bool[Tensor, "clip segment category"]
     visual: Bool[Tensor, "clip segment category"]
 
 
 class ParsingCounts(NamedTuple):
-    """F-scores of clips, summed over clips, for audio, visual, audio-visual and Event@AV; and how many clips."""
+    """Sums F-scores over clips, for audio, visual, audio-visual and Event@AV, and counts the clips."""
 
     segment_level: Float[Tensor, "4"]
     event_level: Float[Tensor, "4"]
@@ -27,11 +30,14 @@ class ParsingCounts(NamedTuple):
 
 
 class LevelScores(NamedTuple):
-    """Means over clips, in [0, 1]: the five columns of the published tables, there in percent.
+    """Holds means over clips, in [0, 1]: the five columns of the published tables, there in percent.
 
-    - `audio`, `visual`: what is heard, what is seen. `audio_visual`: what is heard and seen at once.
-    - `type_at_av`: the mean of these three.
-    - `event_at_av`: heard and seen counted into one F-score.
+    Attributes:
+        audio: F-score of audible events.
+        visual: F-score of visible events.
+        audio_visual: F-score of events that are audible and visible at once.
+        type_at_av: Mean of these three.
+        event_at_av: F-score of audible and visible events counted together.
     """
 
     audio: Float[Tensor, ""]
@@ -42,14 +48,14 @@ class LevelScores(NamedTuple):
 
 
 class ParsingScores(NamedTuple):
-    """By segments, and by events (runs of segments)."""
+    """Holds the scores by segments, and by events (runs of segments)."""
 
     segment_level: LevelScores
     event_level: LevelScores
 
 
 class Confusion(NamedTuple):
-    """True positives, false positives and false negatives of every clip and class."""
+    """Counts true positives, false positives and false negatives of every clip and class."""
 
     true_positive: Int64[Tensor, "clip category"]
     false_positive: Int64[Tensor, "clip category"]
@@ -66,6 +72,10 @@ def parsing_counts(predicted: Parsing, target: Parsing) -> ParsingCounts:
     both modalities, class by class, before the division.
 
     Source: the evaluation of LLP (Tian et al., *Unified Multisensory Perception*, ECCV 2020), as DG-SCT runs it.
+
+    Args:
+        predicted: Decisions, not probabilities.
+        target: The truth.
     """
     clips = torch.full((), len(target.audio), dtype=torch.int64, device=target.audio.device)
     return ParsingCounts(
@@ -74,9 +84,13 @@ def parsing_counts(predicted: Parsing, target: Parsing) -> ParsingCounts:
 
 
 def parsing_scores(counts: ParsingCounts) -> ParsingScores:
-    """The means over all clips, from the `summed` counts of any batches. They are the published definition as it is.
+    """Computes the means over all clips: the published definition as it is.
 
-    Raises `ValueError` where no clip was counted.
+    Args:
+        counts: Sums of `parsing_counts`, over any batches.
+
+    Raises:
+        ValueError: If no clip was counted.
     """
     if not counts.clips:
         raise ValueError("parsing_scores: no clip was counted: pass the counts of one at least.")
@@ -87,10 +101,46 @@ def parsing_scores(counts: ParsingCounts) -> ParsingScores:
     return ParsingScores(*levels)
 
 
+def parsing_columns(counts: ParsingCounts) -> dict[str, Tensor]:
+    """Computes the ten columns of the published tables, by name.
+
+    Args:
+        counts: Sums of `parsing_counts`, over any batches.
+
+    Returns:
+        `audio` to `event_at_av` by segments, and `audio_events` to `event_at_av_events` by events.
+
+    Raises:
+        ValueError: If no clip was counted.
+    """
+    scores = parsing_scores(counts)
+    by_event = {f"{name}_events": score for name, score in scores.event_level._asdict().items()}
+    return scores.segment_level._asdict() | by_event
+
+
+def parsing_metric(*, read: Read | None = None) -> "CountMetric[ParsingCounts]":
+    """Builds the parsing scores as a torchmetrics `Metric`: `compute()` returns `parsing_columns`.
+
+    Args:
+        read: Turns what `update` is called with into two `Parsing`s, predicted and target; see `CountMetric`.
+    """
+    from .metric import CountMetric
+
+    sums = torch.zeros(2, 4, dtype=exact(torch.device("cpu")))
+    zero = ParsingCounts(sums[0], sums[1], torch.tensor(0))
+    return CountMetric(parsing_counts, parsing_columns, zero=zero, read=read)
+
+
 def level_sums(
     predicted: Parsing, target: Parsing, confuse: Callable[[Tensor, Tensor], Confusion]
 ) -> Float[Tensor, "4"]:
-    """F-scores summed over clips: of what is heard, what is seen, both at once, and of the counts of both together."""
+    """Sums F-scores over clips: of what is audible, visible, both at once, and of the counts of both together.
+
+    Args:
+        predicted: Decisions, not probabilities.
+        target: The truth.
+        confuse: Counts true and false positives and false negatives, by segments or by events.
+    """
     audio, visual = confuse(predicted.audio, target.audio), confuse(predicted.visual, target.visual)
     both = confuse(predicted.audio & predicted.visual, target.audio & target.visual)
     either = Confusion._make(heard + seen for heard, seen in zip(audio, visual, strict=True))
@@ -123,7 +173,7 @@ def event_confusion(
 
 
 def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
-    """For every segment that is found: where the run that holds it starts, and where it stops (the first one after)."""
+    """Computes, for every segment that is found, where its run starts and where it stops (the first one after)."""
     segments = found.shape[1]
     time = torch.arange(segments, device=found.device)[:, None].expand_as(found)
     if not found.numel():
@@ -134,7 +184,7 @@ def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
 
 
 def mean_f_score(counts: Confusion) -> Float[Tensor, " clip"]:
-    """The F-score of each clip: the mean over its classes that are predicted or true; 1 where there is none."""
+    """Computes the F-score of each clip: the mean over its classes predicted or true; 1 where there is none."""
     right, wrong = 2 * counts.true_positive, counts.false_positive + counts.false_negative
     occurs = right + wrong > 0
     of_class = right.to(exact(right.device)) / (right + wrong).clamp(min=1)

@@ -1,17 +1,20 @@
 """The pointing game: does a map's greatest value lie on the object that it should point at?"""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .counts import exact
+from .counts import Read, exact
+
+if TYPE_CHECKING:
+    from .metric import CountMetric
 
 
 class PointingCounts(NamedTuple):
-    """Of the frames that show the object: hits, the hits that chance would get, and how many frames."""
+    """Counts, of the frames that show the object, hits, the hits expected by chance, and frames."""
 
     hits: Float[Tensor, ""]
     by_chance: Float[Tensor, ""]
@@ -19,7 +22,7 @@ class PointingCounts(NamedTuple):
 
 
 class PointingScores(NamedTuple):
-    """In [0, 1]: the share of frames that were hit, and what a point drawn at random would reach."""
+    """Holds the share of frames that were hit, in [0, 1], and what a point drawn at random would reach."""
 
     accuracy: Float[Tensor, ""]
     chance: Float[Tensor, ""]
@@ -29,16 +32,21 @@ class PointingScores(NamedTuple):
 def pointing_counts(
     map: Float[Tensor, "frame rows columns"], mask: Bool[Tensor, "frame height width"]
 ) -> PointingCounts:
-    """Counts of frames; those whose mask is empty are left out.
+    """Counts the frames whose map is greatest on the object; those whose mask is empty are left out.
 
     A map may be coarser than the mask: a cell counts by the share of its area that the mask covers, so a hit is the
     chance that a point drawn within the greatest cell lies in the mask. Cells that are equally great share the hit: a
     map that is constant gets exactly what chance gets, the mask's share of the frame. `nan` is no value.
 
-    - `map`: higher is where it points. `mask`: pixels of the object, over the same picture, at any size.
+    Source: the pointing game of Zhang et al., *Top-down Neural Attention by Excitation Backprop*, ECCV 2016, without
+    its tolerance of 15 pixels.
 
-    Raises `ValueError` where a frame of the map has no value. Source: the pointing game of Zhang et al., *Top-down
-    Neural Attention by Excitation Backprop*, ECCV 2016, without its tolerance of 15 pixels.
+    Args:
+        map: Higher where it points.
+        mask: Pixels of the object, over the same picture, at any size.
+
+    Raises:
+        ValueError: If a frame of the map has no value.
     """
     empty = map.isnan().flatten(1).all(1)
     if empty.any():
@@ -54,26 +62,59 @@ def pointing_counts(
 
 @shaped
 def pointing_scores(counts: PointingCounts) -> PointingScores:
-    """Accuracy and chance, from the `summed` counts of any batches. `ValueError` where no frame shows an object."""
+    """Computes accuracy and chance.
+
+    Args:
+        counts: Sums of `pointing_counts`, over any batches.
+
+    Raises:
+        ValueError: If no frame shows an object.
+    """
     if not counts.total:
         raise ValueError("pointing_scores: no frame shows an object: there is nothing to point at.")
     return PointingScores(counts.hits / counts.total, counts.by_chance / counts.total)
 
 
+def pointing_metric(*, read: Read | None = None) -> "CountMetric[PointingCounts]":
+    """Builds the pointing game as a torchmetrics `Metric`: `compute()` returns `{"accuracy": …, "chance": …}`.
+
+    Args:
+        read: Turns what `update` is called with into `(map, mask)`; see `CountMetric`.
+    """
+    from .metric import CountMetric
+
+    sums = torch.zeros(2, dtype=exact(torch.device("cpu")))
+    zero = PointingCounts(sums[0], sums[1], torch.tensor(0))
+    return CountMetric(pointing_counts, pointing_scores, zero=zero, read=read)
+
+
 @shaped
 def pointing_game(map: Float[Tensor, "frame rows columns"], mask: Bool[Tensor, "frame height width"]) -> PointingScores:
-    """Accuracy and chance of all frames at once. Raises as `pointing_counts` and `pointing_scores` do."""
+    """Computes accuracy and chance of all frames at once.
+
+    Args:
+        map: Higher where it points.
+        mask: Pixels of the object, over the same picture, at any size.
+
+    Raises:
+        ValueError: If a frame of the map has no value, or no frame shows an object.
+    """
     return pointing_scores(pointing_counts(map, mask))
 
 
 def covered(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """The share of every cell of a grid of that size that the mask `(frame, height, width)` covers, exactly."""
+    """Computes the exact share of every cell of a grid that a mask covers.
+
+    Args:
+        mask: Pixels of the object, `(frame, height, width)`.
+        size: Rows and columns of the grid.
+    """
     down, across = (_overlap(pixels, cells, mask.device) for pixels, cells in zip(mask.shape[1:], size, strict=True))
     return down @ mask.to(down.dtype) @ across.T
 
 
 def _overlap(pixels: int, cells: int, device: torch.device) -> Tensor:
-    """How much of each cell each pixel fills along one axis, `(cell, pixel)`; rows sum to one."""
+    """Computes how much of each cell each pixel fills along one axis, `(cell, pixel)`; rows sum to one."""
     cell = torch.arange(cells, dtype=exact(device), device=device)[:, None] * pixels  # in units that both divide
     pixel = torch.arange(pixels, dtype=exact(device), device=device)[None] * cells
     shared = torch.minimum(cell + pixels, pixel + cells) - torch.maximum(cell, pixel)

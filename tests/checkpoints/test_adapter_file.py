@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 import struct
 import tempfile
 from functools import partial
@@ -17,10 +18,24 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from crossmodal.checkpoints import adapter_file, adapter_state, load_adapters, save_adapters
+from crossmodal.checkpoints import adapter_file, adapter_state, load_adapters, read_header, save_adapters
 
 TENSOR = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
-SAID = {adapter_file.METADATA: json.dumps({"format": 2, "header": {}, "sha256": "0" * 64})}
+OLD = Path(__file__).parents[1] / "golden" / "adapters_format1.safetensors"
+
+
+def said(**header):
+    return {adapter_file.METADATA: json.dumps({"format": 2, "header": header, "sha256": "0" * 64})}
+
+
+SAID = said()
+
+
+def bytes_touched():
+    """Bytes that this process has asked the system for, and those of the pages that it has mapped in."""
+    asked_for = int(Path("/proc/self/io").read_text().split()[1])
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return asked_for + (usage.ru_minflt + usage.ru_majflt) * resource.getpagesize()
 
 
 @pytest.fixture
@@ -108,6 +123,29 @@ def test_a_changed_weight_is_noticed(file):
     )
 
 
+def test_the_header_of_damaged_tensors_is_readable_and_loading_them_is_refused(file):
+    """Every byte of the tensors is damaged, in the current format and in the first."""
+    save_adapters(build(), file, recipe="mine")
+    for intact in (file.read_bytes(), OLD.read_bytes()):
+        start = 8 + struct.unpack("<Q", intact[:8])[0]
+        file.write_bytes(intact[:start] + bytes(byte ^ 0xFF for byte in intact[start:]))
+        assert read_header(file)["recipe"] == "mine"
+        assert f"load_adapters: {file} is damaged" in refused(build(), file)
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts bytes as Linux does")
+def test_reading_a_header_reads_none_of_the_tensors(file):
+    """A gigabyte of tensors, read neither by calls nor by touching pages of the mapped file."""
+    size = 2**30
+    entry = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+    raw(file, {"adapter": entry, "__metadata__": said(recipe="mine")})
+    with file.open("ab") as opened:
+        opened.truncate(file.stat().st_size + size)  # a hole: takes no room on the disk
+    before = bytes_touched()
+    assert read_header(file) == {"recipe": "mine"}
+    assert bytes_touched() - before < size / 100
+
+
 @pytest.mark.parametrize("length", [0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 100_000_001])
 def test_a_header_of_an_impossible_length_is_refused(file, length):
     raw(file, {"adapter": TENSOR, "__metadata__": SAID}, bytes(8), length=length)
@@ -146,6 +184,20 @@ def test_a_forged_entry_of_a_tensor_is_refused(file, forged):
 def test_forged_metadata_is_refused(file, metadata):
     raw(file, {"adapter": TENSOR, "__metadata__": metadata}, bytes(8))
     assert "no whole adapter file" in refused(build(), file)
+
+
+@pytest.mark.parametrize("read", [read_header, partial(load_adapters, build())])
+def test_a_later_format_and_what_is_no_adapter_file_are_refused_by_both(file, read):
+    name = "read_header" if read is read_header else "load_adapters"
+    written(file, {"anything": torch.zeros(1)}, {"version": "7.1.0"}, form=3)
+    with pytest.raises(ValueError, match=rf"^{name}: .* has format 3, written by version 7\.1\.0"):
+        read(file)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=rf"^{name}: .* is no whole adapter file of crossmodal"):
+        read(file)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"^{name}: .* does not exist"):
+        read(file)
 
 
 def test_headers_that_are_no_json_of_a_dictionary_are_refused(file):
@@ -210,18 +262,18 @@ BITS = [
 ]
 
 
-@pytest.mark.parametrize("broken", ["save_file", "os.replace"])
+@pytest.mark.parametrize("broken", ["crossmodal.checkpoints.adapter_file.save_file", "os.replace"])
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file, monkeypatch, broken):
     old, new = build(), build(seed=1)
     save_adapters(old, file, recipe="old")
     before = file.read_bytes()
 
     def fail(*args, **kwargs):
-        if broken == "save_file":
+        if broken != "os.replace":
             args[1].write_bytes(before[:20])
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(f"crossmodal.checkpoints.adapter_file.{broken}", fail)
+    monkeypatch.setattr(broken, fail)
     with pytest.raises(OSError, match="No space left"):
         save_adapters(new, file, recipe="new")
     assert file.read_bytes() == before
@@ -229,7 +281,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(file, monkeypat
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(OSError, match=r"save_adapters: .*gone/a\.safetensors cannot be written .*another folder"):
+    with pytest.raises(OSError, match=r"save_adapters: .*gone/a\.safetensors cannot be written: .*another folder"):
         save_adapters(build(), tmp_path / "gone" / "a.safetensors")
 
 

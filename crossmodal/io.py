@@ -1,0 +1,163 @@
+"""Writing files whole or not at all, and holding a folder against other processes.
+
+A draft is written beside its target, flushed to the disk and renamed over it, so that a kill or a full disk leaves what
+was there before.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DRAFT = ".part-"
+FIX = "make room there, or choose another folder"
+
+
+def write_whole(path: str | Path, content: bytes | memoryview | str, *, before: str = "", fix: str = FIX) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        content: What to write; text is encoded as UTF-8.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before is kept.
+    """
+    with whole_file(path, before=before, fix=fix) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def whole_file(
+    path: str | Path, *, before: str = "", fix: str = FIX, errors: tuple[type[Exception], ...] = ()
+) -> Iterator[Path]:
+    """Yields the path of a draft that replaces `path` when the block ends without an error.
+
+    For writers that take a path, such as `figure.savefig` and `h5py.File`. The draft keeps the suffix of `path`.
+
+    Args:
+        path: The file; its folder must exist.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
+        errors: Other exceptions than `OSError` with which the writer reports that it cannot write.
+
+    Yields:
+        The draft, which does not exist yet.
+
+    Raises:
+        OSError: If the file cannot be written; what was there before is kept.
+    """
+    path = Path(path)
+    draft = draft_of(path)
+    refusals: tuple[type[Exception], ...] = (OSError, *errors)
+    try:
+        yield draft
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())  # renaming a file that is not on the disk yet may leave an empty one
+        os.replace(draft, path)
+    except refusals as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OSError(f"{before}{path} cannot be written: {reason}; {fix}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yields an empty folder that replaces `path` when the block ends without an error.
+
+    A folder cannot be replaced in one step: a kill between removing the old one and renaming the draft leaves none.
+
+    Args:
+        path: The folder; its parent must exist.
+
+    Yields:
+        The draft.
+    """
+    path = Path(path)
+    draft = draft_of(path)
+    draft.mkdir()
+    try:
+        yield draft
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Returns a hidden name beside `path` that no other process uses, on this machine or another."""
+    return path.with_name(f"{DRAFT}{secrets.token_hex(4)}.{path.name}")
+
+
+def is_draft(path: Path) -> bool:
+    """Returns whether a file or folder is a draft that a killed process may have left."""
+    return path.name.startswith(DRAFT)
+
+
+def remove_drafts(*folders: Path) -> None:
+    """Removes the drafts that killed processes left; call it where no other process writes.
+
+    Args:
+        *folders: Where to look, not looking into folders in them; one that does not exist holds none.
+
+    Raises:
+        OSError: If one cannot be removed.
+    """
+    for folder in folders:
+        for draft in [*folder.glob(f"{DRAFT}*")]:
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_lock(folder: Path, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Holds a folder against other processes that lock it; a process that dies lets go.
+
+    Args:
+        folder: An existing folder.
+        on_wait: Called once before waiting for a process that holds the folder; `None` refuses instead of waiting.
+
+    Raises:
+        OSError: If another process holds the folder and `on_wait` is `None`.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock: two processes at once are the user's to avoid
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if on_wait is None:
+                raise OSError(f"{folder}/ is being written by another process: wait for it, or end it.") from error
+            on_wait()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path, *, before: str = "", fix: str = "choose another place") -> None:
+    """Makes a folder, and those above it, if there is none.
+
+    Args:
+        folder: The folder.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"{before}{folder}/ cannot be made: {error.strerror}; {fix}.") from error
