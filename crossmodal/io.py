@@ -53,12 +53,13 @@ def whole_file(
     """
     path = Path(path)
     draft = draft_of(path)
+    refusals: tuple[type[Exception], ...] = (OSError, *errors)
     try:
         yield draft
         with draft.open("rb+") as written:
             os.fsync(written.fileno())  # renaming a file that is not on the disk yet may leave an empty one
         os.replace(draft, path)
-    except (OSError, *errors) as error:
+    except refusals as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OSError(f"{before}{path} cannot be written: {reason}; {fix}.") from error
     finally:

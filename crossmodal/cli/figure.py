@@ -12,7 +12,7 @@ import torch
 from crossmodal.cli.predict import load_run
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
-from crossmodal.drawing import Cloud, clouds
+from crossmodal.drawing import ScatterPanel, scatter_figure
 from crossmodal.evaluation.embedding import (
     KINDS,
     STREAMS,
@@ -124,7 +124,7 @@ def told(data: str, train: Seconds, asked: Seconds, seed: int) -> str:
 def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str], caption: str) -> "Figure":
     """The figure: a row a stream, original on the left, guided on the right."""
     panels = [
-        Cloud(
+        ScatterPanel(
             f"{stream}, {kind}",
             f"probe {100 * found.probe:.1f} %, silhouette {found.silhouette:+.3f}".replace("-", "−"),
             torch.from_numpy(found.points),
@@ -132,7 +132,7 @@ def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Seque
         for (stream, kind), found in placed.items()
     ]
     labels, title = torch.from_numpy(asked.labels), "Features before guidance and after it"
-    return clouds(panels, labels, names, title=title, caption=caption)
+    return scatter_figure(panels, labels, names, title=title, caption=caption)
 
 
 def points_csv(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str]) -> str:

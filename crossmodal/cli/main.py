@@ -23,7 +23,6 @@ VERBS = {
 """Verb → what it does; each is the function of its name in `crossmodal/cli/<verb>.py`, called with `(argv, task)`."""
 
 
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)

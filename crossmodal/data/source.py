@@ -29,7 +29,12 @@ class Source:
     """Base class: yields the three splits of one data set. Its keywords are the options `--data.*`.
 
     Set `preprocess` to the one that the system's inputs ask for before the first item is read.
+
+    Attributes:
+        preparation: Module whose `prepare(argv, prog)` writes the published layout from video files; empty for none.
     """
+
+    preparation = ""
 
     def __init__(self, *, batch_size: int = 8, workers: int = 0, seed: int = 0, validation: str = "val"):
         """Checks the options that all sources share.
@@ -116,6 +121,8 @@ class WorldSource(Source):
 
 class AVESource(Source):
     """Clips of a folder in AVE's published layout (`crossmodal.data.AVE`)."""
+
+    preparation = "crossmodal.data.many_videos.prepare_ave"
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .canvas import blank
+from .canvas import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def label_strips(
     """
     count = max(len(labels) for labels in rows.values())
     width, height = NAME + CELL * count, ROW * len(rows) + 0.3
-    figure = blank(width, height)
+    figure = new_figure(width, height)
     axes = figure.add_axes((NAME / width, 0.25 / height, CELL * count / width, ROW * len(rows) / height))
     axes.set(xlim=(0, count), ylim=(len(rows), 0), yticks=[], xticks=range(count + 1))
     axes.set_xticklabels([f"{start + second} s" for second in range(count + 1)], fontsize=7)

@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING
 
-from crossmodal.drawing.canvas import blank
+from crossmodal.drawing.canvas import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ GREY = "#808080"
 def difference_figure(table: "ResultTable") -> "Figure":
     """Draws a line per variant: its difference to the baseline, the interval, and a stroke for every seed."""
     rows = [(row, row.difference) for row in table.rows if row.difference is not None]
-    figure = blank(7.0, 0.9 + 0.34 * max(len(rows), 1))
+    figure = new_figure(7.0, 0.9 + 0.34 * max(len(rows), 1))
     axes = figure.add_subplot()
     axes.axvline(0, color=GREY, linewidth=1)
     for place, (row, interval) in enumerate(rows):

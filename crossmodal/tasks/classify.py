@@ -40,10 +40,7 @@ class ClipClassification:
     )
     quick = Settings(optim={"lr": 2e-3, "decay": 0.5, "every": 1}, trainer={"max_epochs": 4})
     absent: Mapping[str, str] = MappingProxyType(
-        {
-            "reproduce": "no released weights of a classifier are known; `crossmodal ave reproduce` runs those of AVE",
-            "prepare": "a folder of videos needs no preparation: `classify fit --data.folder VIDEOS --data.labels CSV`",
-        }
+        {"reproduce": "no released weights of a classifier are known; `crossmodal ave reproduce` runs those of AVE"}
     )
 
     def scores(self) -> Scores:

@@ -92,4 +92,3 @@ def _by_path(name: str, hint: Callable[[], str], what: str) -> Callable[..., Any
 def _nearest(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
-

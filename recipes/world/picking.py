@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import crossmodal
-from crossmodal.drawing.canvas import blank
+from crossmodal.drawing.canvas import new_figure
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.io import whole_file
 from crossmodal.tasks.resolve import resolve
@@ -70,7 +70,7 @@ def draw(found: Matrix, path: Path) -> None:
     """A heat map of mean accuracies: chance is white."""
     tasks, names = list(found), list(next(iter(found.values())))
     means = [[100 * statistics.mean(found[task][name]) for name in names] for task in tasks]
-    figure = blank(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
+    figure = new_figure(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
     axes = figure.add_axes((1.2 / figure.get_figwidth(), 0.04, 0.97 - 1.2 / figure.get_figwidth(), 0.8))
     axes.imshow(means, vmin=0, vmax=100, cmap="RdBu", aspect="auto")
     axes.set_xticks(range(len(names)), names, fontsize=8)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from crossmodal.drawing.canvas import blank
+from crossmodal.drawing.canvas import new_figure
 from crossmodal.evaluation.report.page import element, inked, inline
 
 COLOURS = ("#2e86ab", "#e4572e")
@@ -32,7 +32,7 @@ def _points(rows: Sequence[Mapping[str, str]], column: str) -> list[tuple[int, f
 
 
 def _curve(title: str, points: Mapping[str, Sequence[tuple[int, float]]], majority: float | None) -> str:
-    figure = blank(3.8, 2.3)
+    figure = new_figure(3.8, 2.3)
     axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
     for colour, (name, known) in zip(COLOURS, points.items(), strict=False):
         marker = "o" if len(known) < 40 else ""

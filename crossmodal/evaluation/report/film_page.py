@@ -7,7 +7,7 @@ from typing import NamedTuple
 from crossmodal.data import Clip
 from crossmodal.evaluation.report.looking import SECONDS, look
 from crossmodal.evaluation.report.page import element, facts, page, scrolling, strip
-from crossmodal.heads.events import Decoded
+from crossmodal.heads.events import DecodedEvents
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import AudioVisual
 
@@ -22,7 +22,7 @@ class Window(NamedTuple):
     """Ten seconds of a film at most, and what is said of them."""
 
     clip: Clip
-    decoded: Decoded
+    decoded: DecodedEvents
 
 
 def write_film(file: Path, model: AudioVisual, film: Path, run: Path, windows: Sequence[Window]) -> None:

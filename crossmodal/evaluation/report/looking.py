@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from crossmodal.data import Clip
-from crossmodal.drawing import over_depth, over_frames, over_spectrogram, pictures, read_sites
+from crossmodal.drawing import coupler_heatmap, over_frames, over_spectrogram, pictures, read_sites
 from crossmodal.drawing.canvas import GAP
-from crossmodal.drawing.depth import Maps
+from crossmodal.drawing.coupler_heatmap import Maps
 from crossmodal.evaluation.report.page import element, folded, inked, inline, scrolling
 from crossmodal.injection.step import Edge
 from crossmodal.site import Site
@@ -92,7 +92,7 @@ def depth(maps: Maps, name: str) -> str:
     """All maps by their means, to be opened; a sentence where there is none."""
     if not any(named for by_edge in maps.values() for named in by_edge.values()):
         return element("p", "Nothing is drawn over the pictures: this recipe gives no maps.", class_="faint")
-    return folded("All maps of all couplers", scrolling(inline(over_depth(maps, limits=None), name)))
+    return folded("All maps of all couplers", scrolling(inline(coupler_heatmap(maps, limits=None), name)))
 
 
 def unguided(model: AudioVisual, shown: Sequence[str] = ("visual", "audio")) -> list[str]:

@@ -1,4 +1,4 @@
-"""`crossmodal prepare-ave VIDEOS OUT`: a folder of video files, brought to AVE's layout."""
+"""Writes a folder of video files in AVE's layout: `crossmodal ave prepare VIDEOS OUT`."""
 
 import argparse
 import json
@@ -27,16 +27,24 @@ them. Run it again to go on where it was ended, and to try again what failed. Ex
 (OUT/failed.csv says which, and why), 1 where nothing was done."""
 
 
-def prepare(argv: Sequence[str]) -> int:
-    """Prepares every clip that is not there yet; returns 0, or 3 where some are missing at the end."""
-    given = options().parse_args(list(argv))
+def prepare(argv: Sequence[str], prog: str) -> int:
+    """Prepares every clip that is not there yet.
+
+    Args:
+        argv: Words of the command line.
+        prog: Name of the command.
+
+    Returns:
+        0, or 3 where some clips are missing at the end.
+    """
+    given = options(prog).parse_args(list(argv))
     for module in ("av", "soxr", "tqdm"):
-        need(module, "crossmodal prepare-ave")
+        need(module, f"crossmodal {prog}")
     look = Look(given.size, given.quality, given.pad)
     videos, others = video_files(given.videos)
     rows = read_rows(annotations_folder(given.annotations or given.videos))
     own_folder(given.out, look, apart_from={given.videos, rows.folder})
-    print(f"prepare-ave: {len(videos)} video files of {given.videos}/ → {given.out}/ ({described(look)})")
+    print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({described(look)})")
     if others:
         print(f"left alone, no videos by their names: {', '.join(others)}")
     for line in account(rows, [video.stem for video in videos]):
@@ -46,9 +54,9 @@ def prepare(argv: Sequence[str]) -> int:
         return report(rows, videos, failed, given.out)
 
 
-def options() -> argparse.ArgumentParser:
-    """The parser of `prepare-ave`."""
-    parser = argparse.ArgumentParser(prog="crossmodal prepare-ave", description=ABOUT)
+def options(prog: str) -> argparse.ArgumentParser:
+    """Returns the parser."""
+    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=ABOUT)
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
     add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")
@@ -65,15 +73,15 @@ def options() -> argparse.ArgumentParser:
 
 
 def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> dict[str, str]:
-    """Writes the clips that are not finished, under a bar; returns file name → reason for those that failed."""
+    """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
     clear_drafts(out)
     missing = [video for video in videos if not finished(out, video.stem)]
     work = partial(write_clip, out=out, look=look)
     try:
-        outcomes = progress("prepare-ave", work, missing, total=len(videos), workers=workers)
+        outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
-        raise OSError(f"prepare-ave stopped in {out}/: {error} Then run the same command again.") from error
+        raise OSError(f"ave prepare stopped in {out}/: {error} Then run the same command again.") from error
 
 
 def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
@@ -92,30 +100,31 @@ def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path
 
 
 def annotations_folder(path: Path) -> Path:
-    """The folder of annotations: itself, or that of the `Annotations.txt` named."""
+    """Returns the folder of annotations: itself, or that of the `Annotations.txt` named."""
     folder = path.parent if path.is_file() else path
     if not folder.is_dir():
-        raise FileNotFoundError(f"prepare-ave: --annotations {path} is no folder of Annotations.txt, trainSet.txt, ….")
+        raise FileNotFoundError(f"ave prepare: --annotations {path} is no folder of Annotations.txt, trainSet.txt, ….")
     return folder
 
 
 def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
     """Makes `out`, or checks that this command made it and in the same way; nothing else is ever written into.
 
-    Raises `ValueError` where it holds other things, was begun with other options, or is one of `apart_from`.
+    Raises:
+        ValueError: If it holds other things, was begun with other options, or is one of `apart_from`.
     """
     settings = json.dumps(look._asdict()) + "\n"
     if out.resolve() in {folder.resolve() for folder in apart_from}:
-        raise ValueError(f"prepare-ave: OUT is {out}/ itself, which holds the originals: give another folder.")
+        raise ValueError(f"ave prepare: OUT is {out}/ itself, which holds the originals: give another folder.")
     begun = out / SETTINGS
     if begun.is_file():
         if begun.read_text("utf-8") != settings:
             raise ValueError(
-                f"prepare-ave: {out}/ was begun with {begun.read_text('utf-8').strip()}, now asked for "
+                f"ave prepare: {out}/ was begun with {begun.read_text('utf-8').strip()}, now asked for "
                 f"{settings.strip()}: give the same options, or another folder."
             )
     elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
-        raise ValueError(f"prepare-ave: {out} holds something that this command did not write: give a new folder.")
+        raise ValueError(f"ave prepare: {out} holds something that this command did not write: give a new folder.")
     make_folder(out)
     write_whole(begun, settings)  # first: what is written next is known as this command's
     for folder in (out / "frames", out / "wave"):
@@ -123,6 +132,6 @@ def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
 
 
 def described(look: Look) -> str:
-    """The options in words."""
+    """Returns the options in words."""
     size = "native size" if look.size is None else f"at most {look.size} pixels on the shorter side"
     return f"10 frames a clip, {size}, JPEG quality {look.quality}; mono sound at 32 kHz{'; padded' * look.pad}"

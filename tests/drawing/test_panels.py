@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from crossmodal.drawing import Look, beside
+from crossmodal.drawing import PanelRow, panel_figure
 from crossmodal.site import Site, folded_axes, grid_axes
 
 PICTURE, SOUND = Site("picture", 3, grid_axes(2, 2)), Site("sound", 3, folded_axes(4, 2, chunks=2))
@@ -35,8 +35,8 @@ def drawn(**options):
     change[1, 3] = 0.02  # the last token of the second frame: bright in its own scale, however small it is
     heard = torch.zeros(3, 8, 1)
     heard[2, 4] = 1  # in memory row 2: band 0 of the second chunk, its first column
-    looks = [Look("seen", None, PICTURE), Look("change", change, PICTURE), Look("heard", heard, SOUND)]
-    return beside(looks, frames=FRAMES, log_mel=LOG_MEL, **options)
+    rows = [PanelRow("seen", None, PICTURE), PanelRow("change", change, PICTURE), PanelRow("heard", heard, SOUND)]
+    return panel_figure(rows, frames=FRAMES, log_mel=LOG_MEL, **options)
 
 
 def test_a_value_is_bright_in_its_own_row_at_its_place():
@@ -75,12 +75,12 @@ def test_the_outline_runs_around_the_mask_and_where_there_is_none_nothing_is_dra
 def test_what_does_not_fit_is_refused_in_words():
     values = torch.zeros(3, 4, 1)
     with pytest.raises(ValueError, match=r"'heard' belongs to sound \(site 'sound'\): give its log_mel"):
-        beside([Look("heard", torch.zeros(3, 8, 1), SOUND)], frames=FRAMES)
-    with pytest.raises(ValueError, match="beside: 0 looks and 0 titles were given for 3 frames"):
-        beside([], frames=FRAMES)
-    with pytest.raises(ValueError, match="beside: 1 looks and 2 titles were given for 3 frames"):
-        beside([Look("change", values, PICTURE)], frames=FRAMES, titles=["0 s", "1 s"])
-    with pytest.raises(ValueError, match="beside: values has 2 frames, but there are 3"):
-        beside([Look("change", values[:2], PICTURE)], frames=FRAMES)
-    with pytest.raises(ValueError, match="beside: frames has shape"):
-        beside([Look("change", values, PICTURE)], frames=FRAMES[0])
+        panel_figure([PanelRow("heard", torch.zeros(3, 8, 1), SOUND)], frames=FRAMES)
+    with pytest.raises(ValueError, match="panel_figure: 0 rows and 0 titles were given for 3 frames"):
+        panel_figure([], frames=FRAMES)
+    with pytest.raises(ValueError, match="panel_figure: 1 rows and 2 titles were given for 3 frames"):
+        panel_figure([PanelRow("change", values, PICTURE)], frames=FRAMES, titles=["0 s", "1 s"])
+    with pytest.raises(ValueError, match="panel_figure: values has 2 frames, but there are 3"):
+        panel_figure([PanelRow("change", values[:2], PICTURE)], frames=FRAMES)
+    with pytest.raises(ValueError, match="panel_figure: frames has shape"):
+        panel_figure([PanelRow("change", values, PICTURE)], frames=FRAMES[0])

@@ -5,8 +5,12 @@ from torch.autograd import forward_ad, grad
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-import crossmodal.linear as module
-from crossmodal.linear import Linear, for_onednn, linear, product, times
+import crossmodal.injection.execution.onednn as module
+from crossmodal.encoders.feed_forward import FeedForward
+from crossmodal.injection import fast_linears
+from crossmodal.injection.execution.onednn import PIECE, OneDNN, for_onednn, pieces, product
+
+linear, times = OneDNN.linear, OneDNN.times
 
 SIZES = {
     "many rows": ((8, 4096, 32), 64),
@@ -138,10 +142,72 @@ def test_compiled_it_is_torchs_own(calls):
     assert not calls
 
 
-def test_the_layer_is_one_of_torchs_to_whoever_asks():
-    layer = Linear(32, 64)
-    assert isinstance(layer, nn.Linear)
-    assert repr(layer) == repr(nn.Linear(32, 64))
-    assert layer.state_dict().keys() == nn.Linear(32, 64).state_dict().keys()
-    input = torch.randn(8, 4096, 32)
-    torch.testing.assert_close(layer(input), F.linear(input, layer.weight, layer.bias))
+def plain(body, stream):
+    first, last = (module for module in body if isinstance(module, nn.Linear))
+    before = F.linear(stream, first.weight.to(stream.dtype), first.bias.to(stream.dtype))
+    return F.linear(F.gelu(before), last.weight.to(stream.dtype), last.bias.to(stream.dtype))
+
+
+def large():
+    """A body and a stream that is worked through in two pieces of different sizes."""
+    torch.manual_seed(0)
+    stream = torch.randn(5, PIECE // 768, 64)
+    body = fast_linears(FeedForward(64, 6)).requires_grad_(False)
+    assert [len(piece) for piece in pieces(stream, body[0].weight)] == [3, 2]
+    assert for_onednn(stream, body[0].weight)
+    return body, stream
+
+
+def close(found, exact, tolerance=3e-6):
+    return (found - exact).abs().max() <= tolerance * exact.abs().max()
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_without_gradients_it_is_the_same(without):
+    body, stream = large()
+    with without():
+        found = body(stream)
+    assert not found.requires_grad
+    assert close(found, plain(body, stream.double()))
+
+
+@pytest.mark.parametrize("trained", [False, True], ids=["frozen", "trained"])
+def test_in_pieces_its_gradients_are_the_same(trained):
+    body, stream = large()
+    body.requires_grad_(trained)
+    cotangent, exact = torch.randn_like(stream), stream.double().requires_grad_()
+    stream.requires_grad_()
+    wanted = [stream, *(body.parameters() if trained else ())]
+    found = grad(body(stream), wanted, cotangent)
+    right = grad(plain(body, exact), [exact, *wanted[1:]], cotangent.double())
+    for mine, reference in zip(found, right, strict=True):
+        assert close(mine, reference, 2e-5 if trained else 3e-6)
+
+
+def test_in_pieces_it_keeps_one_hidden_layer_and_overwrites_none():
+    body, stream = large()
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = body(stream.requires_grad_())
+    weights = [parameter.numel() for parameter in body.parameters() if parameter.ndim == 2]
+    assert sum(kept) == stream.numel() * 6 + sum(weights)
+    once = grad(output.sum(), stream, retain_graph=True)[0]
+    assert torch.equal(grad(output.sum(), stream)[0], once)
+
+
+def test_in_pieces_it_differentiates_twice():
+    body, stream = large()
+    cotangent = torch.randn_like(stream)
+
+    def twice(layer, stream, cotangent):
+        stream = stream.clone().requires_grad_()
+        first = grad((layer(stream) * cotangent).sum(), stream, create_graph=True)[0]
+        return grad(first.square().sum(), stream)[0]
+
+    exact = twice(lambda given: plain(body, given), stream.double(), cotangent.double())
+    assert close(twice(body, stream, cotangent), exact)
