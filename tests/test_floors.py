@@ -42,6 +42,7 @@ FLOORS = {
     "training": 7,
     "evaluation": 8,
     "cli": 9,
+    "__main__": 9,
     "recipes": 10,
 }
 IMPORTED_WHERE_NEEDED = OPTIONAL - {"torchvision"}
