@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from crossmodal.data import Clip
 from crossmodal.data.source import Source
 from crossmodal.data.world import TINY
-from crossmodal.drawing.canvas import blank
+from crossmodal.drawing.canvas import new_figure
 from crossmodal.metrics import segment_metric
 from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.task import Row, refuse_words
@@ -95,7 +95,7 @@ class Loudness:
         return {"accuracy": max(map(truths.count, truths)) / len(truths)}
 
     def draw(self, prediction, item, classes, *, start=0):
-        figure = blank(3, 1)
+        figure = new_figure(3, 1)
         figure.text(0.1, 0.4, f"{classes[prediction.count[0]]} loud seconds")
         return figure
 
