@@ -1,13 +1,14 @@
 """Tells whether a block may use the weights of a layer instead of calling it, and how their products are computed."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Kind = TypeVar("Kind", bound=type[nn.Module])
+Layer = TypeVar("Layer", bound=nn.Module)
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 _stand_ins: dict[type[nn.Module], type[nn.Module]] = {}
@@ -28,7 +29,7 @@ def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     return _stand_ins.get(kind, kind) in kinds and is_unobserved(module) and _has_ordinary_weights(module)
 
 
-def is_affine(module: nn.Module, kind: type[nn.Module]) -> bool:
+def is_affine(module: nn.Module, kind: type[Layer]) -> TypeGuard[Layer]:
     """Returns whether `module` is a plain `kind` that has all its weights: not built with `bias=False`, for one."""
     return is_plain(module, kind) and all(weight is not None for weight in module._parameters.values())
 

@@ -163,7 +163,6 @@ def test_bottlenecks_that_call_a_layer_only_where_it_is_hooked():
     assert "layer 'inner' replaced by a subclass: expected a call, found none" in str(report)
 
 
-
 def quick_encoder(encoder, x, *, original=None):
     return quick(ENCODER).check(Whole(encoder, {"input": x}, original))
 
