@@ -17,9 +17,8 @@ _stand_ins: dict[type[nn.Module], type[nn.Module]] = {}
 def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     """Returns whether calling `module` computes what the class it was built from computes, and nothing else.
 
-    A block that evaluates a layer through its weights asks this first and otherwise calls the layer. So a layer that was
-    replaced (by a subclass, too), wrapped, parametrized, quantised, hooked or given a `forward` of its own is used.
-    Hooks for all modules (`register_module_forward_hook`) and those marked by `measuring` do not count.
+    A block that evaluates a layer through its weights asks this first and otherwise calls the layer. So a layer that
+    was replaced (even by a subclass), wrapped, parametrized, quantised, hooked or given its own `forward` is used. Hooks for all modules (`register_module_forward_hook`) and those marked by `measuring` do not count.
 
     Args:
         module: The layer.
@@ -88,7 +87,7 @@ class Products:
     def feed_forward(input: Tensor, widen: nn.Linear, narrow: nn.Linear) -> Tensor:
         """Returns `narrow(gelu(widen(input)))`; without gradients the hidden layer is overwritten by its GELU."""
         hidden = widen(input)
-        return narrow(F.gelu(hidden) if hidden.requires_grad else torch.ops.aten.gelu_(hidden))  # type: ignore[no-any-return]
+        return narrow(F.gelu(hidden) if hidden.requires_grad else torch.ops.aten.gelu_(hidden))
 
 
 def products_of(layer: nn.Module) -> type[Products]:

@@ -51,7 +51,7 @@ def own_stream(factory: AdapterFactory) -> AdapterFactory:
 
 
 def no_guide(factory: AdapterFactory) -> AdapterFactory:
-    """Replaces the guide by zeros: the adapters learn without it, and layers that read the guide alone stay untrained."""
+    """Replaces the guide by zeros: adapters learn without it; layers that read the guide alone stay untrained."""
 
     def build(stream: Site, guide: Site) -> nn.Module:
         return Redirected(factory(stream, guide), of_nothing)

@@ -97,9 +97,9 @@ def _asked(
                 return "memory_efficient_attention", ""
             if query.is_meta:
                 return "no kernel: meta tensors have shapes only", ""
-            first = [lowered(tensor).transpose(1, 2) for tensor in (query, key, value)]
+            first, second, third = (lowered(tensor).transpose(1, 2) for tensor in (query, key, value))
             mask = None if bias is None else lowered(bias)
-            chosen = SDPBackend(torch._fused_sdp_choice(*first, mask, scale=scale))
+            chosen = SDPBackend(torch._fused_sdp_choice(first, second, third, mask, scale=scale))
             return f"the {next((name for name in KERNELS if KERNELS[name] == chosen), chosen.name)} kernel", ""
         except (RuntimeError, ImportError) as refusal:
             # torch says why in warnings; of these, headlines and kernels switched off in order to ask say nothing.

@@ -1,4 +1,4 @@
-"""The law of replaced layers: a block uses the layers inside it, so that another in its place, or a hook, has effect."""
+"""The law of replaced layers: a block calls the layers inside it, so that another one, or a hook, has effect."""
 
 import copy
 from collections.abc import Callable, Iterator
