@@ -172,7 +172,7 @@ class Mute(nn.Module):
         return (cue @ self.weight).sigmoid()[:, None, None]
 
 
-class RepeatedLogMel(nn.Module):
+class Sound(nn.Module):
     """An adapter of one's own that keeps all laws: the guide's mean, projected, behind a gate."""
 
     def __init__(self, stream, guide):
@@ -198,7 +198,7 @@ class Broadcasting(nn.Module):
 
     def __init__(self, stream, guide):
         super().__init__()
-        self.inner = RepeatedLogMel(stream, guide)
+        self.inner = Sound(stream, guide)
 
     def forward(self, stream, guide):
         residual, maps = self.inner(stream, guide)
