@@ -18,7 +18,8 @@ def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     """Returns whether calling `module` computes what the class it was built from computes, and nothing else.
 
     A block that evaluates a layer through its weights asks this first and otherwise calls the layer. So a layer that
-    was replaced (even by a subclass), wrapped, parametrized, quantised, hooked or given its own `forward` is used. Hooks for all modules (`register_module_forward_hook`) and those marked by `measuring` do not count.
+    was replaced (even by a subclass), wrapped, parametrized, quantised, hooked or given its own `forward` is used.
+    Hooks for all modules (`register_module_forward_hook`) and those marked by `measuring` do not count.
 
     Args:
         module: The layer.
