@@ -11,11 +11,10 @@ from torch.nn import functional as F
 
 from crossmodal.adapters import Adapted, AdapterFactory, Bottleneck, GuidedAdapter
 from crossmodal.injection import Encoder, Lockstep
-from crossmodal.linear import Linear
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.site import Site
 
-from .direct_windows import replaced, torchs_own, written_out
+from .direct_windows import written_out
 
 
 def direct(visual: Encoder, audio: Encoder) -> Lockstep:
@@ -32,7 +31,7 @@ def evaluated_directly(factory: AdapterFactory) -> AdapterFactory:
             raise TypeError(
                 f"evaluated_directly: {type(adapter).__name__} is no GuidedAdapter: nothing is known of it."
             )
-        return DirectAdapter(replaced(adapter, {Linear: torchs_own}))
+        return DirectAdapter(adapter)
 
     return build
 

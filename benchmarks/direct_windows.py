@@ -1,4 +1,4 @@
-"""Encoders evaluated directly: windows written out, biases made at every call, linear layers as torch has them."""
+"""Encoders evaluated directly: windows written out, biases made at every call."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from crossmodal.attention import CosineWindowAttention, WindowAttention
 from crossmodal.encoders.feed_forward import FeedForward
 from crossmodal.injection import Encoder
-from crossmodal.linear import Linear
 
 Root = TypeVar("Root", bound=nn.Module)
 
@@ -24,7 +23,6 @@ def written_out(encoder: Encoder) -> Encoder:
             WindowAttention: DirectWindows,
             CosineWindowAttention: DirectCosineWindows,
             FeedForward: lambda layers: nn.Sequential(*layers),
-            Linear: torchs_own,
         },
     )
 
@@ -35,13 +33,6 @@ def replaced(root: Root, by: Mapping[type[nn.Module], Callable[[Any], nn.Module]
         made = by[type(child)](child) if type(child) in by else child
         setattr(root, name, replaced(made, by))
     return root
-
-
-def torchs_own(layer: Linear) -> nn.Linear:
-    """The layer that shares the parameters of ours."""
-    own = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
-    own.weight, own.bias = layer.weight, layer.bias
-    return own
 
 
 class DirectWindows(nn.Module):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 Found = dict[str, Any]
 """What one measurement found: plain numbers."""
@@ -41,7 +41,7 @@ class Results:
         """Keeps what was found; the file is written whole or not at all."""
         self.content["measurements"].setdefault(group, {})[name] = found
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(self.file, json.dumps(self.content, indent=1) + "\n")
+        write_whole(self.file, json.dumps(self.content, indent=1) + "\n")
 
     def forget(self, group: str) -> None:
         """Drops what was found of a group, so that it is measured again."""

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 GIGA = 10**9
 
@@ -50,4 +50,4 @@ def write_page(page: Path, group: str, block: str) -> None:
     check_page(page, [group])
     begin, end = marks(group)
     text = page.read_text(encoding="utf-8")
-    write_text(page, f"{text.split(begin)[0]}{begin}\n\n{block}\n\n{end}{text.split(end)[1]}")
+    write_whole(page, f"{text.split(begin)[0]}{begin}\n\n{block}\n\n{end}{text.split(end)[1]}")

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from crossmodal.injection import Lockstep, checkpointed, recomputed
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
+from crossmodal.injection import Lockstep, checkpointed, fast_linears, recomputed
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 from crossmodal.tasks.coupled_system import Coupling
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 from .direct import direct
 from .setting import Setting
@@ -28,8 +28,8 @@ VARIANTS: Mapping[str, tuple[Coupling, Callable[[Lockstep], Lockstep]]] = {
 
 
 def built(name: str, setting: Setting, *, device: str | None = None) -> AudioVisualEvents:
-    """The model of a variant."""
+    """The model of a variant; all but the direct evaluation with `fast_linears`."""
     recipe, outside = VARIANTS[name]
     model = setting.model(recipe, device=device)
     model.coupled = outside(model.coupled)
-    return model
+    return model if recipe is direct else fast_linears(model)

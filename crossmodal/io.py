@@ -15,25 +15,25 @@ DRAFT = ".part-"
 FIX = "make room there, or choose another folder"
 
 
-def write_whole(path: str | Path, content: bytes | memoryview | str, *, caller: str = "", fix: str = FIX) -> None:
+def write_whole(path: str | Path, content: bytes | memoryview | str, *, before: str = "", fix: str = FIX) -> None:
     """Writes a file whole or not at all.
 
     Args:
         path: The file; its folder must exist.
         content: What to write; text is encoded as UTF-8.
-        caller: Named first in an error.
-        fix: Named last in an error.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
 
     Raises:
         OSError: If the file cannot be written; what was there before is kept.
     """
-    with whole_file(path, caller=caller, fix=fix) as draft:
+    with whole_file(path, before=before, fix=fix) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def whole_file(
-    path: str | Path, *, caller: str = "", fix: str = FIX, errors: tuple[type[Exception], ...] = ()
+    path: str | Path, *, before: str = "", fix: str = FIX, errors: tuple[type[Exception], ...] = ()
 ) -> Iterator[Path]:
     """Yields the path of a draft that replaces `path` when the block ends without an error.
 
@@ -41,8 +41,8 @@ def whole_file(
 
     Args:
         path: The file; its folder must exist.
-        caller: Named first in an error.
-        fix: Named last in an error.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
         errors: Other exceptions than `OSError` with which the writer reports that it cannot write.
 
     Yields:
@@ -53,15 +53,15 @@ def whole_file(
     """
     path = Path(path)
     draft = draft_of(path)
+    refusals: tuple[type[Exception], ...] = (OSError, *errors)
     try:
         yield draft
         with draft.open("rb+") as written:
             os.fsync(written.fileno())  # renaming a file that is not on the disk yet may leave an empty one
         os.replace(draft, path)
-    except (OSError, *errors) as error:
+    except refusals as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        start = f"{caller}: {path}" if caller else str(path)
-        raise OSError(f"{start} cannot be written: {reason}; {fix}.") from error
+        raise OSError(f"{before}{path} cannot be written: {reason}; {fix}.") from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -99,17 +99,21 @@ def is_draft(path: Path) -> bool:
     return path.name.startswith(DRAFT)
 
 
-def remove_drafts(folder: Path) -> None:
-    """Removes drafts from a folder and all folders in it; call it where no other process writes there.
+def remove_drafts(*folders: Path) -> None:
+    """Removes the drafts that killed processes left; call it where no other process writes.
+
+    Args:
+        *folders: Where to look, not looking into folders in them; one that does not exist holds none.
 
     Raises:
         OSError: If one cannot be removed.
     """
-    for draft in [*folder.rglob(f"{DRAFT}*")]:
-        if draft.is_dir():
-            shutil.rmtree(draft)
-        else:
-            draft.unlink(missing_ok=True)
+    for folder in folders:
+        for draft in [*folder.glob(f"{DRAFT}*")]:
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -142,13 +146,13 @@ def folder_lock(folder: Path, *, on_wait: Callable[[], None] | None = None) -> I
         os.close(handle)
 
 
-def make_folder(folder: Path, *, caller: str = "", fix: str = "choose another place") -> None:
+def make_folder(folder: Path, *, before: str = "", fix: str = "choose another place") -> None:
     """Makes a folder, and those above it, if there is none.
 
     Args:
         folder: The folder.
-        caller: Named first in an error.
-        fix: Named last in an error.
+        before: Text in front of the path in an error, such as `"Folder: "`.
+        fix: How an error tells the user to go on.
 
     Raises:
         OSError: If it cannot be made.
@@ -156,5 +160,4 @@ def make_folder(folder: Path, *, caller: str = "", fix: str = "choose another pl
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        start = f"{caller}: {folder}/" if caller else f"{folder}/"
-        raise OSError(f"{start} cannot be made: {error.strerror}; {fix}.") from error
+        raise OSError(f"{before}{folder}/ cannot be made: {error.strerror}; {fix}.") from error

@@ -1,4 +1,4 @@
-"""Precision: sums that must not run in half precision."""
+"""Precision: a block of code that autocast leaves alone."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -6,5 +6,5 @@ import torch
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """While it is entered, products keep the dtype of their factors; tensors without data know no autocast."""
+    """Returns a context in which products keep the dtype of their factors; the meta device has no autocast to disable."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

@@ -2,10 +2,13 @@
 
 OPTIONAL = {
     "av",
+    "dask",
+    "distributed",
     "greenlet",
     "h5py",
     "huggingface_hub",
     "hypothesis",
+    "jinja2",
     "jsonargparse",
     "lightning",
     "matplotlib",
@@ -13,7 +16,6 @@ OPTIONAL = {
     "pytest",
     "pytorch_lightning",
     "sklearn",
-    "soundfile",
     "soxr",
     "timm",
     "torchaudio",

@@ -3,12 +3,12 @@
 import re
 
 import pytest
+import systems
 import torch
 from torch import nn
 
 from crossmodal.injection import Encoder
 from crossmodal.printing import compact_repr
-from crossmodal.recipes.ave import dg_sct as ave
 from crossmodal.site import Site, vector_axes
 
 
@@ -67,7 +67,7 @@ def test_where_nothing_repeats_torch_writes_the_same():
 
 @pytest.fixture(scope="module")
 def tiny():
-    return ave.tiny()
+    return systems.tiny()
 
 
 def test_a_model_is_read_in_a_few_screens(tiny):
@@ -85,7 +85,7 @@ def test_the_printed_order_is_the_order_of_execution(tiny, name):
         section.register_forward_hook(lambda *_, key=key: executed.append(key))
         for key, section in encoder.sections.items()
     ]
-    tiny(torch.rand(1, 10, 3, 64, 64), torch.randn(1, 10, 16_000))
+    tiny.score(torch.rand(1, 10, 3, 64, 64), torch.randn(1, 10, 16_000))
     for hook in hooks:
         hook.remove()
     printed = re.findall(r"^    \((\w+)\): ", repr(encoder).partition("(sections)")[2].partition("\n  (head)")[0], re.M)

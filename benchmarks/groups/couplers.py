@@ -5,6 +5,8 @@ from functools import partial
 
 import torch
 
+from crossmodal.injection import fast_linears
+
 from ..direct import evaluated_directly
 from ..measuring import counted, forward_and_backward, in_turns, woken
 from ..results import Found
@@ -25,7 +27,7 @@ def compared(setting: Setting, built: Built) -> Found:
         inputs = torch.randn(10, stream.tokens, stream.width), torch.randn(10, guide.tokens, guide.width)
         adapters = {
             "direct": woken(evaluated_directly(factory)(stream, guide).train()),
-            "fast": woken(factory(stream, guide).train()),
+            "fast": woken(fast_linears(factory(stream, guide)).train()),
         }
     runs = {name: partial(forward_and_backward, adapter, *inputs) for name, adapter in adapters.items()}
     return {

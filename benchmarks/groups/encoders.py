@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crossmodal.checkpoints import import_htsat, import_swin_v2
 from crossmodal.encoders import htsat, swin_v2
-from crossmodal.injection import Encoder, freeze
+from crossmodal.injection import Encoder, fast_linears, freeze
 
 from ..measuring import in_turns, woken
 from ..results import Found
@@ -37,7 +37,7 @@ def compared(setting: Setting, make: Callable[[str], Pair]) -> Found:
     """Seconds of a forward of ten frames without gradients, and how far apart the outputs are."""
     torch.manual_seed(0)
     theirs, ours, inputs, run_theirs = make(setting.size)
-    theirs.to(setting.device).eval(), freeze(ours.to(setting.device))
+    theirs.to(setting.device).eval(), freeze(fast_linears(ours.to(setting.device)))
     inputs = inputs.to(setting.device)
     with torch.inference_mode():  # transformers unfolds the last grid: its tokens come in another order
         expected, found = run_theirs(inputs), ours(inputs)

@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
-from crossmodal.injection import half_precision
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
+from crossmodal.injection import fast_linears, half_precision
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 from ..direct import direct
 from ..measuring import in_turns
@@ -44,7 +44,7 @@ def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
 def compared(setting: Setting, precision: str) -> Found:
     """Seconds of a step: direct, fast, compiled whole, and by xformers where there is a GPU."""
     prepare, dtype = PRECISIONS[precision]
-    models = {"direct": setting.model(direct), "fast": setting.model()}
+    models = {"direct": setting.model(direct), "fast": fast_linears(setting.model())}
     if setting.size == "full" or setting.device != "cpu":  # minutes of compiling, for milliseconds at tiny size
         models["compiled"] = compiled_whole(setting.model())
     if setting.device != "cpu":

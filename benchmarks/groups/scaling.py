@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 
+from crossmodal.injection import fast_linears
 from crossmodal.ledger import cost
 from crossmodal.site import Site, grid_axes
 
@@ -44,7 +45,7 @@ def of_clips(setting: Setting, clips: int) -> Found:
     """A whole training step on so many clips."""
     empty = setting.model(device="meta")
     total = cost(empty, *setting.inputs(empty, clips, device="meta")).total
-    step = step_of(setting, setting.model(), clips)
+    step = step_of(setting, fast_linears(setting.model()), clips)
     return {
         "counted": {"operations": total.step, "saved": total.saved},
         "seconds": in_turns({"step": step}, rounds=2, device=setting.device, shortest=0)["step"],
@@ -60,7 +61,7 @@ def of_adapter(setting: Setting, frames: int, times: int, guide_times: int, late
     stream = Site("stream", stream.width, grid_axes(rows, 1), stream.stage)
     guide = Site("guide", guide.width, grid_axes(guide_rows, 1), guide.stage)
     with torch.device(setting.device):
-        adapter = woken(partial(factory, latents=latents)(stream, guide).train())
+        adapter = woken(fast_linears(partial(factory, latents=latents)(stream, guide)).train())
         inputs = torch.randn(frames, stream.tokens, stream.width), torch.randn(frames, guide.tokens, guide.width)
     run = partial(forward_and_backward, adapter, *inputs)
     return {

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from crossmodal.injection import fast_linears
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 
@@ -27,9 +28,9 @@ def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
 
 def compared(setting: Setting) -> Found:
     """Seconds of forward, loss and backward; of the floor, of both encoders alone."""
-    fast = setting.model(dg_sct_released)
-    runs = {"floor": floor_of(setting, fast), "fast": step_of(setting, fast)}
-    runs |= {name: step_of(setting, setting.model(recipe)) for name, recipe in {"direct": direct, "lite": lite}.items()}
+    fast, lighter = (fast_linears(setting.model(recipe)) for recipe in (dg_sct_released, lite))
+    models = {"fast": fast, "direct": setting.model(direct), "lite": lighter}
+    runs = {"floor": floor_of(setting, fast)} | {name: step_of(setting, model) for name, model in models.items()}
     return {"seconds": in_turns(runs, rounds=setting.rounds, device=setting.device, shortest=0)}
 
 

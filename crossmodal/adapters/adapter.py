@@ -1,4 +1,4 @@
-"""What an adapter is: `(stream, guide) -> Adapted(residual, maps)`. Write your own; nothing needs to be inherited."""
+"""The contract of an adapter, `(stream, guide) -> Adapted(residual, maps)`. Write your own: nothing is inherited."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ Map = Float[Tensor, "frame #token #channel"]
 
 
 class Adapted(NamedTuple):
-    """What an adapter gives: a residual of exactly the stream's shape, and the maps it made (maybe none)."""
+    """Result of an adapter: a residual of exactly the stream's shape, and the maps it computed (maybe none)."""
 
     residual: Float[Tensor, "frame token channel"]
     maps: dict[str, Map]

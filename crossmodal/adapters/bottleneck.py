@@ -7,63 +7,91 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..plain import is_affine, is_plain
 from ..shapes import check_width, shaped
-from .grouped import GroupedLinear, TokenBatchNorm, norm_of_linear
+from .grouped import GroupedLinear, TokenBatchNorm, fused_linear_batchnorm
 
 Sized = Callable[[int], nn.Module]
 """A factory that is called with a width."""
 
 
 class Gate(nn.Module):
-    """One learned number, zero at first: what it multiplies is silent until training gives it a voice."""
+    """Multiplies a stream by one learned number, which starts at zero: the residual is zero before training.
+
+    Shapes: stream `(frame, token, channel)` → the same.
+    """
 
     def __init__(self, channels: int = 1):
-        """`channels` is accepted as by every factory of a width, and not used: the gate is one number."""
+        """Builds the gate.
+
+        Args:
+            channels: Accepted as by every factory of a width, and not used: the gate is one number.
+        """
         super().__init__()
         self.scale = nn.Parameter(torch.zeros(1))
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The stream times the gate."""
+        """Computes the stream times the gate."""
         return self.scale * stream
 
 
 class NormThenGate(nn.Module):
-    """Layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot.
+    """Applies layer norm, then the gate: the end of a bottleneck in AVE, AVVP, AVQA (image side) and few-shot.
 
-    The gate is folded into weight and bias of the norm, so that no normalised stream is kept for the gate's gradient.
+    While both are plain, the gate is folded into weight and bias of the norm, so that no normalised stream is kept for
+    the gate's gradient.
+
+    Shapes: stream `(frame, token, channel)` → the same.
     """
 
     def __init__(self, channels: int):
+        """Builds both.
+
+        Args:
+            channels: Width of the stream.
+        """
         super().__init__()
+        self.channels = channels
         self.norm = nn.LayerNorm(channels)
         self.gate = Gate()
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """`gate · norm(stream)`."""
-        check_width(self, "stream", stream, self.norm.normalized_shape[0])
+        """Computes `gate · norm(stream)`."""
+        check_width(self, "stream", stream, self.channels)
+        if not (is_affine(self.norm, nn.LayerNorm) and is_plain(self.gate, Gate)):
+            return self.gate(self.norm(stream))
         weight, bias = self.gate.scale * self.norm.weight, self.gate.scale * self.norm.bias
         return F.layer_norm(stream, self.norm.normalized_shape, weight, bias, self.norm.eps)
 
 
 class GateThenNorm(nn.Module):
-    """The gate, then layer norm: AVS as released. A gate that is not zero has no scale here, only a sign."""
+    """Applies the gate, then layer norm: AVS as released. A gate that is not zero has no scale here, only a sign.
+
+    Shapes: stream `(frame, token, channel)` → the same.
+    """
 
     def __init__(self, channels: int):
+        """Builds both.
+
+        Args:
+            channels: Width of the stream.
+        """
         super().__init__()
+        self.channels = channels
         self.gate = Gate()
         self.norm = nn.LayerNorm(channels)
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """`norm(gate · stream)`."""
-        check_width(self, "stream", stream, self.norm.normalized_shape[0])
+        """Computes `norm(gate · stream)`."""
+        check_width(self, "stream", stream, self.channels)
         return self.norm(self.gate(stream))
 
 
 class Bottleneck(nn.Module):
-    """Norm → down by `reduction` → batch norm → ReLU → up → batch norm → norm and gate.
+    """Computes a residual: norm → down by `reduction` → batch norm → ReLU → up → batch norm → norm and gate.
 
     Shapes: stream `(frame, token, channel)` → residual of the same shape, zero before training.
     Source: the adapter of LAVisH and DG-SCT. Their variants are factories of a width: `before=nn.Identity`,
@@ -80,16 +108,24 @@ class Bottleneck(nn.Module):
         norm: Sized = TokenBatchNorm,
         finish: Sized = NormThenGate,
     ):
-        """
-        - `channels`: width of the stream.
-        - `reduction`: the hidden layer has `channels // reduction` units; must divide `channels`.
-        - `groups`: groups of both linear layers; must divide `channels` and the hidden width.
-        - `before`, `norm`, `finish`: factories of the norm on entry, after each linear layer, and of the end.
+        """Builds the block.
+
+        Args:
+            channels: Width of the stream.
+            reduction: The hidden layer has `channels // reduction` units; must divide `channels`.
+            groups: Groups of both linear layers; must divide `channels` and the hidden width.
+            before: Factory of the norm on entry.
+            norm: Factory of the norm after each linear layer.
+            finish: Factory of the end, which holds the gate.
+
+        Raises:
+            ValueError: If `reduction` or `groups` does not divide what it must.
         """
         super().__init__()
         if channels % reduction:
             raise ValueError(f"Bottleneck: reduction={reduction} must divide channels={channels}.")
         hidden = channels // reduction
+        self.channels = channels
         self.before = before(channels)
         self.down = GroupedLinear(channels, hidden, groups=groups)
         self.down_norm = norm(hidden)
@@ -99,7 +135,7 @@ class Bottleneck(nn.Module):
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The residual."""
-        check_width(self, "stream", stream, self.up.weight.shape[0])
+        """Computes the residual."""
+        check_width(self, "stream", stream, self.channels)
         hidden = self.down_norm(self.down(self.before(stream))).relu()
-        return self.finish(norm_of_linear(self.up_norm, self.up, hidden))
+        return self.finish(fused_linear_batchnorm(self.up, self.up_norm, hidden))

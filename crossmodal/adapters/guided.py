@@ -1,13 +1,12 @@
-"""The guided adapter: align the guide, carry it by latent tokens, modulate the stream, write a residual."""
+"""The guided adapter: aligns the guide, attends to it by latent tokens, modulates the stream, writes a residual."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..alignment import Alignment, resampled_alignment
+from ..alignment import as_alignment, resampled_alignment
 from ..attention.latent import LatentTokens, NoLatents
 from ..guidance import ChannelGuidance, SpatialGuidance
 from ..shapes import shaped
@@ -24,15 +23,24 @@ ModulationFactory = Callable[[Site], nn.Module]
 
 
 class GuidedAdapter(nn.Module):
-    """Align → latent tokens → modulation → bottleneck, of blocks that it is given.
+    """Runs align → latent tokens → modulation → bottleneck, of blocks that it is given.
 
     Shapes: stream `(frame, token, channel)`, guide `(frame, guide_token, guide_channel)` → a residual of the stream's
-    shape and the maps of the modulation. Source: the DG-SCT module; with an empty modulation, that of LAVisH.
+    shape and the maps of the modulation.
+    Source: the DG-SCT module; with an empty modulation, that of LAVisH.
     """
 
     def __init__(self, align: nn.Module, latents: nn.Module, modulation: nn.Module, bottleneck: nn.Module):
+        """Takes the blocks.
+
+        Args:
+            align: An `Alignment`, or any module with `forward(guide)`, whose result is then formed.
+            latents: `(stream, guide, align) -> stream`.
+            modulation: `(stream, cue) -> Modulated`.
+            bottleneck: `stream -> residual`.
+        """
         super().__init__()
-        self.align = cast(Alignment, align)
+        self.align = align
         self.latents = latents
         self.modulation = modulation
         self.bottleneck = bottleneck
@@ -41,14 +49,21 @@ class GuidedAdapter(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], guide: Float[Tensor, "frame guide_token guide_channel"]
     ) -> Adapted:
-        """The residual and the maps."""
-        cue = self.align.pooled(guide)  # first, so that its small gradient is added last to that of the alignment
-        modulated, maps = self.modulation(self.latents(stream, guide, self.align), cue)
+        """Computes the residual and the maps."""
+        align = as_alignment(self.align)
+        cue = align.pooled(guide)  # first, so that its small gradient is added last to that of the alignment
+        modulated, maps = self.modulation(self.latents(stream, guide, align), cue)
         return Adapted(self.bottleneck(modulated), maps)
 
 
 def channel_and_spatial(stream: Site, *, alpha: float = 0.3, beta: float = 0.05) -> Modulation:
-    """The modulation of one site with channel and spatial guidance, base 1: a default to start from."""
+    """Builds the default modulation of one site: channel and spatial guidance, base 1.
+
+    Args:
+        stream: The site of the stream.
+        alpha: Weight of the channel map.
+        beta: Weight of the spatial map.
+    """
     width = stream.width
     return Modulation(
         {"channel": (ChannelGuidance(width, width), alpha), "spatial": (SpatialGuidance(width, width), beta)}
@@ -56,7 +71,7 @@ def channel_and_spatial(stream: Site, *, alpha: float = 0.3, beta: float = 0.05)
 
 
 def unmodulated(stream: Site) -> Modulation:
-    """No map at all: the stream passes as it is."""
+    """Builds a modulation without maps: it returns the stream as it is."""
     return Modulation({})
 
 
@@ -71,10 +86,13 @@ def guided_adapter(
 ) -> GuidedAdapter:
     """Builds the adapter between two sites; every keyword is a number or a factory.
 
-    - `align`: called with both sites. `learned_alignment` is the published one and knows one grid only.
-    - `latents`: how many latent tokens (0: none), or a factory called with the stream's width.
-    - `modulation`: called with the stream's site.
-    - `bottleneck`: called with the stream's width.
+    Args:
+        stream: The site of the stream.
+        guide: The site of the guide.
+        align: Called with both sites. `learned_alignment` is the published one, and tied to one grid.
+        latents: Number of latent tokens (0: none), or a factory called with the stream's width.
+        modulation: Called with the stream's site.
+        bottleneck: Called with the stream's width.
     """
     if isinstance(latents, int):
         latents = partial(LatentTokens, latents=latents) if latents else NoLatents

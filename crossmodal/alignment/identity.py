@@ -9,25 +9,34 @@ from ..site import Site
 
 
 class IdentityAlignment(nn.Module):
-    """The guide as it is, for streams of one width: two modalities through one encoder, or a stream and itself.
+    """Returns the guide as it is, for streams of one width: two modalities through one encoder, or a stream and itself.
 
-    Shapes: guide `(frame, token, channel)` → the same. Source: LAVisH with a shared encoder.
+    Shapes: guide `(frame, token, channel)` → the same.
+    Source: LAVisH with a shared encoder.
     """
 
     def __init__(self, channels: int):
-        """`channels`: width of stream and guide."""
+        """Builds the block.
+
+        Args:
+            channels: Width of stream and guide.
+        """
         super().__init__()
         self.channels = channels
 
+    def is_plain(self) -> bool:
+        """Returns whether `pooled` and `attend` belong to this `forward`: false in a subclass with another."""
+        return type(self).forward is IdentityAlignment.forward
+
     @shaped
     def forward(self, guide: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The guide."""
+        """Returns the guide."""
         check_width(self, "guide", guide, self.channels)
         return guide
 
     @shaped
     def pooled(self, guide: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame channel"]:
-        """The cue: the mean of the guide's tokens."""
+        """Computes the cue: the mean of the guide's tokens."""
         check_width(self, "guide", guide, self.channels)
         return guide.mean(1)
 
@@ -35,18 +44,27 @@ class IdentityAlignment(nn.Module):
     def attend(
         self, latents: Float[Tensor, "#frame latent channel"], guide: Float[Tensor, "frame token channel"]
     ) -> Float[Tensor, "frame latent channel"]:
-        """`softmax(latents · guideᵀ) · guide`."""
+        """Computes `softmax(latents · guideᵀ) · guide`."""
         check_width(self, "latents", latents, self.channels)
         check_width(self, "guide", guide, self.channels)
         query, guide = latents.expand(len(guide), -1, -1)[:, :, None], guide[:, :, None]
         return attend(query, guide, guide, scale=1.0).squeeze(2)
 
     def extra_repr(self) -> str:
+        """Shows the width."""
         return f"{self.channels}"
 
 
 def identity_alignment(stream: Site, guide: Site) -> IdentityAlignment:
-    """The factory; `ValueError` where the two sites differ in width or tokens."""
+    """Builds an `IdentityAlignment`.
+
+    Args:
+        stream: The site of the stream.
+        guide: The site of the guide, of the same width and tokens.
+
+    Raises:
+        ValueError: If the two sites differ in width or tokens.
+    """
     if (stream.width, stream.tokens) != (guide.width, guide.tokens):
         raise ValueError(
             f"identity_alignment: stream {stream.name!r} has width {stream.width} and {stream.tokens} tokens, guide "

@@ -17,19 +17,25 @@ def attend(
     scale: float | None = None,
     backend: str = "sdpa",
 ) -> Float[Tensor, "batch query head value_width"]:
-    r"""Softmax attention of every query over all keys.
+    r"""Computes softmax attention of every query over all keys.
 
     $$\operatorname{softmax}(\text{scale} \cdot q k^\top + \text{bias})\,v$$
 
-    - `bias`: added to the logits, any real number; minus infinity hides a key from a query. Every query must keep a
-      key: what it gets from none is undefined (0 or NaN, as the kernel has it). `reference` refuses such a row,
-      `explain` names it; the fused backends do not look.
-    - `scale`: of the logits; `width ** -0.5` by default.
-    - `backend`: `"sdpa"` (torch's fused kernels), `"xformers"` (`memory_efficient_attention`, CUDA only) or
-      `"reference"` (holds all weights: slow and obvious). They agree in outputs and gradients; `explain` tells which
-      kernel would run.
+    Args:
+        query: Queries.
+        key: Keys.
+        value: Values, of any width.
+        bias: Added to the logits, any real number; minus infinity hides a key from a query. Every query must keep a
+            key: what it gets from none is undefined (0 or NaN, depending on the kernel). `reference` refuses such a
+            row, `explain` names it; the fused backends do not look.
+        scale: Of the logits; `width ** -0.5` by default.
+        backend: `"sdpa"` (torch's fused kernels), `"xformers"` (`memory_efficient_attention`, CUDA only) or
+            `"reference"` (holds all weights: slow and obvious). They agree in outputs and gradients; `explain` tells
+            which kernel would run.
 
-    Raises `ValueError` for a backend that does not exist, `RuntimeError` with xformers' own reasons where it cannot run
-    these tensors, `ImportError` where it is not installed.
+    Raises:
+        ValueError: If the backend does not exist.
+        RuntimeError: If xformers cannot run these tensors; with its own reasons.
+        ImportError: If xformers is asked for and not installed.
     """
     return backend_named(backend)(query, key, value, bias, scale)

@@ -1,4 +1,4 @@
-"""Latent tokens: a few learned tokens that read the guide and are read by the stream, linear in both token counts."""
+"""Latent tokens: a few learned tokens attend to the guide, and the stream to them: linear in both token counts."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -12,10 +12,10 @@ from ..shapes import check_width, shaped
 
 @runtime_checkable
 class ReadsGuide(Protocol):
-    """What latent tokens need of an alignment: attention of latent rows to the aligned guide."""
+    """Offers attention of latent rows to the aligned guide, as an alignment does."""
 
     def attend(self, latents: Tensor, guide: Tensor) -> Tensor:
-        """`softmax(latents · alignedᵀ) · aligned`, `(frame, latent, channel)`."""
+        """Computes `softmax(latents · alignedᵀ) · aligned`, `(frame, latent, channel)`."""
 
 
 class LatentTokens(nn.Module):
@@ -24,16 +24,22 @@ class LatentTokens(nn.Module):
     $$L' = L + \mathrm{softmax}(L G^\top) G, \qquad y = x + g\,\mathrm{softmax}(x L'^\top) L'$$
 
     with the aligned guide $G$ and a gate $g$ that starts at zero. No projections, no scaling. The gate is folded into
-    the tokens that are read, and the weights of the few tokens are kept for the backward: less than what they yield.
+    the tokens that are read; for the backward the attention weights are kept, which are smaller than their product.
+
     Shapes: stream `(frame, token, channel)`, guide `(frame, guide_token, guide_channel)` → `(frame, token, channel)`.
     Source: LAVisH (Lin et al., CVPR 2023), as DG-SCT keeps it.
     """
 
     def __init__(self, channels: int, latents: int = 32, *, init: Callable[[Tensor], Any] = nn.init.uniform_):
-        """
-        - `channels`: width of the stream.
-        - `latents`: number of tokens; released: 32 (AVE, AVVP, AVS), 2 (AVQA, few-shot).
-        - `init`: fills the tokens in place; released: `uniform_` in [0, 1), or `zeros_` (AVS, AVQA).
+        """Builds the block.
+
+        Args:
+            channels: Width of the stream.
+            latents: Number of tokens; released: 32 (AVE, AVVP, AVS), 2 (AVQA, few-shot).
+            init: Fills the tokens in place; released: `uniform_` in [0, 1), or `zeros_` (AVS, AVQA).
+
+        Raises:
+            ValueError: If `latents` is less than 1.
         """
         super().__init__()
         if latents < 1:
@@ -49,21 +55,26 @@ class LatentTokens(nn.Module):
         guide: Float[Tensor, "frame guide_token guide_channel"],
         align: ReadsGuide,
     ) -> Float[Tensor, "frame token channel"]:
-        """The stream after reading the tokens that read the guide through `align`."""
+        """Computes the stream after it has attended to the tokens, and they to the guide through `align`."""
         check_width(self, "stream", stream, self.tokens.shape[1])
         informed = self.tokens + align.attend(self.tokens[None], guide)
         weights = (stream @ informed.mT).softmax(-1)
         return stream + weights @ (self.gate * informed)
 
     def extra_repr(self) -> str:
+        """Shows the width and the number of tokens."""
         return f"{self.tokens.shape[1]}, latents={self.tokens.shape[0]}"
 
 
 class NoLatents(nn.Module):
-    """The absence of latent tokens: the stream passes unchanged, and the guide speaks through the cue alone."""
+    """Returns the stream unchanged, in place of latent tokens: the guide acts through the cue alone."""
 
     def __init__(self, channels: int):
-        """`channels` is accepted as by every factory of a width, and not used."""
+        """Builds the block.
+
+        Args:
+            channels: Accepted as by every factory of a width, and not used.
+        """
         super().__init__()
 
     @shaped

@@ -6,62 +6,69 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..derived import Derived
+from ..lazy_constant import LazyConstant
 from ..shapes import shaped
 
 
 class PositionTable(nn.Module):
-    """A learned bias for every relative position inside a window (Swin v1).
-
-    - `window`: rows and columns of the window, in tokens.
-    - `heads`: attention heads.
+    """Learns a bias for every relative position inside a window (Swin v1).
 
     Shapes: `()` → bias `(head, query, key)`, tokens row-major; initialised from N(0, 0.02²), truncated.
     Source: Liu et al., *Swin Transformer*, ICCV 2021.
     """
 
     def __init__(self, window: tuple[int, int], heads: int):
+        """Builds the table.
+
+        Args:
+            window: Rows and columns of the window, in tokens.
+            heads: Attention heads.
+        """
         super().__init__()
         rows, columns = window
         self.table = nn.Parameter(torch.empty((2 * rows - 1) * (2 * columns - 1), heads))
-        self.index = Derived(relative_index, window)
+        self.index = LazyConstant(relative_index, window)
         nn.init.trunc_normal_(self.table, std=0.02)
 
     @shaped
     def forward(self) -> Float[Tensor, "head query key"]:
-        """The bias; it depends on nothing but the weights, and may be kept while they do not move."""
+        """Computes the bias, from the weights alone."""
         return _spread(self.table, self.index.on(self.table.device))
 
 
 class ContinuousPosition(nn.Module):
-    r"""A bias computed from the relative position by a small network (Swin v2): $16\,\sigma(\mathrm{MLP}(\delta))$.
+    r"""Computes a bias from the relative position by a small network (Swin v2): $16\,\sigma(\mathrm{MLP}(\delta))$.
 
-    The network sees log-spaced offsets $\operatorname{sign}(\delta)\log_2(1 + |\delta|)/\log_2 8$ with δ in [-8, 8].
-
-    - `window`: rows and columns of the window, in tokens.
-    - `heads`: attention heads.
-    - `hidden`: units of the hidden layer.
+    The network reads log-spaced offsets $\operatorname{sign}(\delta)\log_2(1 + |\delta|)/\log_2 8$ with δ in [-8, 8].
 
     Shapes: `()` → bias `(head, query, key)` in (0, 16), tokens row-major.
     Source: Liu et al., *Swin Transformer V2*, CVPR 2022.
     """
 
     def __init__(self, window: tuple[int, int], heads: int, *, hidden: int = 512):
+        """Builds the network.
+
+        Args:
+            window: Rows and columns of the window, in tokens.
+            heads: Attention heads.
+            hidden: Units of the hidden layer.
+        """
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, heads, bias=False))
-        self.index = Derived(relative_index, window)
-        self.coordinates = Derived(log_coordinates, window)
+        self.index = LazyConstant(relative_index, window)
+        self.coordinates = LazyConstant(log_coordinates, window)
 
     @shaped
     def forward(self) -> Float[Tensor, "head query key"]:
-        """The bias; it depends on nothing but the weights, and may be kept while they do not move."""
-        weight = next(self.mlp.parameters())
+        """Computes the bias, from the weights alone."""
+        # A quantised network may have no floating weight: it takes float32 then, as torch's own does.
+        weight = [*filter(torch.is_floating_point, self.mlp.parameters()), torch.empty(0)][0]
         table = 16 * self.mlp(self.coordinates.on(weight.device).to(weight.dtype)).sigmoid()
         return _spread(table, self.index.on(weight.device))
 
 
 def relative_index(window: tuple[int, int], *, device: torch.device) -> Tensor:
-    """For every pair (query, key) of a row-major window the row of the table of relative positions, query − key."""
+    """Computes for every pair (query, key) of a row-major window its row in the table of positions, query − key."""
     rows, columns = window
     row = torch.arange(rows, device=device).repeat_interleave(columns)
     column = torch.arange(columns, device=device).repeat(rows)
@@ -70,7 +77,7 @@ def relative_index(window: tuple[int, int], *, device: torch.device) -> Tensor:
 
 
 def log_coordinates(window: tuple[int, int], *, device: torch.device) -> Tensor:
-    """Log-spaced coordinates of every relative position, `(position, 2)`; in float32, as the published models do."""
+    """Computes log-spaced coordinates of every relative position, `(position, 2)`; in float32, as the published models."""
     axes = [torch.arange(1 - size, size, device=device, dtype=torch.float32) / max(size - 1, 1) * 8 for size in window]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
     return offsets.sign() * (offsets.abs() + 1).log2() / math.log2(8)

@@ -1,4 +1,4 @@
-"""Floor 4: weights of others, brought in strictly; and adapter-only files."""
+"""Floor 4: adapter-only files, strict import of weights that others released, and a cache of encoder features."""
 
 from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
@@ -8,12 +8,12 @@ from .feature_cache import FeatureCache as FeatureCache
 from .feature_cache import cache_bytes as cache_bytes
 from .feature_cache import features_follow_from as features_follow_from
 from .htsat import import_htsat as import_htsat
-from .imported import Imported as Imported
-from .published import fetch as fetch
-from .reading import read_weights as read_weights
-from .released_adapter import from_released_adapter as from_released_adapter
-from .released_heads import from_released_events as from_released_events
-from .released_heads import from_released_temporal as from_released_temporal
+from .load_strict import Imported as Imported
+from .raw_checkpoint import read_weights as read_weights
+from .released_files import fetch as fetch
 from .released_models import import_dg_sct_ave as import_dg_sct_ave
 from .released_models import import_lavish as import_lavish
+from .released_modules import from_released_adapter as from_released_adapter
+from .released_modules import from_released_events as from_released_events
+from .released_modules import from_released_temporal as from_released_temporal
 from .swin_v2 import import_swin_v2 as import_swin_v2

@@ -6,7 +6,6 @@ Files of format 1, written before formats had numbers, have no `format`.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .. import __version__
+from ..io import whole_file
 
 FORMAT = 2
 METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
@@ -67,14 +67,8 @@ def write_adapter_file(file: Path, header: Mapping[str, Any], state: Mapping[str
     """
     hashed = {"format": FORMAT, "header": {**header, "version": __version__}}
     entry = json.dumps({**hashed, "sha256": digest(hashed, state)})
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        save_file(dict(state), temporary, metadata={METADATA: entry})
-        os.replace(temporary, file)
-    except SafetensorError as error:
-        raise OSError(f"save_adapters: {file} cannot be written ({error}): choose another folder.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(file, before="save_adapters: ", errors=(SafetensorError,)) as draft:
+        save_file(dict(state), draft, metadata={METADATA: entry})
 
 
 def read_metadata(file: Path, caller: str) -> AdapterMetadata:

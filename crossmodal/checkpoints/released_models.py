@@ -1,4 +1,4 @@
-"""Whole released models: DG-SCT on AVE into `dg_sct_released` with its heads, LAVisH into `lavish_shared`."""
+"""Importers of released models: DG-SCT on AVE into `dg_sct_released` with its heads, LAVisH into `lavish_shared`."""
 
 import re
 from collections.abc import Iterable
@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from torch import nn
 
 from ..injection import Edge, Lockstep
-from .htsat import htsat_rule, with_front_end
-from .imported import Imported, bring
-from .reading import Weights, read_weights
-from .released_adapter import adapter_rule
-from .released_heads import event_rule, temporal_rule
-from .rules import Dropped, Rule, within
+from .htsat import htsat_rule, with_filter_note
+from .load_strict import Imported, load_strict
+from .raw_checkpoint import Weights, read_weights
+from .released_modules import adapter_rule, event_rule, temporal_rule
+from .rules import Dropped, Rule, prefix_rules
 from .swin_v2 import swin_v2_layout
 
-SIDES = {"audio": ("visual", "audio"), "vis": ("audio", "visual")}
+EDGES = {"audio": ("visual", "audio"), "vis": ("audio", "visual")}
 """The stream that a released adapter writes to → its edge here, `(guide, stream)`."""
 
 UNCALLED = Dropped("linear layers over tokens that the released code never calls")
@@ -24,44 +23,57 @@ HEAD = Dropped("the two linear layers that label seconds: lavish_shared couples 
 def import_dg_sct_ave(model: nn.Module, weights: Weights) -> Imported:
     """Loads the released DG-SCT of AVE: both encoders, 48 adapters, temporal attention and event head.
 
-    - `model`: its `coupled`, `temporal` and `head` are those of `crossmodal.recipes.ave.dg_sct.full_size(coupled=dg_sct_released)`, or
-      the same at another size.
-    - `weights`: as `read_weights` takes them; `"dg_sct_ave"` is the published file, where `fetch` looks for it.
+    Args:
+        model: Has `coupled`, `temporal` and `head` as `recipes.ave.dg_sct.full_size(coupled=dg_sct_released)` builds
+            them, or the same at another size.
+        weights: A file, or what else `read_weights` takes; `"dg_sct_ave"` is the released file, where `fetch` looks
+            for it.
 
-    Returns what became of every tensor. Raises `ValueError` with a table, and leaves `model` as it was, where a tensor
-    is missing, left over, of another shape, or not finite; and where `model` has not two couplers for every released
-    pair.
+    Returns:
+        What became of every tensor.
+
+    Raises:
+        TypeError: If `model.coupled` is no `Lockstep`.
+        ValueError: With a table, and `model` as it was, if a tensor is missing, left over, of another shape or not
+            finite; or if `model` does not have two couplers for every released pair.
     """
-    found = with_front_end(read_weights(weights))
+    checkpoint = with_filter_note(read_weights(weights))
     coupled = model.get_submodule("coupled")
     if not isinstance(coupled, Lockstep):
         raise TypeError(f"import_dg_sct_ave: model.coupled is a {type(coupled).__name__}, expected a Lockstep.")
-    rule = dg_sct_ave_rule(found.tensors, coupled)
-    return bring(model, found, rule, layout="DG-SCT as released for AVE", importer="import_dg_sct_ave")
+    rule = dg_sct_ave_rule(checkpoint.tensors, coupled)
+    return load_strict(model, checkpoint, rule, layout="DG-SCT as released for AVE", importer="import_dg_sct_ave")
 
 
 def import_lavish(coupled: Lockstep, weights: Weights) -> Imported:
     """Loads a released LAVisH of one Swin-V2 for both modalities into a `lavish_shared` of the same size.
 
-    - `coupled`: has two couplers a block, with both edges.
-    - `weights`: as `read_weights` takes them.
+    The classifier is dropped. The form with two encoders was never released, and there is no encoder here for the one
+    on ViT.
 
-    The classifier has no place here. The form with two encoders was never released, and the one on ViT has no encoder
-    here. Returns and raises as `import_dg_sct_ave`.
+    Args:
+        coupled: Has two couplers for each block, with both edges.
+        weights: A file, or what else `read_weights` takes.
+
+    Returns:
+        What became of every tensor.
+
+    Raises:
+        ValueError: As `import_dg_sct_ave`.
     """
-    found = read_weights(weights)
-    rule = lavish_rule(found.tensors, coupled)
-    return bring(coupled, found, rule, layout="LAVisH on one Swin-V2 as released", importer="import_lavish")
+    checkpoint = read_weights(weights)
+    rule = lavish_rule(checkpoint.tensors, coupled)
+    return load_strict(coupled, checkpoint, rule, layout="LAVisH on one Swin-V2 as released", importer="import_lavish")
 
 
 def dg_sct_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
-    """The rule of the released DG-SCT for a model around `coupled`."""
+    """Builds the rule of the released DG-SCT for a model around `coupled`, from the names in the file."""
     names = list(names)
-    return within(
+    return prefix_rules(
         {
-            "swin.": (swin_v2_layout(_inside(names, "swin."))[1], "coupled.encoders.visual."),
+            "swin.": (swin_v2_layout(_without_prefix(names, "swin."))[1], "coupled.encoders.visual."),
             "htsat.": (htsat_rule(), "coupled.encoders.audio."),
-            **_adapters("import_dg_sct_ave", names, coupled, "coupled."),
+            **_adapter_rules("import_dg_sct_ave", names, coupled, "coupled."),
             "temporal_attn.": (temporal_rule, "temporal."),
             "CMBS.": (event_rule, "head."),
             "adapter_token_downsampler.": (UNCALLED, ""),
@@ -70,24 +82,27 @@ def dg_sct_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
 
 
 def lavish_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
-    """The rule of the released LAVisH for `coupled`."""
+    """Builds the rule of the released LAVisH for `coupled`, from the names in the file."""
     names = list(names)
-    return within(
+    return prefix_rules(
         {
-            "swin.": (swin_v2_layout(_inside(names, "swin."))[1], "encoders.shared."),
-            **_adapters("import_lavish", names, coupled, ""),
+            "swin.": (swin_v2_layout(_without_prefix(names, "swin."))[1], "encoders.shared."),
+            **_adapter_rules("import_lavish", names, coupled, ""),
             "mlp_class": (HEAD, ""),
             "adapter_token_downsampler.": (UNCALLED, ""),
         }
     )
 
 
-def _adapters(
-    importer: str, names: Iterable[str], coupled: Lockstep, here: str
+def _adapter_rules(
+    importer: str, names: Iterable[str], coupled: Lockstep, ours: str
 ) -> dict[str, tuple[Rule | Dropped, str]]:
-    """Released adapters are numbered by pair; a pair meets in two couplers, in the order of the lockstep."""
-    found = [re.match(r"(?:audio|vis)_adapter_blocks_p[12]\.(\d+)\.", name) for name in names]
-    pairs = 1 + max((int(match[1]) for match in found if match), default=-1)
+    """Returns prefix in the file → rule and prefix here, for every adapter.
+
+    Released adapters are numbered by pair of blocks; a pair has two couplers, in the order of the lockstep.
+    """
+    matches = [re.match(r"(?:audio|vis)_adapter_blocks_p[12]\.(\d+)\.", name) for name in names]
+    pairs = 1 + max((int(match[1]) for match in matches if match), default=-1)
     couplers = list(coupled.couplers)
     if pairs and len(couplers) != 2 * pairs:
         raise ValueError(
@@ -95,15 +110,17 @@ def _adapters(
             f"couplers: build it with the recipe and the encoders of the file (for DG-SCT: dg_sct_released)."
         )
     return {
-        f"{side}_adapter_blocks_p{1 + at % 2}.{at // 2}.": (adapter_rule, f"{here}couplers.{name}.{_key(edge)}.")
+        f"{side}_adapter_blocks_p{1 + at % 2}.{at // 2}.": (adapter_rule, f"{ours}couplers.{name}.{_key(edge)}.")
         for at, name in enumerate(couplers)
-        for side, edge in SIDES.items()
+        for side, edge in EDGES.items()
     }
 
 
 def _key(edge: Edge) -> str:
+    """Returns the name under which a coupler keeps the adapter of an edge."""
     return "_".join(edge)
 
 
-def _inside(names: Iterable[str], prefix: str) -> list[str]:
+def _without_prefix(names: Iterable[str], prefix: str) -> list[str]:
+    """Returns the names that start with a prefix, without it."""
     return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]

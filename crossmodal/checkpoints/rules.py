@@ -1,4 +1,4 @@
-"""Rules: what a released tensor becomes under our names, or why it is left out."""
+"""Key mapping: rules that map a tensor of a released file to our names, or drop it with a reason."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,14 +8,16 @@ from torch import Tensor
 
 
 class Dropped(NamedTuple):
-    """A released tensor that has no place here, and why it needs none."""
+    """The result of a rule for a tensor that the model does not need, and why."""
 
     reason: str
 
 
-Placed = Mapping[str, Tensor] | Dropped | None
-Rule = Callable[[str, Tensor], Placed]
-"""`rule(name, tensor)`: the tensors it becomes, by our names; or why it is dropped; `None` for a name nobody knows."""
+Mapped = Mapping[str, Tensor] | Dropped | None
+"""The result of a rule: tensors by our names, a dropped tensor, or `None` for an unknown name."""
+
+Rule = Callable[[str, Tensor], Mapped]
+"""`rule(name, tensor)`: maps one tensor of a file."""
 
 CLASSIFIER = Dropped("the encoder's own classifier, which no recipe uses")
 MASK = Dropped("the mask of shifted windows, computed here")
@@ -26,34 +28,35 @@ _MERGE = re.compile(r"layers\.(\d+)\.downsample\.(.+)")
 
 
 def hierarchy_rule(
-    inside: Rule, outside: Mapping[str, str], dropped: Mapping[str, Dropped], *, earlier: int = 0
+    block_rule: Rule, outside: Mapping[str, str], dropped: Mapping[str, Dropped], *, merge_offset: int = 0
 ) -> Rule:
-    """The rule of a Swin-like encoder, `layers.S.blocks.B.…` and `layers.S.downsample.…`, for ours.
+    """Builds the rule of a Swin-like encoder, `layers.S.blocks.B.…` and `layers.S.downsample.…`.
 
-    - `inside`: the rule of a block; its names are those of the two halves, `attention.…` and `mlp.…`.
-    - `outside`: module → ours, for what lies before and after the stages.
-    - `dropped`: prefixes of names that have no place here.
-    - `earlier`: 1 where a merge belongs to the stage that it leads to; ours end the stage before.
+    Args:
+        block_rule: The rule of a block; its names start with those of our two halves, `attention.` and `mlp.`.
+        outside: Module → ours, for what lies before and after the stages.
+        dropped: Prefix → why names with it are dropped.
+        merge_offset: 1 if the file counts a merge to the stage after it; ours ends the stage before.
     """
 
-    def rule(name: str, tensor: Tensor) -> Placed:
-        if found := _BLOCK.fullmatch(name):
-            stage, block, rest = found.groups()
-            return moved(inside(rest, tensor), f"sections.stages{stage}_{block}_")
-        if found := _MERGE.fullmatch(name):
-            return {f"sections.stages{int(found[1]) - earlier}_merge.merging.{found[2]}": tensor}
-        for prefix, why in dropped.items():
+    def rule(name: str, tensor: Tensor) -> Mapped:
+        if match := _BLOCK.fullmatch(name):
+            stage, block, rest = match.groups()
+            return add_prefix(block_rule(rest, tensor), f"sections.stages{stage}_{block}_")
+        if match := _MERGE.fullmatch(name):
+            return {f"sections.stages{int(match[1]) - merge_offset}_merge.merging.{match[2]}": tensor}
+        for prefix, reason in dropped.items():
             if name.startswith(prefix):
-                return why
-        return renamed(outside)(name, tensor)
+                return reason
+        return rename_rule(outside)(name, tensor)
 
     return rule
 
 
-def renamed(names: Mapping[str, str]) -> Rule:
-    """The rule that renames modules and keeps what follows the last dot; a whole name may be renamed, too."""
+def rename_rule(names: Mapping[str, str]) -> Rule:
+    """Builds the rule that renames modules and keeps the last part of a name; whole names may be renamed, too."""
 
-    def rule(name: str, tensor: Tensor) -> Placed:
+    def rule(name: str, tensor: Tensor) -> Mapped:
         module, _, leaf = name.rpartition(".")
         if name in names:
             return {names[name]: tensor}
@@ -62,40 +65,50 @@ def renamed(names: Mapping[str, str]) -> Rule:
     return rule
 
 
-def within(rules: Mapping[str, tuple[Rule | Dropped, str]]) -> Rule:
-    """The rule of a file of several parts: prefix there → (the rule of the part, its prefix here)."""
+def prefix_rules(rules: Mapping[str, tuple[Rule | Dropped, str]]) -> Rule:
+    """Builds the rule of a file of several parts from prefix in the file → (rule of the part, prefix in the model)."""
 
-    def rule(name: str, tensor: Tensor) -> Placed:
-        for prefix, (part, here) in rules.items():
+    def rule(name: str, tensor: Tensor) -> Mapped:
+        for prefix, (part, ours) in rules.items():
             if name.startswith(prefix):
-                return part if isinstance(part, Dropped) else moved(part(name.removeprefix(prefix), tensor), here)
+                return part if isinstance(part, Dropped) else add_prefix(part(name.removeprefix(prefix), tensor), ours)
         return None
 
     return rule
 
 
-def moved(placed: Placed, prefix: str) -> Placed:
-    """What a rule said, under a prefix."""
-    return {prefix + name: tensor for name, tensor in placed.items()} if isinstance(placed, Mapping) else placed
+def add_prefix(mapped: Mapped, prefix: str) -> Mapped:
+    """Adds a prefix to the names in the result of a rule."""
+    return {prefix + name: tensor for name, tensor in mapped.items()} if isinstance(mapped, Mapping) else mapped
 
 
-def thirds(tensor: Tensor, prefix: str, leaf: str) -> dict[str, Tensor]:
-    """A fused tensor of query, key and value as three."""
-    parts = tensor.tensor_split(3) if tensor.dim() else (tensor,) * 3
+def split_qkv(tensor: Tensor, prefix: str, leaf: str) -> dict[str, Tensor]:
+    """Splits a fused tensor of query, key and value into three."""
+    parts = tensor.tensor_split(3) if tensor.dim() else (tensor,) * 3  # a scalar is reported as a misfit, three times
     return {f"{prefix}.{name}.{leaf}": part for name, part in zip(("query", "key", "value"), parts, strict=True)}
 
 
-def flat(tensor: Tensor) -> Tensor:
-    """A tensor as a matrix, where it is more than one: 1×1 kernels, scales a head."""
+def as_matrix(tensor: Tensor) -> Tensor:
+    """Flattens a tensor of more than two dimensions to a matrix: 1×1 kernels, scales of each head."""
     return tensor.flatten(1) if tensor.dim() > 2 else tensor
 
 
-def only_ours(released: Mapping[str, Tensor], rule: Rule, caller: str, module: str) -> dict[str, Tensor]:
-    """What a rule makes of a state, without what it drops; `KeyError` on a name that it does not know."""
-    ours: dict[str, Tensor] = {}
+def map_state(released: Mapping[str, Tensor], rule: Rule, caller: str, module: str) -> dict[str, Tensor]:
+    """Maps a whole state by a rule and leaves out what the rule drops.
+
+    Args:
+        released: The state of a released module.
+        rule: Maps or drops each tensor.
+        caller: The public function that errors name.
+        module: The released module that errors name.
+
+    Raises:
+        KeyError: If the rule does not know a name.
+    """
+    state: dict[str, Tensor] = {}
     for name, tensor in released.items():
-        placed = rule(name, tensor)
-        if placed is None:
+        mapped = rule(name, tensor)
+        if mapped is None:
             raise KeyError(f"{caller}: {name!r} is no parameter of {module}.")
-        ours |= {} if isinstance(placed, Dropped) else placed
-    return ours
+        state |= {} if isinstance(mapped, Dropped) else mapped
+    return state

@@ -1,13 +1,13 @@
-"""Swin-V2 weights, as timm names them, then and now, and as its authors do."""
+"""Importer of Swin-V2 weights, as timm names them, before and since 0.9, and as its authors do."""
 
 import re
 from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from .imported import Imported, bring
-from .reading import Weights, read_weights
-from .rules import CLASSIFIER, INDEX, MASK, Dropped, Placed, Rule, flat, hierarchy_rule, renamed, thirds
+from .load_strict import Imported, load_strict
+from .raw_checkpoint import Weights, read_weights
+from .rules import CLASSIFIER, INDEX, MASK, Dropped, Mapped, Rule, as_matrix, hierarchy_rule, rename_rule, split_qkv
 
 OUTSIDE = {"patch_embed.proj": "stem.proj", "patch_embed.norm": "stem.norm", "norm": "head"}
 HALVES = {
@@ -32,39 +32,45 @@ BUFFERS = {
 def import_swin_v2(encoder: nn.Module, weights: Weights) -> Imported:
     """Loads a released Swin-V2 into `encoder`, as `swin_v2` builds it at the same size.
 
-    - `weights`: as `read_weights` takes them; `"timm"` is the large one from the hub.
+    Three layouts are recognised by their names. timm before 0.9 and Microsoft's own files merge at the end of a stage
+    and contain buffers: the masks of shifted windows, in Microsoft's also coordinates and indices of relative
+    positions. timm since 0.9 merges at the start of the next stage. The values are the same. A window of another size
+    changes no parameter's shape, so the file does not say which window the weights were trained with: give the encoder
+    that window.
 
-    Three namings are told apart by their names. timm before 0.9 and Microsoft's own files merge at the end of a stage,
-    and hold buffers besides: the masks of shifted windows, in Microsoft's also coordinates and indices of relative
-    positions. timm since 0.9 merges at the start of the next stage. In the values nothing differs. A window of another
-    size changes no parameter's shape, so what the weights were trained with cannot be seen from names and shapes: give
-    the encoder the window of the file.
+    Args:
+        encoder: The encoder to fill.
+        weights: A file, or what else `read_weights` takes; `"timm"` is the large one from the hub.
 
-    Returns what became of every tensor. Raises `ValueError` with a table, and leaves `encoder` as it was, where a
-    tensor is missing, left over, of another shape, or not finite.
+    Returns:
+        What became of every tensor.
+
+    Raises:
+        ValueError: With a table, and `encoder` as it was, if a tensor is missing, left over, of another shape or not
+            finite.
     """
-    found = read_weights(weights)
-    layout, rule = swin_v2_layout(found.tensors)
-    return bring(encoder, found, rule, layout=layout, importer="import_swin_v2")
+    checkpoint = read_weights(weights)
+    layout, rule = swin_v2_layout(checkpoint.tensors)
+    return load_strict(encoder, checkpoint, rule, layout=layout, importer="import_swin_v2")
 
 
 def swin_v2_layout(names: Iterable[str]) -> tuple[str, Rule]:
-    """Whose names these are, and their rule."""
+    """Recognises the layout of a checkpoint by its names; returns the layout's title and its rule."""
     names = set(names)
     dropped = {"head.": CLASSIFIER}
     if any(re.fullmatch(r"layers\.\d+\.blocks\.\d+\.attn\.relative_coords_table", name) for name in names):
         return "Swin-V2 as Microsoft names it", hierarchy_rule(swin_v2_block, OUTSIDE, dropped)
     if any(name.startswith("layers.0.downsample.") or name.endswith(".attn_mask") for name in names):
         return "Swin-V2 as timm named it before 0.9", hierarchy_rule(swin_v2_block, OUTSIDE, dropped)
-    return "Swin-V2 as timm names it since 0.9", hierarchy_rule(swin_v2_block, OUTSIDE, dropped, earlier=1)
+    return "Swin-V2 as timm names it since 0.9", hierarchy_rule(swin_v2_block, OUTSIDE, dropped, merge_offset=1)
 
 
-def swin_v2_block(name: str, tensor: Tensor) -> Placed:
-    """The rule of one block."""
+def swin_v2_block(name: str, tensor: Tensor) -> Mapped:
+    """Maps a tensor of one block."""
     if name in BUFFERS:
         return BUFFERS[name]
     if name == "attn.qkv.weight":
-        return thirds(tensor, "attention.body", "weight")
+        return split_qkv(tensor, "attention.body", "weight")
     if name == "attn.logit_scale":
-        return {"attention.body.log_scale": flat(tensor)}
-    return renamed(HALVES)(name, tensor)
+        return {"attention.body.log_scale": as_matrix(tensor)}
+    return rename_rule(HALVES)(name, tensor)

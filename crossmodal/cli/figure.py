@@ -11,8 +11,8 @@ import torch
 
 from crossmodal.cli.predict import load_run
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.video_folder import at_least
-from crossmodal.drawing import Cloud, clouds
+from crossmodal.data.many_videos.video_folder import int_at_least
+from crossmodal.drawing import ScatterPanel, scatter_figure
 from crossmodal.evaluation.embedding import (
     KINDS,
     STREAMS,
@@ -25,9 +25,10 @@ from crossmodal.evaluation.embedding import (
     place,
 )
 from crossmodal.evaluation.report.look_picture import write_figure
+from crossmodal.io import write_whole
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.training.data_module import ClipData, Clips
-from crossmodal.training.run_folder import asks_for_run, find_run, write_text
+from crossmodal.training.run_folder import asks_for_run, find_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,8 +64,8 @@ def figure(argv: Sequence[str]) -> None:
     names = [model.classes[label] for label in kept]
     caption = told(f"{given.split} split of {told_data(trained.data)}", train, asked, given.seed)
     write_figure(out / f"{given.split}.png", drawn(placed, asked, names, f"Run: {run.name}.\n{caption}"))
-    write_text(out / f"{given.split}.csv", points_csv(placed, asked, names))
-    write_text(out / f"{given.split}_scores.csv", scores_csv(placed))
+    write_whole(out / f"{given.split}.csv", points_csv(placed, asked, names))
+    write_whole(out / f"{given.split}_scores.csv", scores_csv(placed))
     print(scores_csv(placed), end="")
     print(f"written to {out}/")
 
@@ -76,8 +77,8 @@ def options() -> argparse.ArgumentParser:
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
     asks_for_run(parser)
     add("--split", choices=("val", "test"), default="test", help="whose seconds are drawn (default: test)")
-    add("--clips", type=at_least(1), default=100, help="of that split, from its first on (default: 100)")
-    add("--train_clips", type=at_least(1), default=300, help="that the probe is fitted on (default: 300)")
+    add("--clips", type=int_at_least(1), default=100, help="of that split, from its first on (default: 100)")
+    add("--train_clips", type=int_at_least(1), default=300, help="that the probe is fitted on (default: 300)")
     classes = f"names of the classes to draw (default: the {MOST} with most seconds)"
     add("--classes", nargs="+", metavar="NAME", help=classes)
     add("--seed", type=int, default=0, help="of t-SNE (default: 0)")
@@ -123,7 +124,7 @@ def told(data: str, train: Seconds, asked: Seconds, seed: int) -> str:
 def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str], caption: str) -> "Figure":
     """The figure: a row a stream, original on the left, guided on the right."""
     panels = [
-        Cloud(
+        ScatterPanel(
             f"{stream}, {kind}",
             f"probe {100 * found.probe:.1f} %, silhouette {found.silhouette:+.3f}".replace("-", "−"),
             torch.from_numpy(found.points),
@@ -131,7 +132,7 @@ def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Seque
         for (stream, kind), found in placed.items()
     ]
     labels, title = torch.from_numpy(asked.labels), "Features before guidance and after it"
-    return clouds(panels, labels, names, title=title, caption=caption)
+    return scatter_figure(panels, labels, names, title=title, caption=caption)
 
 
 def points_csv(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str]) -> str:

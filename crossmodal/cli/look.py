@@ -12,12 +12,13 @@ from crossmodal.cli.predict import load_run
 from crossmodal.data import World
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.video_folder import at_least
+from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.evaluation.pointing import ANY, SOUNDING, Pointed, Seconds, mean_scores, points, seconds, table
 from crossmodal.evaluation.report.look_picture import look_picture, write_figure
+from crossmodal.io import write_whole
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.training.data_module import Clips
-from crossmodal.training.run_folder import asks_for_run, find_run, write_text
+from crossmodal.training.run_folder import asks_for_run, find_run
 
 ABOUT = """Draws some clips of a run: frames, the last map of either stream, how far each token moves when its guide is
 taken away, and the score of the true label with and without. On the built-in world, which knows where the sounding
@@ -58,8 +59,8 @@ def options() -> argparse.ArgumentParser:
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
     asks_for_run(parser)
     add("--split", choices=SPLITS, default="test", help="whose clips (default: test)")
-    add("--clips", type=at_least(1), default=100, help="clips of the built-in world that are scored (default: 100)")
-    add("--figures", type=at_least(0), default=3, help="clips that are drawn, evenly spaced (default: 3)")
+    add("--clips", type=int_at_least(1), default=100, help="clips of the built-in world that are scored (default: 100)")
+    add("--figures", type=int_at_least(0), default=3, help="clips that are drawn, evenly spaced (default: 3)")
     add("--out", type=Path, help="folder to write to (default: looking/ in the run's folder)")
     add("--device", default="cpu", help="where the model runs (default: cpu)")
     return parser
@@ -97,8 +98,8 @@ def tell(model: AudioVisualEvents, out: Path, found: Sequence[Seconds]) -> None:
     print("\nprobability of the true class, mean over these seconds")
     for name, mean in mean_scores(found).items():
         print(f"{name:<26} {mean:.3f}")
-    write_text(out / "pointing.csv", pointing_csv(rows))
-    write_text(out / "scores.csv", scores_csv(found, (*model.classes, "background")))
+    write_whole(out / "pointing.csv", pointing_csv(rows))
+    write_whole(out / "scores.csv", scores_csv(found, (*model.classes, "background")))
 
 
 def pointing_csv(rows: Sequence[Pointed]) -> str:

@@ -1,50 +1,26 @@
-"""The command `crossmodal`: recipes from the command line."""
+"""The command `crossmodal`: finds task and verb by their names and runs the verb."""
 
 import difflib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 
-COMMANDS = {
-    "ave fit": "crossmodal.cli.predict.fit",
-    "ave test": "crossmodal.cli.predict.test",
-    "ave predict": "crossmodal.cli.predict.predict",
-    "ave reproduce": "crossmodal.cli.reproduce.reproduce",
-    "ave features": "crossmodal.cli.features.features",
-    "ave look": "crossmodal.cli.look.look",
-    "ave figure": "crossmodal.cli.figure.figure",
-    "ave cost": "crossmodal.cli.cost.print_cost",
-    "ave ablate": "crossmodal.cli.ablate.ablate",
-    "classify fit": "crossmodal.cli.classify_commands.fit",
-    "classify test": "crossmodal.cli.classify_commands.test",
-    "classify predict": "crossmodal.cli.classify_commands.predict",
-    "prepare-ave": "crossmodal.cli.prepare_ave.prepare",
-    "copy": "crossmodal.cli.copy.copy",
+VERBS = {
+    "fit": "train a system on the built-in world or on your data, then test it (--help: all options)",
+    "test": "test the newest run, or --run runs/NAME",
+    "predict": "what a run says of a video file, with a page of pictures",
+    "features": "what a run's encoders make of every second of a folder of video files",
+    "compare": "several systems, several seeds: one table beside the published one",
+    "ablate": "what every part of a system is worth: variants and seeds in one table",
+    "cost": "what a training step costs, part by part, before any weight exists",
+    "look": "maps, and what changes when a guide is taken away",
+    "figure": "features before and after guidance, with probes and silhouettes",
+    "reproduce": "released weights on the published test split",
+    "prepare": "bring a folder of video files into the published layout",
 }
-"""Words → `module.function(argv)`, imported once it is asked for; it returns an exit code, or `None` for 0."""
-
-USAGE = """usage: crossmodal COMMAND …
-
-  crossmodal ave fit                 train DG-SCT on the built-in world, then test it (--help: all options)
-  crossmodal ave fit --data.root AVE train it on a data set in AVE's layout
-  crossmodal ave test                test the newest run, or --run runs/NAME
-  crossmodal ave predict CLIP.mp4    the event of every second of a video file
-  crossmodal ave reproduce --data AVE --weights FILE   the released DG-SCT on the test split
-  crossmodal ave features VIDEOS OUT.h5
-                                     what a run makes of every second of a folder of video files
-  crossmodal ave look                maps, and what changes when a guide is taken away: do they point at what sounds?
-  crossmodal ave figure              t-SNE of features, original against guided, with probes and silhouettes
-  crossmodal ave cost                what a training step costs, part by part, before any weight exists
-  crossmodal ave ablate --without spatial --guide shuffled
-                                     what every part is worth: variants and seeds, in one table
-  crossmodal classify fit --data.folder VIDEOS --data.labels FILE.csv
-                                     train a classifier on your own videos, a label each (ave fit: events in time)
-  crossmodal classify test           test the newest run, or --run runs/NAME
-  crossmodal classify predict CLIP.mp4   the classes of a video file
-  crossmodal prepare-ave VIDEOS AVE  bring a folder of video files to AVE's layout
-  crossmodal copy ave mine/          copy the recipe's files, to make it your own
-"""
+"""Verb → what it does; each is the function of its name in `crossmodal/cli/<verb>.py`, called with `(argv, task)`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,9 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def in_words(command: Callable[[], int]) -> int:
-    """What a command returns; errors in what was asked for end in one sentence and exit code 1."""
+    """Runs a command; errors in what was asked for end in one sentence and exit code 1."""
     try:
         return command()
+    except ModuleNotFoundError as error:
+        print(f"crossmodal: {missing_extra(error)}", file=sys.stderr)
+        return 1
     except (ValueError, OSError, ImportError) as error:
         print(f"crossmodal: {error}", file=sys.stderr)
         return 1
@@ -66,21 +45,84 @@ def in_words(command: Callable[[], int]) -> int:
         return 130
 
 
-def run(words: Sequence[str], commands: Mapping[str, str] = COMMANDS, usage: str = USAGE) -> int:
-    """Runs the command that the first words name; the rest are its arguments. Exit code 2 where there is none."""
+def missing_extra(error: ModuleNotFoundError) -> str:
+    """Returns the sentence for a package that is not installed, with the command that installs it."""
+    package = (error.name or "").partition(".")[0]
+    if not package or package == "crossmodal" or find_spec(package) is not None:
+        return str(error)
+    return f"{package} is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'"
+
+
+def run(words: Sequence[str]) -> int:
+    """Runs the command that the words name; exit code 2 where there is none."""
     if not words or words[0] in ("-h", "--help"):
-        print(usage)
+        print(usage())
         return 0 if words else 2
-    for name in (" ".join(words[:2]), " ".join(words[:1])):
-        if name in commands:
-            module, _, function = commands[name].rpartition(".")
-            return getattr(import_module(module), function)(words[len(name.split()) :]) or 0
+    if words[0] == "copy":
+        return _called("copy", words[1:])
+    if len(words) > 1 and words[1] in VERBS:
+        from crossmodal.tasks.resolve import find_task
+
+        return verb(words[1], words[2:], find_task(words[0]))
+    if len(words) == 1 or words[1] in ("-h", "--help"):
+        return task_help(words[0]) if len(words) == 1 or words[0] not in VERBS else unknown(words)
+    return unknown(words)
+
+
+def verb(name: str, argv: Sequence[str], task: object) -> int:
+    """Runs a verb for a task, or says why the task has none."""
+    absent: dict[str, str] = getattr(task, "absent", {})
+    if name in absent:
+        print(f"crossmodal: {getattr(task, 'name', '')} has no {name}: {absent[name]}.", file=sys.stderr)
+        return 2
+    return _called(name, argv, task)
+
+
+def _called(name: str, *arguments: object) -> int:
+    return getattr(import_module(f"crossmodal.cli.{name}"), name)(*arguments) or 0
+
+
+def usage() -> str:
+    """Returns the help of the command itself; imports nothing heavy."""
+    from crossmodal.tasks.names import task_names
+
+    lines = [
+        "usage: crossmodal TASK VERB …",
+        "",
+        f"  tasks: {', '.join(task_names())}, or a module of your own that has a TASK",
+        "",
+        *(f"  crossmodal TASK {name:<10} {about}" for name, about in VERBS.items()),
+        "  crossmodal copy TASK/SYSTEM FILE.py   one recipe file, yours to change",
+        "",
+        "crossmodal TASK --help lists the verbs and systems of a task; crossmodal TASK VERB --help the options.",
+    ]
+    return "\n".join(lines)
+
+
+def task_help(name: str) -> int:
+    """Prints the verbs and systems of a task; exit code 2 where there is no such task."""
+    from crossmodal.tasks.names import task_names
+
+    if name in VERBS or (name not in task_names() and find_spec(name.partition(".")[0]) is None):
+        return unknown([name])
+    from crossmodal.tasks.names import system_names
+    from crossmodal.tasks.resolve import find_task
+
+    task = find_task(name)
+    print(f"usage: crossmodal {name} VERB …\n\n  {task.title}: {task.about}\n")
+    for known, about in VERBS.items():
+        print(f"  {known:<10} {f'(none: {task.absent[known]})' if known in task.absent else about}")
+    print(f"\nsystems: {', '.join(system_names(task.name)) or task.system}; --system takes one, or a file of your own")
+    return 0
+
+
+def unknown(words: Sequence[str]) -> int:
+    """Prints what may have been meant; returns exit code 2."""
+    from crossmodal.tasks.names import task_names
+
     asked = " ".join(word for word in words[:2] if not word.startswith("-"))
-    near = difflib.get_close_matches(asked, commands) or difflib.get_close_matches(" ".join(words[:1]), commands)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else f" There are {', '.join(commands)}."
-    print(f"{usage}\ncrossmodal: there is no command {asked!r}.{hint}", file=sys.stderr)
+    known = ["copy", *(f"{task} {name}" for task in task_names() for name in VERBS)]
+    near = difflib.get_close_matches(asked, known, n=2)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    print(f"{usage()}\n\ncrossmodal: there is no command {asked!r}.{hint}", file=sys.stderr)
     return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

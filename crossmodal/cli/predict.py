@@ -1,76 +1,46 @@
-"""`crossmodal ave fit | test | predict`: audio-visual events from the command line."""
+"""`crossmodal TASK predict`: what a run says of a video file, window by window, with a page of pictures."""
 
 import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import torch
-from jsonargparse import Namespace
 
-from crossmodal.cli import fit as task_commands
-from crossmodal.cli.ave_options import AVE
 from crossmodal.data import read_clip, windows
 from crossmodal.evaluation.report.film_page import PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
-from crossmodal.heads import decode_events
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.tasks.coupled_system import AudioVisual
-from crossmodal.training.run_folder import asks_for_run, find_run
+from crossmodal.tasks.task import Task
+from crossmodal.training.run import load_run
+from crossmodal.training.run_folder import add_run_options, find_run
 
 
-def fit(argv: Sequence[str]) -> None:
-    """Trains, keeps the weights that validate best, and tests them once."""
-    task_commands.fit(argv, AVE)
-
-
-def test(argv: Sequence[str]) -> None:
-    """Tests a finished run on the test split of its data."""
-    task_commands.test(argv, AVE)
-
-
-def predict(argv: Sequence[str]) -> None:
-    """Prints what a run hears and sees in every second of a video file, and draws it on a page."""
-    parser = argparse.ArgumentParser(prog="crossmodal ave predict", description="Events of a video, second by second.")
-    asks_for_film(parser)
-    given = parser.parse_args(list(argv))
-    run = find_run(given.runs, given.run)
-    model, _ = load_run(run)
-    print(f"{given.clip}, second by second, by {run} (it knows {len(model.classes)} events)")
-    names, second, said = [*model.classes, "background"], 0, []
-    for window in windows(read_clip(given.clip, model.preprocess)):
+def predict(argv: Sequence[str], task: Task) -> None:
+    """Prints what a run says of a video file, and draws it on a page."""
+    given = options(task).parse_args(list(argv))
+    run = find_run(given.runs, given.run, task.name)
+    system, arguments = load_run(run, task)
+    seconds = getattr(arguments.data, "segments", task.segments)
+    found = []
+    for clip in windows(read_clip(given.clip, system.inputs.preprocess), seconds):
         with torch.inference_mode():
-            decoded = decode_events(model(window.frames[None], window.wave[None]))
-        for label, confidence in zip(decoded.labels[0], decoded.confidence[0], strict=True):
-            print(f"{second:5d} s  {names[label]:<28} {confidence:.2f}")
-            second += 1
-        said.append(Window(window, decoded))
-    draw(given, model, run, said)
-
-
-def asks_for_film(parser: argparse.ArgumentParser) -> None:
-    """The options of a command that looks at a video."""
-    parser.add_argument("clip", type=Path, help="a video file with sound")
-    asks_for_run(parser)
-    parser.add_argument(
-        "--out", type=Path, help="the page to write (default: predictions/CLIP.html in the run's folder)"
-    )
-
-
-def draw(given: argparse.Namespace, model: AudioVisual, run: Path, said: Sequence[Window]) -> None:
-    """Writes the page of a video, and says where."""
+            found.append(Window(clip, system.predict(system(task.ask(clip, given.words)))))
+    known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
+    print(f"{given.clip}, by {run}{known}")
+    for line in task.tell(found, system.classes):
+        print(line)
     page = given.out or run / PAGES / f"{given.clip.stem}.html"
-    if write_page(page, partial(write_film, page, model, given.clip, run, said), needed=given.out is not None):
+    if write_page(page, partial(write_film, page, system, task, given.clip, run, found), needed=given.out is not None):
         print(f"written to         {page}")
 
 
-def build(arguments: Namespace, classes: Sequence[str]) -> AudioVisualEvents:
-    """The model that the options describe."""
-    return cast(AudioVisualEvents, task_commands.build(arguments, classes, AVE))
-
-
-def load_run(run: Path) -> tuple[AudioVisualEvents, Namespace]:
-    """The trained model of a run, in evaluation mode, and its options."""
-    model, arguments = task_commands.load_run(run, AVE)
-    return cast(AudioVisualEvents, model), arguments
+def options(task: Task) -> argparse.ArgumentParser:
+    """Returns the parser of `predict`."""
+    about = "Prints what a run says of a video file, and draws it on a page."
+    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} predict", description=about)
+    parser.add_argument("clip", type=Path, help="a video file with sound")
+    parser.add_argument("words", nargs="*", help="what else the task asks for, such as questions")
+    add_run_options(parser)
+    page = "the page to write (default: predictions/CLIP.html in the run's folder)"
+    parser.add_argument("--out", type=Path, help=page)
+    return parser

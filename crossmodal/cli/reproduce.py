@@ -13,16 +13,17 @@ import torch
 from torch.utils.data import default_collate
 
 from crossmodal.checkpoints import Imported, fetch, import_dg_sct_ave, read_weights
-from crossmodal.checkpoints.published import PUBLISHED
+from crossmodal.checkpoints.released_files import RELEASED_FILES
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip
 from crossmodal.evaluation.published import published
 from crossmodal.evaluation.resumable import Kept, sha256
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
+from crossmodal.io import write_whole
 from crossmodal.metrics import majority_share, reference_segment_accuracy, segment_accuracy
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, full_size
 from crossmodal.recipes.dg_sct_released import dg_sct_released
-from crossmodal.training.run_folder import versions, write_text
+from crossmodal.training.run_folder import versions
 
 CLIPS = 402
 """Of AVE's test split as published."""
@@ -38,7 +39,7 @@ def reproduce(argv: Sequence[str], build: Callable[..., AudioVisualEvents] = ful
     Predictions are kept clip by clip: the same command goes on where it was stopped.
     """
     given = arguments(argv)
-    file = fetch(given.weights) if given.weights in PUBLISHED else Path(given.weights)
+    file = fetch(given.weights) if given.weights in RELEASED_FILES else Path(given.weights)
     if not file.is_file():
         raise FileNotFoundError(f"ave reproduce: --weights {file} does not exist.")
     data = AVE(given.data, "test", wave_rate=given.wave_rate)
@@ -68,7 +69,7 @@ def reproduce(argv: Sequence[str], build: Callable[..., AudioVisualEvents] = ful
         **kept.identity,
     }
     kept.write_csv(done, data.videos, data.classes)
-    write_text(given.out / "result.json", json.dumps({**facts, "published": reference(), **about}, indent=2) + "\n")
+    write_whole(given.out / "result.json", json.dumps({**facts, "published": reference(), **about}, indent=2) + "\n")
     say(facts, given.out)
 
 
@@ -107,7 +108,7 @@ def checked(data: AVE, given: argparse.Namespace) -> dict[str, list[str]]:
     if len(missing) > NAMED:
         given.out.mkdir(parents=True, exist_ok=True)
         rows = [f"{video}\t{' '.join(problems)}\n" for video, problems in missing.items()]
-        write_text(given.out / "missing.txt", "".join(rows))
+        write_whole(given.out / "missing.txt", "".join(rows))
         named += f" and {len(missing) - NAMED} more, all in {given.out / 'missing.txt'}"
     first = next(iter(missing.values()))[0]
     what = f"{len(missing)} videos of the test split cannot be read: {named}. The first: {first}"

@@ -1,4 +1,4 @@
-"""What the drawings share: a figure, a row of panels, a colour bar. matplotlib is imported when one is made."""
+"""Shared by the drawings: a figure, a strip of panels, a colour bar. Imports matplotlib when a figure is made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,27 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 GAP = 0.04
-"""Between two panels, in widths of a panel."""
+"""Width of the gap between two panels, in panels."""
 
 Limits = tuple[float, float] | None
-"""The values at both ends of a colour scale; `None` for the least and the greatest that there are."""
+"""The values at both ends of a colour scale; `None` for the minimum and the maximum of the data."""
 
 ABOVE, BELOW = 0.22, 0.3
 """Inches above panels for their titles, and below for the colour bar."""
 
 
-def blank(width: float, height: float) -> "Figure":
-    """A figure of that many inches, which belongs to no window. Raises `ImportError` without matplotlib."""
+def new_figure(width: float, height: float) -> "Figure":
+    """Creates a figure of that many inches, outside pyplot, so that no window opens.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
     figure: Figure = need("matplotlib.figure", "crossmodal.drawing").Figure(figsize=(width, height))
     return figure
 
 
-def ends(values: Tensor, limits: Limits) -> tuple[float, float]:
-    """`limits`, or the least and the greatest value, apart where they are equal."""
+def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:
+    """Returns `limits`, or the minimum and the maximum of the finite values, widened if they are equal."""
     if limits is not None:
         return limits
     finite = values[values.isfinite()]
@@ -39,30 +43,41 @@ def ends(values: Tensor, limits: Limits) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Panels:
-    """Panels side by side on one pair of axes, each one unit wide and `ratio` high; one artist draws a layer of one."""
+class PanelStrip:
+    """Panels side by side on one pair of axes, each one unit wide and `ratio` high."""
 
     figure: "Figure"
     axes: "Axes"
     ratio: float
 
-    def show(self, panel: int, picture: Tensor, *, up: bool = False, **style: Any) -> "AxesImage":
-        """Draws a picture `(row, column[, channel])` into a panel, its first row on top, or at the foot with `up`."""
+    def show(self, panel: int, image: Tensor, *, low_first: bool = False, **style: Any) -> "AxesImage":
+        """Draws an image `(row, column[, channel])` into a panel.
+
+        Args:
+            panel: Index of the panel.
+            image: Its first row is drawn at the top.
+            low_first: Draw the first row at the bottom instead, as for the lowest band of a spectrogram.
+            **style: Options of `Axes.imshow`.
+        """
         left = panel * (1 + GAP)
         extent = (left, left + 1, 0, self.ratio)
-        image: AxesImage = self.axes.imshow(
-            picture.numpy(), extent=extent, origin="lower" if up else "upper", aspect="auto", **style
+        drawn: AxesImage = self.axes.imshow(
+            image.numpy(), extent=extent, origin="lower" if low_first else "upper", aspect="auto", **style
         )
-        return image
+        return drawn
 
-    def cover(self, grid: Tensor, limits: Limits, opacity: float, *, up: bool = False) -> "AxesImage":
-        """Draws the map `(frame, first, second)` over all panels; returns one layer, for the colour bar."""
-        low, high = ends(grid, limits)
+    def overlay(self, grid: Tensor, limits: Limits, opacity: float, *, low_first: bool = False) -> "AxesImage":
+        """Draws a map `(frame, first, second)` over all panels; returns one layer, for the colour bar."""
+        low, high = value_range(grid, limits)
         style = {"vmin": low, "vmax": high, "cmap": "inferno", "alpha": opacity, "interpolation": "nearest"}
-        return [self.show(panel, cells, up=up, **style) for panel, cells in enumerate(grid)][-1]
+        return [self.show(panel, cells, low_first=low_first, **style) for panel, cells in enumerate(grid)][-1]
 
-    def close(self, titles: Sequence[str], count: int) -> "Figure":
-        """Sets the limits and writes a title above every panel."""
+    def finish(self, titles: Sequence[str], count: int) -> "Figure":
+        """Sets the limits of the axes and writes a title above every panel.
+
+        Raises:
+            ValueError: If there are titles, but not one for each panel.
+        """
         if titles and len(titles) != count:
             raise ValueError(f"drawing: {len(titles)} titles were given for {count} frames.")
         self.axes.set(xlim=(0, count + GAP * (count - 1)), ylim=(0, self.ratio))
@@ -72,24 +87,32 @@ class Panels:
         return self.figure
 
 
-def panels(count: int, ratio: float, *, inches: float, bar: bool, titles: bool) -> Panels:
-    """An empty row of `count` panels, `inches` wide each; room for a bar below and for titles where they are wanted."""
+def panel_strip(count: int, ratio: float, *, inches: float, bar: bool, titles: bool) -> PanelStrip:
+    """Creates an empty strip of panels.
+
+    Args:
+        count: Number of panels.
+        ratio: Height of a panel over its width.
+        inches: Width of a panel.
+        bar: Leave space for a colour bar below.
+        titles: Leave space for titles above.
+    """
     above, below = ABOVE * titles, (BELOW + 0.05) * bar
     height = above + below + inches * ratio
-    figure = blank(inches * (count + GAP * (count - 1)), height)
+    figure = new_figure(inches * (count + GAP * (count - 1)), height)
     axes = figure.add_axes((0, below / height, 1, inches * ratio / height))
     axes.set_axis_off()
-    return Panels(figure, axes, ratio)
+    return PanelStrip(figure, axes, ratio)
 
 
 def colour_bar(figure: "Figure", image: "AxesImage", label: str) -> None:
-    """A slim bar in the lower left corner: the values at both ends of the scale, and what they are."""
+    """Draws a slim colour bar in the lower left corner, with the values at both ends and a label."""
     width, height = figure.get_size_inches()
     bar = figure.add_axes((0.4 / width, 0.08 / height, min(1.2, width - 0.8) / width, 0.1 / height))
     scale = figure.colorbar(image, cax=bar, orientation="horizontal", ticks=[])
     scale.outline.set_visible(False)
     if scale.solids is not None:
-        scale.solids.set_alpha(1)
+        scale.solids.set_alpha(1)  # the layer is translucent, the bar should not be
     low, high = image.get_clim()
     for place, side, text in ((-0.04, "right", f"{low:.3f}"), (1.04, "left", f"{high:.3f}   {label}")):
         bar.text(place, 0.5, text, transform=bar.transAxes, ha=side, va="center", fontsize=8)

@@ -1,4 +1,4 @@
-"""Maps over the frames that they were made for."""
+"""Drawings of maps over the frames that they were computed for."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from ..data import Preprocess
 from ..site import Site
-from .canvas import Limits, colour_bar, panels
-from .placing import placed
+from .canvas import Limits, colour_bar, panel_strip
+from .unfold_map import unfold_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,60 +25,80 @@ def over_frames(
     label: str = "map",
     opacity: float = 0.55,
 ) -> "Figure":
-    """A row of frames, each under its map and grey, so that all colour is the map's; without a map the frames alone.
+    """Draws a row of frames, each under its map; frames under a map are grey, so that all colour belongs to the map.
 
-    - `frames`: `(frame, 3, height, width)`, RGB in [0, 1] or bytes; `pictures` makes them of what a model takes.
-    - `values`: a map `(frame, token, 1)`. `site`: where it was made; its axes are rows and columns.
-    - `limits`: values at both ends of the colours; `None`: the least and the greatest of the map.
-    - `titles`: a title a frame. `label`: of the colour bar. `opacity`: of the map, in [0, 1].
+    Args:
+        frames: `(frame, 3, height, width)`, RGB in [0, 1] or bytes; `pictures` converts the input of a model.
+        values: A map `(frame, token, 1)`; `None` draws the frames alone, in colour.
+        site: Where the map was computed; its axes are rows and columns.
+        limits: Values at both ends of the colour scale; `None` for the minimum and the maximum of the map.
+        titles: One for each frame.
+        label: Written beside the colour bar.
+        opacity: Of the map, in [0, 1].
 
-    Raises `ValueError` where map, frames and site do not fit each other.
+    Raises:
+        ValueError: If map, frames and site do not fit each other.
     """
-    seen = checked_frames(frames, "over_frames")
-    row = panels(len(seen), seen.shape[1] / seen.shape[2], inches=1.1, bar=values is not None, titles=bool(titles))
-    for panel, picture in enumerate(seen if values is None else grey(seen)):
-        row.show(panel, picture)
+    images = checked_frames(frames, "over_frames")
+    ratio = images.shape[1] / images.shape[2]
+    strip = panel_strip(len(images), ratio, inches=1.1, bar=values is not None, titles=bool(titles))
+    for panel, image in enumerate(images if values is None else grey(images)):
+        strip.show(panel, image)
     if values is not None:
-        grid = fitting(values, site, len(seen), ("row", "column"), "over_frames")
-        image = row.cover(grid, limits, opacity)
-        colour_bar(row.figure, image, label)
-    return row.close(titles, len(seen))
+        grid = map_grid(values, site, len(images), ("row", "column"), "over_frames")
+        colour_bar(strip.figure, strip.overlay(grid, limits, opacity), label)
+    return strip.finish(titles, len(images))
 
 
 def pictures(frames: Tensor, preprocess: Preprocess) -> Tensor:
-    """Frames `(frame, 3, height, width)` as a model takes them, back to RGB in [0, 1]."""
+    """Undoes the normalisation of frames `(frame, 3, height, width)`: back to RGB in [0, 1]."""
     mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (preprocess.mean, preprocess.std))
     return (frames.detach().to("cpu", torch.float32) * std + mean).clamp(0, 1)
 
 
-def grey(seen: Tensor) -> Tensor:
-    """Pictures `(…, 3)` by their brightness alone (luma of ITU-R BT.601)."""
-    return (seen @ torch.tensor([0.299, 0.587, 0.114]))[..., None].expand_as(seen)
+def grey(images: Tensor) -> Tensor:
+    """Replaces the colours of images `(…, 3)` by their luma (ITU-R BT.601)."""
+    return (images @ torch.tensor([0.299, 0.587, 0.114]))[..., None].expand_as(images)
 
 
-def fitting(values: Tensor, site: Site | None, frames: int, axes: tuple[str, str], who: str) -> Tensor:
-    """The map on its axes, which must be these, for so many frames; `ValueError` in words where it does not fit."""
+def map_grid(values: Tensor, site: Site | None, frames: int, axes: tuple[str, str], caller: str) -> Tensor:
+    """Puts a map on the axes of its site, after checking these and the number of frames.
+
+    Args:
+        values: A map `(frame, token, 1)`.
+        site: Where it was computed.
+        frames: Number of frames to draw it over.
+        axes: Names that the axes of the site must have.
+        caller: The public function that errors name.
+
+    Raises:
+        ValueError: If the map does not fit, or `site` is `None`.
+    """
     if site is None:
-        raise ValueError(f"{who}: values needs its site: read_sites(lockstep) knows those of every coupler.")
+        raise ValueError(f"{caller}: values needs its site: read_sites(lockstep) knows those of every coupler.")
     if tuple(site.axes) != axes:
         raise ValueError(
-            f"{who}: site {site.name!r} has the axes {', '.join(site.axes)}, expected {', '.join(axes)}: "
+            f"{caller}: site {site.name!r} has the axes {', '.join(site.axes)}, expected {', '.join(axes)}: "
             "over_frames() draws maps of images, over_spectrogram() those of sound."
         )
-    grid = placed(values, site)
+    grid = unfold_map(values, site)
     if len(grid) != frames:
-        raise ValueError(f"{who}: values has {len(grid)} frames, but there are {frames} to draw it over.")
+        raise ValueError(f"{caller}: values has {len(grid)} frames, but there are {frames} to draw it over.")
     return grid
 
 
-def checked_frames(frames: Tensor, who: str) -> Tensor:
-    """Frames as `(frame, height, width, 3)` in [0, 1]; `ValueError` where they are none."""
+def checked_frames(frames: Tensor, caller: str) -> Tensor:
+    """Converts frames to `(frame, height, width, 3)` in [0, 1].
+
+    Raises:
+        ValueError: If they have another shape, or values that are no RGB.
+    """
     if frames.ndim != 4 or frames.shape[1] != 3 or not len(frames):
-        raise ValueError(f"{who}: frames has shape {tuple(frames.shape)}, expected (frame, 3, height, width).")
-    seen = frames.detach().to("cpu", torch.float32) / (255 if frames.dtype == torch.uint8 else 1)
-    if seen.min() < -0.5 or seen.max() > 1.5:
+        raise ValueError(f"{caller}: frames has shape {tuple(frames.shape)}, expected (frame, 3, height, width).")
+    images = frames.detach().to("cpu", torch.float32) / (255 if frames.dtype == torch.uint8 else 1)
+    if images.min() < -0.5 or images.max() > 1.5:  # resizing overshoots a little; normalised frames reach ±2
         raise ValueError(
-            f"{who}: frames has values from {seen.min():.2f} to {seen.max():.2f}, expected RGB in [0, 1]: undo "
+            f"{caller}: frames has values from {images.min():.2f} to {images.max():.2f}, expected RGB in [0, 1]: undo "
             "the normalisation by pictures(frames, preprocess)."
         )
-    return seen.clamp(0, 1).permute(0, 2, 3, 1)
+    return images.clamp(0, 1).permute(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""Maps over the spectrogram, unfolded: every value at its own band and time, however the encoder stacks them."""
+"""Drawings of maps over spectrograms: every value at its band and time, whatever the encoder's fold."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..site import Site
-from .canvas import Limits, colour_bar, ends, panels
-from .frames import fitting
+from .canvas import Limits, colour_bar, panel_strip, value_range
+from .frames import map_grid
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,24 +24,29 @@ def over_spectrogram(
     label: str = "map",
     opacity: float = 0.55,
 ) -> "Figure":
-    """A row of spectrograms, low bands at the foot, each under its map; without a map the spectrograms alone.
+    """Draws a row of spectrograms, low bands at the bottom, each under its map.
 
-    - `log_mel`: `(frame, time, mel)` in dB: the stretch of time that the tokens cover.
-    - `values`: a map `(frame, token, 1)`. `site`: where it was made; its axes are frequency and time. A value covers
-      its share of the bands and of the time, as its coordinates say.
-    - `limits`, `titles`, `label`, `opacity`: as `over_frames` has them.
+    Args:
+        log_mel: `(frame, time, mel)` in dB: the stretch of time that the tokens cover.
+        values: A map `(frame, token, 1)`; `None` draws the spectrograms alone. A value covers its share of the bands
+            and of the time.
+        site: Where the map was computed; its axes are frequency and time.
+        limits: Values at both ends of the colour scale; `None` for the minimum and the maximum of the map.
+        titles: One for each frame.
+        label: Written beside the colour bar.
+        opacity: Of the map, in [0, 1].
 
-    Raises `ValueError` where map, spectrogram and site do not fit each other.
+    Raises:
+        ValueError: If map, spectrogram and site do not fit each other.
     """
     if log_mel.ndim != 3 or not log_mel.numel():
         raise ValueError(f"over_spectrogram: log_mel has shape {tuple(log_mel.shape)}, expected (frame, time, mel).")
-    heard = log_mel.detach().to("cpu", torch.float32).transpose(1, 2)
-    row = panels(len(heard), 0.75, inches=1.1, bar=values is not None, titles=bool(titles))
-    quiet, loud = ends(heard, None)
-    for panel, picture in enumerate(heard):
-        row.show(panel, picture, up=True, vmin=quiet, vmax=loud, cmap="gray")
+    images = log_mel.detach().to("cpu", torch.float32).transpose(1, 2)
+    strip = panel_strip(len(images), 0.75, inches=1.1, bar=values is not None, titles=bool(titles))
+    low, high = value_range(images, None)
+    for panel, image in enumerate(images):
+        strip.show(panel, image, low_first=True, vmin=low, vmax=high, cmap="gray")
     if values is not None:
-        grid = fitting(values, site, len(heard), ("frequency", "time"), "over_spectrogram")
-        image = row.cover(grid, limits, opacity, up=True)
-        colour_bar(row.figure, image, label)
-    return row.close(titles, len(heard))
+        grid = map_grid(values, site, len(images), ("frequency", "time"), "over_spectrogram")
+        colour_bar(strip.figure, strip.overlay(grid, limits, opacity, low_first=True), label)
+    return strip.finish(titles, len(images))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from crossmodal.data.world import World
-from crossmodal.drawing import placed, read_sites
+from crossmodal.drawing import read_sites, unfold_map
 from crossmodal.evaluation.counterfactuals import Looked, looked
 from crossmodal.metrics import PointingCounts, PointingScores, pointing_counts, pointing_scores, summed
 from crossmodal.metrics.pointing import covered
@@ -86,7 +86,7 @@ def _grids(found: Looked, sites: Mapping[str, Site]) -> dict[str, dict[str, Tens
     grids: dict[str, dict[str, Tensor]] = {coupler: {} for coupler in sites}
     for what, by_coupler in found.values.get("visual", {}).items():
         for coupler, values in by_coupler.items():
-            grids[coupler][what] = placed(values, sites[coupler])
+            grids[coupler][what] = unfold_map(values, sites[coupler])
     return {coupler: named for coupler, named in grids.items() if named}
 
 

@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..linear import Linear
 from ..shapes import check_width, shaped
 
 
@@ -16,8 +15,9 @@ class FrequencyGuidance(nn.Module):
     $$e_b = w^\top [\mathrm{relu}(W_s \operatorname{mean}_{t \in b} x_t) \odot \mathrm{relu}(W_c c)] + \beta,
       \qquad M_t = \sigma(e_{b(t)})$$
 
-    One value a band, equal for all its tokens; the weights are shared by the bands, so a sound that moves up one band
-    moves the map by one band. The band of a token comes from its site: folded spectrograms have several rows a band.
+    One value per band, equal for all its tokens; the weights are shared by the bands, so a sound that moves up one band
+    moves the map by one band. The band of a token comes from its site: folded spectrograms have several rows per band.
+
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, token, 1)` in [0, 1].
     Source: ours; the released “frequency” map is `SpatialGuidance` on audio tokens.
     """
@@ -25,18 +25,24 @@ class FrequencyGuidance(nn.Module):
     band: Tensor
 
     def __init__(self, channels: int, cue_channels: int, *, bands: Sequence[int], reduction: int = 2):
-        """
-        - `channels`: width of the guided stream.
-        - `cue_channels`: width of the cue.
-        - `bands`: the band of every token, counted from 0, as in `site.axes["frequency"]`.
-        - `reduction`: the hidden layer has `channels // reduction` units; must divide `channels`.
+        """Builds the block.
+
+        Args:
+            channels: Width of the guided stream.
+            cue_channels: Width of the cue.
+            bands: The band of every token, counted from 0, as in `site.axes["frequency"]`.
+            reduction: The hidden layer has `channels // reduction` units; must divide `channels`.
+
+        Raises:
+            ValueError: If `reduction` does not divide `channels`, or `bands` leaves out a number.
         """
         super().__init__()
         if channels % reduction:
             raise ValueError(f"FrequencyGuidance: reduction={reduction} must divide channels={channels}.")
         if sorted(set(bands)) != list(range(max(bands, default=0) + 1)):
             raise ValueError(f"FrequencyGuidance: bands must number every band from 0 on, got {sorted(set(bands))}.")
-        self.stream_proj = Linear(channels, channels // reduction)
+        self.channels, self.cue_channels = channels, cue_channels
+        self.stream_proj = nn.Linear(channels, channels // reduction)
         self.cue_proj = nn.Linear(cue_channels, channels // reduction)
         self.readout = nn.Linear(channels // reduction, 1)
         self.bands = max(bands) + 1
@@ -46,14 +52,14 @@ class FrequencyGuidance(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame token 1"]:
-        """Returns the map; never applies it."""
-        check_width(self, "stream", stream, self.stream_proj.in_features)
-        check_width(self, "cue", cue, self.cue_proj.in_features)
+        """Computes the map; never applies it."""
+        check_width(self, "stream", stream, self.channels)
+        check_width(self, "cue", cue, self.cue_channels)
         match = self.stream_proj(self.band_means(stream)).relu() * self.cue_proj(cue).relu()[:, None]
         return self.readout(match).sigmoid().index_select(1, self.band)
 
     def band_means(self, stream: Tensor) -> Tensor:
-        """Mean of the tokens of every band, `(frame, band, channel)`."""
+        """Computes the mean of the tokens of every band, `(frame, band, channel)`."""
         if stream.shape[1] != len(self.band):
             raise ValueError(
                 f"FrequencyGuidance: stream has {stream.shape[1]} tokens, but bands were given for {len(self.band)}: "
@@ -64,4 +70,5 @@ class FrequencyGuidance(nn.Module):
         return totals / counts[:, None]
 
     def extra_repr(self) -> str:
+        """Shows bands and tokens."""
         return f"bands={self.bands}, tokens={len(self.band)}"

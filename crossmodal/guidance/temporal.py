@@ -8,36 +8,39 @@ from ..shapes import check_width, shaped
 
 
 class SegmentGuidance(nn.Module):
-    r"""One number a segment, from the cue of that segment alone: $M_t = \sigma(w^\top c_t + b)$.
+    r"""Scores every segment by its own cue alone: $M_t = \sigma(w^\top c_t + b)$.
 
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1].
     Source: the temporal gate inside the few-shot adapters of DG-SCT.
     """
 
     def __init__(self, channels: int, cue_channels: int):
-        """
-        - `channels`: width of the guided stream, which is not read.
-        - `cue_channels`: width of the cue.
+        """Builds the block.
+
+        Args:
+            channels: Width of the guided stream, which is not read.
+            cue_channels: Width of the cue.
         """
         super().__init__()
-        self.channels = channels
+        self.channels, self.cue_channels = channels, cue_channels
         self.readout = nn.Linear(cue_channels, 1)
 
     @shaped
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame 1 1"]:
-        """Returns the map; never applies it."""
+        """Computes the map; never applies it."""
         check_width(self, "stream", stream, self.channels)
-        check_width(self, "cue", cue, self.readout.in_features)
+        check_width(self, "cue", cue, self.cue_channels)
         return self.readout(cue).sigmoid()[:, None]
 
     def extra_repr(self) -> str:
+        """Shows the width of the stream."""
         return f"channels={self.channels}"
 
 
 class ClipGuidance(nn.Module):
-    r"""One number a segment, from the cues of the whole clip, read in both directions by a recurrent network.
+    r"""Scores every segment by the cues of the whole clip, read in both directions by a recurrent network.
 
     $$h_t = \tanh(W c_t + b + U h_{t-1}), \qquad
       M_t = \sigma(w^\top [\overrightarrow h_t, \overleftarrow h_t] + \beta)$$
@@ -45,20 +48,25 @@ class ClipGuidance(nn.Module):
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1], where frames
     are whole clips of `segments`, or a single shorter clip (the last window of a video).
     Source: the temporal attention of DG-SCT's slides, which draw it inside every adapter. Both directions take a step
-    as one matrix product, so that `torch.compile` takes the block whole, as it does not take `nn.RNN`.
+    as one matrix product, so that `torch.compile` compiles the block whole, which it cannot with `nn.RNN`.
     """
 
     def __init__(self, channels: int, cue_channels: int, *, segments: int = 10, hidden: int = 32):
-        """
-        - `channels`: width of the guided stream, which is not read.
-        - `cue_channels`: width of the cue.
-        - `segments`: segments of a clip.
-        - `hidden`: units of each direction.
+        """Builds the block.
+
+        Args:
+            channels: Width of the guided stream, which is not read.
+            cue_channels: Width of the cue.
+            segments: Segments of a clip.
+            hidden: Units of each direction.
+
+        Raises:
+            ValueError: If `segments` is less than 1.
         """
         super().__init__()
         if segments < 1:
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
-        self.channels, self.segments = channels, segments
+        self.channels, self.cue_channels, self.segments = channels, cue_channels, segments
         self.enter = nn.Linear(cue_channels, 2 * hidden)
         self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.readout = nn.Linear(2 * hidden, 1)
@@ -67,9 +75,9 @@ class ClipGuidance(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame 1 1"]:
-        """Returns the map; never applies it."""
+        """Computes the map; never applies it."""
         check_width(self, "stream", stream, self.channels)
-        check_width(self, "cue", cue, self.enter.in_features)
+        check_width(self, "cue", cue, self.cue_channels)
         forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
         entered = torch.stack([forwards, backwards.flip(1)])
         state, states = torch.zeros_like(entered[:, :, 0]), []
@@ -81,11 +89,21 @@ class ClipGuidance(nn.Module):
         return self.readout(hidden).sigmoid()[:, None]
 
     def extra_repr(self) -> str:
+        """Shows the width of the stream and the segments of a clip."""
         return f"channels={self.channels}, segments={self.segments}"
 
 
 def by_clip(block: nn.Module, frames: Tensor, segments: int) -> Tensor:
-    """`(frame, …)` → `(clip, segment, …)`; fewer frames than `segments` are one shorter clip."""
+    """Groups frames by clip, `(frame, …)` → `(clip, segment, …)`; fewer than `segments` are one shorter clip.
+
+    Args:
+        block: Named by errors.
+        frames: A tensor whose first axis is clip × segment.
+        segments: Segments of a clip.
+
+    Raises:
+        ValueError: If the frames are not whole clips.
+    """
     count = frames.shape[0]
     if count > segments and count % segments:
         raise ValueError(

@@ -24,7 +24,7 @@ def uncompiled(function: Callable[P, R], *, within: bool = True) -> Callable[P, 
     return left_alone
 
 
-class Group(NamedTuple):
+class ModalityGroup(NamedTuple):
     """Items of a batch that have the same modalities: which these are, and the rows where the items stand."""
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Group(NamedTuple):
 
 
 @uncompiled
-def grouped(inputs: Mapping[str, Tensor | None], present: Present, owner: str) -> list[Group]:
+def group_by_modalities(inputs: Mapping[str, Tensor | None], present: Present, owner: str) -> list[ModalityGroup]:
     """The items of a batch by the modalities that they have, most of them first; an item without any is in no group.
 
     - `inputs`: modality → what is given, items first; `None` for one that is missing everywhere.
@@ -68,14 +68,14 @@ def grouped(inputs: Mapping[str, Tensor | None], present: Present, owner: str) -
     groups = []
     for pattern in sorted(set(patterns.tolist()), key=int.bit_count, reverse=True):
         names = tuple(name for at, name in enumerate(inputs) if pattern >> at & 1)
-        groups += [Group(names, (patterns == pattern).nonzero()[:, 0])] if names else []
+        groups += [ModalityGroup(names, (patterns == pattern).nonzero()[:, 0])] if names else []
     if not groups:
         raise ValueError(f"{owner}: present says that every one of {sorted(inputs)} is missing from every item.")
     return groups
 
 
 @uncompiled
-def united(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
+def scatter(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
     """Tensors of the groups as tensors of the whole batch, through dictionaries of any depth; elsewhere zero.
 
     - `parts`: for every group, its rows and its tensors. What no group has is left out.
@@ -84,7 +84,7 @@ def united(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
     first = parts[0][1]
     if isinstance(first, Mapping):
         names = dict.fromkeys(name for _, tree in parts for name in tree)
-        return {name: united([(rows, tree[name]) for rows, tree in parts if name in tree], items) for name in names}
+        return {name: scatter([(rows, tree[name]) for rows, tree in parts if name in tree], items) for name in names}
     whole = first.new_zeros(items, *first.shape[1:])
     for rows, tensor in parts:
         whole = whole.index_copy(0, rows, tensor)

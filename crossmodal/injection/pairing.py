@@ -124,7 +124,7 @@ def stages(sites: Sites) -> list[tuple[list[tuple[list[Block], list[Block]]], li
     cut = []
     for stage in ours:
         merges = {name: merging(of) for name, of in ((first, ours[stage]), (second, theirs[stage]))}
-        places = matched(blocks(ours[stage]), blocks(theirs[stage]), stage)
+        places = matched_blocks(blocks(ours[stage]), blocks(theirs[stage]), stage)
         cut.append((places, [Step(merges)] if any(merges.values()) else []))
     return cut
 
@@ -145,7 +145,7 @@ def merging(stage: Sequence[Site]) -> Block:
     return tuple(site.name for site in stage if site.part == "merge")
 
 
-def matched(ours: list[Block], theirs: list[Block], stage: int) -> list[tuple[list[Block], list[Block]]]:
+def matched_blocks(ours: list[Block], theirs: list[Block], stage: int) -> list[tuple[list[Block], list[Block]]]:
     """Blocks dealt out to as many places as the shallower side has blocks."""
     places = min(len(ours), len(theirs))
     if not places or len(ours) % places or len(theirs) % places:

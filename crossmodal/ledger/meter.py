@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..plain import measuring
 from .fused import FORMULAS, fused_attention
 from .nested import tensors_in
 from .share import Share
@@ -44,8 +45,8 @@ class Meter:
         given = [*self.model.parameters(), *self.model.buffers(), *tensors_in((args, kwargs))]
         self.excluded = {tensor.untyped_storage() for tensor in given}
         for path, module in self.model.named_modules():
-            module.register_forward_pre_hook(partial(self._enter, path), with_kwargs=True)
-            module.register_forward_hook(self._leave, always_call=True)
+            module.register_forward_pre_hook(measuring(partial(self._enter, path)), with_kwargs=True)
+            module.register_forward_hook(measuring(partial(self._leave)), always_call=True)
         with self.counter, fused_attention():
             with saved_tensors_hooks(self._keep, _as_it_is):
                 outputs = self.model(*args, **kwargs)

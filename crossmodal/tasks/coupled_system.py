@@ -1,121 +1,174 @@
-"""Two coupled encoders and what they are given: the part that models of any task on clips share."""
+"""Two encoders in lockstep with a head on their pooled streams: the part that coupled systems of all tasks share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from crossmodal.audio import LogMel, tile
 from crossmodal.data import Clip, Preprocess
-from crossmodal.heads import pooled
+from crossmodal.encoders.by_name import audio_backbone, visual_backbone
+from crossmodal.heads import pool_tokens
 from crossmodal.injection import Coupled, Encoder, Lockstep
-from crossmodal.injection.missing import grouped, united
-from crossmodal.shapes import shaped
+from crossmodal.injection.missing import group_by_modalities, scatter
+
+from .task import Clips
 
 Coupling = Callable[[Encoder, Encoder], Lockstep]
-"""A recipe such as `dg_sct`, or a partial of it: `(visual, audio) -> Lockstep`."""
+"""Couples two encoders, `(visual, audio) -> Lockstep`: a function such as `crossmodal.recipes.dg_sct.dg_sct`."""
 
 
-class Features(NamedTuple):
-    """One vector a segment and modality, before the heads."""
+class Pooled(NamedTuple):
+    """One vector per segment and modality."""
 
     visual: Float[Tensor, "clip segment visual_channel"]
     audio: Float[Tensor, "clip segment audio_channel"]
 
 
-class Sound(nn.Module):
-    """Seconds of sound as an audio encoder takes them: each repeated to `length` samples, then its log-mel."""
+class Pair(NamedTuple):
+    """Two coupled encoders and what a head on them needs to know.
 
-    def __init__(self, log_mel: LogMel, length: int):
-        """`log_mel`: the front end. `length`: samples that every second is repeated to (released: ten seconds)."""
-        super().__init__()
-        self.log_mel, self.length = log_mel, length
+    Attributes:
+        coupled: The lockstep.
+        widths: Widths of the pooled visual and audio stream.
+        sound: Wave `(frame, sample)` → input of the audio encoder.
+        preprocess: Size and rate of the clips.
+    """
 
-    @shaped
-    def forward(self, wave: Float[Tensor, "frame sample"]) -> Float[Tensor, "frame time mel"]:
-        """The log-mel in dB."""
-        return self.log_mel(tile(wave, self.length))
-
-    def extra_repr(self) -> str:
-        return f"length={self.length}"
+    coupled: Lockstep
+    widths: tuple[int, int]
+    sound: nn.Module
+    preprocess: Preprocess
 
 
-class AudioVisual(nn.Module):
-    """Clips in, one vector a segment and modality out: what a model of a task puts its head on.
+def coupled_pair(
+    visual: str,
+    audio: str,
+    *,
+    coupling: Coupling,
+    visual_weights: str | Path | None = None,
+    audio_weights: str | Path | None = None,
+    visual_size: int | None = None,
+    visual_options: Mapping[str, Any] | None = None,
+    audio_options: Mapping[str, Any] | None = None,
+) -> Pair:
+    """Builds two encoders by name and couples them.
 
-    - `coupled`: the lockstep of a visual and an audio stream.
-    - `sound`: wave `(frame, sample)` → what the audio encoder takes.
-    - `preprocess`: what its clips look like. `classes`: names of what it tells apart, background not counted.
+    Args:
+        visual: `tiny`, `swin_v2_l`, `timm:NAME`, `torchvision:NAME` or `transformers:FOLDER`.
+        audio: `tiny`, `htsat` or `transformers:FOLDER` (CLAP).
+        coupling: Couples them.
+        visual_weights: File of weights, or `"pretrained"`; with `None` they are random (save `tiny`, and a folder that
+            has weights), and a warning says so.
+        audio_weights: The same of the audio encoder.
+        visual_size: Side of a frame in pixels; `None` for the model's own.
+        visual_options: Keywords for the visual encoder's library.
+        audio_options: Keywords for the audio encoder's library.
+
+    Raises:
+        ValueError: As `visual_backbone`, `audio_backbone` and the coupling do.
+    """
+    sight = visual_backbone(visual, weights=visual_weights, size=visual_size, options=visual_options or {})
+    hearing = audio_backbone(audio, weights=audio_weights, options=audio_options or {})
+    return Pair(
+        coupling(sight.encoder, hearing.encoder),
+        (sight.width, hearing.width),
+        hearing.sound,
+        Preprocess(sight.size, hearing.rate, sight.mean, sight.std),
+    )
+
+
+class CoupledSystem(nn.Module):
+    """Base class of systems with encoders in lockstep: pools the final streams to one vector per segment.
+
+    A subclass adds `forward(batch)`, `loss` and `predict`, as `crossmodal.tasks.task.System` asks for.
     """
 
     def __init__(self, coupled: Lockstep, *, sound: nn.Module, preprocess: Preprocess, classes: Sequence[str]):
+        """Keeps the parts.
+
+        Args:
+            coupled: Lockstep of a visual and an audio stream.
+            sound: Wave `(frame, sample)` → input of the audio encoder.
+            preprocess: Size, rate and normalisation of the clips.
+            classes: Label vocabulary; background is not counted.
+        """
         super().__init__()
         self.coupled, self.sound = coupled, sound
         self.preprocess, self.classes = preprocess, tuple(classes)
 
-    def pooled(
-        self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
-    ) -> Features:
-        """One vector a segment: pooled by the last coupler's spatial map, or by the mean where there is none.
+    @property
+    def inputs(self) -> Clips:
+        """What the system reads."""
+        return Clips(self.preprocess)
 
-        - `frames`, `wave`: `None` for what no clip has: it guides nothing, and its vectors are zero.
-        - `present`: `"visual"` or `"audio"` → which clips have it, where some lack it. Clips that have the same run as
-          a batch of their own.
+    def pool(
+        self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
+    ) -> Pooled:
+        """Computes one vector per segment: pooled by the last coupler's spatial map, or by the mean where it has none.
+
+        Args:
+            frames: `(clip, segment, 3, height, width)`; `None` where no clip has any: it guides nothing, and its
+                vectors are zero.
+            wave: `(clip, segment, sample)`, or `None`.
+            present: `"visual"` or `"audio"` → `(clip,)`, which clips have it, where some lack it. Clips that have the
+                same modalities run as a batch of their own.
         """
         if not present:
-            return self._pooled(frames, wave)
+            return self._pool_alike(frames, wave)
         inputs = {"visual": frames, "audio": wave}
-        groups = grouped(inputs, present, type(self).__name__)
+        groups = group_by_modalities(inputs, present, type(self).__name__)
         given = [(group.rows, group.of(inputs)) for group in groups]
-        parts = [(rows, self._pooled(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
-        return Features(**united(parts, len(next(iter(present.values())))))
+        parts = [(rows, self._pool_alike(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
+        return Pooled(**scatter(parts, len(next(iter(present.values())))))
 
     def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
-        """The lockstep alone: streams, maps and taps, frames being `(clip segment)`; `None` for what is missing."""
-        return self.coupled(self.inputs(frames, wave), taps=taps)
+        """Runs the lockstep alone; returns streams, maps and taps, whose frames are `(clip segment)`."""
+        return self.coupled(self.stem_inputs(frames, wave), taps=taps)
 
-    def inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
-        """What the stems of the lockstep take, frames being `(clip segment)`."""
-        self._check(frames, wave)
+    def stem_inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
+        """Returns the inputs of the lockstep's stems, whose frames are `(clip segment)`."""
+        self._check_inputs(frames, wave)
         pictures = None if frames is None else rearrange(frames, "clip segment c h w -> (clip segment) c h w")
         sounds = None if wave is None else self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
         return {"visual": pictures, "audio": sounds}
 
-    def _pooled(self, frames: Tensor | None, wave: Tensor | None) -> Features:
-        """Of clips that all have the same modalities."""
-        return self.pooled_from(self.run(frames, wave), len(frames if wave is None else wave))
-
-    def pooled_from(self, coupled: Coupled, clips: int) -> Features:
-        """One vector a segment and modality of so many clips, from what the lockstep gave."""
-        found = {name: self._vectors(name, coupled) for name in coupled.streams}
+    def pool_streams(self, coupled: Coupled, clips: int) -> Pooled:
+        """Pools the lockstep's result for `clips` clips."""
+        found = {name: self._pool_stream(name, coupled) for name in coupled.streams}
         like = next(iter(found.values()))
-        vectors = [found[name] if name in found else self._nothing(name, like) for name in Features._fields]
-        return Features(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))
-
-    def _vectors(self, name: str, coupled: Coupled) -> Tensor:
-        """A vector a frame; by a map where one lies on the tokens that the head leaves."""
-        read, map = self._read(name, coupled.streams[name]), last_map(coupled, name)
-        return pooled(read, map if map is not None and map.shape[1] == read.shape[1] else None)
-
-    def _read(self, name: str, stream: Tensor) -> Tensor:
-        """The stream that is pooled: the visual encoder's head is applied, the audio encoder's is not."""
-        return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
-
-    def _nothing(self, name: str, like: Tensor) -> Tensor:
-        """Vectors of what is missing: zeros, of the width that they would have."""
-        last = self.coupled.sites[name][-1]
-        read = self._read(name, like.new_zeros(1, last.tokens, last.width))
-        return like.new_zeros(len(like), read.shape[-1])
+        vectors = [found[name] if name in found else self._zeros(name, like) for name in Pooled._fields]
+        return Pooled(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))
 
     @torch.no_grad()
-    def features(self, clip: Clip) -> Features:
-        """The pooled features of one clip, `clip` being 1: for probes, retrieval, pictures."""
-        return self.pooled(clip.frames[None], clip.wave[None])
+    def features(self, clip: Clip) -> Pooled:
+        """Computes the pooled features of one clip, `clip` being 1: for probes, retrieval, pictures."""
+        return self.pool(clip.frames[None], clip.wave[None])
 
-    def _check(self, frames: Tensor | None, wave: Tensor | None) -> None:
+    def _pool_alike(self, frames: Tensor | None, wave: Tensor | None) -> Pooled:
+        """Pools clips that all have the same modalities."""
+        return self.pool_streams(self.run(frames, wave), len(frames if wave is None else wave))
+
+    def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
+        """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
+        read, map = self._final(name, coupled.streams[name]), last_map(coupled, name)
+        return pool_tokens(read, map if map is not None and map.shape[1] == read.shape[1] else None)
+
+    def _final(self, name: str, stream: Tensor) -> Tensor:
+        """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
+
+    def _zeros(self, name: str, like: Tensor) -> Tensor:
+        """Returns the vectors of a missing modality: zeros, of the width that they would have."""
+        last = self.coupled.sites[name][-1]
+        read = self._final(name, like.new_zeros(1, last.tokens, last.width))
+        return like.new_zeros(len(like), read.shape[-1])
+
+    def _check_inputs(self, frames: Tensor | None, wave: Tensor | None) -> None:
+        """Refuses clips that the front end or the guidance over the clip was not built for."""
         if wave is not None and wave.shape[-1] != self.preprocess.rate:
             raise ValueError(
                 f"{type(self).__name__}: wave has {wave.shape[-1]} samples a segment, but preprocess.rate="
@@ -134,7 +187,7 @@ class AudioVisual(nn.Module):
 
 
 def last_map(coupled: Coupled, stream: str, name: str = "spatial") -> Tensor | None:
-    """The map of that name by which the last coupler that has one guides `stream`; `None` where there is none."""
+    """Returns the map of that name by which the last coupler that has one guides `stream`; `None` where none does."""
     for by_edge in reversed(coupled.maps.values()):
         for (_, guided), maps in by_edge.items():
             if guided == stream and name in maps:

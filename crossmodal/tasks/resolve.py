@@ -1,38 +1,94 @@
-"""Functions by name: ours by their own, anybody's by import path."""
+"""Tasks, systems and couplings by name: ours by the file that they stand in, anybody's by import path.
+
+There is no registry: the names are those of the files in `crossmodal/tasks/` and `crossmodal/recipes/<task>/`.
+"""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from types import MappingProxyType
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
-OURS = {
-    "dg_sct": "crossmodal.recipes.dg_sct.dg_sct",
-    "dg_sct_released": "crossmodal.recipes.dg_sct_released.dg_sct_released",
-    "lavish": "crossmodal.recipes.lavish.lavish",
-    "lite": "crossmodal.recipes.lite.lite",
-    "tiny": "crossmodal.recipes.ave.dg_sct.tiny",
-    "full_size": "crossmodal.recipes.ave.dg_sct.full_size",
-    "any_pair": "crossmodal.recipes.any_pair.any_pair",
-    "careful_training": "crossmodal.training.settings.careful_training",
-    "released_training": "crossmodal.recipes.ave.released_training.released_training",
-}
+from .names import PACKAGE, system_names, task_names
+from .task import Task
+
+RECIPES = "crossmodal.recipes"
 
 
-def resolve(name: str, own: Mapping[str, str] = MappingProxyType({})) -> Callable[..., Any]:
-    """The function of that name, `"dg_sct"`, or at that import path, `"mylab.recipes.mine"`.
+def find_task(name: str) -> Task:
+    """Returns the task of that name, or the `TASK` of a module of the user's own, `mylab.counting`.
 
-    - `own`: names that win over ours, with their paths.
-
-    Raises `ValueError` with near misses where there is none.
+    Raises:
+        ValueError: With near misses, if there is none.
     """
-    known = {**OURS, **own}
-    module, _, attribute = known.get(name, name).rpartition(".")
-    if not module:
-        near = difflib.get_close_matches(name, known, n=1) or ["dg_sct"]
-        raise ValueError(f"{name!r} is none of {', '.join(known)}; did you mean {near[0]!r}? A path has a dot in it.")
+    if name in task_names():
+        return cast(Task, import_module(f"crossmodal.tasks.{name}").TASK)
     try:
-        found: Callable[..., Any] = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{name!r} cannot be imported: {error}.") from error
-    return found
+        found = getattr(import_module(name), "TASK", None)
+    except ImportError as error:
+        if name.split(".")[0] not in str(error):  # the module is there, and imports what is not
+            raise
+        raise ValueError(f"There is no task {name!r}: {_nearest(name, task_names())}.") from error
+    if found is None:
+        raise ValueError(f"{name!r} is a module without a TASK: give it one, as the files of crossmodal.tasks do.")
+    return cast(Task, found)
+
+
+def find_system(name: str, task: str) -> Callable[..., Any]:
+    """Returns the function that builds a system.
+
+    Args:
+        name: A file of the task's recipe folder, `han`; a module with a function of its own name, `mine` or
+            `mylab.mine`; or the path of a function, `mylab.systems.mine`.
+        task: Name of the task.
+
+    Raises:
+        ValueError: With near misses, if there is none.
+    """
+    if name in system_names(task):
+        return cast(Callable[..., Any], getattr(import_module(f"{RECIPES}.{task}.{name}"), name))
+    return _by_path(name, lambda: _nearest(name, system_names(task)), f"crossmodal {task} has no system {name!r}")
+
+
+def settings_module(system: Callable[..., Any]) -> ModuleType:
+    """Returns the module that a system's function stands in; its `SETTINGS` are the published training."""
+    return import_module(getattr(getattr(system, "func", system), "__module__", __name__))
+
+
+def find_function(name: str, places: Sequence[str] = ()) -> Callable[..., Any]:
+    """Returns a function by import path, or by the name of its file in one of the packages `places`.
+
+    Raises:
+        ValueError: With near misses, if there is none.
+    """
+    if name.isidentifier():
+        for place in places:
+            folder = PACKAGE.joinpath(*place.split(".")[1:])
+            if (folder / f"{name}.py").is_file():
+                return cast(Callable[..., Any], getattr(import_module(f"{place}.{name}"), name))
+    known = [file.stem for place in places for file in PACKAGE.joinpath(*place.split(".")[1:]).glob("*.py")]
+    return _by_path(name, lambda: _nearest(name, known), f"{name!r} is no function here")
+
+
+def _by_path(name: str, hint: Callable[[], str], what: str) -> Callable[..., Any]:
+    """Returns the function at an import path: of a module of the same name, or an attribute of a module."""
+    above, _, leaf = name.rpartition(".")
+    for module, attribute in ((name, leaf), (above, leaf)):
+        if not module:
+            continue
+        try:
+            found = getattr(import_module(module), attribute, None)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise ValueError(f"{name!r} cannot be imported: {error}.") from error
+            continue
+        except ImportError as error:
+            raise ValueError(f"{name!r} cannot be imported: {error}.") from error
+        if callable(found):
+            return cast(Callable[..., Any], found)
+    raise ValueError(f"{what}: {hint()}. A module of your own is given by its path, such as mylab.mine.")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"

@@ -1,30 +1,169 @@
-"""What makes one group of commands, `crossmodal NAME fit | test | predict`, differ from another."""
+"""The contract of the house: what a task, a system and their inputs are to everything that trains, tests and draws.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+A *task* knows its data, scores and pictures, and no model. A *system* is any `nn.Module` with three methods, and knows
+no task machinery. The verbs of the command line know both by this file alone.
+"""
 
-from crossmodal.training.data_module import ClipData
-from crossmodal.training.lightning_module import ClipTraining
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from crossmodal.data.clip import Clip, Preprocess
+from crossmodal.data.source import Source
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Task:
-    """A task as the commands see it.
+class Clips(NamedTuple):
+    """Inputs of a system that reads frames and waves.
 
-    - `name`: of the commands, `"ave"`. `title`: of a report. `about`: what `fit` does, in a sentence.
-    - `unit`: what is right or wrong, `"segments"`.
-    - `training`: the class of `--optim.…`. `data`: that of `--data.…`, and `own` where `--data.folder` is given.
-    - `schedules`: size → options of how it is trained where nothing else is said.
-    - `names`: functions of the task by their own name, beside those of `named.OURS`.
+    Attributes:
+        preprocess: Size, rate and normalisation of the clips.
+    """
+
+    preprocess: Preprocess
+
+
+class Features(NamedTuple):
+    """Inputs of a system that reads features of frozen extractors: every clip is run once and cached on disk.
+
+    Such a system finds the features in the batch's fields `frames` and `wave`, in place of pixels and samples.
+
+    Attributes:
+        preprocess: What the extractors' clips look like.
+        visual: `(segment, 3, height, width)` → features `(segment, …)`.
+        audio: `(segment, sample)` → features `(segment, …)`.
+        name: Name of the features; part of the cache's identity.
+    """
+
+    preprocess: Preprocess
+    visual: nn.Module
+    audio: nn.Module
+    name: str
+
+
+@runtime_checkable
+class System(Protocol):
+    """Any `nn.Module` that a recipe function returns.
+
+    Attributes:
+        inputs: What it reads.
+        classes: Its label vocabulary; indices in predictions refer to it.
+    """
+
+    inputs: Clips | Features
+    classes: tuple[str, ...]
+
+    def forward(self, batch: Any) -> Any:
+        """Returns the system's outputs for a batch, a NamedTuple of its own."""
+
+    def loss(self, outputs: Any, batch: Any) -> dict[str, Tensor]:
+        """Returns the named loss terms; all are logged, their sum is trained."""
+
+    def predict(self, outputs: Any) -> Any:
+        """Returns the task's prediction."""
+
+
+class Row(NamedTuple):
+    """One scored line of `predictions.csv`, and one observation of the paired bootstrap.
+
+    Attributes:
+        item: Place of the item in its batch; written as the item's name.
+        value: Its contribution to the score's numerator.
+        weight: Its contribution to the score's denominator.
+        columns: What else is written: truth, prediction, score.
+    """
+
+    item: int
+    value: float
+    weight: float
+    columns: Mapping[str, str | int | float]
+
+
+class Scores(Protocol):
+    """What `Task.scores` returns: a torchmetrics `Metric` whose `compute` returns a dictionary."""
+
+    def update(self, prediction: Any, batch: Any) -> None:
+        """Adds one batch."""
+
+    def compute(self) -> dict[str, Tensor]:
+        """Returns name → score over all batches and processes."""
+
+    def reset(self) -> None:
+        """Forgets all batches."""
+
+
+class Task(Protocol):
+    """What one task is to all verbs; one instance named `TASK` per module of `crossmodal.tasks`.
+
+    Attributes:
+        name: Word on the command line.
+        title: Heading of reports.
+        about: What `fit` does, in one sentence.
+        monitor: Score that selects weights on validation; higher is better.
+        unit: What is right or wrong, `"segments"`.
+        system: Name of the system that `fit` trains where none is given.
+        sources: Name → data source; the keywords of a source are `--data.*`. The one without a required keyword is
+            the default.
+        quick: Settings for tiny encoders: minutes on a laptop.
+        segments: Seconds of a window of a video in `predict`.
+        absent: Verb → sentence, for verbs that the task cannot have.
     """
 
     name: str
     title: str
     about: str
+    monitor: str
     unit: str
-    training: type[ClipTraining]
-    data: type[ClipData]
-    own: type[ClipData]
-    schedules: Mapping[str, Mapping[str, Any]]
-    names: Mapping[str, str] = field(default_factory=dict)
+    system: str
+    sources: Mapping[str, type[Source]]
+    quick: Settings
+    segments: int
+    absent: Mapping[str, str]
+
+    def scores(self) -> Scores:
+        """Returns a new score counter."""
+
+    def rows(self, prediction: Any, batch: Any, classes: Sequence[str]) -> Iterable[Row]:
+        """Returns the scored lines of a batch."""
+
+    def chance(self, rows: Sequence[Row]) -> dict[str, float]:
+        """Returns what a model that looks at nothing would get, by the names of `scores`."""
+
+    def draw(self, prediction: Any, item: Any, classes: Sequence[str], *, start: int = 0) -> "Figure":
+        """Returns a figure of one predicted item, with its truth where the item has one.
+
+        Args:
+            prediction: Of a batch of this one item.
+            item: An item of a data set, or a `Clip`.
+            classes: Label vocabulary.
+            start: First second of the item, for windows of a video.
+        """
+
+    def ask(self, clip: Clip, words: Sequence[str]) -> Any:
+        """Returns the batch of one clip of a video; `words` are what `predict` was given beside it."""
+
+    def tell(self, windows: Sequence[tuple[Clip, Any]], classes: Sequence[str]) -> Iterable[str]:
+        """Returns the lines that `predict` prints for the windows of a video and their predictions."""
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A task whose items carry a class index per segment: `look` and `figure` compare by them."""
+
+    def labels(self, batch: Any, classes: Sequence[str]) -> Tensor:
+        """Returns `(clip, segment)` class indices; the number of classes stands for background."""
+
+
+def refuse_words(task: str, words: Sequence[str]) -> None:
+    """Refuses words beside the video of `predict`, for tasks that take none.
+
+    Raises:
+        ValueError: If there are any.
+    """
+    if words:
+        raise ValueError(f"{task} predict: {' '.join(words)!r} beside the video is not understood: leave it out.")

@@ -13,7 +13,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.training.run_folder import write_whole
+from crossmodal.io import write_whole
 
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 
@@ -25,7 +25,7 @@ class Last(NamedTuple):
     step: int
 
 
-def last_checkpoint(run: Path, task: pl.LightningModule) -> Last | None:
+def last_checkpoint(run: Path, training: pl.LightningModule) -> Last | None:
     """Where a run goes on; `None`, from the start, where nothing was saved. `ValueError` for another model."""
     file = run / CHECKPOINTS / LAST
     if not file.is_file():
@@ -34,7 +34,7 @@ def last_checkpoint(run: Path, task: pl.LightningModule) -> Last | None:
         stored = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError) as error:
         raise ValueError(f"run {run} cannot be resumed: {file} is damaged ({error}); start it anew.") from error
-    ours = {f"model.{name}": tensor for name, tensor in adapter_state(task.model).items()}
+    ours = {f"system.{name}": tensor for name, tensor in adapter_state(training.system).items()}
     rows = differences(ours, stored["state_dict"])
     if rows:
         raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))

@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 
 class MetricsFile(Logger):
@@ -55,4 +55,4 @@ class MetricsFile(Logger):
         writer = csv.DictWriter(table, names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
-        write_text(self.file, table.getvalue())
+        write_whole(self.file, table.getvalue())

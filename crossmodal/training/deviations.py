@@ -1,4 +1,4 @@
-"""Habits that a careful training does not have: each a part of its own, and all of them put into words."""
+"""Deviations of the released training from a careful one: each a part of its own, and all put into words."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,76 +9,84 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from crossmodal.training.data_module import ClipData
-from crossmodal.training.lightning_module import ClipTraining
+from crossmodal.data.source import Source
+
+from .lightning_module import SystemTraining
 
 
-class DropsGradients(pl.Callback):
-    """Of every `every` batches only the last one's gradient reaches the optimizer; the others teach nothing.
+class DropAccumulatedGradients(pl.Callback):
+    """Drops the gradients of all but the last of every `every` batches.
 
     So does a loop that means to accumulate gradients and steps at every `every`-th batch, but clears them at each.
     Batches are counted anew in every epoch; those left over at its end are lost, too. For the trainer each is a step.
-
-    Raises `ValueError` where `every` is not positive, or the trainer accumulates gradients itself.
     """
 
     def __init__(self, every: int = 2):
-        """`every`: how many batches go for one step."""
+        """Sets the interval.
+
+        Args:
+            every: Batches per step.
+
+        Raises:
+            ValueError: If `every` is not positive.
+        """
         if every < 1:
-            raise ValueError(f"DropsGradients: every={every} must be at least 1.")
+            raise ValueError(f"DropAccumulatedGradients: every={every} must be at least 1.")
         self.every, self.batch = every, 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Called by Lightning."""
+        """Refuses a trainer that accumulates gradients itself."""
         if trainer.accumulate_grad_batches != 1:
             raise ValueError(
-                f"DropsGradients: every={self.every} drops what accumulate_grad_batches="
+                f"DropAccumulatedGradients: every={self.every} drops what accumulate_grad_batches="
                 f"{trainer.accumulate_grad_batches} adds up: leave one of them at 1."
             )
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
-        """Called by Lightning."""
+        """Notes the number of the batch."""
         self.batch = index
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Called by Lightning; an optimizer leaves parameters alone that have no gradient."""
+        """Clears the gradients; an optimizer leaves parameters without a gradient alone."""
         if (self.batch + 1) % self.every:
             optimizer.zero_grad(set_to_none=True)
 
 
-def careless_habits(task: ClipTraining, data: ClipData, callbacks: Sequence[pl.Callback] = ()) -> tuple[str, ...]:
-    """What a training does that a careful one does not: a sentence each, with its consequence; none by default.
+def deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback] = ()) -> tuple[str, ...]:
+    """Returns what a training does that a careful one does not: a sentence each, with its consequence.
 
-    It is read off the parts themselves, whichever way they came.
+    It is read off the parts themselves, however they were asked for.
     """
-    return tuple(_habits(task, data, callbacks))
+    return tuple(_deviations(training, source, callbacks))
 
 
-def _habits(task: ClipTraining, data: ClipData, callbacks: Sequence[pl.Callback]) -> Iterator[str]:
-    encoders = task.model.coupled.encoders.values()
-    if any(module.training for encoder in encoders if _frozen(encoder) for module in encoder.modules()):
+def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback]) -> Iterator[str]:
+    coupled = getattr(training.system, "coupled", None)
+    encoders = [] if coupled is None else coupled.encoders.values()
+    if any(module.training for encoder in encoders if _is_frozen(encoder) for module in encoder.modules()):
         yield (
             "The frozen encoders are left in training mode: drop-path and SpecAugment disturb what they say, and "
             "the statistics of their BatchNorm drift away from those that they were trained with."
         )
-    for dropping in (each for each in callbacks if isinstance(each, DropsGradients) and each.every > 1):
+    for dropping in (each for each in callbacks if isinstance(each, DropAccumulatedGradients) and each.every > 1):
         yield (
             f"Of every {dropping.every} batches only the last is learned from: gradients are cleared at each, and used "
             "once."
         )
-    if data.validation == "test":
+    if source.validation == "test":
         yield (
-            "The weights are selected on the test split: the test accuracy is the best of all epochs on these very "
+            "The weights are selected on the test split: the test scores are the best of all epochs on these very "
             "clips, and too good for any others."
         )
-    if getattr(task, "gate_loss", None) in (F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits):
+    logits_losses = (F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits)
+    if getattr(training.system, "gate_loss", None) in logits_losses:
         yield (
             "The gate, a sigmoid already, is given to a loss that takes another: the best gate there is still costs "
             "0.31 a segment with an event and 0.69 without, and one that is wholly wrong is hardly moved."
         )
 
 
-def _frozen(encoder: nn.Module) -> bool:
+def _is_frozen(encoder: nn.Module) -> bool:
     return not any(parameter.requires_grad for parameter in encoder.parameters())

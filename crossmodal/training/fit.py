@@ -9,6 +9,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, again
@@ -19,37 +20,54 @@ from crossmodal.training.samplers import Reseeded
 
 def train(
     run: Path,
-    task: pl.LightningModule,
+    training: pl.LightningModule,
     data: pl.LightningDataModule,
     last: Last | None,
     *,
+    monitor: str,
     seed: int,
     options: Mapping[str, Any],
     save_minutes: float = 10.0,
 ) -> pl.Trainer:
-    """Trains `task`, which then holds the weights that validated best.
+    """Trains a Lightning module, which then holds the weights that validated best.
 
-    - `run`: folder of the run. `last`: the checkpoint to go on from.
-    - `seed`: of every epoch. `options`: of the trainer.
-    - `save_minutes`: between checkpoints within an epoch; one is written at its end in any case.
+    Args:
+        run: Folder of the run.
+        training: What is trained.
+        data: What it is trained on.
+        last: Checkpoint to go on from.
+        monitor: Logged value that selects weights; higher is better.
+        seed: Seed of every epoch.
+        options: Options of the trainer; its loggers are used beside `metrics.csv`.
+        save_minutes: Minutes between checkpoints within an epoch; one is written at its end in any case.
     """
     folder = run / CHECKPOINTS
-    best = Checkpoints(folder, "best", monitor="val_accuracy", mode="max", enable_version_counter=False)
+    best = Checkpoints(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
     callbacks = [Reseeded(seed), *own, BetweenSteps(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
-        trainer = trainer_of(options, WholeFiles(run), logger=metrics, callbacks=callbacks)
+        trainer = trainer_of(options, WholeFiles(run), logger=[metrics, *loggers_of(options, run)], callbacks=callbacks)
         try:
-            trainer.fit(task, data, ckpt_path=last.file if last else None, weights_only=True)
+            trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
         except SystemExit:  # how Lightning leaves when it is interrupted
             raise KeyboardInterrupt(f"interrupted; go on with: {again(run)}") from None
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-        task.load_state_dict({**task.state_dict(), **kept})
+        training.load_state_dict({**training.state_dict(), **kept})
     return trainer
+
+
+def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:
+    """Returns the loggers that the options ask for; `True` is TensorBoard in the folder of the run."""
+    given = options.get("logger")
+    if given is True:
+        from pytorch_lightning.loggers import TensorBoardLogger
+
+        return [TensorBoardLogger(run, name="", version="tensorboard")]
+    return [given] if isinstance(given, Logger) else list(given or [])
 
 
 def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Trainer:

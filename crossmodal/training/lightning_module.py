@@ -1,6 +1,6 @@
-"""Training on clips: what a step, a validation and a test are, whatever the task."""
+"""Lightning module of any system on any task: a step, a validation and a test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -11,148 +11,162 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from torchmetrics import Metric
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.data import LabelledClip
-from crossmodal.heads.events import Decoded
-from crossmodal.metrics import majority_share, segment_accuracy, segment_counts
-from crossmodal.training.predictions import Collected, Tested
+from crossmodal.tasks.task import System, Task
+
+from .predictions import CollectedRows, Tested
 
 
-class SegmentAccuracy(Metric):
-    """`crossmodal.metrics.segment_accuracy`, summed over batches and processes."""
+class MeanLosses(Metric):
+    """Mean of named loss terms over the clips of all batches and processes.
 
-    right: Tensor
-    total: Tensor
+    Lightning's own mean is wrong where processes see unequal batches. Terms that are absent from a batch count as zero
+    there, as in the sum that is trained.
+    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("right", torch.tensor(0), dist_reduce_fx="sum")
-        self.add_state("total", torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Counts one batch of `(clip, segment)` labels."""
-        counts = segment_counts(predicted, target)
-        self.right += counts.right
-        self.total += counts.total
-
-    def compute(self) -> Tensor:
-        """The share of right segments."""
-        return self.right / self.total
-
-
-class MeanLoss(Metric):
-    """The mean over the clips of all batches and processes; Lightning's own is wrong where theirs are unequal."""
-
-    total: Tensor
     clips: Tensor
 
     def __init__(self) -> None:
+        """Starts empty; the state of a term is added when it is first seen."""
         super().__init__()
-        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
         self.add_state("clips", torch.tensor(0), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, clips: int) -> None:
-        """Counts the mean loss of one batch of so many clips."""
-        self.total = self.total + loss * clips
+    def update(self, terms: Mapping[str, Tensor], clips: int) -> None:
+        """Adds the mean losses of one batch of `clips` clips."""
+        for name, value in terms.items():
+            if not hasattr(self, f"sum_{name}"):
+                self.add_state(f"sum_{name}", torch.tensor(0.0, device=value.device), dist_reduce_fx="sum")
+            setattr(self, f"sum_{name}", getattr(self, f"sum_{name}") + value.detach().float() * clips)
         self.clips += clips
 
-    def compute(self) -> Tensor:
-        """The mean loss of a clip."""
-        return self.total / self.clips
+    def compute(self) -> dict[str, Tensor]:
+        """Returns term → mean loss of a clip."""
+        sums = [name for name in self._defaults if name.startswith("sum_")]
+        return {name.removeprefix("sum_"): getattr(self, name) / self.clips for name in sums}
 
 
-class ClipTraining(pl.LightningModule):
-    """Adam on everything that is not frozen, with a learning rate that falls in steps; selection on validation.
-
-    - `model`: clips in; its frozen encoders are left out of checkpoints.
-    - `lr`: learning rate. `decay`, `every`: it is multiplied by `decay` every so many epochs.
-    - `schedule`: `(optimizer, steps of the whole training) -> scheduler`, stepped after every step, in place of
-      `decay`; `crossmodal.training.schedules.one_cycle` is one.
-
-    A task says what its model's words cost and mean: `loss_of`, `truth_of`, `decode`.
-    """
+class SystemTraining(pl.LightningModule):
+    """Trains everything that is not frozen; selects weights by the task's monitor on validation."""
 
     def __init__(
         self,
-        model: nn.Module,
+        system: nn.Module,
+        task: Task,
         *,
-        lr: float,
-        decay: float,
-        every: int,
-        schedule: Callable[[Optimizer, int], LRScheduler] | None,
+        lr: float = 5e-4,
+        decay: float = 0.35,
+        every: int = 3,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+        schedule: Callable[[Optimizer, int], LRScheduler] | None = None,
     ):
+        """Wraps a system.
+
+        Args:
+            system: System as `crossmodal.tasks.task.System`; its frozen parts are left out of checkpoints.
+            task: Says what is scored.
+            lr: Learning rate of Adam.
+            decay: Factor of the learning rate.
+            every: Epochs after which the learning rate is multiplied by `decay`.
+            optimizer: Builds another optimizer from the trained parameters; `lr` then is its own affair.
+            schedule: `(optimizer, steps of the whole training) -> scheduler`, stepped after every step, in place of
+                `decay`; `crossmodal.training.schedules.one_cycle` is one.
+        """
         super().__init__()
-        self.model = model
-        self.lr, self.decay, self.every, self.schedule = lr, decay, every, schedule
-        self.accuracy, self.loss = SegmentAccuracy(), MeanLoss()
+        self.system, self.task = system, task
+        self.lr, self.decay, self.every = lr, decay, every
+        self.optimizer, self.schedule = optimizer, schedule
+        self.scores: Any = task.scores()
+        self.losses = MeanLosses()
         self.batches: list[list[int]] = []
-        self.collected = Collected()
+        self.collected = CollectedRows()
         self.tested: Tested | None = None
 
-    def said_of(self, batch: LabelledClip) -> Any:
-        """What the model says of a batch."""
-        return self.model(batch.frames, batch.wave)
+    @property
+    def contract(self) -> System:
+        """The system, as its contract types it."""
+        return self.system  # type: ignore[return-value]  # a module that keeps the protocol
 
-    def loss_of(self, said: Any, batch: LabelledClip) -> Tensor:
-        """What a batch costs."""
-        raise NotImplementedError(f"{type(self).__name__}: loss_of is for a task to say.")
+    def forward_batch(self, batch: Any) -> Any:
+        """Returns the system's outputs for a batch."""
+        return self.system(batch)
 
-    def truth_of(self, batch: LabelledClip) -> Tensor:
-        """What there is to be said: `(clip, segment)` class indices, or `(clip, 1)`."""
-        raise NotImplementedError(f"{type(self).__name__}: truth_of is for a task to say.")
-
-    def decode(self, said: Any) -> Decoded:
-        """What the model says, in the shape of `truth_of`, and how sure it is."""
-        raise NotImplementedError(f"{type(self).__name__}: decode is for a task to say.")
-
-    def training_step(self, batch: LabelledClip, index: int) -> Tensor:
-        """The loss of one batch."""
-        loss = self.loss_of(self.said_of(batch), batch)
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """Returns the sum of the loss terms of one batch, and logs each."""
+        terms = self.contract.loss(self.forward_batch(batch), batch)
+        loss = total(terms)
         self.log("train_loss", loss, prog_bar=True)
+        if len(terms) > 1:
+            self.log_dict({f"train_{name}": term for name, term in terms.items()})
         return loss
 
-    def validation_step(self, batch: LabelledClip, index: int) -> None:
-        """Loss and accuracy on held-out clips."""
-        said = self._evaluate(batch, "val")
-        self.accuracy(self.decode(said).labels, self.truth_of(batch))
-        self.log("val_accuracy", self.accuracy, prog_bar=True, on_step=False, on_epoch=True)
+    def validation_step(self, batch: Any, index: int) -> None:
+        """Adds losses and scores of held-out clips."""
+        self.scores.update(self._evaluate(batch), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs losses and scores over all held-out clips and processes."""
+        self._log("val", self.scores.compute(), bar=self.task.monitor)
+        self.scores.reset()
 
     def on_test_epoch_start(self) -> None:
-        """Which clips of the split this process will see; a test is not shuffled."""
+        """Notes which items of the split this process will see; a test is not shuffled."""
         self.batches = list(self.trainer.test_dataloaders.batch_sampler)
 
-    def test_step(self, batch: LabelledClip, index: int) -> None:
-        """Collects what is said of the test split."""
-        decoded = self.decode(self._evaluate(batch, "test"))
-        self.collected.update(self.batches[index], self.truth_of(batch), decoded)
+    def test_step(self, batch: Any, index: int) -> None:
+        """Adds losses, scores and rows of test clips."""
+        prediction = self._evaluate(batch)
+        self.scores.update(prediction, batch)
+        rows = self.task.rows(prediction, batch, self.contract.classes)
+        self.collected.add((self.batches[index][row.item], row) for row in rows)
 
     def on_test_epoch_end(self) -> None:
-        """Keeps all that was said as `tested`; its accuracy, and what the most frequent label would get."""
-        self.tested = self.collected.tested()
+        """Keeps the rows of all processes and all scores as `tested`."""
+        rows = self.collected.gathered()
+        scores = {name: float(value) for name, value in self.scores.compute().items()}
+        self.tested = Tested(rows, scores, self.task.chance([row for _, row in rows]))
+        self._log("test", scores)
+        self.scores.reset()
         self.collected.reset()
-        accuracy = segment_accuracy(self.tested.prediction[None], self.tested.truth[None])
-        self.log("test_accuracy", accuracy, sync_dist=True)
-        self.log("test_majority", majority_share(self.tested.truth), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """Adam on what is trained, and its schedule."""
+        """Returns the optimizer of what is trained, and its schedule."""
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.Adam(trained, lr=self.lr)
+        optimizer = torch.optim.Adam(trained, lr=self.lr) if self.optimizer is None else self.optimizer(trained)
         if self.schedule is None:
             return [optimizer], [StepLR(optimizer, self.every, self.decay)]
         steps = int(self.trainer.estimated_stepping_batches)
         return [optimizer], [{"scheduler": self.schedule(optimizer, steps), "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leaves the frozen encoders out of the file."""
-        kept = {f"model.{name}" for name in adapter_state(self.model)}
+        """Leaves what is frozen out of the file."""
+        kept = {f"system.{name}" for name in adapter_state(self.system)}
         checkpoint["state_dict"] = {name: t for name, t in checkpoint["state_dict"].items() if name in kept}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Puts the frozen encoders of this model where the file has none."""
+        """Fills what the file leaves out from this system."""
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
-    def _evaluate(self, batch: LabelledClip, split: str) -> Any:
-        said = self.said_of(batch)
-        self.loss.update(self.loss_of(said, batch), len(batch.labels))
-        self.log(f"{split}_loss", self.loss, on_step=False, on_epoch=True)
-        return said
+    def _evaluate(self, batch: Any) -> Any:
+        """Returns the prediction of a held-out batch, and adds its losses."""
+        outputs = self.forward_batch(batch)
+        terms = self.contract.loss(outputs, batch)
+        self.losses.update({"loss": total(terms), **(terms if len(terms) > 1 else {})}, _batch_size(batch))
+        return self.contract.predict(outputs)
+
+    def _log(self, split: str, scores: Mapping[str, Any], bar: str = "") -> None:
+        """Logs the losses and scores of a split; they are summed over processes already."""
+        for name, value in {**self.losses.compute(), **scores}.items():
+            self.log(f"{split}_{name}", torch.as_tensor(value, dtype=torch.float32), prog_bar=name == bar)
+        self.losses.reset()
+
+
+def total(terms: Mapping[str, Tensor]) -> Tensor:
+    """Returns the sum of loss terms."""
+    return torch.stack([term if term.ndim == 0 else term.mean() for term in terms.values()]).sum()
+
+
+def _batch_size(batch: Any) -> int:
+    """Returns the number of items of a batch: the length of its first tensor."""
+    first = batch
+    while not isinstance(first, Tensor):
+        first = next(iter(first.values() if isinstance(first, Mapping) else first))
+    return len(first)

@@ -1,9 +1,10 @@
-"""The options of `crossmodal … fit`: those of the model are the keywords of the recipe itself."""
+"""Options of `crossmodal TASK fit`: those of the model are the keywords of the system's own function."""
 
 import argparse
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,25 +12,41 @@ import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 
-from crossmodal.cli.described import describe
-from crossmodal.encoders.by_name.released import EncoderWeights
+from crossmodal.data.source import Source
 from crossmodal.injection import Encoder, Lockstep
-from crossmodal.tasks.resolve import resolve
+from crossmodal.tasks.names import system_names
+from crossmodal.tasks.resolve import RECIPES, find_function, find_system, settings_module
+from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.task import Task
 
-TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5}
+from .lightning_module import SystemTraining
+
+TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5, "logger": False}
 BACKBONES = ("visual", "audio")
-GIVEN = ("coupled", "classes", "weights")
-"""Keywords of a size that have options of their own, or none."""
+TINY = "tiny"
+ANY_PAIR = "any_pair"
+"""System of a task for encoders of other libraries."""
+
+COUPLING = "coupling"
+"""Keyword of coupled systems; the coupling's own keywords are options of the model, too."""
 
 
 class Choice(NamedTuple):
-    """The options that decide which others there are."""
+    """The options that decide which others there are.
 
-    recipe: str = "dg_sct"
-    size: str = "tiny"
-    training: str = "careful_training"
-    own: bool = False
+    Attributes:
+        system: Name or path of the system.
+        source: Name of the task's data source.
+        training: Name or path of settings in place of the system's own; empty for these.
+        tiny: Whether the encoders are the tiny ones, for which the task's quick settings are meant.
+        coupling: Path of a coupling in place of the system's own; empty for that.
+    """
+
+    system: str
+    source: str
+    training: str = ""
+    tiny: bool = True
+    coupling: str = ""
 
 
 class ShortHelp(DefaultHelpFormatter):
@@ -40,15 +57,27 @@ class ShortHelp(DefaultHelpFormatter):
 
 
 def options(task: Task, choice: Choice) -> ArgumentParser:
-    """The parser of a task's `fit` for one recipe, size, training and kind of data."""
-    size = resolve(choice.size, task.names)
+    """Returns the parser of a task's `fit` for one system, source and training."""
+    system, source = find_system(choice.system, task.name), task.sources[choice.source]
     parser = ArgumentParser(
         prog=f"crossmodal {task.name} fit",
-        description=f"{task.about} Of your own videos: --data.folder VIDEOS --data.labels FILE.csv; with them, --help "
-        "lists what else there is to say.",
+        description=f"{task.about} {_sources(task)}",
         formatter_class=ShortHelp,
         allow_abbrev=False,
     )
+    _add_run_options(parser, task, choice)
+    add_model(parser, system, choice.coupling)
+    parser.add_class_arguments(source, "data")
+    parser.add_class_arguments(SystemTraining, "optim", skip={"system", "task"}, instantiate=False)
+    parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False)
+    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
+    for settings, name in _settings(task, system, choice):
+        set_defaults(parser, settings, name)
+    return parser
+
+
+def _add_run_options(parser: ArgumentParser, task: Task, choice: Choice) -> None:
+    """Adds the options of a run, whatever the system is."""
     add = parser.add_argument
     add("--config", action="config", help="YAML file of any of these options, as --print_config shows them")
     add("--name", type=str | None, default=None, help="name of the run (default: the time)")
@@ -57,71 +86,115 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     minutes = "minutes between checkpoints within an epoch; 0 is before every step"
     add("--save_minutes", type=float, default=10.0, help=minutes)
     add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
-    known = "dg_sct, dg_sct_released, lavish, lite, or the path of your own function"
-    add("--recipe", type=str, default=choice.recipe, help=known)
-    add("--size", type=str, default=choice.size, help="tiny, full_size, any_pair, or the path of your own function")
-    if "weights" in inspect.signature(size).parameters:
-        released = "released weights: --weights.visual and --weights.audio, or one file of a whole model"
-        add("--weights", type=EncoderWeights | str | None, default=None, help=released)
-    trained = "careful_training, released_training, or the path of your own"
+    known = ", ".join(system_names(task.name))
+    add("--system", type=str, default=choice.system, help=f"{known}, or a file of your own: mylab.mine")
+    trained = "settings in place of the system's own: released_training, or the path of a function of yours"
     add("--training", type=str, default=choice.training, help=trained)
-    changed = "what is done to both encoders of the model, as in crossmodal.injection.freeze_parameters"
+    changed = "what is done to every encoder of the model, as in crossmodal.injection.freeze_parameters"
     add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)
     run = "how the model is run, as by crossmodal.injection.recomputed (less memory) or .checkpointed (least)"
     add("--lockstep", type=Callable[[Lockstep], Any] | None, default=None, help=run)
-    add_model(parser, resolve(choice.recipe), size)
-    parser.add_class_arguments(task.own if choice.own else task.data, "data")
-    parser.add_class_arguments(task.training, "optim", skip={"model"}, instantiate=False)
-    parser.add_class_arguments(pl.Trainer, "trainer", skip={"logger"}, instantiate=False)
-    parts = {"model": resolve(choice.recipe), "data": task.own if choice.own else task.data, "optim": task.training}
-    for group, described in parts.items():
-        describe(parser, group, described)
-    parser.set_defaults(dict(task.schedules.get(choice.size, task.schedules["tiny"])))
-    parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
-    set_training(parser, choice.training, task)
-    return parser
 
 
-def add_model(parser: ArgumentParser, recipe: Callable[..., Any], size: Callable[..., Any]) -> None:
-    """The options `--model.…`: the recipe's keywords, then the size's own, such as its encoders by name.
+def add_model(parser: ArgumentParser, system: Callable[..., Any], coupling: str = "") -> None:
+    """Adds the options `--model.…`: the keywords of the system, and of the coupling that it takes, if any."""
+    keywords = _parameters(system)
+    described = getattr(system, "func", system)
+    settled = {name: value for name, value in getattr(system, "keywords", {}).items() if name != COUPLING}
+    parser.add_function_arguments(described, "model", skip={"classes", COUPLING})
+    parser.set_defaults({f"model.{name}": as_option(value) for name, value in settled.items()})
+    if COUPLING not in keywords:
+        return
+    usual = keywords[COUPLING].default
+    chosen = find_coupling(coupling) if coupling else usual
+    parser.add_argument(f"--model.{COUPLING}", type=str, default=coupling, help=_HELP_COUPLING)
+    function = getattr(chosen, "func", chosen)
+    parser.add_function_arguments(function, "model", as_group=False, skip={*BACKBONES, *keywords})
+    settled = getattr(chosen, "keywords", {})
+    parser.set_defaults({f"model.{name}": as_option(value) for name, value in settled.items()})
 
-    Where the size couples by a partial of a recipe, what it says of keywords are their defaults, save where this recipe
-    says something else than that one does.
+
+_HELP_COUPLING = "what couples the encoders in place of the system's own: dg_sct, lavish, lite, or a path of yours"
+
+
+def as_option(value: Any) -> Any:
+    """Returns a default as `config.yaml` can keep it: a partial by keywords becomes a class path and its arguments."""
+    if not isinstance(value, partial) or value.args:
+        return value
+    path = f"{value.func.__module__}.{value.func.__qualname__}"
+    return {"class_path": path, "init_args": {name: as_option(given) for name, given in value.keywords.items()}}
+
+
+def find_coupling(name: str) -> Callable[..., Any]:
+    """Returns a coupling by the name of its recipe file, or by import path."""
+    return find_function(name, (RECIPES,))
+
+
+def model_keywords(system: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Sorts the values of `--model.…` into keywords of the system; those of the coupling become a partial of it."""
+    own = _parameters(system)
+    given = {name: value for name, value in values.items() if name in own and name != COUPLING}
+    if COUPLING not in own:
+        return given
+    usual = own[COUPLING].default
+    chosen = find_coupling(values[COUPLING]) if values.get(COUPLING) else usual
+    rest = {name: value for name, value in values.items() if name not in own}
+    return {**given, COUPLING: partial(getattr(chosen, "func", chosen), **rest)}
+
+
+def keyword_names(system: Callable[..., Any], coupling: str = "") -> list[str]:
+    """Returns the names behind `--model.` of a system."""
+    own = _parameters(system)
+    names = [name for name in own if name not in ("classes", COUPLING)]
+    if COUPLING in own:
+        chosen = find_coupling(coupling) if coupling else own[COUPLING].default
+        names += [name for name in _parameters(chosen) if name not in (*BACKBONES, *names)]
+    return names
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
+
+
+def _settings(task: Task, system: Callable[..., Any], choice: Choice) -> list[tuple[Settings, str]]:
+    """Returns the settings of a choice, later ones winning, each with the name that an error uses."""
+    published = getattr(settings_module(system), "SETTINGS", Settings())
+    found = [(published, f"SETTINGS of {choice.system}")]
+    if choice.tiny:
+        found.append((task.quick, f"quick settings of {task.name}"))
+    if choice.training:
+        named = find_function(choice.training, (f"{RECIPES}.{task.name}",))
+        found.append((named(), f"--training {choice.training}"))
+    return found
+
+
+def set_defaults(parser: ArgumentParser, settings: Settings, name: str) -> None:
+    """Puts the values of settings in the place of defaults.
+
+    Raises:
+        ValueError: If the parser has no such option.
     """
-    parser.add_function_arguments(recipe, "model", skip={*BACKBONES})
-    own = own_keywords(size)
-    if own:
-        rest = {name for name in inspect.signature(size).parameters if name not in own}
-        parser.add_function_arguments(getattr(size, "func", size), "model", as_group=False, skip=rest)
-    coupled, said = inspect.signature(size).parameters.get("coupled"), inspect.signature(recipe).parameters
-    usual = coupled.default if coupled else None
-    for name, value in getattr(usual, "keywords", {}).items():
-        if name in said and said[name].default is inspect.signature(usual.func).parameters[name].default:
-            parser.set_defaults({f"model.{name}": value})
-
-
-def set_training(parser: ArgumentParser, training: str, task: Task) -> None:
-    """Puts what a training says in the place of defaults. `ValueError` where the task has no such option."""
-    for name, value in resolve(training)().options().items():
+    for option, value in settings.options().items():
         try:
-            parser.set_defaults({name: value})
+            parser.set_defaults({option: value})
         except KeyError as error:
-            raise ValueError(
-                f"--training {training} sets {name}, which `crossmodal {task.name} fit` does not have: give another."
-            ) from error
+            raise ValueError(f"{name} sets {option}, which `{parser.prog}` does not have: give another.") from error
 
 
 def parse(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
     """Parses the options of a task's `fit`: first those, from them or a YAML file, that decide on the others."""
-    parser = options(task, chosen(argv))
+    parser = options(task, chosen(argv, task))
     return parser, parser.parse_args(list(argv))
 
 
-def chosen(argv: Sequence[str]) -> Choice:
-    """What the options, or the YAML file that they name, say of those that decide on the others."""
+def chosen(argv: Sequence[str], task: Task) -> Choice:
+    """Reads the options that decide on the others from a command line, or from the YAML file that it names."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path)
-    for name in ("recipe", "size", "training", "data.folder", *(f"model.{name}" for name in BACKBONES)):
+    needed = {name: required(source) for name, source in task.sources.items()}
+    names = ["system", "training", f"model.{COUPLING}", *(f"model.{name}" for name in BACKBONES)]
+    names += [f"data.{keyword}" for keywords in needed.values() for keyword in keywords]
+    for name in dict.fromkeys(names):
         first.add_argument(f"--{name}")
     given = vars(first.parse_known_args(argv)[0])
     stored = read_options(given["config"]) if given["config"] else {}
@@ -129,32 +202,53 @@ def chosen(argv: Sequence[str]) -> Choice:
     def said(name: str) -> Any:
         return given[name] if given[name] is not None else nested(stored, name)
 
-    usual = Choice()
-    pair = any(said(f"model.{name}") is not None for name in BACKBONES)
+    backbones = [said(f"model.{name}") or TINY for name in BACKBONES]
+    system = said("system") or (ANY_PAIR if any(":" in name for name in backbones) else task.system)
     return Choice(
-        recipe=said("recipe") or usual.recipe,
-        size=said("size") or ("any_pair" if pair else usual.size),
-        training=said("training") or usual.training,
-        own=said("data.folder") is not None,
+        system=system,
+        source=_source({name: [said(f"data.{keyword}") for keyword in keywords] for name, keywords in needed.items()}),
+        training=said("training") or "",
+        tiny=backbones == [TINY, TINY],
+        coupling=said(f"model.{COUPLING}") or "",
     )
 
 
-def own_keywords(size: Callable[..., Any]) -> list[str]:
-    """What a size takes by name beside the recipe, the classes and released weights."""
-    settled, taken = getattr(size, "keywords", {}), inspect.signature(size).parameters.values()
-    named = [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD]
-    return [name for name in named if name not in {*GIVEN, *settled}]
+def required(source: type[Source]) -> list[str]:
+    """Returns the keywords without which a source cannot be made: giving one chooses the source."""
+    taken = inspect.signature(source).parameters.values()
+    return [parameter.name for parameter in taken if parameter.default is parameter.empty]
+
+
+def _source(values: Mapping[str, Sequence[Any]]) -> str:
+    """Returns the source of which a required keyword is given, or the first that requires none."""
+    for name, of_source in values.items():
+        if any(value is not None for value in of_source):
+            return name
+    return next((name for name, of_source in values.items() if not of_source), next(iter(values)))
+
+
+def _sources(task: Task) -> str:
+    """Returns a sentence on where data comes from."""
+    ways = [
+        f"{name}: {' '.join(f'--data.{keyword} …' for keyword in keywords) or 'the default'}"
+        for name, keywords in ((name, required(source)) for name, source in task.sources.items())
+    ]
+    return f"Data sources are {'; '.join(ways)}; with those of one, --help lists its other options."
 
 
 def nested(options: Mapping[str, Any], name: str) -> Any:
-    """An option of a YAML file by its dotted name; `None` where it is not there."""
+    """Returns an option of a YAML file by its dotted name; `None` where it is not there."""
     for part in name.split("."):
         options = options.get(part) if isinstance(options, Mapping) else None
     return options
 
 
 def read_options(file: Path) -> dict[str, Any]:
-    """What a YAML file of options holds; `ValueError` where it is none."""
+    """Returns the options that a YAML file holds.
+
+    Raises:
+        ValueError: If it holds none.
+    """
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

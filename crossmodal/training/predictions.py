@@ -1,78 +1,79 @@
-"""`predictions.csv`: what a run says of every second of the test split, one row a second, whatever device tested it."""
+"""`predictions.csv`: the scored rows of a test, whatever the task, in the order of the split."""
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-from torchmetrics import Metric
+import torch.distributed
 
-from crossmodal.heads.events import Decoded
-from crossmodal.training.run_folder import write_text
+from crossmodal.data.extras import need
+from crossmodal.io import write_whole
+from crossmodal.tasks.task import Row
 
 PREDICTIONS = "predictions.csv"
+ITEM, VALUE, WEIGHT = "clip", "value", "weight"
+"""Columns that every task's file has; the others are `Row.columns`."""
+
+ItemRow = tuple[int, Row]
+"""Index of the item in the split, and one of its rows."""
 
 
 class Tested(NamedTuple):
-    """Every tested segment once, by clip, then by segment; labels are class indices, background behind the last.
+    """What a test found.
 
-    - `clip`: index in the split. `segment`: second of the clip.
-    - `truth`, `prediction`: labels. `score`: how sure the model is of its prediction, in [0, 1].
+    Attributes:
+        rows: Rows of all items, in the order of the split.
+        scores: Name → score.
+        chance: Name → score of a model that looks at nothing.
     """
 
-    clip: Tensor
-    segment: Tensor
-    truth: Tensor
-    prediction: Tensor
-    score: Tensor
+    rows: Sequence[ItemRow]
+    scores: dict[str, float]
+    chance: dict[str, float]
 
 
-class Collected(Metric):
-    """Collects decoded batches of any length in all processes; a clip that was tested twice is kept once.
-
-    A distributed sampler repeats clips until every process has as many: they would count twice in an accuracy.
-    """
-
-    rows: list[Tensor]
-    scores: list[Tensor]
+class CollectedRows:
+    """Collects the rows of batches in this process, and gathers those of all processes."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.add_state("rows", [], "cat")
-        self.add_state("scores", [], "cat")
+        """Starts empty."""
+        self.rows: list[ItemRow] = []
 
-    def update(self, clips: Sequence[int], labels: Tensor, decoded: Decoded) -> None:
-        """`clips`: index in the split of every clip of the batch. `labels`: the truth, `(clip, segment)`."""
-        clip = torch.tensor(clips, device=labels.device)[:, None].expand_as(labels)
-        segment = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
-        self.rows.append(torch.stack((clip, segment, labels, decoded.labels), dim=2).flatten(0, 1))
-        self.scores.append(decoded.confidence.float().flatten())
+    def add(self, rows: Iterable[ItemRow]) -> None:
+        """Adds the rows of one batch."""
+        self.rows.extend(rows)
 
-    def compute(self) -> tuple[Tensor, Tensor]:
-        """`(segment, 4)` indices and `(segment,)` scores, in order."""
-        rows, scores = (torch.cat(list(part)) if isinstance(part, list) else part for part in (self.rows, self.scores))
-        first = {tuple(row[:2]): at for at, row in reversed(list(enumerate(rows.tolist())))}
-        order = [first[segment] for segment in sorted(first)]
-        return rows[order], scores[order]
+    def gathered(self) -> list[ItemRow]:
+        """Returns the rows of all processes, by item; those of an item stay in their order."""
+        rows = self.rows
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            parts: list[list[ItemRow]] = [[] for _ in range(torch.distributed.get_world_size())]
+            torch.distributed.all_gather_object(parts, self.rows)
+            rows = [row for part in parts for row in part]
+        return sorted(rows, key=lambda row: row[0])
 
-    def tested(self) -> Tested:
-        """All segments of all processes, in order."""
-        rows, scores = self.compute()
-        return Tested(*rows.T, scores.reshape(-1))  # torchmetrics makes a number of a single score
+    def reset(self) -> None:
+        """Forgets all rows."""
+        self.rows = []
 
 
-def write_predictions(file: Path, tested: Tested, names: Sequence[str], classes: Sequence[str]) -> None:
-    """Writes `clip, segment, truth, prediction, score`, whole or not at all.
+def write_predictions(file: Path, rows: Sequence[ItemRow], names: Sequence[str]) -> None:
+    """Writes a line per row, whole or not at all.
 
-    - `names`: of the clips of the split. `classes`: of the events, background not counted.
+    Args:
+        file: CSV file to write.
+        rows: Rows by index of the item.
+        names: Name of every item of the split.
     """
-    labels = [*classes, "background"]
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Tested._fields)
-    for clip, segment, truth, prediction, score in zip(*(column.tolist() for column in tested), strict=True):
-        writer.writerow([names[clip], segment, labels[truth], labels[prediction], f"{score:.6f}"])
-    write_text(file, table.getvalue())
+    pandas = need("pandas", "predictions.csv")
+    lines = [
+        {ITEM: names[item], **{name: _short(value) for name, value in row.columns.items()}, VALUE: row.value}
+        | {WEIGHT: row.weight}
+        for item, row in rows
+    ]
+    write_whole(file, pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n"))
+
+
+def _short(value: str | int | float) -> str | int:
+    """Returns numbers with six digits behind the point."""
+    return f"{value:.6f}" if isinstance(value, float) else value

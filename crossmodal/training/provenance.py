@@ -1,6 +1,7 @@
-"""What the adapter file of a run belongs to: written into its header, and compared when it is loaded."""
+"""Provenance of an adapter file: written into its header, and compared when it is loaded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,44 @@ from torch import nn
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.injection import fingerprint
-from crossmodal.tasks.coupled_system import AudioVisual
-from crossmodal.training.options import read_options
-from crossmodal.training.run_folder import CONFIG
+
+from .options import read_options
+from .run_folder import CONFIG
 
 
-def belonging(run: Path, given: Namespace, model: AudioVisual) -> dict[str, Any]:
-    """Recipe, size and classes, the recipe's arguments as `config.yaml` writes them, the front end, and a fingerprint
-    of the frozen encoders, without what training moves in them: an adapter is worth nothing where one is another."""
-    encoders = model.coupled.encoders
+def provenance(run: Path, given: Namespace, system: nn.Module) -> dict[str, Any]:
+    """Returns what an adapter file belongs to: an adapter is worth nothing where one of these is another.
+
+    Returns:
+        System, classes, the system's arguments as `config.yaml` writes them, the front end, and a fingerprint of what
+        is frozen.
+    """
     return {
-        "recipe": given.recipe,
-        "size": given.size,
-        "classes": json.dumps(model.classes),
+        "system": given.system,
+        "classes": json.dumps(system.classes),
         "arguments": read_options(run / CONFIG).get("model", {}),
-        "front_end": {"frames": repr(model.preprocess), **numbers(model.sound)},
-        "frozen": fingerprint(encoders, without=adapter_state(encoders)),
+        "front_end": front_end(system),
+        "frozen": frozen_fingerprint(system),
     }
 
 
-def numbers(sound: nn.Module) -> dict[str, str]:
-    """What the modules that make an encoder's input of a sound say of themselves, by name."""
+def front_end(system: nn.Module) -> dict[str, str]:
+    """Returns what turns a clip into the inputs of the system, by name."""
+    found = {"frames": repr(system.inputs.preprocess)}
+    sound = getattr(system, "sound", None)
+    return {**found, **_numbers(sound)} if isinstance(sound, nn.Module) else found
+
+
+def frozen_fingerprint(system: nn.Module) -> str:
+    """Returns the hash of the frozen encoders of a coupled system, or of what is frozen in any other.
+
+    What training moves in a frozen encoder, such as BatchNorm statistics of released trainings, is left out.
+    """
+    coupled = getattr(system, "coupled", None)
+    frozen = system if coupled is None else coupled.encoders
+    return fingerprint(frozen, without=adapter_state(frozen))
+
+
+def _numbers(sound: nn.Module) -> Mapping[str, str]:
+    """Returns what the modules of the audio front end say of themselves, by name."""
     return {name or "sound": said for name, module in sound.named_modules() if (said := module.extra_repr())}

@@ -1,76 +1,62 @@
 """Run folders: `runs/<name>/` with the configuration, the metrics, the adapters and a summary."""
 
 import json
-import os
 from argparse import ArgumentParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from crossmodal.checkpoints import read_header
+from crossmodal.io import is_draft, remove_drafts, write_whole
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
-UNFINISHED = ".part"
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    write_whole(file, text.encode())
-
-
-def write_whole(file: Path, content: bytes | memoryview) -> None:
-    """Writes a file whole or not at all: a kill or a full disk leaves what was there before. `OSError` in words."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}{UNFINISHED}")
-    try:
-        with temporary.open("wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        raise OSError(
-            f"{file} cannot be written: {error.strerror or error}; make room there, or choose another folder."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+TEST, CHANCE, MONITOR = "test", "chance", "monitor"
+"""Of a summary: scores of the test split, those of a model that looks at nothing, and the score that counts."""
 
 
 def find_place(runs: Path, name: str, *, resume: bool) -> Path:
-    """The folder of a run that is to begin, or to go on where `resume` says so; in words where it cannot.
+    """Returns the folder of a run that is to begin, or to go on where `resume` says so.
 
-    A folder that holds nothing finished is what a kill leaves before the first file of a run is written.
+    A folder that holds drafts alone is what a kill leaves before the first file of a run is written.
+
+    Raises:
+        FileNotFoundError: If there is nothing to resume.
+        FileExistsError: If a run of that name exists.
     """
     run = runs / name
     if resume and not (run / CONFIG).is_file():
         raise FileNotFoundError(f"run {run} cannot be resumed: it has no {CONFIG}; start it without --resume.")
-    if not resume and run.exists() and not (run.is_dir() and all(map(unfinished, run.iterdir()))):
+    if not resume and run.exists() and not (run.is_dir() and all(map(is_draft, run.iterdir()))):
         raise FileExistsError(f"run {run} exists: choose another --name, or go on with it by --resume true.")
     return run
 
 
 def new_run(run: Path) -> None:
-    """Makes the folder of a run, or clears it of what a kill left half written; in words where it cannot."""
+    """Makes the folder of a run, or clears it of drafts that a kill left.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for file in filter(unfinished, run.rglob(".*")):
-            file.unlink()
+        remove_drafts(run)
     except OSError as error:
         raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
 
 
-def unfinished(file: Path) -> bool:
-    """Whether a file was being written when its writer was killed."""
-    return file.name.startswith(".") and file.name.endswith(UNFINISHED)
-
-
-def asks_for_run(parser: ArgumentParser) -> None:
-    """The options by which a command is told the run that it is about; `find_run` takes them."""
+def add_run_options(parser: ArgumentParser) -> None:
+    """Adds the options by which a verb is told the run that it is about; `find_run` takes them."""
     parser.add_argument("--run", type=Path, help="folder of the run (default: the newest in --runs)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
 
 
-def find_run(runs: Path, run: Path | None, task: str = "ave") -> Path:
-    """The run asked for, or the newest finished one of a task in `runs`; in words where there is none."""
+def find_run(runs: Path, run: Path | None, task: str) -> Path:
+    """Returns the run asked for, or the newest finished one of a task in `runs`.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If the run is one of another task.
+    """
     if run is not None:
         if not (run / ADAPTERS).is_file():
             raise FileNotFoundError(f"run {run} has no {ADAPTERS}: it is no finished run of `crossmodal {task} fit`.")
@@ -85,7 +71,7 @@ def find_run(runs: Path, run: Path | None, task: str = "ave") -> Path:
 
 
 def task_of(run: Path) -> str:
-    """Which commands a finished run is of; one that cannot say is taken for `ave`, the first there was."""
+    """Returns the task of a finished run; one that cannot say is taken for `ave`, the first there was."""
     try:
         return str(read_header(run / ADAPTERS).get("task", "ave"))
     except ValueError:
@@ -94,13 +80,18 @@ def task_of(run: Path) -> str:
 
 def write_summary(run: Path, **facts: Any) -> None:
     """Adds facts to the run's `summary.json`."""
+    write_whole(run / SUMMARY, json.dumps({**read_summary(run), **facts}, indent=2) + "\n")
+
+
+def read_summary(run: Path) -> dict[str, Any]:
+    """Returns the run's `summary.json`, or an empty dictionary where there is none."""
     file = run / SUMMARY
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    write_text(file, json.dumps({**known, **facts}, indent=2) + "\n")
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return found
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a run depends on."""
+    """Returns the versions of what a run depends on."""
     found = {}
     for package in ("crossmodal-blocks", "torch", "torchvision", "pytorch-lightning", "xformers"):
         try:

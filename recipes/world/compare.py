@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.evaluation.sweep import Run, sweep
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 SCHEDULE = (
     *("--data.clips", "2000", "--data.held_out", "200", "--trainer.max_epochs", "1"),
@@ -141,7 +141,7 @@ def around(page: Path) -> tuple[str, str]:
 def write_page(page: Path, block: str) -> None:
     """Puts `block` between the two marks of a page."""
     before, behind = around(page)
-    write_text(page, f"{before}{BEGIN}\n\n{block}\n\n{END}{behind}")
+    write_whole(page, f"{before}{BEGIN}\n\n{block}\n\n{END}{behind}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -158,8 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sweep(runs_of(given.seeds), given.runs, workers=given.workers)
     table = gathered(given.runs, given.seeds)
     block = "\n".join([markdown(table), "", *(f"- {line}" for line in verdicts(table))])
-    write_text(given.runs / "table.md", block + "\n")
-    write_text(given.runs / "table.csv", as_csv(table, given.seeds))
+    write_whole(given.runs / "table.md", block + "\n")
+    write_whole(given.runs / "table.csv", as_csv(table, given.seeds))
     if given.page:
         write_page(given.page, block)
     print(block)

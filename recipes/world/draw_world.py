@@ -1,12 +1,12 @@
 """Draws a clip of the built-in world: `python -m crossmodal.recipes.world.draw_world docs/blocks/world.png`."""
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 
 from crossmodal.data.world import World
+from crossmodal.io import whole_file
 
 
 def draw(world: World, index: int, path: Path) -> None:
@@ -28,9 +28,8 @@ def draw(world: World, index: int, path: Path) -> None:
     for axes in rows.flat:
         axes.set_xticks([])
         axes.set_yticks([])
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    figure.savefig(temporary, dpi=80)
-    os.replace(temporary, path)
+    with whole_file(path) as draft:
+        figure.savefig(draft, dpi=80)
 
 
 def main(arguments: list[str] | None = None) -> None:

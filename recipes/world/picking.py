@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import crossmodal
-from crossmodal.drawing.canvas import blank
+from crossmodal.drawing.canvas import new_figure
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
+from crossmodal.io import whole_file
 from crossmodal.tasks.resolve import resolve
 from crossmodal.testing import picks
 from crossmodal.testing.guidance import GuidanceFactory
@@ -69,7 +70,7 @@ def draw(found: Matrix, path: Path) -> None:
     """A heat map of mean accuracies: chance is white."""
     tasks, names = list(found), list(next(iter(found.values())))
     means = [[100 * statistics.mean(found[task][name]) for name in names] for task in tasks]
-    figure = blank(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
+    figure = new_figure(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
     axes = figure.add_axes((1.2 / figure.get_figwidth(), 0.04, 0.97 - 1.2 / figure.get_figwidth(), 0.8))
     axes.imshow(means, vmin=0, vmax=100, cmap="RdBu", aspect="auto")
     axes.set_xticks(range(len(names)), names, fontsize=8)
@@ -79,9 +80,8 @@ def draw(found: Matrix, path: Path) -> None:
         for column, value in enumerate(values):
             colour = "white" if value > 85 else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    figure.savefig(temporary, dpi=120)
-    os.replace(temporary, path)
+    with whole_file(path) as draft:
+        figure.savefig(draft, dpi=120)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,6 @@ hears. No label says which texture has which colour. Interrupted runs go on wher
 import argparse
 import json
 import math
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 
 from crossmodal.data.world import World
 from crossmodal.encoders.by_name.tiny import AUDIO, VISUAL, tiny_audio, tiny_log_mel, tiny_visual
+from crossmodal.io import write_whole
 from crossmodal.recipes.world.world_lessons import Pupil, lesson, wake
 from crossmodal.recipes.world.world_probes import binding, unimodal
 
@@ -97,9 +97,7 @@ def restore(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> i
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """A safetensors file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(serialised({name: value.contiguous() for name, value in tensors.items()}, metadata))
-    os.replace(temporary, path)
+    write_whole(path, serialised({name: value.contiguous() for name, value in tensors.items()}, metadata))
 
 
 def report(title: str, accuracies: dict[str, float]) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from crossmodal.adapters import TokenBatchNorm
-from crossmodal.adapters.grouped import GroupedLinear, norm_of_linear
+from crossmodal.adapters.grouped import GroupedLinear, fused_linear_batchnorm
 from crossmodal.ledger import cost
 
 SIZES = st.tuples(*(st.integers(1, 3) for _ in range(5)), st.integers(0, 999))
@@ -91,7 +91,7 @@ class OneByOne(nn.Module):
         self.norm, self.folded = TokenBatchNorm(groups * wide, **options), folded
 
     def forward(self, stream):
-        return norm_of_linear(self.norm, self.linear, stream) if self.folded else self.norm(self.linear(stream))
+        return fused_linear_batchnorm(self.linear, self.norm, stream) if self.folded else self.norm(self.linear(stream))
 
 
 def both(groups, wide, narrow, **options):

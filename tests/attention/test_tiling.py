@@ -38,7 +38,7 @@ def test_every_token_goes_to_its_window_and_comes_back(windows):
     stream = torch.arange(2.0 * rows * columns * 3).view(2, -1, 3)
     cells = windows.split(stream)
     by_window = cells.view(2, -1, windows.window[0] * windows.window[1], 3)
-    if windows.riders > 1:
+    if windows.windows_as_heads > 1:
         by_window = cells.transpose(1, 2)
     for token, (window, cell, _) in enumerate(places(windows)):
         assert torch.equal(by_window[:, window, cell], stream[:, token])
@@ -61,10 +61,10 @@ def test_the_bias_of_a_head_is_that_of_each_rider_plus_its_mask(windows, heads):
     cells = windows.window[0] * windows.window[1]
     position = torch.randn(heads, cells, cells)
     bias = windows.bias(position)
-    assert bias.shape == (1, windows.riders * heads, cells, cells)
-    assert windows.riders == (windows.count if any(windows.shift) else 1)
+    assert bias.shape == (1, windows.windows_as_heads * heads, cells, cells)
+    assert windows.windows_as_heads == (windows.count if any(windows.shift) else 1)
     mask = windows.mask.on(CPU)
-    for window in range(windows.riders):
+    for window in range(windows.windows_as_heads):
         for head in range(heads):
             assert torch.equal(bias[0, window * heads + head], position[head] + mask[window, 0])
 

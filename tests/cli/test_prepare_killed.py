@@ -96,7 +96,7 @@ def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        patch.setattr("crossmodal.cli.prepare_ave.write_text", lambda file, text: file.write_text(text))
+        patch.setattr("crossmodal.cli.prepare_ave.write_whole", lambda file, text: file.write_text(text))
         said = crossmodal(lab, "prepare-ave", "videos", "full", "--workers", "0")
     assert said.code == 1
     assert "crossmodal: prepare-ave stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err
@@ -106,8 +106,8 @@ def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
 
 def test_a_folder_that_another_process_writes_is_refused(lab):
     crossmodal(lab, "prepare-ave", "videos", "held", "--workers", "0")
-    code = "import sys, pathlib; from crossmodal.data.many_videos.video_folder import alone_in\n"
-    code += "with alone_in(pathlib.Path('held')): print('held', flush=True); sys.stdin.read()"
+    code = "import sys, pathlib; from crossmodal.io import folder_lock\n"
+    code += "with folder_lock(pathlib.Path('held')): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=lab, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

@@ -114,12 +114,12 @@ def test_what_was_decoded_is_not_decoded_again_whoever_was_stopped(own, films):
     with pytest.raises(KeyboardInterrupt):
         data.prepare(until_the_second)
     assert [work.file for work in own("a.mp4,cat,,", "b.avi,dog,,").undecoded] == ["b.avi"]
-    half = next(data.cache.folder.rglob("*.safetensors")).parent / ".half.1.part"
+    half = next(data.cache.folder.rglob("*.safetensors")).parent / ".part-1.half"
     half.write_text("half")
     data.prepare()
     assert not half.exists()
     assert not data.undecoded
-    assert not list(data.cache.folder.rglob("*.part"))
+    assert not list(data.cache.folder.rglob(".part-*"))
     data.prepare(lambda work, files: pytest.fail("nothing is left to do") if files else [])
 
 
@@ -212,7 +212,7 @@ def test_where_nothing_can_be_had_the_first_reason_is_told(own, films):
 
 def test_a_cache_that_cannot_be_written_is_named(own, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"Folder: the cache .*file/cache cannot be made: Not a directory; give another"):
+    with pytest.raises(OSError, match=r"Folder: the cache .*file/cache/ cannot be made: Not a directory; give another"):
         own("a.mp4,cat,,", cache=tmp_path / "file/cache").prepare()
 
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from crossmodal.data import Preprocess
-from crossmodal.drawing import over_channels, over_depth, over_frames, over_spectrogram, over_time, pictures
+from crossmodal.drawing import coupler_heatmap, over_channels, over_frames, over_spectrogram, over_time, pictures
 from crossmodal.drawing.canvas import GAP
 from crossmodal.site import Site, folded_axes, grid_axes
 
@@ -122,7 +122,7 @@ def test_depth_and_time_hold_the_mean_of_every_map():
         "bare": {},
         "last": {sight: {"spatial": torch.rand(2, 1, 1)}},
     }
-    figure = over_depth(maps)
+    figure = coupler_heatmap(maps)
     panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
     assert set(panels) == {"audio → visual: spatial", "visual → audio: channel"}
     heat = torch.tensor(np.ma.filled(panels["audio → visual: spatial"].images[0].get_array(), np.nan))
@@ -138,16 +138,16 @@ def test_recorded_maps_are_drawn_over_depth_too():
         f"coupled.couplers.{at}.{edge}.spatial" for at in ("one", "two") for edge in ("audio_visual", "visual_audio")
     ]
     maps = {name: torch.rand(2, 4, 1) for name in names}
-    panels = {axes.get_title(): axes for axes in over_depth(maps).axes if axes.get_title()}
+    panels = {axes.get_title(): axes for axes in coupler_heatmap(maps).axes if axes.get_title()}
     assert set(panels) == {"audio_visual: spatial", "visual_audio: spatial"}
     assert [label.get_text() for label in panels["audio_visual: spatial"].get_yticklabels()] == ["one", "two"]
     heat = torch.tensor(np.ma.filled(panels["visual_audio: spatial"].images[0].get_array(), np.nan))
     torch.testing.assert_close(heat, torch.stack([maps[name].mean((1, 2)) for name in names[1::2]]))
     injected = {f"adapters.blocks_{at}.channel": torch.rand(2, 1, 3) for at in range(3)}
-    (axes,) = (axes for axes in over_depth(injected).axes if axes.get_title())
+    (axes,) = (axes for axes in coupler_heatmap(injected).axes if axes.get_title())
     assert axes.get_title() == "channel"
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"blocks_{at}" for at in range(3)]
-    assert [axes.get_title() for axes in over_depth({"channel": torch.rand(2, 1, 3)}).axes][:1] == ["channel"]
+    assert [axes.get_title() for axes in coupler_heatmap({"channel": torch.rand(2, 1, 3)}).axes][:1] == ["channel"]
 
 
 def wrong():
@@ -164,13 +164,13 @@ def wrong():
     yield lambda: over_channels(values), r"over_channels: values has shape \(2, 12, 1\)"
     yield lambda: over_time(values), r"over_time: values has shape \(2, 12, 1\)"
     yield lambda: over_time(values[:, :1], segments=3), "2 frames, which are no clips of segments=3"
-    yield lambda: over_depth({"bare": {}}), "none of the 1 couplers gave a map"
+    yield lambda: coupler_heatmap({"bare": {}}), "none of the 1 couplers gave a map"
     edge = ("audio", "visual")
     yield (
-        lambda: over_depth({"a": {edge: {"m": values}}, "b": {edge: {"m": values[:1]}}}),
+        lambda: coupler_heatmap({"a": {edge: {"m": values}}, "b": {edge: {"m": values[:1]}}}),
         r"the maps have \[1, 2\] frames",
     )
-    yield lambda: over_depth({"a": {edge: {"m": values, "n": values[:1]}}}), r"the maps have \[1, 2\] frames"
+    yield lambda: coupler_heatmap({"a": {edge: {"m": values, "n": values[:1]}}}), r"the maps have \[1, 2\] frames"
 
 
 @pytest.mark.parametrize(("draw", "words"), list(wrong()), ids=lambda part: part if isinstance(part, str) else "")

@@ -14,7 +14,7 @@ from toys import Mix, ToyAdapter, toy_encoder
 from crossmodal.adapters import Bottleneck, guided_adapter
 from crossmodal.guidance import ClipGuidance
 from crossmodal.injection import Coupler, Lockstep, Step, checkpointed, couplers_for, freeze, paired_as_paper
-from crossmodal.injection.missing import united
+from crossmodal.injection.missing import scatter
 
 loud = partial(ToyAdapter, gate=0.5)
 normed = partial(guided_adapter, latents=2, bottleneck=partial(Bottleneck, reduction=2, groups=1))
@@ -267,5 +267,5 @@ def test_united_keeps_what_one_group_alone_has():
         (torch.tensor([2, 0]), {"a": {"x": torch.ones(2, 1)}}),
         (torch.tensor([1]), {"a": {}, "b": {"y": torch.ones(1)}}),
     ]
-    assert united(parts, 3)["a"]["x"].tolist() == [[1], [0], [1]]
-    assert united(parts, 3)["b"]["y"].tolist() == [0, 1, 0]
+    assert scatter(parts, 3)["a"]["x"].tolist() == [[1], [0], [1]]
+    assert scatter(parts, 3)["b"]["y"].tolist() == [0, 1, 0]

@@ -5,8 +5,9 @@ from commands import SMALL
 from forked import Forked
 from safetensors.torch import load_file
 
+from crossmodal.io import write_whole
 from crossmodal.training.checkpoint_io import WholeFiles
-from crossmodal.training.run_folder import find_place, new_run, write_whole
+from crossmodal.training.run_folder import find_place, new_run
 
 
 def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):
@@ -63,7 +64,7 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_named(tmp_path):
 def test_what_a_kill_left_half_written_is_cleared_away_and_nothing_else(tmp_path):
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
-    half = [run / ".config.yaml.12.part", run / "checkpoints/.last.ckpt.12.part"]
+    half = [run / ".part-12.config.yaml", run / "checkpoints/.part-12.last.ckpt"]
     for file in (*half[:1], run / "checkpoints/last.ckpt"):
         file.write_text("")
     with pytest.raises(FileExistsError, match="exists: choose another --name"):

@@ -14,12 +14,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ...io import folder_lock, make_folder, remove_drafts, write_whole
 from ..clip import Preprocess
 from .cutting import Span
 
 FORMAT = 1
 BROKEN = "broken"
-DRAFT = ".part"
 
 logger = logging.getLogger("crossmodal")
 
@@ -88,11 +88,12 @@ class ClipCache:
     def alone(self) -> Iterator[None]:
         """Waits until no other process prepares clips here; then removes what killed ones left half written."""
         _make(self.folder)
-        with _locked(self.folder):
-            for folder in self._folders():
-                for entry in os.scandir(folder):
-                    if entry.name.endswith(DRAFT):
-                        os.unlink(entry.path)
+
+        def say() -> None:
+            logger.warning("Folder: another process prepares clips in %s: waiting for it.", self.folder)
+
+        with folder_lock(self.folder, on_wait=say):
+            remove_drafts(*map(Path, self._folders()))
             yield
 
     def _folders(self) -> list[str]:
@@ -106,41 +107,8 @@ class ClipCache:
 
 def _write(file: Path, content: bytes) -> None:
     _make(file.parent)
-    draft = file.with_name(f".{file.name}.{os.getpid()}{DRAFT}")
-    try:
-        with draft.open("wb") as opened:
-            opened.write(content)
-            opened.flush()
-            os.fsync(opened.fileno())
-        os.replace(draft, file)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OSError(
-            f"Folder: {file} cannot be written: {error.strerror}; make room there, or give another cache=."
-        ) from error
+    write_whole(file, content, before="Folder: ", fix="make room there, or give another cache=")
 
 
 def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"Folder: the cache {folder} cannot be made: {error.strerror}; give another cache=.") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two processes may do the same work twice
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.warning("Folder: another process prepares clips in %s: waiting for it.", folder)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    make_folder(folder, before="Folder: the cache ", fix="give another cache=")

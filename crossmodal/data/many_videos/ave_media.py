@@ -1,8 +1,6 @@
 """A video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
 
 import io
-import os
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +11,7 @@ from torch import Tensor
 
 from crossmodal.data.many_videos.many import Failure, failure
 from crossmodal.data.video import Film, read_film, upright
-from crossmodal.training.run_folder import write_whole
+from crossmodal.io import remove_drafts, whole_folder, write_whole
 
 SEGMENTS, RATE = 10, 32_000
 
@@ -42,12 +40,9 @@ def write_clip(file: Path, out: Path, look: Look) -> Failure | None:
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
     pictures, sound = places(out, file.stem)
-    draft = pictures.with_name(f".{pictures.name}.part")
-    draft.mkdir()
-    for number, frame in enumerate(frames, start=1):
-        Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=look.quality)
-    shutil.rmtree(pictures, ignore_errors=True)  # of a run that was killed between these lines
-    os.replace(draft, pictures)
+    with whole_folder(pictures) as draft:
+        for number, frame in enumerate(frames, start=1):
+            Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=look.quality)
     content = io.BytesIO()
     np.save(content, wave)
     write_whole(sound, content.getbuffer())
@@ -66,10 +61,7 @@ def finished(out: Path, video: str) -> bool:
 
 def clear_drafts(out: Path) -> None:
     """Removes what a killed run left half-written."""
-    for draft in out.glob("frames/.*.part"):
-        shutil.rmtree(draft)
-    for draft in (*out.glob("wave/.*.part"), *out.glob(".*.part")):
-        draft.unlink()
+    remove_drafts(out, out / "frames", out / "wave")
 
 
 def read(file: Path, look: Look) -> tuple[list[Tensor], np.ndarray]:

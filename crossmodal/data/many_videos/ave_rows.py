@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from crossmodal.data.annotations import AVE_CLASSES, HEADER, Event, read_classes, read_events
 from crossmodal.data.many_videos.ave_media import SEGMENTS
-from crossmodal.training.run_folder import write_whole
+from crossmodal.io import write_whole
 
 ALL, CATEGORIES = "Annotations.txt", "categories.txt"
 SPLITS = ("trainSet.txt", "valSet.txt", "testSet.txt")

@@ -32,7 +32,7 @@ def sources(folder: Path, split: str | None) -> tuple[list[Source], list[str]]:
     if (folder / "frames").is_dir() and (folder / "wave").is_dir():
         clips = of_split(folder, split) if split else of_layout(folder)
         if not clips:
-            raise ValueError(f"{folder}/frames and {folder}/wave are empty: prepare clips by `crossmodal prepare-ave`.")
+            raise ValueError(f"{folder}/frames and {folder}/wave are empty: prepare clips by `crossmodal ave prepare`.")
         return [Source(clip, clip, folder) for clip in clips], []
     if split:
         raise ValueError(f"--split {split} is of a data set in AVE's layout, and {folder}/ has no frames/ and wave/.")

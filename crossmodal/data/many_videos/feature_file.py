@@ -1,7 +1,6 @@
 """A file of features, and the folder of finished clips that it is put together from."""
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
@@ -13,8 +12,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from crossmodal.data.many_videos.video_folder import make_folder
-from crossmodal.training.run_folder import write_text, write_whole
+from crossmodal.io import DRAFT, make_folder, remove_drafts, whole_file, write_whole
 
 STREAMS = ("visual", "audio")
 HEADER = "header.json"
@@ -53,9 +51,10 @@ class FeatureFile(NamedTuple):
     def begin(self) -> None:
         """Makes `parts`, or clears it of what was half-written."""
         make_folder(self.parts)
-        for draft in (*self.parts.glob(".*.part"), *self.parts.parent.glob(f".{self.file.name}.part")):
+        remove_drafts(self.parts)
+        for draft in self.file.parent.glob(f"{DRAFT}*.{self.file.name}"):
             draft.unlink()
-        write_text(self.parts / HEADER, json.dumps({**self.source}, indent=2) + "\n")
+        write_whole(self.parts / HEADER, json.dumps({**self.source}, indent=2) + "\n")
 
     def finished(self) -> set[str]:
         """The clips that are in the file or in parts."""
@@ -71,12 +70,10 @@ class FeatureFile(NamedTuple):
         - `facts`: attributes beside those of `source`, such as the version.
         """
         if self.finished() - {*self._stored()}:
-            draft = self.file.with_name(f".{self.file.name}.part")
-            try:
+            # HDF5 may notice a full disk as late as on closing, by a RuntimeError
+            fix = "make room there, and run it again"
+            with whole_file(self.file, fix=fix, errors=(RuntimeError,)) as draft:
                 self._write(draft, facts)
-            except (OSError, RuntimeError) as error:  # HDF5 may notice a full disk as late as on closing
-                raise OSError(f"{self.file} cannot be written: {error}; make room there, and run it again.") from error
-            os.replace(draft, self.file)
         shutil.rmtree(self.parts)
         return sum(rows.stop - rows.start for rows in self._stored().values())
 

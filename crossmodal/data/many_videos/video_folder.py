@@ -5,12 +5,11 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from crossmodal.data.many_videos.many import Failure, each
-from crossmodal.training.run_folder import write_text
+from crossmodal.io import write_whole
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -45,7 +44,7 @@ def video_files(folder: Path) -> tuple[list[Path], list[str]]:
     return videos, [entry.name for entry in entries if entry not in videos]
 
 
-def told(
+def progress(
     label: str, work: Callable[[Item], Result | Failure], items: Sequence[Item], *, total: int, workers: int
 ) -> Iterator[tuple[Item, Result | Failure]]:
     """Yields every item with what became of it, as `each` does, under a bar of `total` that tells the failures.
@@ -75,36 +74,10 @@ def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerows([("file", "reason"), *sorted(reasons.items())])
-    write_text(file, table.getvalue())
+    write_whole(file, table.getvalue())
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder, if there is none. Raises `OSError` in words."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(f"{folder}/ cannot be made: {error.strerror}; choose another place.") from error
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Holds a folder against other processes of this kind; a process that dies lets go. Raises `OSError` if held."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs at once are the user's to avoid
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise OSError(f"{folder}/ is being written by another process: wait for it, or end it.") from error
-    finally:
-        os.close(handle)
-
-
-def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+def int_at_least(least: int, most: int | None = None) -> Callable[[str], int]:
     """An argparse type: a whole number from `least` to `most`."""
 
     def number(text: str) -> int:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from crossmodal.data import LabelledClip
-from crossmodal.drawing import Look, beside, pictures, read_sites
+from crossmodal.drawing import PanelRow, panel_figure, pictures, read_sites
 from crossmodal.evaluation.counterfactuals import MISSING, Looked, looked
 from crossmodal.evaluation.report.looking import AXES, covered
+from crossmodal.io import write_whole
 from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.training.run_folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,8 +36,8 @@ def look_picture(model: AudioVisualEvents, clip: LabelledClip, outlines: Tensor 
         name.replace("guided", "P(label) guided"): found.scores[name].cpu().gather(1, clip.labels[:, None])[picked, 0]
         for name in told
     }
-    return beside(
-        [Look("what is seen", None, model.coupled.sites["visual"][-1]), *_rows(model, found, picked)],
+    return panel_figure(
+        [PanelRow("what is seen", None, model.coupled.sites["visual"][-1]), *_rows(model, found, picked)],
         frames=pictures(clip.frames, model.preprocess)[picked],
         log_mel=log_mel[picked],
         outlines=None if outlines is None else outlines[picked],
@@ -46,7 +46,7 @@ def look_picture(model: AudioVisualEvents, clip: LabelledClip, outlines: Tensor 
     )
 
 
-def _rows(model: AudioVisualEvents, found: Looked, picked: Tensor) -> list[Look]:
+def _rows(model: AudioVisualEvents, found: Looked, picked: Tensor) -> list[PanelRow]:
     """Of every guided stream: its last map over tokens, and what these tokens lose without the edge."""
     rows, sites = [], read_sites(model.coupled)
     for stream, by_kind in found.values.items():
@@ -57,7 +57,9 @@ def _rows(model: AudioVisualEvents, found: Looked, picked: Tensor) -> list[Look]
             continue
         told = {kind: f"{kind}, {other} → {stream}, coupler {coupler}" for kind in maps[-1:]}
         told[MISSING] = f"change of each token by the edge {other} → {stream}"
-        rows += [Look(words, by_kind[kind][coupler][picked], sites[coupler][stream]) for kind, words in told.items()]
+        rows += [
+            PanelRow(words, by_kind[kind][coupler][picked], sites[coupler][stream]) for kind, words in told.items()
+        ]
     return rows
 
 

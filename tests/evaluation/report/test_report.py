@@ -12,7 +12,7 @@ import torch
 from commands import SMALL, crossmodal
 
 from crossmodal.data import Clip
-from crossmodal.drawing import placed
+from crossmodal.drawing import unfold_map
 from crossmodal.evaluation.report import looking
 from crossmodal.evaluation.report.figures import confusion, curves
 from crossmodal.evaluation.report.film_page import WINDOWS, Window, write_film
@@ -194,7 +194,7 @@ def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
         pointing = looking.last_pointing(model, coupled.maps, stream)
         assert pointing.values is ave.last_map(coupled, stream)
         assert pointing.site.extent == extent
-        assert placed(pointing.values, pointing.site).shape == (2, *extent.values())
+        assert unfold_map(pointing.values, pointing.site).shape == (2, *extent.values())
 
 
 def test_the_stretch_of_sound_that_is_drawn_is_the_one_that_the_encoder_sees():

@@ -1,0 +1,76 @@
+"""A cache for a tensor computed from weights only; valid while the weights are frozen."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class CachedFromFrozen:
+    """Caches the tensor last computed from the weights of a module, until one of them changes.
+
+    A weight has changed when it was written in place (its version tells), replaced, loaded, emptied, or brought to
+    another device or dtype. Only a write through `weight.data` leaves no trace: call `clear()` after one. Nothing is
+    cached while a weight takes a gradient, on the meta device, under `torch.compile` or another tracer or transform, nor
+    for weights created in inference mode, which count no versions. That calling the module is determined by its weights
+    is for the caller to know: a hook or a replaced layer may do more.
+
+    It is neither a parameter nor a buffer; copies and pickles start empty. What is cached is out of autograd.
+    """
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._cached: tuple[Tensor, list[tuple[Tensor, int]]] | None = None
+
+    def get(self, module: nn.Module, compute: Callable[[], Tensor]) -> Tensor:
+        """Returns `compute()`, or its earlier result if the weights of `module` were the same. Read-only.
+
+        Args:
+            module: Whose parameters the result depends on.
+            compute: Computes the result.
+        """
+        weights = list(module.parameters())
+        if torch.compiler.is_compiling() or not all(map(_is_frozen, weights)):
+            return compute()
+        cached = self._cached
+        if cached is not None and _are_unmoved(weights, cached[1]):
+            return cached[0]
+        # A tensor created in inference mode could not be saved for a later backward.
+        with torch.inference_mode(False), torch.no_grad():
+            made = compute()
+        if type(made) is Tensor:  # a fake tensor belongs to its tracer
+            # The aliases hold the storages, so that no later weight can lie where one of these lay.
+            self._cached = made, [(weight.detach(), weight._version) for weight in weights]
+        return made
+
+    def clear(self) -> None:
+        """Empties the cache."""
+        self._cached = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_cached": None}
+
+
+def _is_frozen(weight: Tensor) -> bool:
+    plain = type(weight) in (Tensor, nn.Parameter) and not weight.is_inference()
+    return plain and not weight.requires_grad and _address(weight) != 0
+
+
+def _are_unmoved(weights: Sequence[Tensor], seen: Sequence[tuple[Tensor, int]]) -> bool:
+    return len(weights) == len(seen) and all(
+        weight._version == version and _place(weight) == _place(alias)
+        for weight, (alias, version) in zip(weights, seen, strict=True)
+    )
+
+
+def _place(weight: Tensor) -> tuple[object, ...]:
+    return _address(weight), weight.dtype, weight.shape, weight.stride()
+
+
+def _address(weight: Tensor) -> int:
+    """Returns where its numbers lie; 0 where it has none of its own: on the meta device, or inside a transform."""
+    try:
+        return weight.data_ptr()
+    except RuntimeError:
+        return 0

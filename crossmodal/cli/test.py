@@ -1,0 +1,24 @@
+"""`crossmodal TASK test`: tests a finished run on the test split of its data."""
+
+import argparse
+from collections.abc import Sequence
+
+from crossmodal.tasks.task import Task
+from crossmodal.training.lightning_module import SystemTraining
+from crossmodal.training.run import load_run, prepare, test_run, testing_trainer
+from crossmodal.training.run_folder import add_run_options, find_run
+
+from .fit import tell
+
+
+def test(argv: Sequence[str], task: Task) -> None:
+    """Tests a finished run on the test split of its data."""
+    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} test", description="Tests a finished run.")
+    add_run_options(parser)
+    given = parser.parse_args(list(argv))
+    run = find_run(given.runs, given.run, task.name)
+    system, arguments = load_run(run, task)
+    prepare(arguments.data, system)
+    training = SystemTraining(system, task, **vars(arguments.optim))
+    trainer = testing_trainer(vars(arguments.trainer))
+    tell(run, test_run(run, trainer, training, arguments.data), training, arguments.data)

@@ -1,0 +1,137 @@
+"""Writes a folder of video files in AVE's layout: `crossmodal ave prepare VIDEOS OUT`."""
+
+import argparse
+import json
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+
+from crossmodal.data.extras import need
+from crossmodal.data.many_videos.ave_media import Look, clear_drafts, finished, write_clip
+from crossmodal.data.many_videos.ave_rows import Rows, account, read_rows, write_rows
+from crossmodal.data.many_videos.many import Failure
+from crossmodal.data.many_videos.video_folder import (
+    SOME_FAILED,
+    cores,
+    int_at_least,
+    progress,
+    video_files,
+    write_failed,
+)
+from crossmodal.io import folder_lock, make_folder, write_whole
+
+SETTINGS, FAILED = "prepared.json", "failed.csv"
+ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
+seconds, and wave/<id>.npy, their sound, mono at 32 kHz, of every video file <id>.*, and copies the annotations beside
+them. Run it again to go on where it was ended, and to try again what failed. Exit code: 0, or 3 where some clips failed
+(OUT/failed.csv says which, and why), 1 where nothing was done."""
+
+
+def prepare(argv: Sequence[str], prog: str) -> int:
+    """Prepares every clip that is not there yet.
+
+    Args:
+        argv: Words of the command line.
+        prog: Name of the command.
+
+    Returns:
+        0, or 3 where some clips are missing at the end.
+    """
+    given = options(prog).parse_args(list(argv))
+    for module in ("av", "soxr", "tqdm"):
+        need(module, f"crossmodal {prog}")
+    look = Look(given.size, given.quality, given.pad)
+    videos, others = video_files(given.videos)
+    rows = read_rows(annotations_folder(given.annotations or given.videos))
+    own_folder(given.out, look, apart_from={given.videos, rows.folder})
+    print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({described(look)})")
+    if others:
+        print(f"left alone, no videos by their names: {', '.join(others)}")
+    for line in account(rows, [video.stem for video in videos]):
+        print(line, flush=True)
+    with folder_lock(given.out):
+        failed = write_clips(videos, given.out, look, given.workers)
+        return report(rows, videos, failed, given.out)
+
+
+def options(prog: str) -> argparse.ArgumentParser:
+    """Returns the parser."""
+    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=ABOUT)
+    add = parser.add_argument
+    add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
+    add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")
+    add("--annotations", type=Path, help="folder of Annotations.txt, trainSet.txt, … (default: VIDEOS)")
+    add(
+        "--size",
+        type=int_at_least(1),
+        help="shorter side of a frame; larger ones are shrunk (default: native)",
+    )
+    add("--quality", type=int_at_least(1, 100), default=95, help="of the JPEGs, 1 to 100 (default: 95)")
+    add("--pad", action="store_true", help="let clips end early: repeat the last frame, add silence (default: refuse)")
+    add("--workers", type=int_at_least(0), default=cores(), help="processes (default: one a core; 0: this one)")
+    return parser
+
+
+def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> dict[str, str]:
+    """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
+    clear_drafts(out)
+    missing = [video for video in videos if not finished(out, video.stem)]
+    work = partial(write_clip, out=out, look=look)
+    try:
+        outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers)
+        return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
+    except OSError as error:
+        raise OSError(f"ave prepare stopped in {out}/: {error} Then run the same command again.") from error
+
+
+def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
+    """Writes the list of failures and the annotations, prints the last lines, and returns the exit code."""
+    names = [video.stem for video in videos]
+    ready = [name for name in names if finished(out, name)]
+    gone = {name: f"named in {', '.join(files)}, but not there." for name, files in rows.lacking(names).items()}
+    write_failed(out / FAILED, {**failed, **gone})
+    for line in write_rows(rows, out, ready):
+        print(line)
+    listed = f"see {out / FAILED}"
+    if gone:
+        print(f"{len(gone)} videos that the annotations name are not there: {listed}")
+    print(f"prepared {len(ready)} of {len(videos)}" + (f", {len(failed)} failed: {listed}" if failed else ""))
+    return SOME_FAILED if failed or gone else 0
+
+
+def annotations_folder(path: Path) -> Path:
+    """Returns the folder of annotations: itself, or that of the `Annotations.txt` named."""
+    folder = path.parent if path.is_file() else path
+    if not folder.is_dir():
+        raise FileNotFoundError(f"ave prepare: --annotations {path} is no folder of Annotations.txt, trainSet.txt, ….")
+    return folder
+
+
+def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
+    """Makes `out`, or checks that this command made it and in the same way; nothing else is ever written into.
+
+    Raises:
+        ValueError: If it holds other things, was begun with other options, or is one of `apart_from`.
+    """
+    settings = json.dumps(look._asdict()) + "\n"
+    if out.resolve() in {folder.resolve() for folder in apart_from}:
+        raise ValueError(f"ave prepare: OUT is {out}/ itself, which holds the originals: give another folder.")
+    begun = out / SETTINGS
+    if begun.is_file():
+        if begun.read_text("utf-8") != settings:
+            raise ValueError(
+                f"ave prepare: {out}/ was begun with {begun.read_text('utf-8').strip()}, now asked for "
+                f"{settings.strip()}: give the same options, or another folder."
+            )
+    elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
+        raise ValueError(f"ave prepare: {out} holds something that this command did not write: give a new folder.")
+    make_folder(out)
+    write_whole(begun, settings)  # first: what is written next is known as this command's
+    for folder in (out / "frames", out / "wave"):
+        folder.mkdir(exist_ok=True)
+
+
+def described(look: Look) -> str:
+    """Returns the options in words."""
+    size = "native size" if look.size is None else f"at most {look.size} pixels on the shorter side"
+    return f"10 frames a clip, {size}, JPEG quality {look.quality}; mono sound at 32 kHz{'; padded' * look.pad}"

@@ -1,0 +1,156 @@
+"""Where clips come from: the splits of a data set under the options that every data set shares."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from .ave import AVE
+from .clip import Preprocess
+from .world import World
+
+
+class Items(Protocol):
+    """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Label vocabulary of the task: event names, answers; empty where there is none."""
+
+    @property
+    def names(self) -> list[str]:
+        """Name of every item, unique within the split."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> NamedTuple: ...
+
+
+class Source:
+    """Base class: yields the three splits of one data set. Its keywords are the options `--data.*`.
+
+    Set `preprocess` to the one that the system's inputs ask for before the first item is read.
+
+    Attributes:
+        preparation: Module whose `prepare(argv, prog)` writes the published layout from video files; empty for none.
+    """
+
+    preparation = ""
+
+    def __init__(self, *, batch_size: int = 8, workers: int = 0, seed: int = 0, validation: str = "val"):
+        """Checks the options that all sources share.
+
+        Args:
+            batch_size: Items of a step, in every process.
+            workers: Processes that read ahead.
+            seed: Seed of the order of the training items.
+            validation: Split on which weights are selected. `"test"` repeats trainings that did so; no figure of such
+                a run is one for unseen items.
+
+        Raises:
+            ValueError: If `validation` is neither `"val"` nor `"test"`.
+        """
+        if validation not in ("val", "test"):
+            raise ValueError(
+                f"{type(self).__name__}: validation={validation!r} must be 'val', or 'test' to select on the test "
+                "split."
+            )
+        self.batch_size, self.workers, self.seed, self.validation = batch_size, workers, seed, validation
+        self.preprocess: Preprocess | None = None
+
+    def split(self, name: str) -> Items:
+        """Returns the data set of one split: `"train"`, `"val"` or `"test"`."""
+        raise NotImplementedError(f"{type(self).__name__}: split(name={name!r}) must be defined by a subclass.")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Label vocabulary of the data."""
+        return self.split("val").classes
+
+    def describe(self) -> str:
+        """Returns where the items come from, in words."""
+        return type(self).__name__
+
+    def ready(self) -> Sequence[str]:
+        """Makes the items ready before the first batch; returns sentences about what was read and left out."""
+        return ()
+
+    def left_out(self) -> dict[str, str]:
+        """Returns file → reason for the files that cannot be read."""
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        """Returns facts about the items for a run's summary."""
+        return {}
+
+
+class WorldSource(Source):
+    """Clips of the built-in world: procedural, no real data."""
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 8,
+        workers: int = 0,
+        clips: int = 800,
+        held_out: int = 100,
+        seed: int = 0,
+        validation: str = "val",
+    ):
+        """Draws a world.
+
+        Args:
+            batch_size: Clips of a step, in every process.
+            workers: Processes that read ahead.
+            clips: Training clips.
+            held_out: Validation clips, and as many test clips.
+            seed: Seed of the world, and of the order of the training clips.
+            validation: Split on which weights are selected, `"val"` or `"test"`.
+        """
+        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
+        self.clips, self.held_out = clips, held_out
+
+    def split(self, name: str) -> World:
+        """Returns the clips of one split."""
+        preprocess = {} if self.preprocess is None else {"preprocess": self.preprocess}
+        return World(name, clips=self.clips if name == "train" else self.held_out, seed=self.seed, **preprocess)
+
+    def describe(self) -> str:
+        """Returns which world it is, in words."""
+        return f"the built-in world (seed {self.seed}, {self.clips} training clips): procedural clips, no real data"
+
+
+class AVESource(Source):
+    """Clips of a folder in AVE's published layout (`crossmodal.data.AVE`)."""
+
+    preparation = "crossmodal.data.many_videos.prepare_ave"
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        batch_size: int = 8,
+        workers: int = 0,
+        seed: int = 0,
+        wave_rate: int = 32_000,
+        validation: str = "val",
+    ):
+        """Names the folder.
+
+        Args:
+            root: Folder of the data set.
+            batch_size: Clips of a step, in every process.
+            workers: Processes that read ahead.
+            seed: Seed of the order of the training clips.
+            wave_rate: Samples per second of the stored waves.
+            validation: Split on which weights are selected, `"val"` or `"test"`.
+        """
+        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
+        self.root, self.wave_rate = Path(root), wave_rate
+
+    def split(self, name: str) -> AVE:
+        """Returns the clips of one split."""
+        return AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+
+    def describe(self) -> str:
+        """Returns which folder it is, in words."""
+        return f"the data set {self.root}"

@@ -1,0 +1,61 @@
+"""A frozen encoder in half precision between couplers in full: from outside, section by section."""
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..encoder import Encoder
+
+
+def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Encoder:
+    """Brings the sections of a frozen encoder to `dtype`, in place, and returns it.
+
+    Every section takes its stream in `dtype` and gives it back in float32. So streams between sections, residuals, and
+    couplers with their maps stay in full precision, and a residual is rounded once: on entering the next section. Stem
+    (a log-mel in dB has no room in eight bits), head and batch norms stay in full precision too. Weights of sections,
+    and what is kept of them for the backward, take half the room; keys of `state_dict` are as before, and the
+    fingerprint is another.
+
+    - `dtype`: `torch.bfloat16`, or `torch.float16` where its range is known to do.
+
+    Raises `ValueError` for another dtype, for an encoder that is not frozen (small steps round to nothing), and for one
+    that has been here before.
+    """
+    if dtype not in (torch.bfloat16, torch.float16):
+        raise ValueError(f"half_precision: dtype={dtype} must be torch.bfloat16 or torch.float16.")
+    learned = sum(parameter.requires_grad for parameter in encoder.parameters())
+    if learned:
+        raise ValueError(f"half_precision: {learned} parameters of the encoder take gradients: freeze(encoder) first.")
+    sections = list(encoder.sections.values())
+    if any(_halved(section) for section in sections):
+        raise ValueError("half_precision: the encoder is in half precision already: call it once.")
+    for section in sections:
+        for module in section.modules():
+            if not isinstance(module, _BatchNorm):
+                _convert(module, dtype)
+        section.register_forward_pre_hook(partial(_enter, dtype))
+        section.register_forward_hook(_leave)
+    return encoder
+
+
+def _halved(section: nn.Module) -> bool:
+    return _leave in section._forward_hooks.values()
+
+
+def _convert(module: nn.Module, dtype: torch.dtype) -> None:
+    for parameter in module.parameters(recurse=False):
+        parameter.data = parameter.data.to(dtype)
+    for name, buffer in list(module.named_buffers(recurse=False)):
+        if buffer.is_floating_point():
+            setattr(module, name, buffer.to(dtype))
+
+
+def _enter(dtype: torch.dtype, section: nn.Module, args: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    return (args[0].to(dtype), *args[1:])
+
+
+def _leave(section: nn.Module, args: tuple[Tensor, ...], stream: Tensor) -> Tensor:
+    return stream.float()

@@ -1,0 +1,188 @@
+"""From where to where a residual goes in an injected model, and those under way during one forward."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ...adapters import Adapted
+from ...site import Site
+from .globs import fill, match, near
+from .probe import ProbedModule
+from .tensor_layout import TensorLayout
+
+
+@dataclass(frozen=True)
+class HookPlan:
+    """The residual of one adapter: computed from what flows into `source`, added to what comes out of `name`.
+
+    - `pattern`: the one that matched `name`.
+    - `reads`, `writes`: the ports there.
+    """
+
+    name: str
+    pattern: str
+    source: str
+    reads: TensorLayout
+    writes: TensorLayout
+
+    @property
+    def key(self) -> str:
+        """Under which its adapter is registered."""
+        return self.name.replace(".", "_")
+
+
+@dataclass
+class HookState:
+    """One guided forward: its guide, the frames that have one (`None`: all), and residuals not yet added, by plan."""
+
+    guide: Tensor | None
+    rows: Tensor | None = None
+    residuals: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def put(self, plan: HookPlan, residual: Tensor) -> None:
+        """Keeps a residual until the module of `plan` returns."""
+        self.residuals.setdefault(plan.name, []).append(residual)
+
+    def take(self, plan: HookPlan) -> Tensor:
+        """The residual for the module that returns now; `RuntimeError` where its source has not run."""
+        if not self.residuals.get(plan.name):
+            raise RuntimeError(
+                f"Injected: {plan.name!r} has returned, but {plan.source!r}, whose input its adapter reads, has not "
+                "run; read at a module that runs before (reads=...)."
+            )
+        return self.residuals[plan.name].pop()
+
+    def check_spent(self) -> None:
+        """`RuntimeError` where a residual was computed and never added."""
+        for name, left in self.residuals.items():
+            if left:
+                raise RuntimeError(
+                    f"Injected: {len(left)} residuals for {name!r} were computed and never added: what its adapter "
+                    f"reads runs more often than {name!r}; read at another module (reads=...)."
+                )
+
+
+def plan_hooks(
+    patterns: Collection[str], points: Mapping[str, ProbedModule], reads: Mapping[str, str]
+) -> dict[str, HookPlan]:
+    """The plans by name of the module written to, in the order of `points`. `ValueError` for what does not fit."""
+    for stray in [pattern for pattern in reads if pattern not in patterns]:
+        raise ValueError(f"Injected: reads[{stray!r}] belongs to no adapter; the patterns are {list(patterns)}.")
+    found: dict[str, tuple[str, str]] = {}
+    for pattern in patterns:
+        matches = match(pattern, points)
+        if not matches:
+            raise ValueError(
+                f"Injected: pattern {pattern!r} matches no module that ran in the probe; {near(pattern, points)}."
+            )
+        for name, stand_for in matches.items():
+            if name in found:
+                raise ValueError(
+                    f"Injected: {name!r} is matched by {found[name][0]!r} and by {pattern!r}; a module takes one "
+                    "adapter."
+                )
+            found[name] = pattern, fill(reads[pattern], stand_for) if pattern in reads else name
+    plans = {name: _plan(*found[name], name, points) for name in points if name in found}
+    if len({plan.key for plan in plans.values()}) != len(plans):
+        raise ValueError(f"Injected: two of {list(plans)} become one key when '.' is written '_'; rename a module.")
+    return plans
+
+
+def _plan(pattern: str, source: str, name: str, points: Mapping[str, ProbedModule]) -> HookPlan:
+    if source not in points:
+        raise ValueError(
+            f"Injected: {source!r}, which {pattern!r} reads, did not run in the probe; {near(source, points)}."
+        )
+    reads, writes = points[source].reads, points[name].writes
+    if reads is None:
+        raise ValueError(
+            f"Injected: no stream flows into {source!r}, which {pattern!r} reads: {why_not(points[source], 0)}."
+        )
+    if writes is None:
+        raise ValueError(
+            f"Injected: no stream flows out of {name!r}, which {pattern!r} matches: {why_not(points[name], 1)}."
+        )
+    if (reads.frames, reads.tokens, reads.width) != (writes.frames, writes.tokens, writes.width):
+        raise ValueError(
+            f"Injected: {source!r} takes a stream of {_size(reads)}, but {name!r} gives one of {_size(writes)}, and a "
+            "residual has the size of the stream that its adapter reads; name another module in reads=..., or write "
+            "elsewhere."
+        )
+    return HookPlan(name, pattern, source, reads, writes)
+
+
+def _size(port: TensorLayout) -> str:
+    return f"{port.frames} frames, {port.tokens} tokens, {port.width} channels"
+
+
+def why_not(point: ProbedModule, side: int) -> str:
+    """Why a point has no port on one side (0: in, 1: out)."""
+    shapes = list(dict.fromkeys(pair[side] for pair in point.shapes))
+    if shapes == [None]:
+        return "it is no tensor"
+    if len(shapes) > 1:
+        return f"it runs several times, with shapes {', '.join(map(str, shapes))}"
+    if shapes[0] is not None and len(shapes[0]) == 4:
+        return (
+            f"in the shape {shapes[0]} channels may come first or last; call sites() with a picture that is not square"
+        )
+    return f"the shape {shapes[0]} is neither (frame, token, channel) nor a grid of channels"
+
+
+def check_guide(site: Site, guide: Tensor, *, detached: bool) -> None:
+    """Raises `ValueError` for a guide that does not look like its site, `RuntimeError` after `detach()`."""
+    if detached:
+        raise RuntimeError("Injected: detach() has taken the hooks off; build a new Injected to guide the model again.")
+    if guide.ndim != 3 or guide.shape[-1] != site.width:
+        raise ValueError(
+            f"Injected: guide has shape {tuple(guide.shape)}, but the guide {site.name!r} is (frame, guide_token, "
+            f"{site.width}); a vector a frame is one token: guide[:, None]."
+        )
+
+
+def guided_rows(guide: Tensor, present: Tensor | None) -> Tensor | None:
+    """The frames that have a guide; `None` for all of them. `ValueError` for a mask of another kind or length."""
+    if present is None:
+        return None
+    if present.dtype != torch.bool or present.shape != guide.shape[:1]:
+        raise ValueError(
+            f"Injected: present is {present.dtype} {tuple(present.shape)}, but guide has {len(guide)} frames: give one "
+            "bool a frame."
+        )
+    return None if present.all() else present.nonzero()[:, 0]
+
+
+def check_meeting(plan: HookPlan, stream: Tensor, guide: Tensor) -> None:
+    """Raises where stream and guide differ in frames (`ValueError`), device or dtype (`TypeError`)."""
+    if len(guide) != len(stream):
+        raise ValueError(
+            f"Injected: guide has {len(guide)} frames, but the stream into {plan.source!r} has {len(stream)}; each "
+            "frame needs its own (a module that folds windows into its frames cannot be guided)."
+        )
+    if guide.device != stream.device:
+        raise TypeError(
+            f"Injected: guide is on {guide.device}, but the stream into {plan.source!r} on {stream.device}; bring "
+            "them together with .to(...)."
+        )
+    autocast = stream.device.type != "meta" and torch.is_autocast_enabled(stream.device.type)
+    if guide.dtype != stream.dtype and not autocast:
+        raise TypeError(
+            f"Injected: guide is {guide.dtype}, but the stream into {plan.source!r} is {stream.dtype}; bring them to "
+            "one dtype with .to(...)."
+        )
+
+
+def check_adapted(plan: HookPlan, stream: Tensor, adapted: object) -> None:
+    """Raises `TypeError` or `ValueError` where an adapter breaks its contract."""
+    if not isinstance(adapted, Adapted):
+        raise TypeError(
+            f"Injected: the adapter of {plan.name!r} returned {type(adapted).__name__}; an adapter returns "
+            "Adapted(residual, maps)."
+        )
+    if adapted.residual.shape != stream.shape:
+        raise ValueError(
+            f"Injected: the adapter of {plan.name!r} returned a residual of shape {tuple(adapted.residual.shape)} for "
+            f"a stream of shape {tuple(stream.shape)}; they must be the same."
+        )

@@ -1,0 +1,160 @@
+"""One-way guidance into any model, without touching its code."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from ...adapters import Adapted, AdapterFactory
+from ...site import Site
+from ..missing import scatter
+from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
+from .probe import ProbedModule, read_tensor, rewritten, written_tensor
+
+
+class Injected(nn.Module):
+    """A model whose named modules are guided: each reads a stream, asks its adapter, and adds the residual it gets.
+
+    - `model`: kept as it is; only hooks are attached, and `detach()` takes them away.
+    - `adapters`: glob pattern over module names (`*` within a part, `**` across dots) → factory, called with the two
+      sites. Each must match, and no module twice. A module's adapter reads its input and adds to its output.
+    - `guide`: the site of the guide.
+    - `sites`: what `sites(model, *example)` found.
+    - `reads`: pattern of `adapters` → another module, whose *input* is read instead; wildcards stand for what they
+      matched. Swin-V2 normalises after its halves: adding at `….mlp` lands inside the norm, adding at the block and
+      reading at `….mlp` does not.
+
+    The adapters are registered under the module's name with `_` for `.`: save them alone with
+    `injected.adapters.state_dict()`. One forward at a time: an instance is not for several threads. A model that
+    recomputes activations in the backward is refused there; checkpoint the whole `Injected` instead.
+
+    Raises `ValueError` for a pattern that matches nothing, or a module twice, or one through which no stream flows.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        adapters: Mapping[str, AdapterFactory],
+        *,
+        guide: Site,
+        sites: Mapping[str, ProbedModule],
+        reads: Mapping[str, str] | None = None,
+    ):
+        super().__init__()
+        self.model = model
+        self.guide = guide
+        self.plans = plan_hooks(adapters, sites, reads or {})
+        self.adapters = nn.ModuleDict(
+            {plan.key: adapters[plan.pattern](plan.writes, guide) for plan in self.plans.values()}
+        )
+        self._calls: list[HookState] = []
+        self._maps: dict[str, dict[str, Tensor]] | None = None
+        self._handles: list[RemovableHandle] = []
+        self._hooked = self._detached = self._guided_before = False
+        self._hook(True)
+
+    def forward(self, *args: Any, guide: Tensor | None = None, present: Tensor | None = None, **kwargs: Any) -> Any:
+        """What the model returns: guided by `guide` `(frame, guide_token, guide_channel)`, or the original without.
+
+        `present`: bool, which frames have a guide, where some lack it: these are as in the original, and what `guide`
+        holds of them is never read.
+        """
+        rows = None
+        if guide is not None:
+            check_guide(self.guide, guide, detached=self._detached)
+            self._guided_before = True
+            rows = guided_rows(guide, present)
+            guide = guide if rows is None or len(rows) else None
+        before = self._hooked
+        self._hook(guide is not None)
+        self._calls.append(HookState(guide, rows))
+        try:
+            output = self.model(*args, **kwargs)
+            self._calls[-1].check_spent()
+        finally:
+            self._calls.pop()
+            self._hook(before)
+        return output
+
+    @contextmanager
+    def recording(self) -> Iterator[dict[str, dict[str, Tensor]]]:
+        """Yields a dict that guided forwards inside the block fill: module name → the maps of its adapter.
+
+        Of a module that runs several times the last maps stay. Outside such a block nothing is kept: maps hold on to
+        the autograd graph, which would outlive its step and break copies of the model.
+        """
+        before, self._maps = self._maps, {}
+        try:
+            yield self._maps
+        finally:
+            self._maps = before
+
+    def detach(self) -> nn.Module:
+        """Takes every hook off the model and returns it as it was. Afterwards only `guide=None` is possible."""
+        self._detached = True
+        self._hook(False)
+        return self.model
+
+    def extra_repr(self) -> str:
+        return f"guide={self.guide.name!r} (width {self.guide.width}), guided={list(self.plans)}"
+
+    def _hook(self, hooked: bool) -> None:
+        """Puts the hooks on, or takes them off: unguided, they are in the way of torch's own fast paths.
+
+        Not under `torch.compile`, which traces them where it finds them and cannot move them.
+        """
+        if hooked == self._hooked or torch.compiler.is_compiling():
+            return
+        while self._handles:
+            self._handles.pop().remove()
+        for name, plan in self.plans.items() if hooked else ():
+            source, target = self.model.get_submodule(plan.source), self.model.get_submodule(name)
+            self._handles += [
+                source.register_forward_pre_hook(partial(self._read, name), with_kwargs=True),
+                target.register_forward_hook(partial(self._write, name), with_kwargs=True),
+            ]
+        self._hooked = hooked
+
+    def _read(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Before the source runs: asks the adapter, while nothing has overwritten what it reads."""
+        call, plan = self._guided_call(name), self.plans[name]
+        if call is None or call.guide is None:
+            return
+        stream = plan.reads.stream(read_tensor(args, kwargs))
+        check_meeting(plan, stream, call.guide)
+        adapted = self._adapted(plan, stream, call.guide, call.rows)
+        call.put(plan, adapted.residual)
+        if self._maps is not None:
+            self._maps[name] = adapted.maps
+
+    def _adapted(self, plan: HookPlan, stream: Tensor, guide: Tensor, rows: Tensor | None) -> Adapted:
+        """What the adapter makes of the frames that have a guide; zero in the others."""
+        adapter = self.adapters[plan.key]
+        if rows is None:
+            check_adapted(plan, stream, adapted := adapter(stream, guide))
+            return cast(Adapted, adapted)
+        check_adapted(plan, stream[rows], adapted := adapter(stream[rows], guide[rows]))
+        whole = scatter([(rows, {"residual": adapted.residual, "maps": adapted.maps})], len(stream))
+        return Adapted(whole["residual"], whole["maps"])
+
+    def _write(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        """After the module ran: its output with the residual added."""
+        call, plan = self._guided_call(name), self.plans[name]
+        if call is None or call.guide is None:
+            return output
+        return rewritten(output, plan.writes.add(call.take(plan), written_tensor(output)))
+
+    def _guided_call(self, name: str) -> HookState | None:
+        """The forward under way; none where the model was called without `Injected`, or is not guided now."""
+        if self._calls:
+            return self._calls[-1]
+        if self._guided_before and not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+            raise RuntimeError(
+                f"Injected: {name!r} runs again during the backward, where its guide is not known: switch off the "
+                "model's own activation checkpointing and checkpoint the Injected as a whole."
+            )
+        return None

@@ -1,0 +1,1 @@
+"""Looking at a guided model from outside: finding adapters, recording maps, taking guides away."""

@@ -1,0 +1,48 @@
+"""All maps of a model in one dictionary, recorded from outside while it runs as it always does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .find_adapters import check_uncompiled, find_map_modules, recomputing
+
+
+@contextmanager
+def record_maps(model: nn.Module, *, device: torch.device | str | None = None) -> Iterator[dict[str, Tensor]]:
+    """Yields a dictionary that forwards of `model` inside the block fill: name of the module and map → map.
+
+    `with record_maps(model) as maps: model(frames, wave)`: then
+    `maps["coupled.couplers.stages2_5_attention.audio_visual.spatial"]` is what the map `spatial` of that adapter was;
+    for any tree of modules that holds couplers, an `Injected`, or modulations of its own. What is recorded is what
+    adapters return: nothing is computed otherwise than without, and outputs and gradients are the same, bit for bit.
+    The maps are detached; of several forwards the last one stays.
+
+    - `device`: where the maps are kept, as in `"cpu"`; `None` leaves them where they are.
+
+    Blocks may be nested. A model without maps records nothing. Raises `ValueError` where a map lies in what
+    `torch.compile` has compiled; a function compiled around the model is not seen, and records nothing.
+    """
+    found, maps = find_map_modules(model), dict[str, Tensor]()
+    check_uncompiled(model, found, "record_maps")
+    handles = [module.register_forward_hook(partial(_keep, maps, name, device)) for name, module in found.items()]
+    try:
+        yield maps
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keep(
+    maps: dict[str, Tensor], name: str, device: torch.device | str | None, module: nn.Module, given: Any, output: Any
+) -> None:
+    """After an adapter or a modulation ran; what a checkpoint computes once more in the backward is not kept again."""
+    if recomputing():
+        return
+    _, made = output
+    for kind, values in made.items():
+        values = values.detach()
+        maps[f"{name}.{kind}" if name else kind] = values if device is None else values.to(device)

@@ -1,0 +1,51 @@
+"""Functions from a pairing to a pairing: couplers from a later stage on, one more guide."""
+
+from collections.abc import Callable
+
+from .step import Sites, Step
+
+Pairing = Callable[[Sites], tuple[Step, ...]]
+"""From the sites of the streams to the steps of a lockstep."""
+
+
+def from_stage(pairing: Pairing, stage: int) -> Pairing:
+    """`pairing` without the couplers of the stages before `stage` (counted from 0).
+
+    Before the first coupler nothing learns between frozen encoders: no gradient goes there and nothing is saved for
+    one. Later couplers, and their names, stay as they were. The pairing raises `ValueError` where no stream has that
+    stage.
+    """
+
+    def late(sites: Sites) -> tuple[Step, ...]:
+        stages = {name: {site.name: site.stage for site in of} for name, of in sites.items()}
+        known = sorted({number for of in stages.values() for number in of.values()})
+        if stage not in known:
+            raise ValueError(f"from_stage: stage={stage} does not exist; the streams have stages {known}.")
+
+        def early(step: Step) -> bool:
+            return any(stages[name][section] < stage for name, run in step.sections.items() for section in run)
+
+        return tuple(Step(step.sections) if early(step) else step for step in pairing(sites))
+
+    return late
+
+
+def also_guided_by(pairing: Pairing, guide: str) -> Pairing:
+    """`pairing` of the other streams, in which `guide` guides every stream that is guided, at every coupler.
+
+    Nothing guides `guide`, and it runs no section: it is read as its stem leaves it. The pairing raises `KeyError`
+    where there is no such stream, `ValueError` where it has sections.
+    """
+
+    def guided(sites: Sites) -> tuple[Step, ...]:
+        if len(sites[guide]) > 1:
+            raise ValueError(
+                f"also_guided_by: {guide} has {len(sites[guide]) - 1} sections; a guide here has a stem alone."
+            )
+        steps = []
+        for step in pairing({name: of for name, of in sites.items() if name != guide}):
+            reached = dict.fromkeys(to for _, to in step.directed)
+            steps.append(Step(step.sections, step.coupler, (*step.directed, *((guide, to) for to in reached))))
+        return tuple(steps)
+
+    return guided

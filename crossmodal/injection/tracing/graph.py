@@ -1,0 +1,120 @@
+"""The record of one forward: what a model does between its modules, to be run again without it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Arg:
+    """The `leaf`-th tensor in what line number `line` gives; line -1 is what the model was given."""
+
+    line: int
+    leaf: int = 0
+
+
+@dataclass(frozen=True)
+class Attr:
+    """A module, parameter or buffer of the model, by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class BatchMultiple:
+    """`times` the number of frames, whatever it is."""
+
+    times: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call: of a module that was left whole (`Attr`), or of a torch function by the model's own code."""
+
+    target: Attr | Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def refs(self) -> Iterator[Arg]:
+        """The tensors that it takes from other lines."""
+        return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Arg))
+
+    @property
+    def held(self) -> Iterator[str]:
+        """Names of what it takes from the model."""
+        return (leaf.name for leaf in leaves((self.target, self.args, self.kwargs)) if isinstance(leaf, Attr))
+
+    def __str__(self) -> str:
+        return self.target.name if isinstance(self.target, Attr) else getattr(self.target, "__name__", "a function")
+
+
+@dataclass
+class Graph:
+    """The lines of one forward, in order, and where every tensor came from (the tensors are kept, so ids stay)."""
+
+    lines: list[Node] = field(default_factory=list)
+    origin: dict[int, Arg | Attr] = field(default_factory=dict)
+    tensors: dict[Arg, Tensor] = field(default_factory=dict)
+    versions: dict[Arg, int] = field(default_factory=dict)
+    moving: set[int] = field(default_factory=lambda: {-1})
+
+    def add(self, target: Any, wrote: Any, result: Any) -> None:
+        """One more line; `wrote`: its `(args, kwargs)`, as `written` gives them."""
+        line = Node(target, *wrote)
+        if any(True for _ in line.held) or any(ref.line in self.moving for ref in line.refs):
+            self.moving.add(len(self.lines))
+        self.lines.append(line)
+        self.bind(len(self.lines) - 1, result)
+
+    def bind(self, line: int, result: Any) -> None:
+        """The tensors in `result` come from that line from now on."""
+        for at, tensor in enumerate(leaf for leaf in leaves(result) if isinstance(leaf, Tensor)):
+            self.origin[id(tensor)] = Arg(line, at)
+            self.tensors[Arg(line, at)], self.versions[Arg(line, at)] = tensor, tensor._version
+
+    def written(self, value: Any, where: object) -> Any:
+        """`value` with every tensor replaced by where it comes from; `ValueError` where that cannot be seen."""
+
+        def one(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            if id(leaf) not in self.origin:
+                raise ValueError(
+                    f"sections_of: {where} is given a tensor of shape {tuple(leaf.shape)} that is neither a parameter, "
+                    "nor a buffer, nor comes from a torch function or a module that could be watched (an autograd "
+                    "function, the model's own activation checkpointing, a plain attribute); register it as a buffer, "
+                    "or switch checkpointing off."
+                )
+            return self.origin[id(leaf)]
+
+        return mapped(one, value)
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What is inside tuples, lists, dictionaries and slices."""
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    elif isinstance(value, slice):
+        value = (value.start, value.stop, value.step)
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """`value` with `function` applied to what is inside tuples, lists, dictionaries and slices."""
+    if isinstance(value, Mapping):
+        return {key: mapped(function, item) for key, item in value.items()}
+    if isinstance(value, slice):
+        return slice(*(mapped(function, item) for item in (value.start, value.stop, value.step)))
+    if isinstance(value, list):
+        return [mapped(function, item) for item in value]
+    if isinstance(value, tuple):
+        items = [mapped(function, item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return function(value)

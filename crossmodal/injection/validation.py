@@ -1,0 +1,89 @@
+"""What must hold of a schedule before any forward: sections once and in order, sites that fit, adapters that fit."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from ..site import Site
+from .coupler import Coupler, check_residual
+from .step import Edge, Sites, Step
+
+
+def check_steps(steps: Sequence[Step], sites: Sites, couplers: Mapping[str, Coupler]) -> list[dict[str, str]]:
+    """Checks steps and couplers against the sites; returns, for every step, where each stream stands after it."""
+    named = [step.coupler for step in steps if step.coupler is not None]
+    if sorted(named) != sorted(couplers):
+        raise ValueError(
+            f"Lockstep: the steps name couplers {sorted(set(named) - set(couplers))} that are not given, the couplers "
+            f"given but not named once are {sorted(set(couplers) - set(named)) or sorted(named)}."
+        )
+    at, ends = dict.fromkeys(sites, 0), []
+    for number, step in enumerate(steps):
+        start = {name: sites[name][position] for name, position in at.items()}
+        for name, sections in step.sections.items():
+            at[name] = advanced(number, name, sections, sites, at[name])
+        end = {name: sites[name][position] for name, position in at.items()}
+        if step.coupler is not None:
+            check_coupled(number, couplers[step.coupler], start, end)
+        ends.append({name: site.name for name, site in end.items()})
+    for name, position in at.items():
+        if position != len(sites[name]) - 1:
+            missing = [site.name for site in sites[name][position + 1 :]]
+            raise ValueError(
+                f"Lockstep: the steps never run {len(missing)} sections of {name}, from {missing[0]!r} on."
+            )
+    return ends
+
+
+def advanced(number: int, name: str, sections: Sequence[str], sites: Sites, position: int) -> int:
+    """The position of a stream after `sections`; `ValueError` where they are not the next ones."""
+    if name not in sites:
+        raise ValueError(f"Lockstep: step {number} runs stream {name!r}, the streams are {sorted(sites)}.")
+    for section in sections:
+        position += 1
+        following = sites[name][position].name if position < len(sites[name]) else None
+        if section != following:
+            raise ValueError(
+                f"Lockstep: step {number} runs section {section!r} of {name} where {following!r} is next: every "
+                f"section must run once, in order."
+            )
+    return position
+
+
+def check_coupled(number: int, coupler: Coupler, start: Mapping[str, Site], end: Mapping[str, Site]) -> None:
+    """A coupled step must end where a residual read at its start still fits, and its adapters must fit its sites."""
+    for edge in coupler.edges:
+        for name in edge:
+            if name not in start:
+                raise ValueError(f"Lockstep: step {number} has the edge {edge}, the streams are {sorted(start)}.")
+        name = edge[1]
+        if (start[name].width, start[name].tokens) != (end[name].width, end[name].tokens):
+            raise ValueError(
+                f"Lockstep: step {number} is coupled, but {name} goes from {start[name].tokens} tokens of width "
+                f"{start[name].width} to {end[name].tokens} of {end[name].width}: run merges in an uncoupled step."
+            )
+        check_adapter_fits(number, edge, coupler.get_submodule("_".join(edge)), start)
+
+
+def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mapping[str, Site]) -> None:
+    """Runs an adapter on tensors without data; one that cannot run so is left to the checks of the forward."""
+    state = {**dict(adapter.named_parameters()), **dict(adapter.named_buffers())}
+    dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), torch.float32)
+    guide, stream = (torch.empty(2, start[name].tokens, start[name].width, dtype=dtype, device="meta") for name in edge)
+    shadows = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    try:
+        with torch.no_grad():
+            residual = functional_call(adapter, shadows, (stream, guide)).residual
+        check_residual(residual, stream, "adapter")
+    except NotImplementedError:
+        return
+    except (ValueError, TypeError, RuntimeError) as error:
+        if "meta" in str(error):
+            return
+        raise ValueError(
+            f"Lockstep: the adapter {edge[0]} → {edge[1]} of step {number} does not fit a stream of "
+            f"{start[edge[1]].tokens} tokens of width {start[edge[1]].width} and a guide of {start[edge[0]].tokens} "
+            f"tokens of width {start[edge[0]].width}: {error}"
+        ) from error

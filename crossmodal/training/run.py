@@ -1,0 +1,111 @@
+"""A run from its options: the system built, the data made ready, the test reported, the finished run loaded."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as pl
+from jsonargparse import Namespace
+from torch import nn
+
+from crossmodal.checkpoints import load_adapters, read_header, save_adapters
+from crossmodal.data.source import Source
+from crossmodal.tasks.resolve import find_system
+from crossmodal.tasks.task import System, Task
+
+from .data_module import DataModule
+from .fit import quietly, trainer_of
+from .lightning_module import SystemTraining
+from .options import model_keywords, parse
+from .predictions import PREDICTIONS, Tested, write_predictions
+from .provenance import provenance
+from .ranks import is_first
+from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write_summary
+
+
+def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module:
+    """Builds the system that the options describe, for a label vocabulary."""
+    function = find_system(arguments.system, task.name)
+    system = cast(nn.Module, function(classes=classes, **model_keywords(function, vars(arguments.model))))
+    coupled = getattr(system, "coupled", None)
+    if coupled is None:
+        unused = [name for name in ("encoders", "lockstep") if arguments.get(name)]
+        if unused:
+            raise ValueError(
+                f"--{unused[0]}: the system {arguments.system!r} has no coupled encoders: leave the option out."
+            )
+        return system
+    for encoder in coupled.encoders.values() if arguments.encoders else ():
+        arguments.encoders(encoder)
+    if arguments.lockstep:
+        system.coupled = arguments.lockstep(coupled)
+    return system
+
+
+def prepare(source: Source, system: nn.Module) -> None:
+    """Makes the items ready as the system reads them, and prints what there is to say of them."""
+    source.preprocess = cast(System, system).inputs.preprocess
+    check_segments(source, system)
+    said = source.ready()
+    if is_first() and said:
+        print("\n".join(f"data               {line}" for line in said), flush=True)
+
+
+def check_segments(source: Source, system: nn.Module) -> None:
+    """Refuses items of another length than the system's guidance over clips was built for.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    segments = getattr(source, "segments", None)
+    built = {int(module.segments) for module in system.modules() if hasattr(module, "segments")}
+    if segments is not None and built - {segments}:
+        raise ValueError(
+            f"--data.segments {segments}, but guidance over the clip is built for {sorted(built)}: add "
+            f"--model.temporal.segments {segments}, or --model.temporal null."
+        )
+
+
+def load_run(run: Path, task: Task) -> tuple[nn.Module, Namespace]:
+    """Returns the trained system of a run, in evaluation mode, and its options."""
+    parser, given = parse(["--config", str(run / CONFIG)], task)
+    arguments = parser.instantiate(given)
+    system = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]), task)
+    load_adapters(system, run / ADAPTERS, **provenance(run, given, system))
+    return system.eval(), arguments
+
+
+def write_results(
+    run: Path, given: Namespace, system: nn.Module, task: Task, source: Source, *, seconds: float
+) -> None:
+    """Writes what was trained, and how."""
+    save_adapters(system, run / ADAPTERS, task=task.name, **provenance(run, given, system))
+    sizes = [sum(p.numel() for p in system.parameters() if p.requires_grad or not part) for part in (True, False)]
+    write_summary(
+        run,
+        trainable_parameters=sizes[0],
+        total_parameters=sizes[1],
+        seconds=round(seconds, 1),
+        seed=given.seed,
+        versions=versions(),
+        **source.facts(),
+    )
+
+
+def test_run(run: Path, trainer: pl.Trainer, training: SystemTraining, source: Source) -> Tested | None:
+    """Reads the test split once and keeps its scores and rows; returns them in the first process, else `None`."""
+    with quietly():
+        trainer.test(training, DataModule(source), verbose=False)
+    tested = training.tested
+    if not trainer.is_global_zero or tested is None:  # Lightning's spawning strategies bring back weights only
+        return None
+    write_summary(run, **{TEST: tested.scores, CHANCE: tested.chance, MONITOR: training.task.monitor})
+    write_predictions(run / PREDICTIONS, tested.rows, source.split("test").names)
+    return tested
+
+
+def testing_trainer(options: dict[str, Any]) -> pl.Trainer:
+    """Returns a trainer that only tests."""
+    with quietly():
+        return trainer_of({**options, "enable_checkpointing": False, "logger": False}, callbacks=None)

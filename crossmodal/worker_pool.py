@@ -1,0 +1,271 @@
+"""Many items by many worker processes, here or on other machines: one small interface over dask.distributed."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+SECONDS_TO_CONNECT = 30
+DIED = "the worker process that ran it died (a crash in a native library, or no memory left)"
+
+
+class Failure(NamedTuple):
+    """Stands for the result of an item that failed alone, with the reason in words."""
+
+    reason: str
+
+
+class Pool(Protocol):
+    """Runs a function on many items."""
+
+    def map_unordered(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failure]]:
+        """Yields every item once with its result, as results come.
+
+        A worker that dies fails its item alone: the item comes with a `Failure`, and the worker is started anew.
+
+        Args:
+            function: What to run on each item; it must be picklable. What it raises is raised here and ends the rest.
+            items: The items.
+        """
+
+
+@contextmanager
+def worker_pool(workers: int, *, cluster: str | None = None, threads: int = 1) -> Iterator[Pool]:
+    """Yields a pool of worker processes; leaving the block, however, ends those that it started.
+
+    Ctrl-C and SIGTERM raise `KeyboardInterrupt` in the block. Workers that were started here also end when this process
+    is killed.
+
+    Args:
+        workers: Processes to start on this machine; 0 runs everything in this process. Ignored if `cluster` is given.
+        cluster: Address of a running dask scheduler, such as `tcp://host:8786`, or path of its scheduler file, as
+            `dask scheduler --scheduler-file` and dask-jobqueue write it. Its workers must be able to import what the
+            function needs, and see the same files. `None` starts processes on this machine.
+        threads: Threads that numerical libraries may use in a worker that is started here.
+
+    Raises:
+        FileNotFoundError: If there is no such scheduler file.
+        OSError: If the scheduler does not answer.
+        RuntimeError: If this is the script of a worker process, which lacks `if __name__ == "__main__":`.
+    """
+    # dask logs workers that are ended on purpose, even after the cluster is closed
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with terminated_as_interrupted():
+        if cluster is not None:
+            client = _connected(cluster)
+            try:
+                yield Workers(client)
+            finally:
+                client.close()
+        elif workers == 0:
+            yield ThisProcess()
+        else:
+            with _local_cluster(workers, threads) as client:
+                yield Workers(client)
+
+
+class ThisProcess:
+    """Pool without worker processes: runs one item after the other, in order."""
+
+    def map_unordered(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failure]]:
+        """Yields every item with its result."""
+        yield from ((item, function(item)) for item in items)
+
+
+class Workers:
+    """Pool of the workers that a dask scheduler has at the moment; ones that join later get items, too.
+
+    Every worker has one item at a time, and items are pinned to workers: the scheduler would queue items behind others,
+    and the death of a worker would fail all of them. Every worker holds its result until it is taken.
+    """
+
+    def __init__(self, client: "Client", *, poll: float = 1.0):
+        """Builds the pool.
+
+        Args:
+            client: Connected to the scheduler.
+            poll: Seconds between looks for workers that joined or left.
+        """
+        self.client, self.poll = client, poll
+
+    def map_unordered(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | Failure]]:
+        """Yields every item once with its result, as results come."""
+        waiting, running = deque(items), dict[Any, _Running[Item]]()
+        try:
+            while waiting or running:
+                self._submit(function, waiting, running)
+                for key in self._finished(running):
+                    taken = running.pop(key)
+                    outcome = _outcome(taken.future)
+                    self._submit(function, waiting, running)  # before the caller takes its time
+                    yield taken.item, outcome
+        finally:
+            self.client.cancel([each.future for each in running.values()], force=True)
+
+    def _submit(
+        self, function: Callable[[Item], Result], waiting: deque[Item], running: dict[Any, "_Running[Item]"]
+    ) -> None:
+        """Gives an item to every worker that has none."""
+        busy = {each.worker for each in running.values()}
+        # asked anew each time: an item for a worker that died just now would fail for nothing
+        for worker in self.client.nthreads() if waiting else ():
+            if waiting and worker not in busy:
+                item = waiting.popleft()
+                future = self.client.submit(function, item, workers=[worker], pure=False)
+                running[future.key] = _Running(item, future, worker)
+
+    def _finished(self, running: dict[Any, "_Running[Item]"]) -> list[Any]:
+        """Waits for the first items that are done, or whose workers are gone, and returns their keys."""
+        from distributed import TimeoutError, wait
+
+        if not running:
+            time.sleep(self.poll)  # until a worker joins
+            return []
+        with self.client.as_current(), suppress(TimeoutError):
+            wait([each.future for each in running.values()], timeout=self.poll, return_when="FIRST_COMPLETED")
+        workers = self.client.nthreads()
+        # a scheduler that allows failures would wait for a worker of the same address for ever
+        return [key for key, each in running.items() if each.future.done() or each.worker not in workers]
+
+
+class _Running(NamedTuple, Generic[Item]):
+    """An item on its way, and the address of its worker."""
+
+    item: Item
+    future: "Future[Any]"
+    worker: str
+
+
+def _outcome(future: "Future[Any]") -> Any:
+    """Returns the result of a future, or a `Failure` if its worker died; raises what its function raised."""
+    from distributed import KilledWorker
+
+    if not future.done():
+        return Failure(DIED)
+    try:
+        return future.result()
+    except KilledWorker:
+        return Failure(DIED)
+
+
+def _connected(cluster: str) -> "Client":
+    """Returns a client of a scheduler that runs already."""
+    from distributed import Client
+
+    if "://" not in cluster and not Path(cluster).is_file():
+        raise FileNotFoundError(
+            f"cluster={cluster!r} is no address such as tcp://host:8786, and there is no scheduler file of that name: "
+            "start one by `dask scheduler --scheduler-file FILE`."
+        )
+    where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
+    try:
+        return Client(**where, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except OSError as error:
+        raise OSError(f"cluster={cluster!r} does not answer ({error}): is its scheduler running?") from error
+
+
+@contextmanager
+def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
+    """Yields a client of new processes on this machine."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            "worker processes import the script that started them, and it starts workers when it is imported: "
+            'put the call below `if __name__ == "__main__":`.'
+        )
+    # read when a process begins: too late once numpy or torch has been imported
+    environment = dask.config.get("distributed.nanny.pre-spawn-environ") | dict.fromkeys(THREADS, threads)
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}), deaf_to_ctrl_c():
+        cluster = LocalCluster(
+            workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            scheduler_kwargs={"allowed_failures": 0},
+        )
+    try:
+        with Client(cluster, set_as_default=False) as client:
+            yield client
+    finally:
+        _kill(cluster)
+        cluster.close()
+
+
+def _kill(cluster: Any) -> None:
+    """Ends the workers in the middle of an item if need be; closing waits for items, and then gives up on workers."""
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+
+
+def cancelled() -> bool:
+    """Returns whether the item that this worker runs is no longer wanted; a worker cannot be interrupted in a function.
+
+    In a pool of this process, and outside of any, it is `False`.
+    """
+    from distributed import get_worker
+
+    try:
+        worker = get_worker()
+        task = worker.state.tasks.get(worker.get_current_task())
+    except (ValueError, AttributeError, KeyError):
+        return False
+    return task is None or task.state == "cancelled"
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Blocks SIGINT in the processes and threads that begin here; this process hears it afterwards, and ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # on starting, it would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Makes SIGTERM, by which a scheduler of jobs ends one, do what Ctrl-C does."""
+
+    def interrupt(*_: Any) -> NoReturn:
+        raise KeyboardInterrupt("terminated; the same command goes on")
+
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals in the main thread alone
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
