@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ..printing import folded
+from ..printing import compact_repr
 from ..site import Site
 
 
@@ -83,4 +83,4 @@ class Encoder(nn.Module):
         return f"tokens x width: {', '.join(sizes)}"
 
     def __repr__(self) -> str:
-        return folded(self)
+        return compact_repr(self)

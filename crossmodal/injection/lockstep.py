@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from ..printing import folded
+from ..printing import compact_repr
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
@@ -202,4 +202,4 @@ class Lockstep(nn.Module):
         return f"steps={len(self.steps)}, coupled={len(self.couplers)}, streams={', '.join(self.streams)}{modes}"
 
     def __repr__(self) -> str:
-        return folded(self)
+        return compact_repr(self)
