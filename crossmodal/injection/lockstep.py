@@ -11,7 +11,7 @@ from ..printing import folded
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
-from .execution.mode import ExecutionMode, Run, coupler_in_modes, step_in_modes
+from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
 from .step import Edge, Step
 from .validation import check_steps
@@ -163,9 +163,8 @@ class Lockstep(nn.Module):
 
     def couple(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
         """Runs the coupler of that name on `streams`, in the modes of `execution`."""
-        coupler = self.couplers[name]
-        run: Run[Coupling] = coupler  # a call of the module, so that its hooks run
-        return coupler_in_modes(run, self.execution, coupler.modules)(streams)
+        coupling: Coupling = call_in_modes(self.couplers[name], streams, self.execution)
+        return coupling
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
         """Runs the sections of one step, in place in `streams`."""
