@@ -200,7 +200,7 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     environment = dask.config.get("distributed.nanny.pre-spawn-environ") | dict.fromkeys(THREADS, threads)
     with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}), deaf_to_ctrl_c():
         cluster = LocalCluster(
-            workers,
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
