@@ -1,69 +1,137 @@
-"""What a run has measured, as a page shows it: curves over training, and which class is taken for which."""
+"""Curves of a training and the confusion table of a test, as a page shows them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from crossmodal.data.extras import need
 from crossmodal.drawing.canvas import new_figure
-from crossmodal.evaluation.report.page import element, inked, inline
 
-COLOURS = ("#2e86ab", "#e4572e")
-CURVES = {
-    "loss": {"training": "train_loss", "validation": "val_loss"},
-    "accuracy": {"validation": "val_accuracy"},
-    "learning rate": {"learning rate": "lr"},
-}
-"""Title → name of a curve → its column in `metrics.csv`; what was not logged is not drawn."""
+from .page import Picture, as_picture, page_style
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
+"""Told apart on white and on black."""
+
+MOST = 40
+"""Labels of a confusion table; a larger one cannot be read."""
 
 
-def curves(rows: Sequence[Mapping[str, str]], majority: float | None) -> str:
-    """A picture for every kind of curve that was logged. `majority`: accuracy of the commonest label, a dashed line."""
+class Confusion(NamedTuple):
+    """A confusion table: a line per true label, a column per predicted one.
+
+    Attributes:
+        columns: Predicted labels.
+        lines: True labels with their counts.
+        remark: Sentence about labels that are left out; empty where there are none.
+    """
+
+    columns: Sequence[str]
+    lines: Sequence["ConfusionLine"]
+    remark: str
+
+
+class ConfusionLine(NamedTuple):
+    """Counts of one true label.
+
+    Attributes:
+        truth: The label.
+        cells: Count, and share of the line, of every column.
+        total: Count of the whole line.
+        right: Share that was predicted right, in words.
+    """
+
+    truth: str
+    cells: Sequence[tuple[int, float]]
+    total: int
+    right: str
+
+
+def curves(metrics: "DataFrame", monitor: str, chance: float | None) -> list[Picture]:
+    """Draws what a training logged: losses, their terms, scores and learning rates; nothing that was not logged.
+
+    Args:
+        metrics: Table of `metrics.csv`.
+        monitor: Name of the score that selects the weights.
+        chance: Value of that score by chance, drawn as a dashed line.
+    """
     drawn = []
-    with inked():
-        for title, named in CURVES.items():
-            points = {name: _points(rows, column) for name, column in named.items()}
-            if any(points.values()):
-                drawn.append(_curve(title, points, majority if title == "accuracy" else None))
-    return f'<div class="curves">{"".join(drawn)}</div>'
+    with page_style():
+        for title, columns in _panels(list(metrics.columns), monitor).items():
+            lines = {name: _points(metrics, column) for name, column in columns.items()}
+            lines = {name: line for name, line in lines.items() if len(line)}
+            if lines:
+                drawn.append(_curve(title, lines, chance if title == monitor else None))
+    return drawn
 
 
-def _points(rows: Sequence[Mapping[str, str]], column: str) -> list[tuple[int, float]]:
-    columns = [name for row in rows[:1] for name in row if name == column or name.startswith(f"{column}-")]
-    return [(int(row["step"]), float(row[columns[0]])) for row in rows if columns and row[columns[0]]]
+def _panels(columns: Sequence[str], monitor: str) -> dict[str, dict[str, str]]:
+    """Returns title of a panel → name of a curve → its column."""
+    train, val = ([name.removeprefix(s) for name in columns if name.startswith(s)] for s in ("train_", "val_"))
+    terms = [name for name in train if name != "loss"]
+    scores = [name for name in val if name not in (*terms, "loss", monitor)]
+    return {
+        "loss": {"training": "train_loss", "validation": "val_loss"},
+        monitor: {"validation": f"val_{monitor}"},
+        "loss terms, training": {name: f"train_{name}" for name in terms},
+        "loss terms, validation": {name: f"val_{name}" for name in terms},
+        "other scores, validation": {name: f"val_{name}" for name in scores},
+        "learning rate": {name.removeprefix("lr-"): name for name in columns if name.startswith("lr")},
+    }
 
 
-def _curve(title: str, points: Mapping[str, Sequence[tuple[int, float]]], majority: float | None) -> str:
+def _points(metrics: "DataFrame", column: str) -> "Series":
+    """Returns the logged values of one column by step; none where there is no such column."""
+    return metrics.set_index("step")[column].dropna() if column in metrics else metrics["step"][:0]
+
+
+def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> Picture:
+    """Draws one panel."""
     figure = new_figure(3.8, 2.3)
     axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
-    for colour, (name, known) in zip(COLOURS, points.items(), strict=False):
-        marker = "o" if len(known) < 40 else ""
-        axes.plot(*zip(*known, strict=True), color=colour, marker=marker, markersize=3, linewidth=1.3, label=name)
-    if majority is not None:
-        axes.axhline(majority, color="#888888", linestyle="--", linewidth=1, label="majority class")
-    axes.set_title(title, fontsize=10)
+    for number, (name, line) in enumerate(lines.items()):
+        style = {"color": COLOURS[number % len(COLOURS)], "marker": "o" if len(line) < 40 else ""}
+        axes.plot(line.index, line.values, markersize=3, linewidth=1.3, label=plain(name), **style)
+    if chance is not None:
+        axes.axhline(chance, color="#888888", linestyle="--", linewidth=1, label="chance")
+    axes.set_title(plain(title), fontsize=10)
     axes.set_xlabel("step", fontsize=8)
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
-    return inline(figure, title)
+    return as_picture(figure, f"curve {title}")
 
 
-def confusion(rows: Sequence[Mapping[str, str]], unit: str = "segments") -> str:
-    """A table of segments, or another `unit`: a row a true class, a column a predicted one; shaded by shares."""
-    counts = Counter((row["truth"], row["prediction"]) for row in rows)
-    names = sorted({name for pair in counts for name in pair}, key=lambda name: (name == "background", name))
-    of_truth = Counter(row["truth"] for row in rows)
-    heads = "".join(f"<th>{element('span', name)}</th>" for name in (*names, unit, "right"))
-    lines = []
+def plain(text: str) -> str:
+    """Returns text that matplotlib draws as it is: a dollar would begin a formula."""
+    return text.replace("$", r"\$")
+
+
+def confusion(rows: "DataFrame", unit: str) -> Confusion | None:
+    """Counts which label is taken for which; `None` where the rows have no labels.
+
+    Args:
+        rows: Table of `predictions.csv`.
+        unit: What is counted, `"segments"`.
+    """
+    if not {"truth", "prediction"} <= set(rows.columns):
+        return None
+    counts = need("pandas", "report.html").crosstab(rows["truth"], rows["prediction"])
+    names = sorted({*counts.index, *counts.columns}, key=lambda name: (name == "background", name))
+    counts = counts.reindex(index=names, columns=names, fill_value=0)
+    totals = counts.sum(axis=1)
+    shown = set(totals.sort_values(ascending=False, kind="stable").index[:MOST])
+    kept = [name for name in names if name in shown]
+    left = len(names) - len(kept)
+    remark = f"The {MOST} labels with most {unit}; {left} others are left out of the table." if left else ""
+    return Confusion(kept, list(_lines(counts, totals, kept)), remark)
+
+
+def _lines(counts: "DataFrame", totals: "Series", names: Sequence[str]) -> Iterator[ConfusionLine]:
+    """Yields the lines of the table."""
     for truth in names:
-        total = of_truth[truth]
-        shares = {name: counts[truth, name] / total if total else 0.0 for name in names}
-        cells = [_cell(counts[truth, name], share) for name, share in shares.items()]
-        right = f"{100 * shares[truth]:.0f} %" if total else "–"
-        lines.append(f"<tr>{element('th', truth)}{''.join(cells)}{element('td', total)}{element('td', right)}</tr>")
-    head = f"<thead><tr>{element('th', 'truth ↓, predicted →')}{heads}</tr></thead>"
-    return f'<div class="scroll"><table>{head}<tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _cell(count: int, share: float) -> str:
-    return element("td", count or "", style=f"--p:{80 * share:.0f}")
+        total, of = int(totals[truth]), [int(counts.at[truth, name]) for name in names]
+        right = f"{100 * counts.at[truth, truth] / total:.0f} %" if total else "–"
+        yield ConfusionLine(truth, [(count, count / total if total else 0.0) for count in of], total, right)

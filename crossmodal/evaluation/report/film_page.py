@@ -1,52 +1,97 @@
-"""The page of a video file: what a run says of every second, and where it looks in the first of them."""
+"""The page of a video file: what a run predicts window by window, and the maps of the first windows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from torch import nn
 
 from crossmodal.data import Clip
-from crossmodal.evaluation.report.looking import SECONDS, look
-from crossmodal.evaluation.report.page import element, facts, page, scrolling, strip
-from crossmodal.heads.events import Decoded
-from crossmodal.io import write_whole
-from crossmodal.tasks.coupled_system import AudioVisual
+from crossmodal.io import make_folder, write_whole
+from crossmodal.tasks.task import Task
+
+from .map_figures import ItemMaps, item_maps
+from .page import Picture, as_picture, page_style, render
 
 PAGES = "predictions"
 """Folder of a run."""
 
-WINDOWS = 6
-"""So many windows of a film are drawn; the others are strips alone."""
+MAPPED, DRAWN, FEW = 6, 60, 12
+"""Windows with maps, windows with a picture of their prediction, and lines that need no folding."""
 
 
 class Window(NamedTuple):
-    """Ten seconds of a film at most, and what is said of them."""
+    """A stretch of a film and the prediction for it.
+
+    Attributes:
+        clip: The stretch.
+        prediction: Of the batch of this one clip.
+    """
 
     clip: Clip
-    decoded: Decoded
+    prediction: Any
 
 
-def write_film(file: Path, model: AudioVisual, film: Path, run: Path, windows: Sequence[Window]) -> None:
-    """Writes the page `file` of the video `film`, as `run` hears and sees it; makes its folder where there is none."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    seconds = sum(len(window.clip.frames) for window in windows)
-    drawn = min(WINDOWS, len(windows))
-    rest = "" if drawn == len(windows) else f" Maps are drawn for the first {drawn} windows of ten seconds only."
-    parts = [
-        element("h1", film.name),
-        facts({"by": run, "seconds": seconds, "events it knows": ", ".join(model.classes)}),
-        element("p", f"Every second has its event, or background, and how sure the model is of it.{rest} Maps are "
-                "those of the last coupler that has one over tokens; colours go from the least to the greatest value "
-                "in the window, which stand below them."),
-    ]  # fmt: skip
-    for number, (clip, decoded) in enumerate(windows):
-        start = number * SECONDS
-        labels, scores = decoded.labels[0].tolist(), decoded.confidence[0].tolist()
-        if number < drawn:
-            parts.append(element("h2", f"{start}–{start + len(labels)} s"))
-        elif number == drawn:
-            parts.append(element("h2", f"From {start} s on"))
-        said = strip(labels, model.classes, scores=scores, start=start)
-        parts.append(scrolling(element("p", f"from {start} s", class_="row") if number >= drawn else "", said))
-        if number < drawn:
-            parts.append(look(model, clip, name=f"window{number}", start=start))
-    write_whole(file, page(f"{film.name}, by {run.name}", *parts))
+class DrawnWindow(NamedTuple):
+    """A window as the template takes it.
+
+    Attributes:
+        heading: Its seconds.
+        prediction: Picture of its prediction.
+        maps: Pictures of its maps; `None` where they are left out.
+    """
+
+    heading: str
+    prediction: Picture
+    maps: ItemMaps | None
+
+
+def write_film(file: Path, system: nn.Module, task: Task, film: Path, run: Path, windows: Sequence[Window]) -> None:
+    """Writes the page of a film, and makes its folder where there is none.
+
+    Args:
+        file: Page to write.
+        system: Trained system.
+        task: What it was trained for.
+        film: Video file.
+        run: Folder of the run.
+        windows: All windows of the film, in order.
+    """
+    make_folder(file.parent)
+    classes: Sequence[str] = getattr(system, "classes", ())
+    facts = {"by": run, "seconds": sum(len(window.clip.frames) for window in windows)}
+    if classes:
+        facts["labels it knows"] = ", ".join(classes)
+    page = render(
+        "film.html",
+        title=film.name,
+        facts=facts,
+        remarks=list(_remarks(len(windows))),
+        lines=list(task.tell(windows, classes)),
+        few=FEW,
+        windows=list(_drawn(system, task, classes, windows)),
+    )
+    write_whole(file, page)
+
+
+def _drawn(system: nn.Module, task: Task, classes: Sequence[str], windows: Sequence[Window]) -> Iterator[DrawnWindow]:
+    """Yields the pictures of the first windows."""
+    start = 0
+    for number, (clip, prediction) in enumerate(windows[:DRAWN]):
+        with page_style():
+            drawn = as_picture(task.draw(prediction, clip, classes, start=start), f"window {number}")
+        maps = item_maps(system, clip, name=f"window {number}", start=start) if number < MAPPED else None
+        yield DrawnWindow(f"{start}–{start + len(clip.frames)} s", drawn, maps)
+        start += len(clip.frames)
+
+
+def _remarks(windows: int) -> Iterator[str]:
+    """Yields sentences on what is drawn and what is not."""
+    yield (
+        "Maps are those of the last coupler that has one over tokens; colours go from the least to the greatest value "
+        "in the window, which stand below them."
+    )
+    if windows > MAPPED:
+        yield f"Maps are drawn for the first {MAPPED} windows only."
+    if windows > DRAWN:
+        yield f"Predictions are drawn for the first {DRAWN} windows; those of all {windows} are in words."

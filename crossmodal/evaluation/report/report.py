@@ -1,140 +1,211 @@
 """`report.html`: a run in one page, to be opened, looked at and passed on."""
 
-import csv
-import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+from torch import nn
 
-from crossmodal.cli.main import COMMANDS
-from crossmodal.evaluation.report.figures import confusion, curves
-from crossmodal.evaluation.report.looking import look, unguided
-from crossmodal.evaluation.report.page import element, facts, folded, page, scrolling, strip
+from crossmodal.data.extras import need
+from crossmodal.data.source import Items
+from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
-from crossmodal.tasks.coupled_system import AudioVisual
 from crossmodal.tasks.task import Task
-from crossmodal.training.data_module import Clips
-from crossmodal.training.predictions import PREDICTIONS
-from crossmodal.training.run_folder import CONFIG, SUMMARY
+from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
+from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
 
-REPORT = "report.html"
+from .figures import confusion, curves
+from .map_figures import ItemMaps, item_maps, unguided
+from .page import Picture, as_picture, page_style, render
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+REPORT, METRICS = "report.html", "metrics.csv"
 SHOWN = 5
+"""Test items that are drawn."""
 
 
-def write_report(run: Path, model: AudioVisual, clips: Clips, task: Task) -> None:
+class Score(NamedTuple):
+    """One score of the test split, in words.
+
+    Attributes:
+        name: Its name.
+        value: On the test split.
+        chance: Of a model that looks at nothing; empty where that is not known.
+        beside: Sentence that compares both.
+    """
+
+    name: str
+    value: str
+    chance: str
+    beside: str
+
+
+class DrawnItem(NamedTuple):
+    """A test item as the template takes it.
+
+    Attributes:
+        heading: Its name, and how much of it is right.
+        prediction: Picture of its prediction.
+        maps: Pictures of its maps.
+        remark: Sentence on why it is not drawn; empty where it is.
+    """
+
+    heading: str
+    prediction: Picture | None
+    maps: ItemMaps | None
+    remark: str = ""
+
+
+def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None:
     """Writes the page of a finished run.
 
-    - `run`: its folder: configuration, metrics, summary and predictions are read from there.
-    - `model`: the trained model. `clips`: the test split. `task`: what it was trained for.
+    Args:
+        run: Its folder, with configuration, metrics, summary and predictions.
+        system: Trained system.
+        items: Test split.
+        task: What the system was trained for.
     """
     config = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))
-    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    rows = table(run / PREDICTIONS)
-    parts = [*head(run, config, summary, task), element("h2", "Training")]
-    parts += [curves(table(run / "metrics.csv"), summary.get("majority_accuracy"))]
-    parts += [element("h2", "Which class is taken for which"), confusion(rows, task.unit)]
-    parts += shown(model.eval(), clips, rows)
-    parts += [folded("Every option", element("pre", yaml.safe_dump(config, sort_keys=False)))]
-    write_whole(run / REPORT, page(f"{run.name}: {config['recipe']}", *parts))
+    summary, rows = read_summary(run), read_predictions(run / PREDICTIONS)
+    scores = list(read_scores(summary, task.monitor))
+    page = render(
+        "report.html",
+        title=f"{run.name}: {config['system']}",
+        heading=f"{task.title}: {run.name}",
+        facts=facts(config, summary),
+        scores=scores,
+        unit=task.unit,
+        remarks=list(remarks(summary)),
+        commands=list(commands(run, task)),
+        curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor)),
+        confusion=confusion(rows, task.unit),
+        items_remark=items_remark(system, rows),
+        items=list(drawn_items(system.eval(), items, rows, task)),
+        options=yaml.safe_dump(config, sort_keys=False),
+    )
+    write_whole(run / REPORT, page)
 
 
-def head(run: Path, config: dict[str, Any], summary: dict[str, Any], task: Task) -> list[str]:
-    """What was run, what came out, and how to go on."""
-    data = config["data"]
-    accuracy, majority = summary["test_accuracy"], summary["majority_accuracy"]
-    points = 100 * (accuracy - majority)
-    beside = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} what the most frequent label gets."
-    figures = [(accuracy, f"of test {task.unit} right"), (majority, "the majority class alone")]
-    told = "The weights were selected on the test split: this is the best of all epochs on these very clips."
-    chosen_on_test = told if data.get("validation") == "test" else ""
-    more = [f"crossmodal {name}" for name in (f"{task.name} look", f"{task.name} figure") if name in COMMANDS]
-    where, place = shlex.quote(str(run)), f"--runs {shlex.quote(str(run.parent))} --name {shlex.quote(run.name)}"
-    return [
-        element("h1", f"{task.title}:", run.name),
-        facts(
-            {
-                "recipe": f"{config['recipe']}, {config['size']}",
-                "data": source(data, summary),
-                "seed": config["seed"],
-                "trained": f"{summary['trainable_parameters']:,} of {summary['total_parameters']:,} parameters, "
-                f"{summary['seconds']:.0f} s",
-                "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
-            }
-        ),
-        '<div class="figures">'
-        + "".join(f"<div><b>{100 * share:.1f} %</b>{element('small', words)}</div>" for share, words in figures)
-        + "</div>",
-        element("p", beside, chosen_on_test),
-        element(
-            "pre",
-            f"crossmodal {task.name} test --run {where}\ncrossmodal {task.name} fit {place} --resume true"
-            + "".join(f"\n{command} {where}" for command in more),
-        ),
-    ]
+def facts(config: dict[str, Any], summary: dict[str, Any]) -> dict[str, str]:
+    """Returns what was trained, on what and with what, by name."""
+    model = {name: value for name, value in (config.get("model") or {}).items() if isinstance(value, str)}
+    chosen = ", ".join(f"{name} {value}" for name, value in model.items())
+    found = {
+        "system": f"{config['system']} ({chosen})" if chosen else str(config["system"]),
+        "data": str(summary.get("data", "")),
+        "seed": str(config["seed"]),
+        "trained": f"{summary['trainable_parameters']:,} of {summary['total_parameters']:,} parameters, "
+        f"{summary['seconds']:.0f} s",
+        "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
+    }
+    if clips := summary.get("clips"):
+        found["items"] = ", ".join(f"{count} {name}" for name, count in clips.items())
+    return {name: fact for name, fact in found.items() if fact}
 
 
-def source(data: dict[str, Any], summary: dict[str, Any]) -> str:
-    """What it was trained on."""
-    if data.get("folder"):
-        counts = ", ".join(f"{count} {name}" for name, count in summary.get("clips", {}).items())
-        return f"videos of {data['folder']}, labelled by {data['labels']} ({counts})"
-    if data["root"]:
-        return f"data set {data['root']}"
-    return f"the built-in world (seed {data['seed']}, {data['clips']} training clips): procedural clips, no real data"
+def read_scores(summary: dict[str, Any], monitor: str) -> Iterator[Score]:
+    """Yields the scores of a summary, the monitored one first."""
+    known, by_chance = summary[TEST], summary.get(CHANCE, {})
+    for name in sorted(known, key=lambda name: name != monitor):
+        chance = by_chance.get(name)
+        points = 0.0 if chance is None else 100 * (known[name] - chance)
+        beside = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} chance."
+        told = ("", "") if chance is None else (f"{100 * chance:.1f} %", beside)
+        yield Score(name, f"{100 * known[name]:.1f} %", *told)
 
 
-def shown(model: AudioVisual, clips: Clips, rows: Sequence[dict[str, str]]) -> list[str]:
-    """Some clips of the test split: the most wrong, those in the middle, the best."""
-    labels = {name: index for index, name in enumerate((*model.classes, "background"))}
-    by_clip: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        by_clip.setdefault(row["clip"], []).append(row)
-    right = {name: sum(row["truth"] == row["prediction"] for row in of) for name, of in by_clip.items()}
-    places = {name: at for at, name in enumerate(clips.names)}
-    picked = chosen(sorted(right, key=right.__getitem__), SHOWN)
-    parts = [
-        element("h2", "Test clips"),
-        element("p", f"{len(picked)} of {len(right)} clips, evenly spaced from the most wrong to the most right (ties "
-                "in the order of the split). Maps are those of the last coupler that has one over tokens; colours go "
-                "from its least to its greatest value in the clip, which stand below it."),
-    ]  # fmt: skip
-    if alone := unguided(model):
-        parts.append(element("p", f"No edge leads to {' and '.join(alone)}: nothing guides it, and no map is drawn."))
-    for name in picked:
-        of, clip = by_clip[name], clips[places[name]]
-        truth, predicted = ([labels[row[column]] for row in of] for column in ("truth", "prediction"))
-        said = strip(predicted, model.classes, scores=[float(row["score"]) for row in of], truth=truth)
-        parts += [
-            element("h3", f"{name}: {right[name]} of {len(of)} {'seconds ' * (len(of) > 1)}right"),
-            scrolling(
-                element("p", "truth", class_="row"), strip(truth, model.classes),
-                element("p", "predicted, with the score; ✗ where wrong", class_="row"), said,
-            ),
-            look(model, clip, name=name),
-        ]  # fmt: skip
-    return parts
+def remarks(summary: dict[str, Any]) -> Iterator[str]:
+    """Yields sentences on how the figures came about."""
+    if summary.get("selected_on") == "test":
+        yield "The weights were selected on the test split: this is the best of all epochs on these very items."
+    yield from summary.get("deviations", ())
 
 
-def chosen(ordered: Sequence[str], count: int) -> list[str]:
-    """`count` of them, evenly spaced, the first and the last among them; all where there are no more."""
+def commands(run: Path, task: Task) -> Iterator[str]:
+    """Yields commands that go on with a run."""
+    where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
+    yield f"crossmodal {task.name} test --run {where}"
+    yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
+    yield from (
+        f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent
+    )
+
+
+def read_predictions(file: Path) -> "DataFrame":
+    """Returns the table of `predictions.csv`; what is written stays text, value and weight are numbers."""
+    pandas = need("pandas", "report.html")
+    rows: DataFrame = pandas.read_csv(file, dtype=str, keep_default_na=False)
+    return rows.astype({VALUE: float, WEIGHT: float})
+
+
+def read_curves(file: Path, monitor: str, chance: float | None) -> list[Picture]:
+    """Returns the curves of `metrics.csv`; none where nothing was logged."""
+    if not file.is_file() or not file.stat().st_size:
+        return []
+    return curves(need("pandas", "report.html").read_csv(file), monitor, chance)
+
+
+def items_remark(system: nn.Module, rows: "DataFrame") -> str:
+    """Returns a sentence on which items are drawn, and what over them."""
+    count = rows[ITEM].nunique()
+    told = (
+        f"{min(SHOWN, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order of "
+        "the split). Maps are those of the last coupler that has one over tokens; colours go from its least to its "
+        "greatest value in the item, which stand below it."
+    )
+    if alone := unguided(system):
+        told += f" No edge leads to {' and '.join(alone)}: nothing guides it, and no map is drawn."
+    return told
+
+
+def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) -> Iterator[DrawnItem]:
+    """Yields some items of the test split: the most wrong, those in the middle, the best."""
+    by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
+    share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
+    places = {name: at for at, name in enumerate(items.names)}
+    for name in evenly_spaced(list(share.index), SHOWN):
+        counted = float(by_item.at[name, WEIGHT])
+        heading = f"{name}: {in_words(share[name], counted, task.unit)}"
+        item = items[places[name]]
+        try:
+            yield draw_item(system, item, task, name, heading)
+        except ValueError as error:  # one item alone may be too few: a placebo reads that of another one
+            yield DrawnItem(heading, None, None, f"Not drawn: {error}")
+
+
+def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str) -> DrawnItem:
+    """Draws the prediction and the maps of one item."""
+    prediction = predict_item(system, item)
+    with page_style():
+        drawn = as_picture(task.draw(prediction, item, getattr(system, "classes", ())), f"{name} prediction")
+    return DrawnItem(heading, drawn, item_maps(system, item, name=name))
+
+
+def in_words(share: float, weight: float, unit: str) -> str:
+    """Returns how much of an item is right."""
+    if weight == 1 and share in (0, 1):
+        return "right" if share else "wrong"
+    return f"{100 * share:.0f} % of its {unit}"
+
+
+def evenly_spaced(ordered: Sequence[str], count: int) -> list[str]:
+    """Returns `count` of them, the first and the last among them; all where there are no more."""
     count = min(count, len(ordered))
     return [ordered[round(place * (len(ordered) - 1) / max(1, count - 1))] for place in range(count)]
 
 
-def table(file: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file."""
-    with file.open(newline="", encoding="utf-8") as opened:
-        return list(csv.DictReader(opened))
-
-
 def write_page(file: Path, write: Callable[[], None], *, needed: bool = False) -> bool:
-    """Writes a page by `write`; where that fails it says so, all else that was done remains, and it returns `False`.
+    """Writes a page and returns whether it was written; a page that fails costs nothing else that was done.
 
-    `needed`: an error is the command's.
+    Args:
+        file: Page, for the message on the error stream.
+        write: Writes it.
+        needed: Whether an error is the command's, and is raised.
     """
     try:
         write()

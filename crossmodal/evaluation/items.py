@@ -1,0 +1,34 @@
+"""Single items as a system takes them: for pages and pictures, which show one at a time."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+from torch.utils._pytree import tree_map
+
+from crossmodal.tasks.task import Features
+
+
+def batch_of(item: Any, system: nn.Module) -> Any:
+    """Returns the batch of one item, where the system's parameters are and in their precision.
+
+    A system that reads features finds them in place of frames and wave, as in its training.
+    """
+    inputs = getattr(system, "inputs", None)
+    if isinstance(inputs, Features):
+        with torch.no_grad():
+            item = item._replace(frames=inputs.visual(item.frames), wave=inputs.audio(item.wave))
+    like = next(system.parameters(), torch.zeros(()))
+    return tree_map(lambda part: _moved(part, like) if isinstance(part, Tensor) else part, default_collate([item]))
+
+
+def _moved(part: Tensor, like: Tensor) -> Tensor:
+    """Returns a tensor on a parameter's device, and in its precision where both are real numbers."""
+    return part.to(like) if part.is_floating_point() else part.to(like.device)
+
+
+@torch.inference_mode()
+def predict_item(system: Any, item: Any) -> Any:
+    """Returns the prediction of a batch of one item."""
+    return system.predict(system(batch_of(item, system)))
