@@ -4,10 +4,12 @@ import re
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import NamedTuple
 
 import pytest
+from test_floors import FLOORS
 
+import crossmodal.cli.fit as _  # noqa: F401 (imported before the recording, which slows imports down)
 from crossmodal.cli.main import main
 from crossmodal.injection import Lockstep
 from crossmodal.tasks import event_system
@@ -18,7 +20,7 @@ PICTURE = ROOT / "docs" / "assets" / "architecture.svg"
 HOP = re.compile(r"^\| (\d) \| `([\w/]+\.py)` \|", re.MULTILINE)
 BESIDE = re.compile(r"^\| `([\w/]+\.py)` \|", re.MULTILINE)
 FOLDER = re.compile(r"^\| `([\w/]+)` \| (\d+) \|", re.MULTILINE)
-CHECKS = {"crossmodal/shapes.py", "crossmodal/signature.py"}
+CHECKS = {"crossmodal/shapes.py", "crossmodal/check_cache.py"}
 """Files that stand between any two calls of a checked forward."""
 
 
@@ -26,59 +28,60 @@ class Reached(Exception):
     """Ends a training at its first loss."""
 
 
-class Recorder:
-    """Records the files whose functions run, and the stack of our files at two of them."""
+class Recorded(NamedTuple):
+    """What a training up to its first loss came by.
 
-    def __init__(self) -> None:
-        self.files: set[str] = set()
-        self.stacks: dict[str, list[str]] = {}
+    Attributes:
+        files: Files whose functions ran.
+        stacks: Our files on the call stack, outermost first, by the place where it was read.
+    """
 
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
-        self.files.add(frame.f_code.co_filename)
+    files: set[str]
+    stacks: dict[str, list[str]]
 
-    def stack(self, name: str) -> None:
-        """Keeps our files on the stack, outermost first, each once in a row."""
-        found: list[str] = []
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            file = ours(frame.f_code.co_filename)
-            if file and not file.startswith("tests/") and found[:1] != [file]:
-                found.insert(0, file)
-            frame = frame.f_back
-        self.stacks[name] = found
+
+def stack() -> list[str]:
+    """Our files on the call stack, outermost first; neither tests nor the checks, and none twice in a row."""
+    found: list[str] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = ours(frame.f_code.co_filename)
+        if file.startswith("crossmodal/") and file not in CHECKS and found[:1] != [file]:
+            found.insert(0, file)
+        frame = frame.f_back
+    return found
 
 
 def ours(file: str) -> str:
     """Path within the repository, or nothing."""
     path = Path(file).resolve()
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else ""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) and path.is_file() else ""
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory) -> Recorder:
+def recorded(tmp_path_factory) -> Recorded:
     """`crossmodal ave fit` up to its first loss."""
-    recorder, runs = Recorder(), tmp_path_factory.mktemp("runs")
+    files, stacks = set(), {}
+    runs, advance, add = tmp_path_factory.mktemp("runs"), Lockstep.advance, files.add
 
     def event_losses(outputs, labels, **options):
-        recorder.stack("loss")
+        stacks["loss"] = stack()
         raise Reached
 
-    advance = Lockstep.advance
-
     def watched(self, *arguments):
-        recorder.stack("lockstep")
+        stacks["lockstep"] = stack()
         return advance(self, *arguments)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(event_system, "event_losses", event_losses)
         patched.setattr(Lockstep, "advance", watched)
-        sys.setprofile(recorder)
+        sys.setprofile(lambda frame, event, argument: add(frame.f_code.co_filename))
         try:
             with pytest.raises(Reached):
                 main(f"ave fit --runs {runs} --name a --data.clips 2 --data.held_out 2 --data.batch_size 2".split())
         finally:
             sys.setprofile(None)
-    return recorder
+    return Recorded(files, stacks)
 
 
 def hops() -> list[str]:
@@ -99,8 +102,7 @@ def test_the_way_is_the_call_stack(recorded):
     """At the loss, and inside the lockstep: the hops in their order and no other file of ours."""
     way = hops()
     for name, last in (("lockstep", "crossmodal/injection/lockstep.py"), ("loss", "crossmodal/tasks/event_system.py")):
-        stack = [file for file in recorded.stacks[name] if file not in CHECKS]
-        assert stack == way[: way.index(last) + 1]
+        assert recorded.stacks[name] == way[: way.index(last) + 1]
 
 
 def test_the_files_beside_the_way_run_before_the_loss(recorded):
@@ -125,3 +127,10 @@ def test_the_tree_has_a_line_for_every_folder():
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert set(listed) == there - {"crossmodal/recipes"}
+
+
+def test_the_floors_of_the_tree_are_those_that_are_enforced():
+    for folder, floor in FOLDER.findall(PAGE.read_text(encoding="utf-8")):
+        parts = folder.split("/")
+        owner = parts[0] if parts[0] == "recipes" else parts[1] if len(parts) > 1 else "shapes"
+        assert FLOORS[owner] == int(floor), f"{folder} is listed on floor {floor}"
