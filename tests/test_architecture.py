@@ -1,4 +1,4 @@
-"""The map for newcomers, `docs/architecture.md`, is true: its files are on the way of a batch, its folders are the tree."""
+"""`docs/architecture.md` is true: its files are on the way of a batch, its folders are the tree."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from test_floors import FLOORS
 
-import crossmodal.cli.fit as _  # noqa: F401 (imported before the recording, which slows imports down)
+import crossmodal.cli.fit  # noqa: F401 (before the recording, which slows imports down)
 from crossmodal.cli.main import main
 from crossmodal.injection import Lockstep
 from crossmodal.tasks import event_system
