@@ -197,7 +197,7 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
         )
     with deaf_to_ctrl_c():
         cluster = LocalCluster(
-            workers,
+            n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
