@@ -51,7 +51,9 @@ class RandomClips(Dataset):
 class RandomSource(Source):
     """Random clips."""
 
-    def __init__(self, *, clips: int = 8, batch_size: int = 4, workers: int = 0, seed: int = 0, validation: str = "val"):
+    def __init__(
+        self, *, clips: int = 8, batch_size: int = 4, workers: int = 0, seed: int = 0, validation: str = "val"
+    ):
         """Sets how many there are.
 
         Args:
