@@ -1,7 +1,7 @@
 """Table of an ablation or a comparison: one pandas frame as text, Markdown, CSV and LaTeX, and a figure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from types import MappingProxyType
@@ -20,8 +20,17 @@ ABLATION = ("score", "difference", "trained", "operations")
 COMPARISON = ("score", "seeds", "difference", "trained", "published")
 SIGNS = str.maketrans(
     {
-        **{"±": r"$\pm$", "→": r"$\rightarrow$", "←": r"$\leftarrow$", "×": r"$\times$", "–": "--", "…": r"\dots{}"},
-        **{"α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "“": "``", "”": "''"},
+        "±": r"$\pm$",
+        "→": r"$\rightarrow$",
+        "←": r"$\leftarrow$",
+        "×": r"$\times$",
+        "–": "--",
+        "…": r"\dots{}",
+        "α": r"$\alpha$",
+        "β": r"$\beta$",
+        "γ": r"$\gamma$",
+        "“": "``",
+        "”": "''",
     }
 )
 """Signs that LaTeX lacks in the encoding of its fonts; all others are escaped by pandas."""
@@ -92,6 +101,10 @@ class ResultTable:
     def __getitem__(self, name: str) -> ResultRow:
         """Returns the row of a variant; `KeyError` where none of its runs is finished."""
         return {row.name: row for row in self.rows}[name]
+
+    def with_remarks(self, remarks: Sequence[str]) -> "ResultTable":
+        """Returns the table with more notes below it."""
+        return replace(self, remarks=(*self.remarks, *remarks))
 
     def __str__(self) -> str:
         frame = self.cells().set_index("").rename_axis(None)

@@ -1,7 +1,9 @@
 """Cost of a training step of any system, counted on the meta device before any weight exists."""
 
+import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -58,9 +60,21 @@ def system_on_meta(arguments: Namespace, task: Task) -> nn.Module:
     for name in vars(arguments.model):
         if name.rpartition("_")[2] == WEIGHTS:
             arguments.model[name] = None
-    with torch.device("meta"), warnings.catch_warnings():
+    # that encoders without files are random is true and beside the point here
+    with torch.device("meta"), warnings.catch_warnings(), _quiet(logging.getLogger("crossmodal")):
         warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")  # tiny ones bring theirs
         return build(arguments, arguments.data.classes, task)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Holds back warnings of a logger."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def meta_batch(system: nn.Module, task: Task, *, items: int = 1, source: Source | None = None) -> Any:

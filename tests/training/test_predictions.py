@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from crossmodal.data import AVE, Preprocess
 from crossmodal.data.world import World
 from crossmodal.heads import decode_events
-from crossmodal.testing.ave_layout import write_ave
 from crossmodal.tasks import ave
 from crossmodal.tasks.task import Row
+from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.predictions import CollectedRows, write_predictions
 from crossmodal.training.run import load_run
 
