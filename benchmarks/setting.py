@@ -2,22 +2,28 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from crossmodal.adapters import AdapterFactory
+from crossmodal.data import AVE_CLASSES
 from crossmodal.heads import event_loss
 from crossmodal.injection import Encoder
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, full_size, tiny
+from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.site import Site
 from crossmodal.tasks.coupled_system import Coupling
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 from .measuring import woken
 
-SIZES: dict[str, Callable[..., AudioVisualEvents]] = {"full": full_size, "tiny": tiny}
+SIZES: dict[str, Callable[..., AudioVisualEvents]] = {
+    "full": partial(dg_sct, "swin_v2_l", "htsat", classes=AVE_CLASSES),
+    "tiny": dg_sct,
+}
 
 
 class Setting(NamedTuple):
@@ -39,7 +45,7 @@ class Setting(NamedTuple):
         torch.manual_seed(0)
         with torch.device(device or self.device), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")  # tiny ones bring theirs
-            made = SIZES[self.size](coupled=coupled).train()
+            made = SIZES[self.size](coupling=coupled).train()
         return made if device == "meta" else woken(made)
 
     def inputs(self, model: AudioVisualEvents, clips: int = 1, *, device: str | None = None) -> tuple[Tensor, Tensor]:
@@ -55,7 +61,7 @@ def step_of(setting: Setting, model: AudioVisualEvents, clips: int = 1) -> Calla
 
     def step() -> None:
         model.zero_grad()
-        event_loss(model(frames, wave), labels).backward()
+        event_loss(model.score(frames, wave), labels).backward()
 
     return step
 

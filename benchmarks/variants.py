@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from crossmodal.injection import Lockstep, checkpointed, fast_linears, recomputed
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 from crossmodal.tasks.coupled_system import Coupling
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 from .direct import direct
 from .setting import Setting

@@ -5,9 +5,10 @@ import itertools
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from crossmodal.adapters import Adapted, Gate, Modulation
-from crossmodal.alignment import LearnedAlignment
+from crossmodal.alignment import LearnedAlignment, as_alignment
 from crossmodal.guidance import ChannelGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.injection import Coupler
 from crossmodal.injection.coupler import Coupling
@@ -113,6 +114,16 @@ class Unchecked(nn.Module):
         return (stream.mean(1, keepdim=True) * self.readout(cue)[:, None]).sigmoid()
 
 
+class PassesBy(SegmentGuidance):
+    """Multiplies by the weight of a layer that it never calls."""
+
+    @shaped
+    def forward(self, stream: Stream, cue: Float[Tensor, "frame cue_channel"]) -> Float[Tensor, "frame 1 1"]:
+        check_width(self, "stream", stream, self.channels)
+        check_width(self, "cue", cue, self.cue_channels)
+        return F.linear(cue, self.readout.weight, self.readout.bias).sigmoid()[:, None]
+
+
 class Unsaved(SegmentGuidance):
     """A random number that no state_dict knows."""
 
@@ -161,7 +172,7 @@ class Mute(nn.Module):
         return (cue @ self.weight).sigmoid()[:, None, None]
 
 
-class RepeatedLogMel(nn.Module):
+class Sound(nn.Module):
     """An adapter of one's own that keeps all laws: the guide's mean, projected, behind a gate."""
 
     def __init__(self, stream, guide):
@@ -187,7 +198,7 @@ class Broadcasting(nn.Module):
 
     def __init__(self, stream, guide):
         super().__init__()
-        self.inner = RepeatedLogMel(stream, guide)
+        self.inner = Sound(stream, guide)
 
     def forward(self, stream, guide):
         residual, maps = self.inner(stream, guide)
@@ -218,7 +229,7 @@ class Eavesdropping(Sound):
         self.align = LearnedAlignment(guide.tokens, guide.width, stream.tokens, stream.width)
 
     def adapted(self, stream, guide):
-        cue = self.align.pooled(guide)[:, None]
+        cue = as_alignment(self.align).pooled(guide)[:, None]
         loudest = guide.amax((1, 2))[:, None, None]
         return Adapted(self.gate((stream * self.cue(guide) + cue).tanh()), {"channel": (cue * loudest).sigmoid()})
 
@@ -245,6 +256,19 @@ class OneAfterAnother(Coupler):
             residuals[name] = self.get_submodule(f"{guide}_{name}")(streams[name], streams[guide]).residual
             streams[name] = streams[name] + residuals[name]
         return Coupling(residuals, {})
+
+
+class Shortcut(Gate):
+    """Its gate is read, and called only where somebody listens."""
+
+    def __init__(self, channels):
+        super().__init__(channels)
+        self.inner = Gate(channels)
+
+    @shaped
+    def forward(self, stream: Stream) -> Stream:
+        listened = self.inner._forward_hooks
+        return self.inner(stream) if listened else self.inner.scale * stream
 
 
 class FirstAsCue(LearnedAlignment):

@@ -66,9 +66,9 @@ def crossmodal(folder, *words):
 
 def interrupted(folder, *words):
     """Runs a training that Ctrl-C ends in the second batch of its second epoch."""
-    from crossmodal.tasks.event_training import EventTraining
+    from crossmodal.training.lightning_module import SystemTraining
 
-    handler, step = signal.getsignal(signal.SIGINT), EventTraining.training_step
+    handler, step = signal.getsignal(signal.SIGINT), SystemTraining.training_step
 
     def until(task, batch, index):
         if (task.current_epoch, index) == (1, 1):
@@ -76,7 +76,7 @@ def interrupted(folder, *words):
         return step(task, batch, index)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EventTraining, "training_step", until)
+        patch.setattr(SystemTraining, "training_step", until)
         said = crossmodal(folder, "ave", "fit", *words)
     signal.signal(signal.SIGINT, handler)  # Lightning ignores it from then on
     return said

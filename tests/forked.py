@@ -26,7 +26,7 @@ def kill_at(function, when):
 
 def prepare(*, step=None, validation=None, write=None, test=None, largest_file=None):
     """Kills at a training step, in a validation, at the n-th write of a file, in the test; limits files, in bytes."""
-    from crossmodal.tasks.event_training import EventTraining as Task
+    from crossmodal.training.lightning_module import SystemTraining as Task
 
     writes = []
     if step is not None:

@@ -9,12 +9,14 @@ from golden_numbers import FILE
 from torch import nn
 
 from crossmodal.audio import LogMel
+from crossmodal.audio.repeated import RepeatedLogMel
 from crossmodal.checkpoints.released_models import dg_sct_ave_rule
 from crossmodal.data import AVE_CLASSES, Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.heads import EventHead, TemporalAttention
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, Sound
 from crossmodal.recipes.dg_sct_released import dg_sct_released
+from crossmodal.tasks.coupled_system import Pair
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 TYPES = {"float32": torch.float32, "int64": torch.int64}
 
@@ -111,18 +113,17 @@ def exported(module, rule, names):
     return held
 
 
-def small_events(coupled=dg_sct_released):
+def small_events(coupling=dg_sct_released):
     """The released model at another size: two pairs, one a stage; the second meets the third of three Swin blocks."""
-    lockstep = coupled(
+    lockstep = coupling(
         swin_v2(32, width=16, depths=(1, 3), heads=(2, 4), window=4),
         htsat(32, mels=16, width=16, depths=(1, 1), heads=(2, 4), window=4),
     )
+    sound = RepeatedLogMel(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000)
     model = AudioVisualEvents(
-        lockstep,
-        sound=RepeatedLogMel(LogMel(16_000, n_fft=512, hop=160, mels=16, fmax=8_000), 16_000),
+        Pair(lockstep, (32, 32), sound, Preprocess(32, 16_000)),
         temporal=TemporalAttention(32, 32, width=16),
         head=EventHead(16),
-        preprocess=Preprocess(32, 16_000),
         classes=AVE_CLASSES,
     )
     return randomised(model)

@@ -7,17 +7,18 @@ from torch import nn
 
 from crossmodal.adapters import Bottleneck
 from crossmodal.audio import LogMel
+from crossmodal.audio.repeated import RepeatedLogMel
 from crossmodal.data import Preprocess
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.guidance import ClipGuidance
 from crossmodal.heads import EventHead, TemporalAttention
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.recipes.dg_sct import dg_sct
-from crossmodal.audio.repeated import RepeatedLogMel
+from crossmodal.tasks.coupled_system import Pair
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 
 def small_events(coupled=dg_sct, depths=(1,), **parts):
-    """Every part of `crossmodal.recipes.ave.dg_sct.tiny` at the smallest size, awake: no gate is silent, no dropout."""
+    """Every part of `the system at laptop size` at the smallest size, awake: no gate is silent, no dropout."""
     torch.manual_seed(0)
     sizes = {"patch": 4, "width": 8, "depths": depths, "heads": (1, 2)[: len(depths)], "window": 2, "drop_path": 0.0}
     visual, audio = swin_v2(16, **sizes), htsat(16, mels=8, augment=nn.Identity, **sizes)
@@ -28,12 +29,11 @@ def small_events(coupled=dg_sct, depths=(1,), **parts):
         **parts,
     }
     width = visual.sites[-1].width
+    sound = RepeatedLogMel(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000)
     model = AudioVisualEvents(
-        coupled(visual, audio, **parts),
-        sound=RepeatedLogMel(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000),
+        Pair(coupled(visual, audio, **parts), (width, width), sound, Preprocess(16, 1000)),
         temporal=TemporalAttention(width, width, width=8, gamma=0.1, dropout=0.0),
         head=EventHead(8, 3),
-        preprocess=Preprocess(16, 1000),
         classes="abc",
     )
     for name, parameter in model.named_parameters():

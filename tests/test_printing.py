@@ -4,7 +4,6 @@ from torch import nn
 
 from crossmodal.injection import Encoder
 from crossmodal.printing import folded
-from crossmodal.recipes.ave import dg_sct as ave
 from crossmodal.site import Site, vector_axes
 
 
@@ -54,7 +53,7 @@ def test_where_nothing_repeats_torch_writes_the_same():
 
 
 def test_a_model_is_read_in_a_few_screens():
-    lines = str(ave.tiny()).splitlines()
+    lines = str(tiny()).splitlines()
     assert len(lines) < 320
     assert "    steps=9, coupled=8, streams=visual, audio" in lines
     assert any("(stages0_0_attention, … stages0_1_mlp): 4 x Coupler(" in line for line in lines)

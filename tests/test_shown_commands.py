@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-
 from crossmodal.cli.ave_options import AVE
 from crossmodal.cli.classify_options import CLASSIFY
+
 from crossmodal.cli.main import COMMANDS, run
 from crossmodal.training.options import Choice, chosen, options
 

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from crossmodal.injection import fast_linears, half_precision
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
+from crossmodal.tasks.event_system import AudioVisualEvents
 
 from ..direct import direct
 from ..measuring import in_turns

@@ -69,6 +69,10 @@ class PooledAlignment(nn.Module):
         self.guide_channels, self.tokens, self.channels = guide_channels, tokens, channels
         self.project = project(guide_channels, channels)
 
+    def is_plain(self) -> bool:
+        """Returns whether `pooled` and `attend` belong to this `forward`: false in a subclass with another."""
+        return type(self).forward is PooledAlignment.forward
+
     @shaped
     def forward(self, guide: Float[Tensor, "frame guide_token guide_channel"]) -> Float[Tensor, "frame token channel"]:
         """Computes the aligned guide."""

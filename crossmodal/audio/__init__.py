@@ -1,5 +1,6 @@
-"""Floor 1: from a waveform to the log-mel spectrogram that HTS-AT was trained on."""
+"""Floor 1: audio front ends: log-mel spectrogram, repetition of short sounds, SpecAugment."""
 
 from .augment import SpecAugment as SpecAugment
 from .log_mel import LogMel as LogMel
+from .repeated import RepeatedLogMel as RepeatedLogMel
 from .wave import tile as tile

@@ -1,4 +1,4 @@
-"""SpecAugment: stripes of time and of frequency are blanked in training."""
+"""SpecAugment: masks stripes of time and of frequency in training."""
 
 import torch
 from jaxtyping import Float
@@ -8,16 +8,23 @@ from ..shapes import shaped
 
 
 class SpecAugment(nn.Module):
-    """Sets random stripes of a spectrogram to zero, for each frame anew; in evaluation it does nothing.
-
-    - `time`, `mel`: a stripe is shorter than this many steps (its length is drawn uniformly from 0 up).
-    - `stripes`: stripes along each axis.
+    """Sets random stripes of a spectrogram to zero, others in each frame; does nothing in evaluation.
 
     Shapes: log-mel `(frame, time, mel)` → the same.
     Source: Park et al., *SpecAugment*, Interspeech 2019; the defaults are HTS-AT's.
     """
 
     def __init__(self, *, time: int = 64, mel: int = 8, stripes: int = 2):
+        """Builds the augmentation.
+
+        Args:
+            time: Stripes of time are shorter than this many steps; lengths are uniformly distributed.
+            mel: The same of stripes of frequency.
+            stripes: Number of stripes along each axis.
+
+        Raises:
+            ValueError: If a number is negative.
+        """
         super().__init__()
         if min(time, mel, stripes) < 0:
             raise ValueError(f"SpecAugment: time={time}, mel={mel} and stripes={stripes} must not be negative.")
@@ -25,7 +32,7 @@ class SpecAugment(nn.Module):
 
     @shaped
     def forward(self, log_mel: Float[Tensor, "frame time mel"]) -> Float[Tensor, "frame time mel"]:
-        """The log-mel with its stripes."""
+        """Masks the log-mel."""
         if not self.training:
             return log_mel
         frames, time, mels = log_mel.shape
@@ -34,10 +41,12 @@ class SpecAugment(nn.Module):
         return log_mel.masked_fill(blank_time[:, :, None] | blank_mel[:, None, :], 0.0)
 
     def _stripes(self, frames: int, size: int, longest: int, device: torch.device) -> Tensor:
+        """Draws the masked steps along one axis, `(frame, size)`."""
         length = (torch.rand(frames, self.stripes, 1, device=device) * min(longest, size)).floor()
         start = (torch.rand(frames, self.stripes, 1, device=device) * (size - length)).floor()
         step = torch.arange(size, device=device)
         return ((step >= start) & (step < start + length)).any(dim=1)
 
     def extra_repr(self) -> str:
+        """Shows the sizes."""
         return f"time={self.time}, mel={self.mel}, stripes={self.stripes}"

@@ -1,4 +1,4 @@
-"""Waveform → log-mel spectrogram, as HTS-AT was trained on it."""
+"""Log-mel spectrogram of a waveform, as HTS-AT was trained on it."""
 
 import math
 
@@ -12,15 +12,10 @@ from ..shapes import shaped
 
 
 class LogMel(nn.Module):
-    r"""Mel power spectrogram in decibels: $10\log_{10}\max(x, 10^{-10})$, no top.
+    r"""Computes a mel power spectrogram in decibels: $10\log_{10}\max(x, 10^{-10})$, without an upper limit.
 
     Periodic Hann window, centred frames, reflected borders, Slaney's mel scale with areas normalised: the defaults of
-    librosa and torchlibrosa, by FFT.
-
-    - `rate`: samples a second.
-    - `n_fft`: samples of a window.
-    - `hop`: samples between two frames.
-    - `mels`: mel bins, between `fmin` and `fmax` Hz.
+    librosa and torchlibrosa, computed by FFT.
 
     Shapes: wave `(frame, sample)` → log-mel `(frame, 1 + sample // hop, mel)` in dB, at least -100.
     """
@@ -35,6 +30,19 @@ class LogMel(nn.Module):
         fmin: float = 50.0,
         fmax: float = 14_000.0,
     ):
+        """Builds the front end.
+
+        Args:
+            rate: Samples per second.
+            n_fft: Samples of a window.
+            hop: Samples between two frames.
+            mels: Mel bins.
+            fmin: Lowest frequency of the bins, in Hz.
+            fmax: Highest frequency of the bins, in Hz.
+
+        Raises:
+            ValueError: If a size is not positive, the frequencies are not ordered, or a filter is empty.
+        """
         super().__init__()
         if min(n_fft, hop, mels) < 1:
             raise ValueError(f"LogMel: n_fft={n_fft}, hop={hop} and mels={mels} must be at least 1.")
@@ -52,35 +60,41 @@ class LogMel(nn.Module):
 
     @shaped
     def forward(self, wave: Float[Tensor, "frame sample"]) -> Float[Tensor, "frame time mel"]:
-        """The log-mel in dB."""
+        """Computes the log-mel in dB.
+
+        Raises:
+            ValueError: If the wave is too short for its borders to be reflected.
+        """
         if wave.shape[-1] <= self.n_fft // 2:
             raise ValueError(
                 f"LogMel: wave has {wave.shape[-1]} samples, but borders reflected for n_fft={self.n_fft} need more "
                 f"than {self.n_fft // 2}: repeat it first, as in tile(wave, {self.n_fft})."
             )
-        # In bfloat16 the quiet bands would be noise: the sums run in float32 at least, and out of autocast's reach.
+        # In bfloat16 the quiet bands would be noise: computed in float32 at least, and outside autocast.
         with without_autocast(wave.device):
             exact = wave.to(torch.promote_types(wave.dtype, torch.float32))
             power = self._power(exact) @ self.filters.on(wave.device).to(exact.dtype)
             return (10 * power.clamp(min=1e-10).log10()).to(wave.dtype)
 
     def _power(self, wave: Tensor) -> Tensor:
+        """Computes the power spectrogram `(frame, time, frequency)`."""
         window = self.window.on(wave.device).to(wave.dtype)
         spectrum = torch.stft(wave, self.n_fft, self.hop, window=window, pad_mode="reflect", return_complex=True)
         return (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2)
 
     def extra_repr(self) -> str:
+        """Shows the settings."""
         rate, n_fft, mels, fmin, fmax = self.filters.arguments
         return f"rate={rate}, n_fft={n_fft}, hop={self.hop}, mels={mels}, fmin={fmin}, fmax={fmax}"
 
 
 def hann(size: int, *, device: torch.device) -> Tensor:
-    """The periodic Hann window."""
+    """Returns the periodic Hann window."""
     return torch.hann_window(size, periodic=True, device=device, dtype=_exact(device))
 
 
 def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float, *, device: torch.device) -> Tensor:
-    """Triangles of equal area on Slaney's mel scale, `(frequency, mel)`."""
+    """Returns triangular filters of equal area on Slaney's mel scale, `(frequency, mel)`."""
     exact = _exact(device)
     ends = torch.tensor([fmin, fmax], device=device, dtype=exact)
     low, high = hertz_to_mel(ends)
@@ -92,14 +106,15 @@ def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float, *, d
 
 
 def hertz_to_mel(hertz: Tensor) -> Tensor:
-    """Slaney's scale: linear below 1000 Hz (15 mels), logarithmic above (27 mels from 1000 to 6400 Hz)."""
+    """Converts to Slaney's scale: linear below 1000 Hz (15 mels), then logarithmic (27 mels from 1000 to 6400 Hz)."""
     return torch.where(hertz < 1000, hertz * 3 / 200, 15 + (hertz.clamp(min=1) / 1000).log() * 27 / math.log(6.4))
 
 
 def mel_to_hertz(mel: Tensor) -> Tensor:
-    """The inverse of `hertz_to_mel`."""
+    """Inverts `hertz_to_mel`."""
     return torch.where(mel < 15, mel * 200 / 3, 1000 * ((mel - 15) * math.log(6.4) / 27).exp())
 
 
 def _exact(device: torch.device) -> torch.dtype:
+    """Returns the most precise dtype of a device."""
     return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64

@@ -1,4 +1,4 @@
-"""Waves of one length."""
+"""Repetition of waves to a given length."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,10 +8,16 @@ from ..shapes import shaped
 
 @shaped
 def tile(wave: Float[Tensor, "*batch sample"], samples: int) -> Float[Tensor, "*batch length"]:
-    """Repeats a wave until it has `samples` samples, and cuts the rest.
+    """Repeats a wave to `samples` samples: sample `i` of the result is sample `i % sample` of the wave.
 
-    The released code brings one second to ten by doubling it and cutting; doubled or appended one by one, sample `i` of
-    the result is sample `i % sample` of the wave. A longer wave is cut. Raises `ValueError` for an empty wave.
+    The released code doubles a second until it is longer than ten and crops it, with the same result.
+
+    Args:
+        wave: The wave; a longer one is cropped.
+        samples: Length of the result.
+
+    Raises:
+        ValueError: If the wave is empty, or `samples` is.
     """
     length = wave.shape[-1]
     if length == 0 or samples < 1:

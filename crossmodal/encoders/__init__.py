@@ -1,4 +1,4 @@
-"""Floor 4: real encoders cut into sections, at any size."""
+"""Floor 4: encoders cut into sections, at any size."""
 
 from .htsat import htsat as htsat
 from .htsat import htsat_tiny_audioset as htsat_tiny_audioset

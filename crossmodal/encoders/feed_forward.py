@@ -1,4 +1,4 @@
-"""The feed-forward half of a transformer block: two linear layers with GELU between them."""
+"""Body of the feed-forward half of a transformer block: two linear layers with GELU between them."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""The two halves of a transformer block, each a section: a body, its norm, stochastic depth, and the residual sum."""
+"""Halves of a transformer block, each one section: body, norm, stochastic depth and residual sum."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -8,14 +8,19 @@ from ..shapes import check_width, shaped
 
 
 class PreNorm(nn.Module):
-    """`stream + drop(body(norm(stream)))`: a half-block of Swin v1.
+    """Half-block of Swin v1, `stream + drop(body(norm(stream)))`.
 
-    - `body`: stream → stream of the same shape.
-    - `width`: channels of the stream.
-    - `drop_path`: probability that a frame skips the body in training.
+    Shapes: `(frame, token, channel)` → the same.
     """
 
     def __init__(self, body: nn.Module, width: int, *, drop_path: float = 0.0):
+        """Builds the half-block.
+
+        Args:
+            body: Stream → stream of the same shape.
+            width: Channels of the stream.
+            drop_path: Probability that a frame skips the body in training.
+        """
         super().__init__()
         self.width = width
         self.norm = nn.LayerNorm(width)
@@ -24,22 +29,27 @@ class PreNorm(nn.Module):
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The stream after this half."""
+        """Computes the stream after this half."""
         check_width(self, "stream", stream, self.width)
         return stream + self.drop(self.body(self.norm(stream)))
 
 
 class PostNorm(nn.Module):
-    """`stream + drop(norm(body(stream)))`: a half-block of Swin v2 (“res-post-norm”).
+    """Half-block of Swin v2 (“res-post-norm”), `stream + drop(norm(body(stream)))`.
 
     Scale and bias of the norm start at zero, as published: an untrained half is the identity.
 
-    - `body`: stream → stream of the same shape.
-    - `width`: channels of the stream.
-    - `drop_path`: probability that a frame skips the body in training.
+    Shapes: `(frame, token, channel)` → the same.
     """
 
     def __init__(self, body: nn.Module, width: int, *, drop_path: float = 0.0):
+        """Builds the half-block.
+
+        Args:
+            body: Stream → stream of the same shape.
+            width: Channels of the stream.
+            drop_path: Probability that a frame skips the body in training.
+        """
         super().__init__()
         self.width = width
         self.body = body
@@ -49,6 +59,6 @@ class PostNorm(nn.Module):
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
-        """The stream after this half."""
+        """Computes the stream after this half."""
         check_width(self, "stream", stream, self.width)
         return stream + self.drop(self.norm(self.body(stream)))

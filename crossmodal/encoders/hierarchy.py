@@ -1,4 +1,4 @@
-"""The skeleton that hierarchical encoders share: stages of half-blocks with a merge between them, and their sites."""
+"""Shared by hierarchical encoders: stages of half-blocks with patch merging between them, and their sites."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,15 @@ from ..site import Axes, Part, Site
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its place, the width and grid of its stream, its heads, and a drop-path rate per block."""
+    """One stage of an encoder.
+
+    Attributes:
+        index: Its number, from 0.
+        width: Channels of the stream.
+        heads: Attention heads.
+        grid: Rows and columns of the tokens.
+        drop_paths: Drop-path rate of each block.
+    """
 
     index: int
     width: int
@@ -20,17 +28,25 @@ class Stage:
     drop_paths: tuple[float, ...]
 
 
-Half = Callable[[Stage, int], nn.Module]
+HalfFactory = Callable[[Stage, int], nn.Module]
+"""`(stage, index of the block in it) -> half-block`."""
 
 
-def plan(
+def plan_stages(
     name: str, grid: tuple[int, int], width: int, depths: Sequence[int], heads: Sequence[int], drop_path: float
 ) -> tuple[Stage, ...]:
-    """The stages of an encoder: from one to the next the grid halves and the width doubles.
+    """Plans the stages of an encoder: from one to the next the grid halves and the width doubles.
 
-    Stochastic depth grows linearly over all blocks, from 0 to `drop_path`. Raises `ValueError`, in the name of the
-    builder `name`, where depths and heads do not pair, the grid cannot be halved or `drop_path` is no
-    probability.
+    Args:
+        name: The builder that errors name.
+        grid: Rows and columns of the tokens in the first stage.
+        width: Channels in the first stage.
+        depths: Blocks of each stage.
+        heads: Attention heads of each stage.
+        drop_path: Drop-path rate of the last block; rates grow linearly from 0 at the first.
+
+    Raises:
+        ValueError: If depths and heads differ in length, the grid cannot be halved, or `drop_path` is no probability.
     """
     if not depths or len(depths) != len(heads):
         raise ValueError(f"{name}: depths={tuple(depths)} and heads={tuple(heads)} must name the same stages.")
@@ -50,24 +66,28 @@ def plan(
     return tuple(stages)
 
 
-def hierarchy(
+def build_hierarchy(
     stages: Sequence[Stage],
     *,
     stem: nn.Module,
-    attention: Half,
-    mlp: Half,
+    attention: HalfFactory,
+    mlp: HalfFactory,
     merge: Callable[[Stage], nn.Module],
     axes: Callable[[int, int], Axes],
 ) -> Encoder:
-    """Builds the sections of `stages` and the sites between them; the head is the final LayerNorm.
+    """Builds an encoder from stages: sections, the sites between them, and a final LayerNorm as head.
 
-    - `attention`, `mlp`: (stage, block index in it) → the half-block.
-    - `merge`: stage → the section at its end; the last stage has none.
-    - `axes`: rows, columns → what the tokens of such a grid mean.
+    Args:
+        stages: The stages, as `plan_stages` returns them.
+        stem: Input → stream of the first stage.
+        attention: Builds the attention half of a block.
+        mlp: Builds the MLP half of a block.
+        merge: Builds the section at the end of a stage; the last stage has none.
+        axes: `(rows, columns)` → meaning of the tokens of such a grid.
     """
     sections: dict[str, nn.Module] = {}
     sites = [Site("stem", stages[0].width, axes(*stages[0].grid), part="stem")]
-    halves: tuple[tuple[Part, Half], ...] = (("attention", attention), ("mlp", mlp))
+    halves: tuple[tuple[Part, HalfFactory], ...] = (("attention", attention), ("mlp", mlp))
     for stage, after in zip(stages, (*stages[1:], None), strict=True):
         here = axes(*stage.grid)
         for block in range(len(stage.drop_paths)):
@@ -83,7 +103,7 @@ def hierarchy(
 
 
 def init_linear(module: nn.Module) -> None:
-    """Swin's initialisation: linear weights from a truncated N(0, 0.02²), their biases zero. For `Module.apply`."""
+    """Initialises a linear layer as Swin does: weights from a truncated N(0, 0.02²), bias zero. For `Module.apply`."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,5 +1,7 @@
-"""HTS-AT as sections, at any size. Source: Chen et al., *HTS-AT: A Hierarchical Token-Semantic Audio Transformer*,
-ICASSP 2022."""
+"""HTS-AT as sections, at any size.
+
+Source: Chen et al., *HTS-AT: A Hierarchical Token-Semantic Audio Transformer*, ICASSP 2022.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,8 +14,8 @@ from ..injection import Encoder
 from ..site import folded_axes
 from .feed_forward import FeedForward
 from .halves import PreNorm
-from .hierarchy import Stage, hierarchy, init_linear, plan
-from .patches import Merge
+from .hierarchy import Stage, build_hierarchy, init_linear, plan_stages
+from .patches import PatchMerging
 from .spectrogram import SpectrogramStem
 
 
@@ -31,23 +33,31 @@ def htsat(
     attention: Callable[..., nn.Module] = WindowAttention,
     augment: Callable[[], nn.Module] = SpecAugment,
 ) -> Encoder:
-    """Log-mel `(frame, time, mel)` in dB → stream; the defaults are HTS-AT tiny, as trained on AudioSet.
+    """Builds an HTS-AT; the defaults are HTS-AT tiny, as trained on AudioSet.
 
-    Stem and sections have 27,532,952 parameters, the final norm 1,536. The spectrogram is cut in time into
+    Stem and sections have 27,532,952 parameters, the final norm 1,536. The spectrogram is split in time into
     `spectrogram / mels` chunks that are stacked along frequency: a row of the token grid is not a band, and the sites
-    say which band and time a token has.
+    contain the band and the time of every token.
 
-    - `spectrogram`: side of the folded spectrogram; it holds `spectrogram² / mels` time frames, and the log-mel is
-      brought to this length.
-    - `mels`: mel bins; they must divide `spectrogram`, and `patch · 2^(stages - 1)` must divide them.
-    - `patch`: side of a patch.
-    - `width`: channels of the first stage; they double from stage to stage.
-    - `depths`, `heads`: blocks and attention heads of each stage.
-    - `window`: side of the attention windows, clipped to each stage's grid, shifted by `window // 2` in odd blocks.
-    - `mlp_ratio`: hidden units of the MLP halves per channel.
-    - `drop_path`: stochastic depth of the last block; it grows linearly from 0 at the first.
-    - `attention`: `(width, heads, grid, *, window, shift)` → module on a stream.
-    - `augment`: makes what is done to a training log-mel; `nn.Identity` for nothing.
+    Args:
+        spectrogram: Side of the folded spectrogram; it has room for `spectrogram² / mels` time frames, and the log-mel
+            is cropped or stretched to this length.
+        mels: Mel bins; they must divide `spectrogram`, and `patch · 2^(stages - 1)` must divide them.
+        patch: Side of a patch.
+        width: Channels of the first stage; they double from stage to stage.
+        depths: Blocks of each stage.
+        heads: Attention heads of each stage.
+        window: Side of the attention windows, clipped to each stage's grid, shifted by `window // 2` in odd blocks.
+        mlp_ratio: Hidden units of the MLP halves per channel.
+        drop_path: Drop-path rate of the last block; rates grow linearly from 0 at the first.
+        attention: Factory `(width, heads, grid, *, window, shift)` of a module on a stream.
+        augment: Builds the augmentation of a log-mel in training; `nn.Identity` for none.
+
+    Returns:
+        Log-mel `(frame, time, mel)` in dB → stream.
+
+    Raises:
+        ValueError: If the sizes do not fit each other.
     """
     stem = SpectrogramStem(spectrogram, mels, width, patch=patch, augment=augment)
     smallest = patch * 2 ** (len(depths) - 1)
@@ -65,12 +75,12 @@ def htsat(
     def mlp_half(stage: Stage, block: int) -> nn.Module:
         return PreNorm(FeedForward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
 
-    encoder = hierarchy(
-        plan("htsat", stem.grid, width, depths, heads, drop_path),
+    encoder = build_hierarchy(
+        plan_stages("htsat", stem.grid, width, depths, heads, drop_path),
         stem=stem,
         attention=attention_half,
         mlp=mlp_half,
-        merge=lambda stage: Merge(stage.width, stage.grid, norm_first=True),
+        merge=lambda stage: PatchMerging(stage.width, stage.grid, norm_first=True),
         axes=partial(folded_axes, chunks=spectrogram // mels),
     )
     return encoder.apply(init_linear)
@@ -82,9 +92,12 @@ def htsat_tiny_audioset(
     attention: Callable[..., nn.Module] = WindowAttention,
     augment: Callable[[], nn.Module] = SpecAugment,
 ) -> Encoder:
-    """HTS-AT as its authors trained it on AudioSet: log-mel of 64 bins at 100 frames a second (without its classifier).
+    """Builds HTS-AT as its authors trained it on AudioSet: 64 mel bins, 100 frames per second (without its classifier).
 
-    `drop_path`, `attention` and `augment` are those of `htsat`.
+    Args:
+        drop_path: As in `htsat`.
+        attention: As in `htsat`.
+        augment: As in `htsat`.
     """
     return htsat(
         256,

@@ -1,4 +1,4 @@
-"""Where a picture becomes a stream, and where a stream is halved: patch embedding and patch merging."""
+"""Patch embedding, from an image to a stream, and patch merging, which halves rows and columns of a stream."""
 
 from collections import OrderedDict
 
@@ -10,17 +10,23 @@ from ..shapes import check_width, shaped
 
 
 class PatchEmbedding(nn.Module):
-    """Square patches of a picture, each projected to a token and normalised.
-
-    - `channels`: of the picture.
-    - `width`: channels of the stream.
-    - `size`: height and width of the picture; `patch` divides both.
-    - `patch`: side of a patch.
+    """Projects each square patch of an image to a token and normalises it.
 
     Shapes: picture `(frame, channels, height, width)` → stream `(frame, token, channel)`, tokens row-major.
     """
 
     def __init__(self, channels: int, width: int, size: tuple[int, int], *, patch: int = 4):
+        """Builds the embedding.
+
+        Args:
+            channels: Channels of the image.
+            width: Channels of the stream.
+            size: Height and width of the image.
+            patch: Side of a patch; must divide both.
+
+        Raises:
+            ValueError: If `patch` does not divide the size.
+        """
         super().__init__()
         if any(side % patch for side in size):
             raise ValueError(f"PatchEmbedding: patch={patch} must divide both sides of size={size}.")
@@ -35,7 +41,7 @@ class PatchEmbedding(nn.Module):
 
     @shaped
     def forward(self, picture: Float[Tensor, "frame plane height width"]) -> Float[Tensor, "frame token channel"]:
-        """The stream."""
+        """Computes the stream."""
         expected = (self.channels, *self.size)
         if picture.shape[1:] != expected:
             raise ValueError(
@@ -45,21 +51,27 @@ class PatchEmbedding(nn.Module):
         return self.norm(self.proj(picture).flatten(2).transpose(1, 2))
 
 
-class Merge(nn.Module):
-    """Joins 2×2 neighbours into one token: a quarter of the tokens, of twice the width.
+class PatchMerging(nn.Module):
+    """Merges 2×2 neighbours into one token: a quarter of the tokens, of twice the width.
 
-    - `width`: channels of the stream that comes in.
-    - `grid`: its rows and columns, both even.
-    - `norm_first`: normalise the four before they are reduced (Swin v1), or what they are reduced to (v2).
-
-    Source: Liu et al., *Swin Transformer*, ICCV 2021. One copy each way: of four strided slices autograd would add up
-    four streams, of zeros for the most part.
+    Shapes: `(frame, token, channel)` → `(frame, token / 4, 2 · channel)`.
+    Source: Liu et al., *Swin Transformer*, ICCV 2021.
     """
 
     def __init__(self, width: int, grid: tuple[int, int], *, norm_first: bool):
+        """Builds the section.
+
+        Args:
+            width: Channels of the stream that comes in.
+            grid: Its rows and columns, both even.
+            norm_first: Normalise before the reduction (Swin v1) or after it (v2).
+
+        Raises:
+            ValueError: If a side of the grid is odd.
+        """
         super().__init__()
         if any(side % 2 for side in grid):
-            raise ValueError(f"Merge: both sides of grid={grid} must be even: take another size of input.")
+            raise ValueError(f"PatchMerging: both sides of grid={grid} must be even: take another size of input.")
         self.width, self.grid = width, grid
         reduction = ("reduction", nn.Linear(4 * width, 2 * width, bias=False))
         norm = ("norm", nn.LayerNorm((4 if norm_first else 2) * width))
@@ -67,16 +79,18 @@ class Merge(nn.Module):
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame merged wider"]:
-        """The merged stream."""
+        """Computes the merged stream."""
         check_width(self, "stream", stream, self.width)
         rows, columns = self.grid
         if stream.shape[1] != rows * columns:
             raise ValueError(
-                f"Merge: stream has {stream.shape[1]} tokens, but this section was built for a grid of {rows} × "
+                f"PatchMerging: stream has {stream.shape[1]} tokens, but this section was built for a grid of {rows} × "
                 f"{columns} = {rows * columns}: pass the stream of the section before it."
             )
+        # One rearrangement: four strided slices would make autograd add up four streams of mostly zeros.
         pattern = "frame (row down column right) channel -> frame (row column) (right down channel)"
         return self.merging(rearrange(stream, pattern, down=2, right=2, column=columns // 2))
 
     def extra_repr(self) -> str:
+        """Shows the sizes."""
         return f"width={self.width}, grid={self.grid}"

@@ -1,4 +1,4 @@
-"""The stem of HTS-AT: a log-mel of any length, normalised, brought to length and folded into a square picture."""
+"""The stem of HTS-AT: normalises a log-mel of any length, resizes it in time and folds it into a square image."""
 
 from collections.abc import Callable
 
@@ -14,21 +14,29 @@ from .patches import PatchEmbedding
 
 
 class SpectrogramStem(nn.Module):
-    """Log-mel → stream: BatchNorm over the mel bins, augmentation, one length, fold, patch embedding.
+    """Computes a stream from a log-mel: BatchNorm over mel bins, augmentation, resizing, fold, patch embedding.
 
-    - `side`: of the folded spectrogram; `mels` must divide it. It holds `side² / mels` time frames.
-    - `mels`: mel bins.
-    - `width`: channels of the stream.
-    - `patch`: side of a patch.
-    - `augment`: makes what is done to the normalised log-mel in training.
+    A shorter log-mel is stretched (bicubic). A longer one is cropped: in training at a random place for each frame, in
+    evaluation in the middle.
 
-    A shorter log-mel is stretched (bicubic); of a longer one a stretch is cut: in training anywhere, for each frame
-    anew; in evaluation from the middle.
+    Shapes: log-mel `(frame, time, mel)` → stream `(frame, token, channel)`.
     """
 
     def __init__(
         self, side: int, mels: int, width: int, *, patch: int = 4, augment: Callable[[], nn.Module] = SpecAugment
     ):
+        """Builds the stem.
+
+        Args:
+            side: Side of the folded spectrogram, which has room for `side² / mels` time frames.
+            mels: Mel bins; must divide `side`.
+            width: Channels of the stream.
+            patch: Side of a patch.
+            augment: Builds the augmentation of the normalised log-mel in training.
+
+        Raises:
+            ValueError: If `mels` does not divide `side`, or `patch` does not.
+        """
         super().__init__()
         if side % mels:
             raise ValueError(f"SpectrogramStem: mels={mels} must divide the side={side} of the folded spectrogram.")
@@ -45,20 +53,21 @@ class SpectrogramStem(nn.Module):
 
     @shaped
     def forward(self, log_mel: Float[Tensor, "frame time mel"]) -> Float[Tensor, "frame token channel"]:
-        """The stream."""
+        """Computes the stream."""
         check_width(self, "log_mel", log_mel, self.mels)
         normal = self.norm(log_mel.transpose(1, 2)).transpose(1, 2)
         whole = self._to_length(self.augment(normal))
         return self.patches(rearrange(whole, "frame (chunk time) mel -> frame 1 (chunk mel) time", chunk=self.chunks))
 
     def _to_length(self, log_mel: Tensor) -> Tensor:
+        """Crops or stretches a log-mel to `length` time frames."""
         time, mels = log_mel.shape[1:]
         if time > self.length:
-            return self._cut(log_mel)
-        picture = log_mel[:, None]
-        return F.interpolate(picture, (self.length, mels), mode="bicubic", align_corners=True)[:, 0]
+            return self._crop(log_mel)
+        return F.interpolate(log_mel[:, None], (self.length, mels), mode="bicubic", align_corners=True)[:, 0]
 
-    def _cut(self, log_mel: Tensor) -> Tensor:
+    def _crop(self, log_mel: Tensor) -> Tensor:
+        """Crops a log-mel in time: in the middle, or in training at a random place."""
         frames, time, mels = log_mel.shape
         spare = time - self.length
         if not self.training:
@@ -68,4 +77,5 @@ class SpectrogramStem(nn.Module):
         return log_mel.gather(1, kept[..., None].expand(-1, -1, mels))
 
     def extra_repr(self) -> str:
+        """Shows the sizes."""
         return f"mels={self.mels}, chunks={self.chunks}, length={self.length}"

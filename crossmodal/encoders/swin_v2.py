@@ -9,8 +9,8 @@ from ..injection import Encoder
 from ..site import grid_axes
 from .feed_forward import FeedForward
 from .halves import PostNorm
-from .hierarchy import Stage, hierarchy, init_linear, plan
-from .patches import Merge, PatchEmbedding
+from .hierarchy import Stage, build_hierarchy, init_linear, plan_stages
+from .patches import PatchEmbedding, PatchMerging
 
 
 def swin_v2(
@@ -25,20 +25,28 @@ def swin_v2(
     drop_path: float = 0.1,
     attention: Callable[..., nn.Module] = CosineWindowAttention,
 ) -> Encoder:
-    """Frames `(frame, 3, image, image)` → stream; the defaults are Swin-V2-L at 192², of 195,202,932 parameters.
+    """Builds a Swin-V2; the defaults are Swin-V2-L at 192², of 195,202,932 parameters.
 
-    - `image`: height and width of a frame in pixels.
-    - `patch`: side of a patch; `patch · 2^(stages - 1)` must divide `image`.
-    - `width`: channels of the first stage; they double from stage to stage.
-    - `depths`, `heads`: blocks and attention heads of each stage.
-    - `window`: side of the attention windows, clipped to each stage's grid, shifted by `window // 2` in odd blocks.
-    - `mlp_ratio`: hidden units of the MLP halves per channel.
-    - `drop_path`: stochastic depth of the last block; it grows linearly from 0 at the first.
-    - `attention`: `(width, heads, grid, *, window, shift)` → module on a stream; a factory such as
-      `partial(CosineWindowAttention, backend="xformers")`.
+    Half-blocks normalise after their body, with norms that start at zero: all untrained sections except patch merging
+    are identities.
 
-    Half-blocks normalise after their body, with norms that start at zero: the untrained sections but for the merges are
-    identities.
+    Args:
+        image: Height and width of a frame in pixels.
+        patch: Side of a patch; `patch · 2^(stages - 1)` must divide `image`.
+        width: Channels of the first stage; they double from stage to stage.
+        depths: Blocks of each stage.
+        heads: Attention heads of each stage.
+        window: Side of the attention windows, clipped to each stage's grid, shifted by `window // 2` in odd blocks.
+        mlp_ratio: Hidden units of the MLP halves per channel.
+        drop_path: Drop-path rate of the last block; rates grow linearly from 0 at the first.
+        attention: Factory `(width, heads, grid, *, window, shift)` of a module on a stream, such as
+            `partial(CosineWindowAttention, backend="xformers")`.
+
+    Returns:
+        Frames `(frame, 3, image, image)` → stream.
+
+    Raises:
+        ValueError: If the sizes do not fit each other.
     """
     stem = PatchEmbedding(3, width, (image, image), patch=patch)
 
@@ -50,21 +58,23 @@ def swin_v2(
     def mlp_half(stage: Stage, block: int) -> nn.Module:
         return PostNorm(FeedForward(stage.width, mlp_ratio), stage.width, drop_path=stage.drop_paths[block])
 
-    encoder = hierarchy(
-        plan("swin_v2", stem.grid, width, depths, heads, drop_path),
+    encoder = build_hierarchy(
+        plan_stages("swin_v2", stem.grid, width, depths, heads, drop_path),
         stem=stem,
         attention=attention_half,
         mlp=mlp_half,
-        merge=lambda stage: Merge(stage.width, stage.grid, norm_first=False),
+        merge=lambda stage: PatchMerging(stage.width, stage.grid, norm_first=False),
         axes=grid_axes,
     )
     return encoder.apply(init_linear)
 
 
 def swin_v2_large(*, drop_path: float = 0.1, attention: Callable[..., nn.Module] = CosineWindowAttention) -> Encoder:
-    """Swin-V2-L for frames of 192², window 12, as timm's `swinv2_large_window12_192` (without its classifier).
+    """Builds Swin-V2-L for frames of 192², window 12, as timm's `swinv2_large_window12_192` (without its classifier).
 
-    `drop_path` and `attention` are those of `swin_v2`.
+    Args:
+        drop_path: As in `swin_v2`.
+        attention: As in `swin_v2`.
     """
     return swin_v2(
         192,

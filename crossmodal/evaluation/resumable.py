@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossmodal.heads.events import Decoded
+from crossmodal.heads.events import DecodedEvents
 from crossmodal.io import write_whole
 from crossmodal.training.predictions import PREDICTIONS, Tested, write_predictions
 
@@ -35,7 +35,7 @@ class Kept:
     def __contains__(self, index: int) -> bool:
         return index in self.rows
 
-    def add(self, indices: Sequence[int], truth: Tensor, decoded: Decoded) -> None:
+    def add(self, indices: Sequence[int], truth: Tensor, decoded: DecodedEvents) -> None:
         """Keeps a batch of `(clip, segment)` labels and what was decoded; on the disk before this returns."""
         columns = (truth, decoded.labels, decoded.confidence.double())
         for index, *row in zip(indices, *(column.tolist() for column in columns), strict=True):

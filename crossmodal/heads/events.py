@@ -1,4 +1,4 @@
-"""Audio-visual events: which one a clip shows, and in which of its segments; the head, its loss, its decoding."""
+"""Audio-visual event localization: the head, its loss and its decoding."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,12 +14,13 @@ from .temporal import Attended
 
 
 class Events(NamedTuple):
-    """What the event head says of clips.
+    """Outputs of the event head.
 
-    - `relevance`: logit a segment that an event is heard and seen in it.
-    - `event`: logits of the clip's event.
-    - `activation`: logits of the clip's event from the segments that activate a class most.
-    - `gate`: the gate of the temporal attention, a segment, in [0, 1].
+    Attributes:
+        relevance: Per-segment logit: is an event both audible and visible?
+        event: Per-clip logits of the event classes.
+        activation: Per-clip logits of the event classes, from the segments with the highest activation.
+        gate: Per-segment gate of the temporal attention, in [0, 1].
     """
 
     relevance: Float[Tensor, "clip segment"]
@@ -29,21 +30,23 @@ class Events(NamedTuple):
 
 
 class EventHead(nn.Module):
-    """Relevance of every segment and event of every clip, from both modalities after temporal attention.
+    """Computes relevance of segments and event logits of clips from both modalities after temporal attention.
 
-    A class activates as much as the mean of its `top` segments says, averaged over modalities; the event's logits are
-    those of the clip's maximum over time plus `weight` times the activation.
+    The activation of a class is the mean of its `top` highest segments, averaged over modalities. The event logits
+    are computed from the maximum over time, plus `weight` times the activation.
 
     Shapes: `Attended` of `(clip, segment, width)` → `Events`. Source: DG-SCT's released AVE model, after CMBS, without
     the cross-modal interactions whose outputs the released code discards.
     """
 
     def __init__(self, width: int = 256, classes: int = 28, *, top: int = 4, weight: float = 0.3):
-        """
-        - `width`: of the attended modalities.
-        - `classes`: events, background not counted.
-        - `top`: segments that make an activation (all of them in shorter clips).
-        - `weight`: of the activation in the event's logits.
+        """Builds the head; the defaults are the published numbers for AVE.
+
+        Args:
+            width: Channels of the attended modalities.
+            classes: Number of event classes without background.
+            top: Segments averaged to an activation (all of them in shorter clips).
+            weight: Weight of the activation in the event logits.
         """
         super().__init__()
         self.top, self.weight = top, weight
@@ -54,7 +57,7 @@ class EventHead(nn.Module):
 
     @shaped
     def forward(self, attended: Attended) -> Events:
-        """Scores of clips."""
+        """Computes the logits of clips."""
         check_width(self, "attended.visual", attended.visual, self.event.in_features)
         fused = (attended.visual + attended.audio) / 2
         top = min(self.top, fused.shape[1])
@@ -64,6 +67,7 @@ class EventHead(nn.Module):
         return Events(self.relevance(fused).squeeze(2), event, activation, attended.gate.squeeze(2))
 
     def extra_repr(self) -> str:
+        """Shows `top` and `weight`."""
         return f"top={self.top}, weight={self.weight}"
 
 
@@ -78,7 +82,7 @@ def event_losses(
     They are computed in float32 at least and outside autocast, where torch refuses a cross-entropy of probabilities.
 
     Args:
-        events: What the head said.
+        events: Outputs of the head.
         labels: Class of every segment; the number of classes stands for background. A clip without any event has no
             class to learn and counts in the first two terms alone.
         gate_loss: Loss of the gate. The released code applies `binary_cross_entropy_with_logits` to the gate although
@@ -93,6 +97,7 @@ def event_losses(
 
 
 def _event_losses(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
+    """Computes the losses of scores in full precision."""
     shown = labels != events.event.shape[1]
     foreground = shown.to(events.relevance.dtype)
     of_clip = torch.where(shown, labels, -1).amax(1)
@@ -117,16 +122,16 @@ def event_loss(
     return torch.stack(list(event_losses(events, labels, gate_loss=gate_loss).values())).sum()
 
 
-class Decoded(NamedTuple):
-    """The class of every segment (the number of classes for background), and how sure the model is of it."""
+class DecodedEvents(NamedTuple):
+    """Class of every segment (background is the number of classes), and its confidence in [0, 1]."""
 
     labels: Int64[Tensor, "clip segment"]
     confidence: Float[Tensor, "clip segment"]
 
 
 @shaped
-def decode_events(events: Events) -> Decoded:
-    """The clip's most likely event in every segment whose relevance is above one half, else background.
+def decode_events(events: Events) -> DecodedEvents:
+    """Assigns the clip's most likely event to every segment whose relevance is above one half, else background.
 
     The confidence is the relevance times the probability of the event, or one minus the relevance.
     """
@@ -134,4 +139,4 @@ def decode_events(events: Events) -> Decoded:
     probability, event = events.event.softmax(1).max(1, keepdim=True)
     shown = relevance > 0.5
     labels = torch.where(shown, event, events.event.shape[1])
-    return Decoded(labels, torch.where(shown, relevance * probability, 1 - relevance))
+    return DecodedEvents(labels, torch.where(shown, relevance * probability, 1 - relevance))

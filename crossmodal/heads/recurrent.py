@@ -1,4 +1,4 @@
-"""A bidirectional LSTM that `torch.compile` takes whole."""
+"""A bidirectional LSTM that compiles with `fullgraph=True`."""
 
 import torch
 from jaxtyping import Float
@@ -6,27 +6,31 @@ from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
 
-WAYS = ("", "_reverse")
+DIRECTIONS = ("", "_reverse")
 
 
-class BothWays(nn.RNNBase):
-    """One layer of LSTM, read forwards and backwards: the first output of such an `nn.LSTM`, under the same keys.
+class BidirectionalLSTM(nn.RNNBase):
+    """Computes the first output of a bidirectional `nn.LSTM` of one layer; parameters have the same names.
 
-    Eager, it runs torch's fused kernel. `torch.compile` refuses to call an `nn.LSTM` with `fullgraph=True`: there the
-    same weights are applied segment by segment, both directions in one matrix product; outputs and gradients agree to
-    rounding.
-
-    - `channels`: of the sequence. `hidden`: units of each direction.
+    In eager mode it runs torch's fused kernel. `torch.compile` with `fullgraph=True` refuses to call `nn.LSTM`: there
+    the same weights are applied segment by segment, both directions in one matrix product. Outputs and gradients agree
+    to rounding.
 
     Shapes: `(clip, segment, channel)` → `(clip, segment, 2 · hidden)`.
     """
 
     def __init__(self, channels: int, hidden: int):
+        """Builds the layer.
+
+        Args:
+            channels: Channels of the sequence.
+            hidden: Units of each direction.
+        """
         super().__init__("LSTM", channels, hidden, batch_first=True, bidirectional=True)
 
     @shaped
     def forward(self, sequence: Float[Tensor, "clip segment channel"]) -> Float[Tensor, "clip segment both_hidden"]:
-        """The states of both directions, side by side."""
+        """Computes the states of both directions, concatenated."""
         check_width(self, "sequence", sequence, self.input_size)
         start = sequence.new_zeros(2, sequence.shape[0], self.hidden_size)
         if torch.compiler.is_compiling():
@@ -35,8 +39,9 @@ class BothWays(nn.RNNBase):
         return torch.lstm(sequence, (start, start), weights, True, 1, 0.0, self.training, True, True)[0]
 
     def _unrolled(self, sequence: Tensor, start: Tensor) -> Tensor:
+        """Computes the same one segment after another, with both directions as a batch of two."""
         entering, recurring, one, other = (
-            torch.stack([getattr(self, f"{name}_l0{way}") for way in WAYS])
+            torch.stack([getattr(self, f"{name}_l0{way}") for way in DIRECTIONS])
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
         both = torch.stack([sequence, sequence.flip(1)])

@@ -1,4 +1,4 @@
-"""Temporal attention after the encoders: each modality, read over the clip, gates and informs the other."""
+"""Temporal attention after the encoders: the modalities gate and attend to each other over the segments of a clip."""
 
 from typing import NamedTuple
 
@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
-from .recurrent import BothWays
+from .recurrent import BidirectionalLSTM
 
 
 class Attended(NamedTuple):
-    """Both modalities after temporal attention, and the gate: how far both find a segment worth attending to."""
+    """Both modalities after temporal attention, and the product of their gates, in [0, 1]."""
 
     visual: Float[Tensor, "clip segment width"]
     audio: Float[Tensor, "clip segment width"]
@@ -19,10 +19,18 @@ class Attended(NamedTuple):
 
 
 class SequenceEncoder(nn.Module):
-    """A projection and post-norm self-attention layers over the segments of a clip."""
+    """Projects a sequence and encodes it by post-norm self-attention layers over the segments of a clip."""
 
     def __init__(self, channels: int, width: int, *, heads: int = 4, layers: int = 2, dropout: float = 0.1):
-        """Width of the input, then of the layers; `heads`, `layers` and `dropout` as published."""
+        """Builds the layers; the defaults are the published numbers.
+
+        Args:
+            channels: Channels of the input.
+            width: Channels of the layers.
+            heads: Attention heads.
+            layers: Number of layers.
+            dropout: Dropout rate of the layers.
+        """
         super().__init__()
         self.project = nn.Linear(channels, width)
         self.layers = nn.ModuleList(
@@ -31,7 +39,7 @@ class SequenceEncoder(nn.Module):
 
     @shaped
     def forward(self, sequence: Float[Tensor, "clip segment channel"]) -> Float[Tensor, "clip segment width"]:
-        """The encoded sequence."""
+        """Encodes a sequence."""
         encoded = self.project(sequence)
         for layer in self.layers:
             encoded = layer(encoded)
@@ -39,10 +47,17 @@ class SequenceEncoder(nn.Module):
 
 
 class SequenceDecoder(nn.Module):
-    """A projection and one post-norm layer whose queries attend to a memory and to themselves, end to end."""
+    """Projects a sequence and lets it attend to the concatenation of a memory and itself, in one post-norm layer."""
 
     def __init__(self, channels: int, width: int, *, heads: int = 4, dropout: float = 0.1):
-        """Width of the input, then of the layer and its memory; `heads` and `dropout` as published."""
+        """Builds the layer; the defaults are the published numbers.
+
+        Args:
+            channels: Channels of the input.
+            width: Channels of the layer and of its memory.
+            heads: Attention heads.
+            dropout: Dropout rate of the layer.
+        """
         super().__init__()
         self.project = nn.Linear(channels, width)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
@@ -56,7 +71,7 @@ class SequenceDecoder(nn.Module):
     def forward(
         self, sequence: Float[Tensor, "clip segment channel"], memory: Float[Tensor, "clip step width"]
     ) -> Float[Tensor, "clip segment width"]:
-        """The sequence, informed by `memory`."""
+        """Decodes a sequence with a memory."""
         query = self.project(sequence)
         context = torch.cat([memory, query], dim=1)
         attended, _ = self.attention(query, context, context, need_weights=False)
@@ -65,11 +80,11 @@ class SequenceDecoder(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    r"""What of a clip is worth attending to, told by each modality to the other.
+    r"""Attends over the segments of a clip, across modalities, and gates each modality by the other.
 
-    Both are read by bidirectional LSTMs; encoders turn them into keys $K$, decoders let each query the other's keys.
-    With $g_a = \sigma(w_a^\top K_a)$, $g_v = \sigma(w_v^\top K_v)$: $Q_v \leftarrow (1 + \gamma g_a) Q_v$,
-    $Q_a \leftarrow (1 + \gamma g_v) Q_a$, and the product $g_a g_v$ is the gate.
+    Bidirectional LSTMs read both modalities; encoders compute keys $K$, and in the decoders each modality queries the
+    keys of the other. With $g_a = \sigma(w_a^\top K_a)$ and $g_v = \sigma(w_v^\top K_v)$, the results are
+    $Q_v \leftarrow (1 + \gamma g_a) Q_v$ and $Q_a \leftarrow (1 + \gamma g_v) Q_a$; the product $g_a g_v$ is the gate.
 
     Shapes: visual `(clip, segment, visual_channel)`, audio `(clip, segment, audio_channel)` → `(clip, segment, width)`
     each. Any number of segments. Source: DG-SCT's released AVE model, after CMBS.
@@ -78,11 +93,17 @@ class TemporalAttention(nn.Module):
     def __init__(
         self, visual_channels: int, audio_channels: int, width: int = 256, *, gamma: float = 0.1, dropout: float = 0.1
     ):
-        """
-        - `visual_channels`, `audio_channels`: widths of the pooled streams.
-        - `width`: of keys and queries; the LSTMs read `2 * width` visual and `width // 2` audio channels.
-        - `gamma`: weight of a gate; 0.1 in AVE.
-        - `dropout`: inside the attention layers; the visual projection drops twice as much.
+        """Builds the block; the defaults are the published numbers for AVE.
+
+        Args:
+            visual_channels: Width of the pooled visual stream.
+            audio_channels: Width of the pooled audio stream.
+            width: Width of keys and queries; the LSTMs read `2 * width` visual and `width // 2` audio channels.
+            gamma: Weight of a gate.
+            dropout: Dropout rate of the attention layers; the visual projection has twice this rate.
+
+        Raises:
+            ValueError: If `width` is no multiple of the 4 attention heads.
         """
         super().__init__()
         if width % 4:
@@ -90,8 +111,8 @@ class TemporalAttention(nn.Module):
         self.gamma = gamma
         self.visual_in = nn.Sequential(nn.Linear(visual_channels, 2 * width), nn.ReLU(), nn.Dropout(2 * dropout))
         self.audio_in = nn.Linear(audio_channels, width // 2)
-        self.visual_rnn = BothWays(2 * width, width)
-        self.audio_rnn = BothWays(width // 2, width // 2)
+        self.visual_rnn = BidirectionalLSTM(2 * width, width)
+        self.audio_rnn = BidirectionalLSTM(width // 2, width // 2)
         self.visual_encoder = SequenceEncoder(2 * width, width, dropout=dropout)
         self.audio_encoder = SequenceEncoder(width, width, dropout=dropout)
         self.visual_decoder = SequenceDecoder(2 * width, width, dropout=dropout)
@@ -104,7 +125,7 @@ class TemporalAttention(nn.Module):
         visual: Float[Tensor, "clip segment visual_channel"],
         audio: Float[Tensor, "clip segment audio_channel"],
     ) -> Attended:
-        """Both modalities, gated by each other, and the gate."""
+        """Computes both modalities, gated by each other, and the product of the gates."""
         check_width(self, "audio", audio, self.audio_in.in_features)
         visual, audio = self.visual_rnn(self.visual_in(visual)), self.audio_rnn(self.audio_in(audio))
         visual_key, audio_key = self.visual_encoder(visual), self.audio_encoder(audio)
@@ -117,4 +138,5 @@ class TemporalAttention(nn.Module):
         )
 
     def extra_repr(self) -> str:
+        """Shows the weight of a gate."""
         return f"gamma={self.gamma}"

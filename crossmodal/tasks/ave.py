@@ -10,7 +10,7 @@ from crossmodal.data import Clip, LabelledClip
 from crossmodal.data.folder.source import FolderSource
 from crossmodal.data.source import AVESource, Source, WorldSource
 from crossmodal.drawing import label_strips
-from crossmodal.heads.events import Decoded
+from crossmodal.heads.events import DecodedEvents
 from crossmodal.metrics import segment_metric
 
 from .settings import Settings
@@ -23,7 +23,7 @@ BACKGROUND = "background"
 
 
 class EventLocalization:
-    """Task `ave`: `LabelledClip` batches, `Decoded` predictions, the share of right segments."""
+    """Task `ave`: `LabelledClip` batches, `DecodedEvents` predictions, the share of right segments."""
 
     name = "ave"
     title = "Audio-visual events"
@@ -42,7 +42,7 @@ class EventLocalization:
         """Returns a new counter of right segments."""
         return segment_metric(read=_labels)
 
-    def rows(self, prediction: Decoded, batch: LabelledClip, classes: Sequence[str]) -> Iterator[Row]:
+    def rows(self, prediction: DecodedEvents, batch: LabelledClip, classes: Sequence[str]) -> Iterator[Row]:
         """Yields a row per segment: its truth, its predicted label and the score of that."""
         names = (*classes, BACKGROUND)
         of_clips = zip(*(part.tolist() for part in (batch.labels, *prediction)), strict=True)
@@ -56,7 +56,7 @@ class EventLocalization:
         return {"accuracy": most_frequent(rows)}
 
     def draw(
-        self, prediction: Decoded, item: Clip | LabelledClip, classes: Sequence[str], *, start: int = 0
+        self, prediction: DecodedEvents, item: Clip | LabelledClip, classes: Sequence[str], *, start: int = 0
     ) -> "Figure":
         """Draws the predicted label of every second, under the true one where it is known."""
         labels, scores = prediction.labels[0].tolist(), prediction.confidence[0].tolist()
@@ -70,7 +70,7 @@ class EventLocalization:
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])
 
-    def tell(self, windows: Sequence[tuple[Clip, Decoded]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, DecodedEvents]], classes: Sequence[str]) -> Iterator[str]:
         """Yields a line per second: the event and how sure the system is of it."""
         names, second = (*classes, BACKGROUND), 0
         for _, (labels, scores) in windows:
@@ -89,7 +89,7 @@ def most_frequent(rows: Iterable[Row]) -> float:
     return max(truths.count(truth) for truth in set(truths)) / len(truths)
 
 
-def _labels(prediction: Decoded, batch: LabelledClip) -> tuple[Tensor, Tensor]:
+def _labels(prediction: DecodedEvents, batch: LabelledClip) -> tuple[Tensor, Tensor]:
     """Returns predicted and true labels."""
     return prediction.labels, batch.labels
 

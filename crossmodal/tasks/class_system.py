@@ -51,7 +51,7 @@ class AudioVisualClasses(CoupledSystem):
     def score(
         self,
         frames: Float[Tensor, "clip segment 3 height width"] | None,
-        wave: Float[Tensor, "clip segment sample"] | None,
+        wave: Float[Tensor, "clip segment sample"] | None = None,
         *,
         present: Mapping[str, Bool[Tensor, " clip"]] | None = None,
     ) -> Float[Tensor, "clip label"]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from crossmodal.data import Clip, Preprocess
 from crossmodal.encoders.by_name import audio_backbone, visual_backbone
-from crossmodal.heads import pooled
+from crossmodal.heads import pool_tokens
 from crossmodal.injection import Coupled, Encoder, Lockstep
 from crossmodal.injection.missing import group_by_modalities, scatter
 
@@ -155,7 +155,7 @@ class CoupledSystem(nn.Module):
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
         read, map = self._final(name, coupled.streams[name]), last_map(coupled, name)
-        return pooled(read, map if map is not None and map.shape[1] == read.shape[1] else None)
+        return pool_tokens(read, map if map is not None and map.shape[1] == read.shape[1] else None)
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
         """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from crossmodal.data import Clip, LabelledClip
 from crossmodal.heads import Events, decode_events, event_losses
-from crossmodal.heads.events import Decoded
+from crossmodal.heads.events import DecodedEvents
 from crossmodal.shapes import shaped
 
 from .coupled_system import CoupledSystem, Pair
@@ -59,7 +59,7 @@ class AudioVisualEvents(CoupledSystem):
     def score(
         self,
         frames: Float[Tensor, "clip segment 3 height width"] | None,
-        wave: Float[Tensor, "clip segment sample"] | None,
+        wave: Float[Tensor, "clip segment sample"] | None = None,
         *,
         present: Mapping[str, Bool[Tensor, " clip"]] | None = None,
     ) -> Events:
@@ -71,7 +71,7 @@ class AudioVisualEvents(CoupledSystem):
         gate_loss = self.gate_loss if self.training else F.binary_cross_entropy
         return event_losses(outputs, batch.labels, gate_loss=gate_loss)
 
-    def predict(self, outputs: Events) -> Decoded:
+    def predict(self, outputs: Events) -> DecodedEvents:
         """Returns the event, or background, of every segment."""
         return decode_events(outputs)
 

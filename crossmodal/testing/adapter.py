@@ -32,6 +32,7 @@ EVERY_BLOCK = (
     laws.copies,
     laws.built_on_meta,
     laws.repr_shows_the_sizes,
+    laws.replaced_layers_are_heard,
 )
 
 

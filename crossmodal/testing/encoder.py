@@ -99,6 +99,7 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         *RUN,
         laws.bad_input_is_named,
         *KEPT,
+        laws.replaced_layers_are_heard,
     ),
 )
 """What every encoder is asked."""

@@ -76,6 +76,7 @@ GUIDANCE: Suite[GuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
         laws.copies,
         laws.built_on_meta,
         laws.repr_shows_the_sizes,
+        laws.replaced_layers_are_heard,
     ),
 )
 """What every guidance is asked."""

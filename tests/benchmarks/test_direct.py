@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from systems import tiny
 
 from crossmodal.adapters import Adapted
 from crossmodal.heads import event_loss
 from crossmodal.injection import freeze
-from crossmodal.recipes.ave.dg_sct import tiny
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 direct = pytest.importorskip("benchmarks.direct")
@@ -31,7 +31,7 @@ def step(model, training):
     torch.manual_seed(1)
     frames, wave = torch.rand(1, 10, 3, 64, 64).double(), torch.randn(1, 10, 16_000).double()
     model.train(training)
-    events = model(frames, wave)
+    events = model.score(frames, wave)
     event_loss(events, torch.randint(0, 7, (1, 10))).backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
     return (
@@ -44,8 +44,8 @@ def step(model, training):
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
 def test_the_tiny_model_is_the_directly_evaluated_one(training):
     torch.manual_seed(0)
-    fast = woken(tiny(coupled=dg_sct_released).double())
-    slow = tiny(coupled=direct.direct).double()
+    fast = woken(tiny(coupling=dg_sct_released).double())
+    slow = tiny(coupling=direct.direct).double()
     slow.load_state_dict(fast.state_dict())
     assert isinstance(slow.coupled.couplers.stages0_0_mlp.audio_visual, direct.DirectAdapter)
     found, expected = step(fast, training), step(slow, training)

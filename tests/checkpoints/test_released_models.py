@@ -5,12 +5,12 @@ import re
 import pytest
 import torch
 from released_layouts import exported, randomised, released, small_events, small_names, small_released
+from systems import full_size
 
 from crossmodal.checkpoints import import_dg_sct_ave, import_lavish
 from crossmodal.checkpoints.released_models import dg_sct_ave_rule, lavish_rule
 from crossmodal.encoders import swin_v2, swin_v2_large
 from crossmodal.injection import fingerprint
-from crossmodal.recipes.ave.dg_sct import full_size
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish_shared
@@ -35,7 +35,9 @@ def test_a_small_one_arrives_and_gives_the_same_events(model, state):
     assert set(report.mapped) == set(model.state_dict())
     assert set(report.mapped.values()) | set(report.dropped) == set(state)
     with torch.no_grad():
-        assert all(torch.equal(ours, theirs) for ours, theirs in zip(other(*clips), model(*clips), strict=True))
+        assert all(
+            torch.equal(ours, theirs) for ours, theirs in zip(other.score(*clips), model.score(*clips), strict=True)
+        )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_a_model_without_a_lockstep_is_refused(state):
 def test_the_whole_release_fits_by_names_and_shapes():
     """2646 tensors: 2487 have a place, 159 are dropped, each for one of eleven reasons; pairs meet as in spec A.1."""
     with torch.device("meta"):
-        report = import_dg_sct_ave(full_size(coupled=dg_sct_released), released("dg_sct_ave", device="meta"))
+        report = import_dg_sct_ave(full_size(coupling=dg_sct_released), released("dg_sct_ave", device="meta"))
     assert len(set(report.mapped.values())) == 2487
     assert len(report.dropped) == 2646 - 2487
     assert len(set(report.dropped.values())) == 11
@@ -113,7 +115,7 @@ def test_the_whole_release_made_of_random_numbers_arrives_and_comes_back(tmp_pat
     """1.85 GB through a file of torch.save, every tensor compared bit for bit: about 5 GB and a minute of a core."""
     file = tmp_path / "best_82.18.pt"
     torch.save(released("dg_sct_ave"), file)
-    model = full_size(coupled=dg_sct_released, weights=file)
+    model = full_size(coupling=dg_sct_released, weights=file)
     names = released("dg_sct_ave", device="meta")
     rule = dg_sct_ave_rule(names, model.coupled)
     kept = {name: like for name, like in names.items() if isinstance(rule(name, like), dict)}

@@ -2,22 +2,22 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.encoders.hierarchy import hierarchy, init_linear, plan
+from crossmodal.encoders.hierarchy import build_hierarchy, init_linear, plan_stages
 from crossmodal.site import grid_axes
 
 
 def test_the_grid_halves_the_width_doubles_and_depth_drops_linearly():
-    stages = plan("model", (48, 24), 10, (2, 1, 2), (1, 2, 4), 0.4)
+    stages = plan_stages("model", (48, 24), 10, (2, 1, 2), (1, 2, 4), 0.4)
     assert [stage.grid for stage in stages] == [(48, 24), (24, 12), (12, 6)]
     assert [stage.width for stage in stages] == [10, 20, 40]
     assert [stage.heads for stage in stages] == [1, 2, 4]
     assert [rate for stage in stages for rate in stage.drop_paths] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
-    assert plan("model", (4, 4), 8, (1,), (1,), 0.5)[0].drop_paths == (0.0,)
+    assert plan_stages("model", (4, 4), 8, (1,), (1,), 0.5)[0].drop_paths == (0.0,)
 
 
 def test_sections_and_sites_carry_the_names_of_the_design():
-    encoder = hierarchy(
-        plan("model", (4, 4), 2, (1, 2), (1, 1), 0.0),
+    encoder = build_hierarchy(
+        plan_stages("model", (4, 4), 2, (1, 2), (1, 1), 0.0),
         stem=nn.Identity(),
         attention=lambda stage, block: nn.Identity(),
         mlp=lambda stage, block: nn.Identity(),
@@ -67,4 +67,4 @@ def test_linear_layers_start_as_published():
 def test_a_plan_that_cannot_be_built_is_refused(changed, message):
     sizes = {"grid": (4, 4), "width": 8, "depths": (2, 1, 2), "heads": (1, 1, 1), "drop_path": 0.1} | changed
     with pytest.raises(ValueError, match=message):
-        plan("model", **sizes)
+        plan_stages("model", **sizes)

@@ -2,9 +2,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchvision.models.swin_transformer import PatchMerging, PatchMergingV2
+from torchvision.models.swin_transformer import PatchMerging as SwinPatchMerging
+from torchvision.models.swin_transformer import PatchMergingV2
 
-from crossmodal.encoders.patches import Merge, PatchEmbedding
+from crossmodal.encoders.patches import PatchEmbedding, PatchMerging
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))
@@ -24,7 +25,7 @@ def test_a_token_is_its_patch_projected_and_normalised(rows, columns, patch, see
 @pytest.mark.parametrize("norm_first", [True, False])
 def test_a_merged_token_sees_its_four_in_the_published_order(norm_first):
     """(0,0), (1,0), (0,1), (1,1) of (row, column) parity; v1 normalises before the reduction, v2 after it."""
-    block, stream = Merge(3, (4, 6), norm_first=norm_first).double(), torch.randn(2, 24, 3, dtype=torch.float64)
+    block, stream = PatchMerging(3, (4, 6), norm_first=norm_first).double(), torch.randn(2, 24, 3, dtype=torch.float64)
     merged = block(stream)
     assert merged.shape == (2, 6, 6)
     for row in range(2):
@@ -35,9 +36,9 @@ def test_a_merged_token_sees_its_four_in_the_published_order(norm_first):
             torch.testing.assert_close(merged[:, row * 3 + column], expected)
 
 
-@pytest.mark.parametrize(("norm_first", "kind"), [(True, PatchMerging), (False, PatchMergingV2)])
+@pytest.mark.parametrize(("norm_first", "kind"), [(True, SwinPatchMerging), (False, PatchMergingV2)])
 def test_a_merge_is_torchvisions_with_its_weights(norm_first, kind):
-    block, theirs = Merge(6, (4, 8), norm_first=norm_first), kind(6)
+    block, theirs = PatchMerging(6, (4, 8), norm_first=norm_first), kind(6)
     block.merging.load_state_dict(theirs.state_dict())
     streams = [torch.randn(2, 32, 6, generator=torch.manual_seed(0)).requires_grad_() for _ in range(2)]
     found, expected = block(streams[0]), theirs(streams[1].view(2, 4, 8, 6)).flatten(1, 2)
@@ -60,11 +61,11 @@ def test_a_patch_that_does_not_divide_is_refused():
 
 
 def test_a_stream_of_another_grid_or_width_is_refused():
-    block = Merge(3, (4, 4), norm_first=True)
-    with pytest.raises(ValueError, match=r"Merge: stream has 9 tokens.* 4 × 4 = 16"):
+    block = PatchMerging(3, (4, 4), norm_first=True)
+    with pytest.raises(ValueError, match=r"PatchMerging: stream has 9 tokens.* 4 × 4 = 16"):
         block(torch.zeros(1, 9, 3))
-    with pytest.raises(ValueError, match=r"Merge: stream has width 5.* built for width 3"):
+    with pytest.raises(ValueError, match=r"PatchMerging: stream has width 5.* built for width 3"):
         block(torch.zeros(1, 16, 5))
     assert "width=3, grid=(4, 4)" in repr(block)
-    with pytest.raises(ValueError, match=r"Merge: both sides of grid=\(4, 3\) must be even"):
-        Merge(3, (4, 3), norm_first=True)
+    with pytest.raises(ValueError, match=r"PatchMerging: both sides of grid=\(4, 3\) must be even"):
+        PatchMerging(3, (4, 3), norm_first=True)

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from crossmodal.heads import EventHead, Events, TemporalAttention, decode_events, event_loss, pooled, pooling_weights
+from crossmodal.heads import (
+    EventHead,
+    Events,
+    TemporalAttention,
+    decode_events,
+    event_loss,
+    pool_tokens,
+    pooling_weights,
+)
 from crossmodal.heads.temporal import Attended
 
 
@@ -126,7 +134,7 @@ def test_pooling_weights_are_the_softmax_of_the_tanh_of_the_scores(seed, tokens)
     scores, stream = 4 * torch.randn(2, tokens, 1, dtype=torch.float64), torch.randn(2, tokens, 3, dtype=torch.float64)
     expected = scores.tanh().softmax(1)
     torch.testing.assert_close(pooling_weights(scores.sigmoid()), expected)
-    torch.testing.assert_close(pooled(stream, scores.sigmoid()), (expected * stream).sum(1))
+    torch.testing.assert_close(pool_tokens(stream, scores.sigmoid()), (expected * stream).sum(1))
 
 
 def test_pooling_weights_stay_finite_where_the_sigmoid_saturates():
@@ -139,4 +147,4 @@ def test_pooling_weights_stay_finite_where_the_sigmoid_saturates():
 
 def test_without_a_map_pooling_is_the_mean():
     stream = torch.randn(2, 5, 3)
-    torch.testing.assert_close(pooled(stream), stream.mean(1))
+    torch.testing.assert_close(pool_tokens(stream), stream.mean(1))

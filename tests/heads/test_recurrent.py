@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.heads.recurrent import BothWays
+from crossmodal.heads.recurrent import BidirectionalLSTM
 
 
 def pair(channels=3, hidden=4):
     """Ours and torch's with the same weights."""
     torch.manual_seed(0)
     theirs = nn.LSTM(channels, hidden, batch_first=True, bidirectional=True).double()
-    ours = BothWays(channels, hidden).double()
+    ours = BidirectionalLSTM(channels, hidden).double()
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
 
@@ -35,7 +35,7 @@ def test_it_is_torchs_bit_for_bit():
 
 def test_it_starts_as_torchs():
     torch.manual_seed(1)
-    ours = BothWays(3, 4).state_dict()
+    ours = BidirectionalLSTM(3, 4).state_dict()
     torch.manual_seed(1)
     theirs = nn.LSTM(3, 4, batch_first=True, bidirectional=True).state_dict()
     assert list(ours) == list(theirs)
@@ -54,5 +54,5 @@ def test_compiled_whole_it_is_the_same_for_any_number_of_clips():
 
 
 def test_another_width_is_named():
-    with pytest.raises(ValueError, match=r"BothWays: sequence has width 2 .* built for width 3"):
+    with pytest.raises(ValueError, match=r"BidirectionalLSTM: sequence has width 2 .* built for width 3"):
         pair()[0](torch.zeros(1, 5, 2, dtype=torch.float64))

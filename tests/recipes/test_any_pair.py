@@ -4,8 +4,10 @@ import pytest
 import torch
 from commands import SMALL, crossmodal
 
+from crossmodal.data import Clip
 from crossmodal.injection import fingerprint
-from crossmodal.recipes.any_pair import any_pair, any_pair_classes
+from crossmodal.recipes.ave.any_pair import any_pair
+from crossmodal.recipes.classify.any_pair import any_pair as any_pair_classes
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 pytest.importorskip("timm")
@@ -45,7 +47,7 @@ def test_untrained_it_sees_and_hears_what_the_frozen_encoders_do(model):
 def test_it_trains_and_its_encoders_stay(model):
     frames, wave = clips()
     before = fingerprint(model.coupled.encoders)
-    events = model.train()(frames, wave)
+    events = model.train()(Clip(frames, wave))
     events.event.sin().sum().backward()
     assert any(p.grad is not None and p.grad.any() for p in model.coupled.couplers.parameters())
     assert fingerprint(model.coupled.encoders) == before
@@ -59,15 +61,15 @@ def test_a_convolutional_net_and_a_head_on_clips():
     model = any_pair_classes(
         "timm:convnext_atto", "tiny", visual_size=64, visual_options=options, classes=("a", "b")
     ).eval()
-    assert model(*clips(64)).shape == (2, 2)
-    assert model(clips(64)[0]).isfinite().all()
+    assert model.score(*clips(64)).shape == (2, 2)
+    assert model(Clip(clips(64)[0], None)).isfinite().all()
 
 
 def test_any_recipe_couples_them_that_takes_a_pairing():
     with pytest.raises(
         ValueError, match=r"visual has stages \[0\], audio has \[0, 1\]: they must agree; paired_by_depth"
     ):
-        any_pair(VIT, "tiny", visual_size=32, visual_options=OPTIONS, coupled=dg_sct_released)
+        any_pair(VIT, "tiny", visual_size=32, visual_options=OPTIONS, coupling=dg_sct_released)
 
 
 @pytest.mark.slow
@@ -87,7 +89,7 @@ def test_from_the_command_line_it_is_trained_and_built_again(tmp_path, caplog):
         "--trainer.max_epochs=1",
     )
     assert said.code == 0, said.err
-    assert said.lines[0].startswith("crossmodal ave fit: any_pair model, recipe dg_sct")
+    assert said.lines[0].startswith("crossmodal ave fit: system any_pair, on ")
     assert "visual encoder timm:vit_tiny_patch16_224 has RANDOM weights" in caplog.text
     again = crossmodal(tmp_path, "ave", "test", "--run", "runs/pair")
     assert again.code == 0, again.err
@@ -102,7 +104,7 @@ def test_from_the_command_line_it_is_trained_and_built_again(tmp_path, caplog):
             "no backbone 'timm:vit_tini_patch16_224'; nearest: 'timm:vit_tiny_",
         ),
         (["--model.audio", "htsatt"], "no backbone 'htsatt'; nearest: 'htsat'"),
-        (["--recipe", "lavish", "--model.visual", "swin_v3_l"], "no backbone 'swin_v3_l'; nearest: 'swin_v2_l'"),
+        (["--system", "lavish", "--model.visual", "swin_v3_l"], "no backbone 'swin_v3_l'; nearest: 'swin_v2_l'"),
     ],
 )
 def test_a_wrong_name_ends_in_one_sentence(tmp_path, words, message):

@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import torch
+from systems import full_size, tiny
 from toys import toy_encoder
 
 from crossmodal.alignment import PooledAlignment
@@ -11,7 +12,6 @@ from crossmodal.guidance import LowRankChannelGuidance
 from crossmodal.heads import event_loss
 from crossmodal.ledger import cost
 from crossmodal.recipes import lite as module
-from crossmodal.recipes.ave.dg_sct import full_size, tiny
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 
@@ -37,7 +37,7 @@ def test_its_parts_are_small_and_know_no_grid():
 
 def test_with_open_gates_every_part_of_it_learns():
     torch.manual_seed(0)
-    model = tiny(coupled=lite).train()
+    model = tiny(coupling=lite).train()
     for name, parameter in model.coupled.couplers.named_parameters():
         if name.endswith(("latents.gate", "gate.scale")):
             torch.nn.init.ones_(parameter)
@@ -50,7 +50,7 @@ def test_with_open_gates_every_part_of_it_learns():
 @pytest.mark.slow
 def test_at_full_size_it_keeps_its_budget():
     with torch.device("meta"):
-        model = full_size(coupled=lite)
+        model = full_size(coupling=lite)
         inputs = torch.empty(1, 10, 3, 192, 192), torch.empty(1, 10, 32_000)
     found = cost(model, *inputs)
     couplers = found["coupled.couplers"]

@@ -9,27 +9,27 @@ import torch
 from commands import SMALL, crossmodal
 from hypothesis import given
 from hypothesis import strategies as st
+from systems import parsed, tiny, training
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from crossmodal.cli.ave_options import parse
-from crossmodal.cli.predict import build
+from crossmodal.data.source import WorldSource
 from crossmodal.heads import Events, event_loss
 from crossmodal.injection import fingerprint, freeze_parameters
-from crossmodal.recipes.ave.dg_sct import tiny
-from crossmodal.tasks.event_training import EventTraining
-from crossmodal.training.deviations import DropsGradients, careless_habits
-from crossmodal.training.event_data import EventData
+from crossmodal.tasks import ave
+from crossmodal.training.data_module import DataModule
+from crossmodal.training.deviations import DropAccumulatedGradients, deviations
 from crossmodal.training.fit import quietly
+from crossmodal.training.run import build
 
 ALONE = {
     "frozen encoders are left in training mode": ["--encoders", "crossmodal.injection.freeze_parameters"],
     "Of every 3 batches only the last": [
-        "--trainer.callbacks+=crossmodal.training.deviations.DropsGradients", "--trainer.callbacks.every=3"
+        "--trainer.callbacks+=crossmodal.training.deviations.DropAccumulatedGradients", "--trainer.callbacks.every=3"
     ],
     "selected on the test split": ["--data.validation=test"],
-    "a sigmoid already": ["--optim.gate_loss=torch.nn.functional.binary_cross_entropy_with_logits"],
+    "a sigmoid already": ["--model.gate_loss=torch.nn.functional.binary_cross_entropy_with_logits"],
 }  # fmt: skip
 """Of each habit: what is said of it, and the options that make it."""
 
@@ -51,7 +51,7 @@ class Line(pl.LightningModule):
 def trained(model, clips, every, **options):
     with quietly():
         trainer = pl.Trainer(
-            callbacks=[DropsGradients(every)],
+            callbacks=[DropAccumulatedGradients(every)],
             max_epochs=2,
             logger=False,
             enable_checkpointing=False,
@@ -84,13 +84,13 @@ def test_what_drops_gradients_refuses_to_add_them_up():
         ValueError, match="every=2 drops what accumulate_grad_batches=4 adds up: leave one of them at 1"
     ):
         trained(Line(3), torch.randn(4, 3), 2, accumulate_grad_batches=4)
-    with pytest.raises(ValueError, match="DropsGradients: every=0 must be at least 1"):
-        DropsGradients(0)
+    with pytest.raises(ValueError, match="DropAccumulatedGradients: every=0 must be at least 1"):
+        DropAccumulatedGradients(0)
 
 
 @pytest.fixture(scope="module")
 def data():
-    return partial(EventData, clips=4, held_out=2, batch_size=2)
+    return partial(WorldSource, clips=4, held_out=2, batch_size=2)
 
 
 def batches_of(loader):
@@ -98,7 +98,7 @@ def batches_of(loader):
 
 
 def test_the_clips_that_weights_are_selected_on_are_those_of_the_split_that_is_said(data):
-    careful, careless = data(), data(validation="test")
+    careful, careless = DataModule(data()), DataModule(data(validation="test"))
     for one, other, same in (
         (careless.val_dataloader(), careful.test_dataloader(), True),
         (careful.val_dataloader(), careful.test_dataloader(), False),
@@ -110,8 +110,8 @@ def test_the_clips_that_weights_are_selected_on_are_those_of_the_split_that_is_s
 
 
 def test_another_split_to_select_on_is_refused():
-    with pytest.raises(ValueError, match=r"EventData: validation='train' must be 'val', or 'test' to select on"):
-        EventData(validation="train")
+    with pytest.raises(ValueError, match=r"WorldSource: validation='train' must be 'val', or 'test' to select on"):
+        WorldSource(validation="train")
 
 
 def test_the_loss_of_a_gate_that_is_taken_for_a_logit():
@@ -131,7 +131,7 @@ def test_the_loss_of_a_gate_that_is_taken_for_a_logit():
 
 
 def test_statistics_move_where_only_parameters_are_frozen_and_nothing_else_does(data):
-    clip = next(iter(data().train_dataloader()))
+    clip = next(iter(DataModule(data()).train_dataloader()))
     moved = {}
     for name, change in (("careful", lambda encoder: encoder), ("careless", freeze_parameters)):
         torch.manual_seed(0)
@@ -139,7 +139,7 @@ def test_statistics_move_where_only_parameters_are_frozen_and_nothing_else_does(
         for encoder in encoders.values():
             change(encoder)
         before, state = fingerprint(encoders), {key: value.clone() for key, value in encoders.state_dict().items()}
-        model.train()(clip.frames, clip.wave)
+        model.train()(clip)
         moved[name] = {key for key, value in encoders.state_dict().items() if not torch.equal(value, state[key])}
         assert (fingerprint(encoders) == before) is (name == "careful")
         assert fingerprint(encoders, without=moved[name]) == fingerprint(
@@ -156,18 +156,18 @@ def freeze_back(encoders, state):
 
 
 def test_no_habit_by_default_and_each_by_its_part(data):
-    def said(model, *callbacks, validation="val", **options):
-        return careless_habits(EventTraining(model, **options), data(validation=validation), callbacks)
+    def said(model, *callbacks, validation="val"):
+        return deviations(training(model), data(validation=validation), callbacks)
 
     awake = tiny()
     for encoder in awake.coupled.encoders.values():
         freeze_parameters(encoder)
-    assert said(tiny(), DropsGradients(1)) == ()
+    assert said(tiny(), DropAccumulatedGradients(1)) == ()
     found = [
         said(awake),
-        said(tiny(), DropsGradients(3)),
+        said(tiny(), DropAccumulatedGradients(3)),
         said(tiny(), validation="test"),
-        said(tiny(), gate_loss=F.binary_cross_entropy_with_logits),
+        said(tiny(gate_loss=F.binary_cross_entropy_with_logits)),
     ]
     assert [len(habits) for habits in found] == [1, 1, 1, 1]
     assert all(words in habit for words, (habit,) in zip(ALONE, found, strict=True))
@@ -182,7 +182,7 @@ def test_on_the_command_line_each_is_had_alone_told_and_kept(words, tmp_path):
     assert len(habits) == 1
     assert words in habits[0]
     assert ("selected on        the test split" in said.out) is (words == "selected on the test split")
-    parser, given = parse(["--config", str(tmp_path / "runs/a/config.yaml")])
+    parser, given = parsed("--config", str(tmp_path / "runs/a/config.yaml"))
     kept = parser.instantiate(given)
-    task = EventTraining(build(kept, kept.data.classes), **vars(kept.optim))
-    assert careless_habits(task, kept.data, kept.trainer.callbacks or ()) == habits
+    task = training(build(kept, kept.data.classes, ave.TASK), **vars(kept.optim))
+    assert deviations(task, kept.data, kept.trainer.callbacks or ()) == habits

@@ -6,7 +6,7 @@ import pytest
 from commands import SMALL, crossmodal
 from torch import Tensor, nn
 
-from crossmodal.tasks.event_training import EventTraining
+from crossmodal.training.lightning_module import SystemTraining
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_tensors_do_not_pile_up_over_epochs(tmp_path, monkeypatch):
         tensors = [each for each in tensors if not each._has_symbolic_sizes_strides]  # a tracer's, of other tests
         sizes.append((len(tensors), sum(tensor.nbytes for tensor in tensors)))
 
-    monkeypatch.setattr(EventTraining, "on_train_epoch_start", count)
+    monkeypatch.setattr(SystemTraining, "on_train_epoch_start", count)
     words = ["--trainer.max_epochs=6", "--data.clips=2", "--save_minutes=0"]
     assert crossmodal(tmp_path, "ave", "fit", *SMALL, *words).code == 0
     assert len(sizes) == 6

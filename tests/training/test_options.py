@@ -5,11 +5,16 @@ from collections import Counter
 
 import pytest
 from commands import MINE
+from systems import parsed
 
-from crossmodal.cli.ave_options import SCHEDULES, TRAINER, options, parse
-from crossmodal.cli.predict import build
 from crossmodal.data.world import COLOURS
-from crossmodal.tasks.resolve import OURS, resolve
+from crossmodal.recipes.ave import dg_sct as ave_dg_sct
+from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.tasks import ave, classify
+from crossmodal.tasks.names import system_names
+from crossmodal.tasks.resolve import find_function, find_system
+from crossmodal.training.options import TRAINER, chosen, find_coupling, keyword_names, options, parse
+from crossmodal.training.run import build
 
 G, A = "crossmodal.guidance", "crossmodal.adapters"
 CASES = {
@@ -29,8 +34,9 @@ CASES = {
     "guide": [["--model.guide", f"{A}.own_stream"], ["--model.guide", f"{A}.no_guide"]],
 }
 OTHERS = [
-    ["--recipe", "lavish"],
-    ["--recipe", "dg_sct_released", "--model.alpha", "0.2"],
+    ["--system", "lavish"],
+    ["--system", "dg_sct_released", "--model.alpha", "0.2"],
+    ["--model.coupling", "lavish"],
     ["--lockstep", "crossmodal.injection.recomputed"],
 ]
 
@@ -41,8 +47,8 @@ def described(model):
 
 
 def built(words):
-    parser, given = parse(words)
-    return parser, given, build(parser.instantiate(given), COLOURS[:6])
+    parser, given = parsed(*words)
+    return parser, given, build(parser.instantiate(given), COLOURS[:6], ave.TASK)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_no_keyword_escapes():
-    parameters = inspect.signature(resolve("dg_sct")).parameters.values()
+    parameters = inspect.signature(dg_sct).parameters.values()
     assert set(CASES) == {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
@@ -77,26 +83,65 @@ def test_a_class_of_ones_own_sits_in_every_adapter():
     assert {module.k for module in model.modules() if type(module).__name__ == "TopK"} == {2}
 
 
-@pytest.mark.parametrize("size", SCHEDULES)
-def test_a_size_brings_its_own_schedule(size):
-    _, given = parse(["--size", size])
-    expected = {**SCHEDULES[size], **{f"trainer.{name}": value for name, value in TRAINER.items()}}
-    assert {name: given[name] for name in expected} == expected
+def test_tiny_encoders_are_trained_quickly_and_others_as_published():
+    for words, settings in (
+        ([], ave.TASK.quick),
+        (["--model.visual", "swin_v2_l", "--model.audio", "htsat"], ave_dg_sct.SETTINGS),
+    ):
+        _, given = parsed(*words)
+        expected = {**settings.options(), **{f"trainer.{name}": value for name, value in TRAINER.items()}}
+        assert {name: given[name] for name in expected} == expected
 
 
 def test_what_is_said_on_the_command_line_wins_over_the_file(tmp_path):
     file = tmp_path / "mine.yaml"
-    file.write_text("recipe: dg_sct_released\nmodel:\n  alpha: 0.2\n  beta: 0.1\noptim:\n  lr: 0.01\n")
-    _, given = parse(["--config", str(file), "--model.alpha", "0.4"])
-    assert (given.recipe, given.model.alpha, given.model.beta, given.optim.lr) == ("dg_sct_released", 0.4, 0.1, 0.01)
+    file.write_text("system: dg_sct_released\nmodel:\n  alpha: 0.2\n  beta: 0.1\noptim:\n  lr: 0.01\n")
+    _, given = parsed("--config", str(file), "--model.alpha", "0.4")
+    assert (given.system, given.model.alpha, given.model.beta, given.optim.lr) == ("dg_sct_released", 0.4, 0.1, 0.01)
 
 
-def test_every_name_of_ours_is_a_function():
-    assert all(callable(resolve(name)) for name in OURS)
-    assert resolve("crossmodal.recipes.lavish.lavish_shared").__name__ == "lavish_shared"
+@pytest.mark.parametrize("task", [ave.TASK, classify.TASK], ids=lambda task: task.name)
+def test_every_recipe_file_of_a_task_is_a_system_with_settings_and_options(task):
+    assert "dg_sct" in system_names(task.name)
+    for name in system_names(task.name):
+        _, given = parse(["--system", name], task)
+        assert set(vars(given.model)) == {*keyword_names(find_system(name, task.name)), "coupling"}
+
+
+def test_a_data_source_is_chosen_by_what_it_requires():
+    for words, source in (
+        ([], "WorldSource"),
+        (["--data.root", "AVE"], "AVESource"),
+    ):
+        parser, given = parsed(*words)
+        assert type(parser.instantiate(given).data).__name__ == source
+    _, given = parsed("--data.folder", "videos", "--data.labels", "labels.csv")
+    assert (str(given.data.folder), given.data.segments) == ("videos", 10)
+
+
+def test_encoders_of_other_libraries_ask_for_the_system_that_takes_any():
+    _, given = parsed("--model.visual", "timm:vit_tiny_patch16_224")
+    assert (given.system, given.model.pairing.__name__) == ("any_pair", "paired_by_depth")
+
+
+def test_names_that_are_none_come_with_their_neighbours():
+    with pytest.raises(ValueError, match=r"crossmodal ave has no system 'dg_sst': did you mean 'dg_sct'\?"):
+        find_system("dg_sst", "ave")
+    with pytest.raises(ValueError, match=r"'lavisch' is no function here: did you mean 'lavish'\?"):
+        find_coupling("lavisch")
+    assert find_function("crossmodal.recipes.lavish.lavish_shared").__name__ == "lavish_shared"
+
+
+def test_a_file_of_ones_own_is_a_system(tmp_path):
+    (tmp_path / "mysystem.py").write_text("from systems import tiny\n\nmysystem = tiny\n")
+    assert find_system("mysystem", "ave") is find_system("mysystem.mysystem", "ave")
+    with pytest.raises(ValueError, match=r"'mysystem.other'.*A module of your own is given by its path"):
+        find_system("mysystem.other", "ave")
 
 
 def test_help_lists_the_options():
-    text = options("dg_sct").format_help()
-    for name in ("--model.spatial", "--data.root", "--optim.lr", "--trainer.max_epochs", "--resume", "--print_config"):
+    text = options(ave.TASK, chosen([], ave.TASK)).format_help()
+    for name in ("--model.spatial", "--data.clips", "--optim.lr", "--trainer.max_epochs", "--resume", "--print_config"):
         assert name in text
+    assert "--data.root" in text  # another source, in the description
+    assert "Width of the heads" in text  # jsonargparse reads the Google-style docstring

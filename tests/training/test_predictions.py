@@ -18,7 +18,7 @@ from crossmodal.cli.predict import load_run
 from crossmodal.data import AVE, Preprocess
 from crossmodal.data.world import World
 from crossmodal.heads import decode_events
-from crossmodal.heads.events import Decoded
+from crossmodal.heads.events import DecodedEvents
 from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.predictions import Collected, write_predictions
 
@@ -38,7 +38,7 @@ def loop_over(folder, run):
         for index, name in enumerate(clips.names):
             clip = clips[index]
             with torch.inference_mode():
-                decoded = decode_events(model(clip.frames[None], clip.wave[None]))
+                decoded = decode_events(model.score(clip.frames[None], clip.wave[None]))
             for second, truth in enumerate(clip.labels):
                 prediction, score = decoded.labels[0, second], decoded.confidence[0, second].item()
                 yield name, str(second), labels[truth], labels[prediction], score
@@ -110,7 +110,7 @@ def test_every_segment_is_kept_once_and_in_order(case):
     collected = Collected()
     for batch in batches:
         labels = torch.tensor([[clip * 100 + segment for segment in range(segments)] for clip in batch])
-        collected.update(batch, labels, Decoded(labels + 1, labels / 1000))
+        collected.update(batch, labels, DecodedEvents(labels + 1, labels / 1000))
     tested = collected.tested()
     every = [(clip, segment) for clip in range(clips) for segment in range(segments)]
     assert list(zip(tested.clip.tolist(), tested.segment.tolist(), strict=True)) == every
@@ -127,7 +127,7 @@ def test_clips_of_different_lengths_are_collected():
 
 
 def decoded(length):
-    return Decoded(torch.zeros(1, length, dtype=torch.int64), torch.zeros(1, length))
+    return DecodedEvents(torch.zeros(1, length, dtype=torch.int64), torch.zeros(1, length))
 
 
 def test_names_with_commas_and_quotes_come_back(tmp_path):

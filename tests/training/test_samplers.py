@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.training.event_data import EventData
+from crossmodal.data.source import WorldSource
+from crossmodal.training.data_module import DataModule
 from crossmodal.training.samplers import EpochShuffle, EvenShare
 
 COUNTS = st.integers(1, 40)
@@ -58,7 +59,7 @@ def test_the_data_begins_where_a_run_goes_on(workers):
     def labels(loader):
         return [batch.labels.tolist() for batch in loader]
 
-    whole, rest = (EventData(batch_size=2, clips=6, workers=each) for each in (0, workers))
+    whole, rest = (DataModule(WorldSource(batch_size=2, clips=6, workers=each)) for each in (0, workers))
     whole.go_on(1, 0)
     rest.go_on(1, 2)
     assert labels(rest.train_dataloader()) == labels(whole.train_dataloader())[2:]

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from systems import tiny, training
 
-from crossmodal.cli.ave_options import TRAINER
-from crossmodal.recipes.ave.dg_sct import tiny
-from crossmodal.tasks.event_training import EventTraining
-from crossmodal.training.event_data import EventData
+from crossmodal.data.source import WorldSource
+from crossmodal.training.data_module import DataModule
 from crossmodal.training.fit import train
+from crossmodal.training.options import TRAINER
 from crossmodal.training.schedules import one_cycle
 
 
@@ -33,8 +33,9 @@ def test_it_rises_to_the_rate_and_falls_to_almost_nothing(warmup):
 
 
 def test_a_training_steps_it_with_every_batch(tmp_path):
-    task, seen = EventTraining(tiny(), lr=0.1, schedule=one_cycle), []
+    task, seen = training(tiny(), lr=0.1, schedule=one_cycle), []
     task.on_train_batch_end = lambda *_: seen.append(task.trainer.optimizers[0].param_groups[0]["lr"])
-    data = EventData(clips=4, held_out=2, batch_size=2)
-    train(tmp_path, task, data, None, seed=0, options={"max_epochs": 2, "enable_progress_bar": False, **TRAINER})
+    data = DataModule(WorldSource(clips=4, held_out=2, batch_size=2))
+    options = {"max_epochs": 2, "enable_progress_bar": False, **TRAINER}
+    train(tmp_path, task, data, None, monitor="val_accuracy", seed=0, options=options)
     assert len(set(seen)) == 4  # two epochs of two batches, a rate each

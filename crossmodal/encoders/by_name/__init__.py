@@ -1,6 +1,6 @@
-"""Encoders by name: ours, and any that timm, torchvision and transformers have, cut as they are."""
+"""Encoders by name: ours, and any model of timm, torchvision and transformers, cut into sections as it is."""
 
-from crossmodal.encoders.by_name.kinds import Hearing as Hearing
-from crossmodal.encoders.by_name.kinds import Sight as Sight
-from crossmodal.encoders.by_name.named import audio_backbone as audio_backbone
-from crossmodal.encoders.by_name.named import visual_backbone as visual_backbone
+from .backbone import AudioBackbone as AudioBackbone
+from .backbone import VisualBackbone as VisualBackbone
+from .named import audio_backbone as audio_backbone
+from .named import visual_backbone as visual_backbone

@@ -1,4 +1,4 @@
-"""A model of another library, cut at its blocks into an encoder whose head returns a stream."""
+"""Cuts a model of another library at its blocks, into an encoder whose head returns a stream."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from crossmodal.encoders.by_name.libraries import Headless
+from crossmodal.encoders.by_name.libraries import HeadlessModel
 from crossmodal.injection import Encoder, as_tokens, sections_of
 
-POINTS = (
+BLOCK_PATTERNS = (
     "encoder.layers.*.blocks.*",
     "encoder.stages.*.layers.*",
     "audio_encoder.layers.*.blocks.*",
@@ -24,13 +24,25 @@ POINTS = (
     "features.*.*",
     "features.*",
 )
-"""Where the blocks of a model are looked for: the first of these that matches numbered modules, no mere sequences."""
+"""Where models keep their blocks; the first pattern that matches numbered modules, not mere sequences, is taken."""
 
 
-def cut(given: Headless, points: str | Sequence[str] | None, name: str) -> tuple[Encoder, int]:
-    """The encoder of a model, whose head returns a stream, and the width of that."""
-    example = torch.rand(2, 3, given.size, given.size)
-    encoder = sections_of(given.model.eval(), points or points_of(given.model, name), example)
+def cut_model(headless: HeadlessModel, points: str | Sequence[str] | None, name: str) -> tuple[Encoder, int]:
+    """Cuts a model into an encoder whose head returns a stream.
+
+    Args:
+        headless: The model and its input size.
+        points: Patterns of the modules to cut at; `None` for its blocks.
+        name: The backbone that errors name.
+
+    Returns:
+        The encoder, and the width of the stream that its head returns.
+
+    Raises:
+        ValueError: If no blocks are found, the head changes the number of tokens, or as `sections_of`.
+    """
+    example = torch.rand(2, 3, headless.size, headless.size)
+    encoder = sections_of(headless.model.eval(), points or find_blocks(headless.model, name), example)
     with torch.no_grad():
         features = encoder(example)
     last = encoder.sites[-1]
@@ -47,26 +59,38 @@ def cut(given: Headless, points: str | Sequence[str] | None, name: str) -> tuple
 
 
 class AsTokens(nn.Module):
-    """The head of a model whose features are a map: as a stream."""
+    """Wraps a head that returns a feature map, so that it returns a stream `(frame, token, channel)`."""
 
     def __init__(self, head: nn.Module, layout: str):
+        """Wraps a head.
+
+        Args:
+            head: Returns feature maps.
+            layout: Their layout, `"BCHW"` or `"BHWC"`.
+        """
         super().__init__()
         self.head, self.layout = head, layout
 
     def forward(self, stream: Tensor) -> Tensor:
-        """What the head makes of the stream, `(frame, token, channel)`."""
+        """Applies the head and flattens its feature map to tokens."""
         return as_tokens(self.head(stream), self.layout)[0]
 
     def extra_repr(self) -> str:
+        """Shows the layout."""
         return f"layout={self.layout!r}"
 
 
-def points_of(model: nn.Module, name: str) -> list[str]:
-    """The blocks of a model. `ValueError` where none are found."""
+def find_blocks(model: nn.Module, name: str) -> list[str]:
+    """Returns the names of a model's blocks.
+
+    Raises:
+        ValueError: If no pattern matches.
+    """
     modules = {path: module for path, module in model.named_modules() if path[-1:].isdigit() and any(module.children())}
-    blocks = [path for path, module in modules.items() if not isinstance(module, (nn.Sequential, nn.ModuleList))]
-    for pattern in POINTS:
-        found = [path for path in blocks if path.count(".") == pattern.count(".") and fnmatchcase(path, pattern)]
-        if found:
-            return found
+    numbered = [path for path, module in modules.items() if not isinstance(module, (nn.Sequential, nn.ModuleList))]
+    for pattern in BLOCK_PATTERNS:
+        # fnmatch's `*` also matches dots: compare depths as well
+        blocks = [path for path in numbered if path.count(".") == pattern.count(".") and fnmatchcase(path, pattern)]
+        if blocks:
+            return blocks
     raise ValueError(f"{name}: its blocks are not where other models have them; say by points which modules to cut at.")

@@ -1,9 +1,10 @@
-"""Picture models of timm, torchvision and transformers, by name, up to their last tokens: no pooling, no classifier."""
+"""Image models of timm, torchvision and transformers by name, without pooling and classifier."""
 
 import difflib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,21 @@ from crossmodal.checkpoints import read_weights
 from crossmodal.checkpoints.load_strict import load_strict
 from crossmodal.checkpoints.rules import CLASSIFIER, Mapped
 from crossmodal.data import Preprocess
-from crossmodal.encoders.by_name.kinds import PRETRAINED, Rgb, logger
+from crossmodal.encoders.by_name.backbone import PRETRAINED, Rgb, logger
 
 CLASSIFIERS = ("head", "heads", "head_dist", "fc", "classifier")
 
 
-class Headless(NamedTuple):
-    """A model of frames `(frame, 3, size, size)`, what it wants them to look like, and whether it has been trained."""
+class HeadlessModel(NamedTuple):
+    """A model that ends in tokens or a feature map.
+
+    Attributes:
+        model: Frames `(frame, 3, size, size)` → tokens or feature map.
+        size: Side of a frame in pixels.
+        mean: Mean of each colour, for normalisation.
+        std: Standard deviation of each colour.
+        trained: Whether weights were loaded.
+    """
 
     model: nn.Module
     size: int
@@ -31,55 +40,101 @@ class Headless(NamedTuple):
     trained: bool
 
 
-def timm_model(name: str, *, weights: str | Path | None, size: int | None, options: Mapping[str, Any]) -> Headless:
-    """A model of timm; `options` go to `timm.create_model`. Raises `ValueError`, `ImportError`, `ConnectionError`."""
-    timm = needed("timm")
+def timm_model(name: str, *, weights: str | Path | None, size: int | None, options: Mapping[str, Any]) -> HeadlessModel:
+    """Builds a model of timm.
+
+    Args:
+        name: Its name there.
+        weights: A file, `"pretrained"`, or `None` for random weights.
+        size: Side of a frame in pixels; `None` for the model's own.
+        options: Keywords of `timm.create_model`.
+
+    Raises:
+        ValueError: With near misses for an unknown name, or as `load_strict`.
+        ImportError: If timm is not installed.
+        ConnectionError: If its hub cannot be reached.
+    """
+    timm = import_library("timm")
     if not timm.is_model(name):
-        raise ValueError(nothing_like(f"timm:{name}", timm.list_models(), "timm:"))
-    given = {"num_classes": 0, "global_pool": "", "pretrained": weights == PRETRAINED, **options}
-    try:
-        model = fetched(f"timm:{name}", timm.create_model, name, **given, **({"img_size": size} if size else {}))
-    except TypeError as error:
-        if not size or "img_size" not in str(error):
-            raise
-        model = fetched(f"timm:{name}", timm.create_model, name, **given)  # convolutions take any size
-    wants = model.pretrained_cfg
-    size = size or options.get("img_size") or wants["input_size"][-1]
-    return Headless(model, size, tuple(wants["mean"]), tuple(wants["std"]), fill(model, weights, f"timm:{name}"))
+        raise ValueError(unknown_name(f"timm:{name}", timm.list_models(), "timm:"))
+    keywords = {"num_classes": 0, "global_pool": "", "pretrained": weights == PRETRAINED, **options}
+    with hub_errors(f"timm:{name}"):
+        try:
+            model = timm.create_model(name, **keywords, **({"img_size": size} if size else {}))
+        except TypeError as error:
+            if not size or "img_size" not in str(error):
+                raise
+            model = timm.create_model(name, **keywords)  # convolutions take any size
+    config = model.pretrained_cfg
+    size = size or options.get("img_size") or config["input_size"][-1]
+    trained = load_weights(model, weights, f"timm:{name}")
+    return HeadlessModel(model, size, tuple(config["mean"]), tuple(config["std"]), trained)
 
 
 def torchvision_model(
     name: str, *, weights: str | Path | None, size: int | None, options: Mapping[str, Any]
-) -> Headless:
-    """A model of torchvision; `options` go to `torchvision.models.get_model`. Raises as `timm_model` does."""
+) -> HeadlessModel:
+    """Builds a model of torchvision.
+
+    Args:
+        name: Its name there.
+        weights: As in `timm_model`.
+        size: As in `timm_model`.
+        options: Keywords of `torchvision.models.get_model`.
+
+    Raises:
+        ValueError: As `timm_model`, and for a kind of model whose head is not known.
+        ConnectionError: If the hub cannot be reached.
+    """
     models = import_module("torchvision.models")
     known = models.list_models(module=models)
     if name not in known:
-        raise ValueError(nothing_like(f"torchvision:{name}", known, "torchvision:"))
-    wants = models.get_model_weights(name).DEFAULT.transforms()
+        raise ValueError(unknown_name(f"torchvision:{name}", known, "torchvision:"))
+    transforms = models.get_model_weights(name).DEFAULT.transforms()
     sized = {"image_size": size} if size and name.startswith("vit") else {}
-    theirs = "DEFAULT" if weights == PRETRAINED else None
-    whole = fetched(f"torchvision:{name}", models.get_model, name, weights=theirs, **sized, **options)
-    model = without_head(whole, name)
-    size = size or options.get("image_size") or wants.crop_size[0]
-    return Headless(model, size, tuple(wants.mean), tuple(wants.std), fill(model, weights, f"torchvision:{name}"))
+    with hub_errors(f"torchvision:{name}"):
+        whole = models.get_model(name, weights="DEFAULT" if weights == PRETRAINED else None, **sized, **options)
+    model = remove_head(whole, name)
+    size = size or options.get("image_size") or transforms.crop_size[0]
+    trained = load_weights(model, weights, f"torchvision:{name}")
+    return HeadlessModel(model, size, tuple(transforms.mean), tuple(transforms.std), trained)
 
 
 def transformers_model(
     folder: str, *, weights: str | Path | None, size: int | None, options: Mapping[str, Any]
-) -> Headless:
-    """A picture model of transformers; `options` change its configuration. Raises as `timm_model` does."""
-    config = configuration(folder, "vision_config", {**options, **({"image_size": size} if size else {})})
-    model, trained = from_folder(folder, config, weights)
-    wants, usual = stored(folder, "preprocessor_config.json"), Preprocess()
+) -> HeadlessModel:
+    """Builds an image model of transformers.
+
+    Args:
+        folder: A folder that `save_pretrained` wrote.
+        weights: A file; with `None` those of the folder, or random ones if it has none.
+        size: As in `timm_model`.
+        options: Entries of the configuration to change.
+
+    Raises:
+        ValueError: If the folder holds no model, an option is unknown, or as `load_strict`.
+        ImportError: If transformers is not installed.
+    """
+    config = load_config(folder, "vision_config", {**options, **({"image_size": size} if size else {})})
+    model, trained = load_transformers(folder, config, weights)
+    front_end, default = read_json(folder, "preprocessor_config.json"), Preprocess()
     size = size or getattr(config, "image_size", None) or 224
-    mean, std = (wants.get(f"image_{name}", getattr(usual, name)) for name in ("mean", "std"))
-    return Headless(model, size if isinstance(size, int) else size[0], tuple(mean), tuple(std), trained)
+    mean, std = (front_end.get(f"image_{name}", getattr(default, name)) for name in ("mean", "std"))
+    return HeadlessModel(model, size if isinstance(size, int) else size[0], tuple(mean), tuple(std), trained)
 
 
-def configuration(folder: str, part: str, options: Mapping[str, Any]) -> Any:
-    """The configuration of a model, or of that part of it, from a folder that `save_pretrained` wrote."""
-    transformers = needed("transformers")
+def load_config(folder: str, part: str, options: Mapping[str, Any]) -> Any:
+    """Loads the configuration of a model of transformers.
+
+    Args:
+        folder: A folder that `save_pretrained` wrote.
+        part: The part of a multi-modal model to return, as `"vision_config"`; others are returned whole.
+        options: Entries to change.
+
+    Raises:
+        ValueError: If the folder holds no configuration, or it has no such entry.
+    """
+    transformers = import_library("transformers")
     if not (Path(folder) / "config.json").is_file():
         raise ValueError(
             f"transformers:{folder} must be a folder that save_pretrained wrote, and holds no config.json; nothing is "
@@ -94,31 +149,43 @@ def configuration(folder: str, part: str, options: Mapping[str, Any]) -> Any:
     return config
 
 
-def from_folder(folder: str, config: Any, weights: str | Path | None) -> tuple[nn.Module, bool]:
-    """The model of a configuration, with the weights of its folder, of a file, or random ones; whether it has any."""
+def load_transformers(folder: str, config: Any, weights: str | Path | None) -> tuple[nn.Module, bool]:
+    """Builds the model of a configuration with the weights of its folder, those of a file, or random ones.
+
+    Returns:
+        The model, and whether weights were loaded.
+    """
     name = type(config).__name__.removesuffix("Config") + "Model"
-    kind = getattr(needed("transformers"), name, None)
-    if kind is None:
+    model_class = getattr(import_library("transformers"), name, None)
+    if model_class is None:
         raise ValueError(f"transformers:{folder} is a {config.model_type}, and transformers has no {name}.")
     if weights not in (None, PRETRAINED) or not any(Path(folder).glob("*.safetensors")):
-        model = kind(config)
-        return model, fill(model, None if weights == PRETRAINED else weights, f"transformers:{folder}")
-    options = {"config": config, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
-    model, report = fetched(f"transformers:{folder}", kind.from_pretrained, folder, **options)
+        model = model_class(config)
+        return model, load_weights(model, None if weights == PRETRAINED else weights, f"transformers:{folder}")
+    keywords = {"config": config, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+    with hub_errors(f"transformers:{folder}"):
+        model, report = model_class.from_pretrained(folder, **keywords)
+    # A pooler is part of the class but of few checkpoints, and its output is not used here.
     missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
     if missing:
         raise ValueError(f"transformers:{folder}: its file lacks {len(missing)} tensors of {name}, as {missing[:3]}.")
     return model, True
 
 
-def stored(folder: str, file: str) -> dict[str, Any]:
-    """A JSON file beside a model; empty where there is none."""
+def read_json(folder: str, file: str) -> dict[str, Any]:
+    """Reads a JSON file of a model's folder; an empty dictionary if there is none."""
     path = Path(folder) / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def fill(model: nn.Module, weights: str | Path | None, name: str) -> bool:
-    """Fills a model with a file, every tensor of it but a classifier's; returns whether it has been trained."""
+def load_weights(model: nn.Module, weights: str | Path | None, name: str) -> bool:
+    """Loads a file of weights, every tensor of it except a classifier's; returns whether the model has been trained.
+
+    Args:
+        model: The model, which has the library's weights already if `weights` is `"pretrained"`.
+        weights: A file, `"pretrained"`, or `None`.
+        name: The backbone that errors name.
+    """
     if weights is None or weights == PRETRAINED:
         return weights == PRETRAINED
     own = model.state_dict().keys()
@@ -136,17 +203,23 @@ class VitTokens(nn.Module):
     """Torchvision's ViT up to its last tokens, class token first."""
 
     def __init__(self, whole: nn.Module):
+        """Takes the parts of a `VisionTransformer`, without its head."""
         super().__init__()
-        self.conv_proj, self.class_token, self.encoder = whole.conv_proj, whole.class_token, whole.encoder
+        self.conv_proj, self.encoder = whole.get_submodule("conv_proj"), whole.get_submodule("encoder")
+        self.class_token = whole.get_parameter("class_token")
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Frames `(frame, 3, height, width)` → tokens."""
+        """Computes the tokens of frames `(frame, 3, height, width)`."""
         patches = self.conv_proj(frames).flatten(2).mT
         return self.encoder(torch.cat([self.class_token.expand(len(frames), -1, -1), patches], dim=1))
 
 
-def without_head(whole: nn.Module, name: str) -> nn.Module:
-    """A classifier of torchvision up to its last tokens or feature map. `ValueError` for a kind that is not known."""
+def remove_head(whole: nn.Module, name: str) -> nn.Module:
+    """Returns a classifier of torchvision up to its last tokens or feature map.
+
+    Raises:
+        ValueError: If it is no ViT, Swin, ConvNeXt or ResNet.
+    """
     parts = dict(whole.named_children())
     if {"conv_proj", "encoder"} <= parts.keys():
         return VitTokens(whole)
@@ -159,26 +232,31 @@ def without_head(whole: nn.Module, name: str) -> nn.Module:
     return nn.Sequential(OrderedDict((part, parts[part]) for part in kept if part in parts))
 
 
-def fetched(name: str, build: Any, *args: Any, **kwargs: Any) -> Any:
-    """What `build` returns; `ConnectionError` where a hub cannot be reached."""
+@contextmanager
+def hub_errors(name: str) -> Iterator[None]:
+    """Turns the `OSError` of a hub that cannot be reached into a `ConnectionError` that says what to do."""
     try:
-        return build(*args, **kwargs)
+        yield
     except OSError as error:
         raise ConnectionError(
             f"{name}: its weights could not be fetched ({error}): get them in another way and give the file as weights."
         ) from error
 
 
-def needed(library: str) -> ModuleType:
-    """The library. `ImportError` with what to install."""
+def import_library(library: str) -> ModuleType:
+    """Imports a library.
+
+    Raises:
+        ImportError: If it is not installed; says how to install it.
+    """
     try:
         return import_module(library)
     except ImportError as error:
         raise ImportError(f"a model of {library} needs it ({error}): pip install {library}.") from error
 
 
-def nothing_like(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """The sentence for a name that nobody knows, with near misses."""
+def unknown_name(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Returns the message for an unknown name, with near misses."""
     known = [prefix + one for one in known]
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known[:3]
     return f"there is no backbone {name!r}; nearest: {', '.join(map(repr, near))} (of {len(known)})."

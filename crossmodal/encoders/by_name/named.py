@@ -1,23 +1,23 @@
-"""Encoders by name: a visual or an audio one, whole, with what it has to be given."""
+"""Builds visual and audio encoders by name."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from crossmodal.encoders.by_name.backbone import AudioBackbone, VisualBackbone, fixed_seed, warn_if_random
 from crossmodal.encoders.by_name.clap import clap
-from crossmodal.encoders.by_name.cutting import cut
-from crossmodal.encoders.by_name.kinds import Hearing, Sight, tell, the_same_numbers
+from crossmodal.encoders.by_name.cutting import cut_model
 from crossmodal.encoders.by_name.libraries import (
-    Headless,
-    nothing_like,
+    HeadlessModel,
     timm_model,
     torchvision_model,
     transformers_model,
+    unknown_name,
 )
-from crossmodal.encoders.by_name.own import HEARINGS, SIGHTS
+from crossmodal.encoders.by_name.own import AUDIO_BUILDERS, VISUAL_BUILDERS
 
-LIBRARIES: dict[str, Callable[..., Headless]] = {
+LIBRARIES: dict[str, Callable[..., HeadlessModel]] = {
     "timm": timm_model,
     "torchvision": torchvision_model,
     "transformers": transformers_model,
@@ -32,43 +32,56 @@ def visual_backbone(
     size: int | None = None,
     points: str | Sequence[str] | None = None,
     options: Mapping[str, Any] = NO_OPTIONS,
-) -> Sight:
-    """A visual encoder by name.
+) -> VisualBackbone:
+    """Builds a visual encoder by name.
 
-    - `name`: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (as `save_pretrained` writes it), `swin_v2_l`, or
-      `tiny`, which is small and trained on the built-in world.
-    - `weights`: a file (safetensors, or tensors of `torch.save`), or `"pretrained"` for those of the library's hub;
-      with `None` they are random, always the same, and a warning says so.
-    - `size`: side of a frame in pixels; `None` for the model's own.
-    - `points`: patterns of the modules that it is cut at, as `sections_of` takes them; `None`: its blocks.
-    - `options`: what else the library is told, such as `{"depth": 2}`.
+    Args:
+        name: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (as `save_pretrained` writes it), `swin_v2_l`, or
+            `tiny`, which is small and trained on the built-in world.
+        weights: A file (safetensors, or tensors of `torch.save`), or `"pretrained"` for those of the library's hub;
+            with `None` they are random, the same in every run, and a warning says so.
+        size: Side of a frame in pixels; `None` for the model's own.
+        points: Patterns of the modules to cut at, as `sections_of` takes them; `None` for the model's blocks.
+        options: Further keywords for the library, such as `{"depth": 2}`.
 
-    Raises `ValueError` with near misses for an unknown name, and as `sections_of` and the importers do.
+    Raises:
+        ValueError: With near misses for an unknown name; or as `sections_of` and the importers.
+        ImportError: If the library is not installed.
+        ConnectionError: If its hub cannot be reached.
     """
     library, _, model = name.partition(":")
     if library in LIBRARIES and model:
-        with the_same_numbers():
-            given = LIBRARIES[library](model, weights=weights, size=size, options=options)
-            encoder, width = cut(given, points, name)
-        tell(name, given.trained, "visual")
-        return Sight(encoder, width, given.size, given.mean, given.std)
-    if name not in SIGHTS:
-        raise ValueError(nothing_like(name, [*SIGHTS, *(f"{library}:…" for library in LIBRARIES)]))
+        with fixed_seed():
+            headless = LIBRARIES[library](model, weights=weights, size=size, options=options)
+            encoder, width = cut_model(headless, points, name)
+        warn_if_random(name, headless.trained, "visual")
+        return VisualBackbone(encoder, width, headless.size, headless.mean, headless.std)
+    if name not in VISUAL_BUILDERS:
+        raise ValueError(unknown_name(name, [*VISUAL_BUILDERS, *(f"{library}:…" for library in LIBRARIES)]))
     if size or points or options:
         raise ValueError(f"visual_backbone: {name!r} takes no size={size}, points={points} or options={dict(options)}.")
-    return SIGHTS[name](weights)
+    return VISUAL_BUILDERS[name](weights)
 
 
-def audio_backbone(name: str, *, weights: str | Path | None = None, options: Mapping[str, Any] = NO_OPTIONS) -> Hearing:
-    """An audio encoder by name: `htsat` (AudioSet's, or CLAP's weights), `transformers:FOLDER` of CLAP, or `tiny`.
+def audio_backbone(
+    name: str, *, weights: str | Path | None = None, options: Mapping[str, Any] = NO_OPTIONS
+) -> AudioBackbone:
+    """Builds an audio encoder by name.
 
-    Other arguments and errors as of `visual_backbone`.
+    Args:
+        name: `htsat`, `transformers:FOLDER` of a CLAP, or `tiny`.
+        weights: As in `visual_backbone`; `htsat` takes AudioSet's or CLAP's.
+        options: Entries of the configuration of a model of transformers.
+
+    Raises:
+        ValueError: With near misses for an unknown name; or as `sections_of` and the importers.
+        ImportError: If transformers is needed and not installed.
     """
     library, _, folder = name.partition(":")
     if library == "transformers" and folder:
         return clap(folder, weights=weights, options=options)
-    if name not in HEARINGS:
-        raise ValueError(nothing_like(name, [*HEARINGS, "transformers:…"]))
+    if name not in AUDIO_BUILDERS:
+        raise ValueError(unknown_name(name, [*AUDIO_BUILDERS, "transformers:…"]))
     if options:
         raise ValueError(f"audio_backbone: {name!r} takes no options={dict(options)}.")
-    return HEARINGS[name](weights)
+    return AUDIO_BUILDERS[name](weights)

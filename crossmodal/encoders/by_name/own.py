@@ -1,52 +1,63 @@
 """The encoders of this library by name."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from crossmodal.audio import LogMel
+from crossmodal.audio import LogMel, RepeatedLogMel
 from crossmodal.checkpoints import import_htsat, import_swin_v2
 from crossmodal.data import Preprocess
 from crossmodal.data.world import TINY
 from crossmodal.encoders import htsat_tiny_audioset, swin_v2_large
-from crossmodal.encoders.by_name.kinds import PRETRAINED, Hearing, Sight, tell, the_same_numbers
-from crossmodal.encoders.by_name.released import filled
+from crossmodal.encoders.by_name.backbone import (
+    PRETRAINED,
+    AudioBackbone,
+    VisualBackbone,
+    fixed_seed,
+    warn_if_random,
+)
+from crossmodal.encoders.by_name.released import with_weights
 from crossmodal.encoders.by_name.tiny import tiny_audio, tiny_log_mel, tiny_visual
 from crossmodal.injection import Encoder
-from crossmodal.audio.repeated import RepeatedLogMel
 
 
-def own_swin(weights: str | Path | None) -> Sight:
-    """Swin-V2-L at 192²."""
-    wants = Preprocess(192)
-    encoder = ours("swin_v2_l", swin_v2_large, import_swin_v2, "timm" if weights == PRETRAINED else weights, "visual")
-    return Sight(encoder, encoder.sites[-1].width, wants.size, wants.mean, wants.std)
+def own_swin_v2_l(weights: str | Path | None) -> VisualBackbone:
+    """Builds Swin-V2-L for frames of 192²."""
+    front_end = Preprocess(192)
+    file = "timm" if weights == PRETRAINED else weights
+    encoder = build_own("swin_v2_l", swin_v2_large, import_swin_v2, file, "visual")
+    return VisualBackbone(encoder, encoder.sites[-1].width, front_end.size, front_end.mean, front_end.std)
 
 
-def own_htsat(weights: str | Path | None) -> Hearing:
-    """HTS-AT at 32 kHz; every second repeated to ten, as it was trained."""
-    encoder = ours("htsat", htsat_tiny_audioset, import_htsat, "htsat" if weights == PRETRAINED else weights, "audio")
-    return Hearing(encoder, encoder.sites[-1].width, RepeatedLogMel(LogMel(), 320_000), 32_000)
+def own_htsat(weights: str | Path | None) -> AudioBackbone:
+    """Builds HTS-AT at 32 kHz; every second is repeated to ten, the length it was trained on."""
+    file = "htsat" if weights == PRETRAINED else weights
+    encoder = build_own("htsat", htsat_tiny_audioset, import_htsat, file, "audio")
+    return AudioBackbone(encoder, encoder.sites[-1].width, RepeatedLogMel(LogMel(), 320_000), 32_000)
 
 
-def own_tiny_visual(weights: str | Path | None) -> Sight:
-    """The tiny Swin-V2 of the built-in world."""
-    encoder = tiny_visual(**({} if weights in (None, PRETRAINED) else {"weights": Path(weights)}))
-    return Sight(encoder, encoder.sites[-1].width, TINY.size, TINY.mean, TINY.std)
+def own_tiny_visual(weights: str | Path | None) -> VisualBackbone:
+    """Builds the tiny Swin-V2 of the built-in world."""
+    encoder = tiny_visual() if weights is None or weights == PRETRAINED else tiny_visual(weights=Path(weights))
+    return VisualBackbone(encoder, encoder.sites[-1].width, TINY.size, TINY.mean, TINY.std)
 
 
-def own_tiny_audio(weights: str | Path | None) -> Hearing:
-    """The tiny HTS-AT of the built-in world."""
-    encoder = tiny_audio(**({} if weights in (None, PRETRAINED) else {"weights": Path(weights)}))
-    return Hearing(encoder, encoder.sites[-1].width, RepeatedLogMel(tiny_log_mel(), TINY.rate), TINY.rate)
+def own_tiny_audio(weights: str | Path | None) -> AudioBackbone:
+    """Builds the tiny HTS-AT of the built-in world."""
+    encoder = tiny_audio() if weights is None or weights == PRETRAINED else tiny_audio(weights=Path(weights))
+    return AudioBackbone(encoder, encoder.sites[-1].width, RepeatedLogMel(tiny_log_mel(), TINY.rate), TINY.rate)
 
 
-SIGHTS = {"tiny": own_tiny_visual, "swin_v2_l": own_swin}
-HEARINGS = {"tiny": own_tiny_audio, "htsat": own_htsat}
+VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
+    "tiny": own_tiny_visual,
+    "swin_v2_l": own_swin_v2_l,
+}
+AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {"tiny": own_tiny_audio, "htsat": own_htsat}
 
 
-def ours(name: str, build: Any, importer: Any, weights: str | Path | None, side: str) -> Encoder:
-    """An encoder of this library, with weights, or with random ones and a warning."""
-    with the_same_numbers():
-        encoder = filled(build, importer, None if weights is None else str(weights))
-    tell(name, weights is not None, side)
+def build_own(name: str, build: Any, importer: Any, weights: str | Path | None, side: str) -> Encoder:
+    """Builds an encoder of this library, with weights, or with random ones and a warning."""
+    with fixed_seed():
+        encoder = with_weights(build, importer, None if weights is None else str(weights))
+    warn_if_random(name, weights is not None, side)
     return encoder

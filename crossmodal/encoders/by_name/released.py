@@ -1,6 +1,5 @@
-"""The two encoders of the full-size models, with released weights."""
+"""Builds the two encoders of the full-size models with released weights."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -8,17 +7,18 @@ import torch
 
 from crossmodal.checkpoints import Imported, import_htsat, import_swin_v2, read_weights
 from crossmodal.encoders import htsat_tiny_audioset, swin_v2_large
+from crossmodal.encoders.by_name.backbone import logger
 from crossmodal.injection import Encoder
-
-logger = logging.getLogger("crossmodal")
 
 
 @dataclass(frozen=True)
 class EncoderWeights:
-    """Released weights of two encoders: a file each, or the name of a published one; `None` for random ones.
+    """Released weights of two encoders, each a file or the name of a released one; `None` for random weights.
 
-    - `visual`: of Swin-V2-L; `"timm"` is the one from the hub.
-    - `audio`: of HTS-AT; `"htsat"` is the one of AudioSet, `"clap"` that of CLAP, which was trained on another log-mel.
+    Attributes:
+        visual: Of Swin-V2-L; `"timm"` is the one from the hub.
+        audio: Of HTS-AT; `"htsat"` is the one of AudioSet, `"clap"` that of CLAP, which was trained on another
+            log-mel.
     """
 
     visual: str | None = None
@@ -26,17 +26,27 @@ class EncoderWeights:
 
 
 def full_size_encoders(weights: EncoderWeights) -> tuple[Encoder, Encoder]:
-    """Swin-V2-L and HTS-AT. What became of every tensor of a file is logged. Raises as the importers do."""
-    visual = filled(swin_v2_large, import_swin_v2, weights.visual)
-    return visual, filled(htsat_tiny_audioset, import_htsat, weights.audio)
+    """Builds Swin-V2-L and HTS-AT, and logs what became of every tensor of a file.
+
+    Raises:
+        ValueError: As the importers do.
+    """
+    visual = with_weights(swin_v2_large, import_swin_v2, weights.visual)
+    return visual, with_weights(htsat_tiny_audioset, import_htsat, weights.audio)
 
 
-def filled(build: Callable[[], Encoder], importer: Callable[..., Imported], weights: str | None) -> Encoder:
-    """An encoder, with weights or with random ones."""
+def with_weights(build: Callable[[], Encoder], importer: Callable[..., Imported], weights: str | None) -> Encoder:
+    """Builds an encoder and loads its weights; with `None` they are random.
+
+    Args:
+        build: Builds the encoder.
+        importer: Loads a file into it.
+        weights: A file, or the name of a released one.
+    """
     if weights is None:
         return build()
-    found = read_weights(weights)
-    with torch.device("meta"):
+    checkpoint = read_weights(weights)
+    with torch.device("meta"):  # no time and memory for random weights that the file replaces
         encoder = build()
-    logger.info("%s", importer(encoder, found))
+    logger.info("%s", importer(encoder, checkpoint))
     return encoder

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 INK = "#010203"
 """Colour of lines and text in figures; `templates/style.css` puts the page's own colour of text in its place."""
 
+DPI = 80
+"""Of images within figures: a frame then has about as many pixels as a page shows of it."""
+
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "patch.edgecolor")
 NOTHING_SAID = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 """Metadata is left out: its names are addresses on other hosts, and a date makes every page differ."""
@@ -63,7 +66,7 @@ def as_picture(figure: "Figure", name: str, *, share: float = 1.0) -> Picture:
 
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", dpi=110, transparent=True, metadata=NOTHING_SAID)
+        figure.savefig(drawn, format="svg", dpi=DPI, transparent=True, metadata=NOTHING_SAID)
     svg = drawn.getvalue()
     return Picture(Markup(svg[svg.index("<svg") :]), share)  # behind the prolog, which a page cannot hold
 

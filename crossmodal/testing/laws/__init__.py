@@ -41,3 +41,4 @@ from .modulations import weights_of_zero as weights_of_zero
 from .pairings import PairingTrial as PairingTrial
 from .pairings import coupled_where_sites_agree as coupled_where_sites_agree
 from .pairings import steps_run_every_section_once as steps_run_every_section_once
+from .replacing import replaced_layers_are_heard as replaced_layers_are_heard

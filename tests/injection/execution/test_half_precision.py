@@ -23,7 +23,7 @@ def step(model, autocast=False):
     frames, wave = clips(4)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         coupled = model.run(frames, wave)
-        events = model(frames, wave)
+        events = model.score(frames, wave)
     sum(scores.float().square().sum() for scores in events).backward()
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     assert {gradient.dtype for gradient in gradients} == {torch.float32}
@@ -69,9 +69,9 @@ def test_weights_of_sections_alone_are_halved_and_names_stay():
 def test_copies_and_pickles_are_in_half_precision_too():
     model = halved(small_events()).eval()
     frames, wave = clips(2)
-    expected = model(frames, wave).event
+    expected = model.score(frames, wave).event
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert torch.equal(other(frames, wave).event, expected)
+        assert torch.equal(other.score(frames, wave).event, expected)
 
 
 def test_a_residual_is_added_in_full_precision():

@@ -6,10 +6,10 @@ import pytest
 import torch
 from plain import plain
 from small_events import clips, small_events
+from systems import full_size
 from torch._dynamo import lookup_backend, mark_dynamic
 
 from crossmodal.data.world import World
-from crossmodal.recipes.ave.dg_sct import full_size
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_one_graph_serves_every_number_of_clips_and_equals_eager():
 def test_without_a_word_the_second_number_compiles_for_all_others():
     """torch's own rule: the first number is taken for fixed, the second for dynamic; one clip is a case of its own."""
     model, backend = small_events().train(), Counting("eager")
-    model(*clips(1))
+    model.score(*clips(1))
     compiled, graphs = torch.compile(model, fullgraph=True, backend=backend), []
     for count in (2, 3, 4, 7, 2, 1, 5, 1):
         compiled(*clips(count))
@@ -101,7 +101,7 @@ def test_the_full_size_model():
     with torch.device("meta"):
         model = full_size().train()
         frames, wave = torch.empty(2, 10, 3, 192, 192), torch.empty(2, 10, 32_000)
-    model(frames, wave)
+    model.score(frames, wave)
     backend = Counting("eager")
     events = torch.compile(model, fullgraph=True, backend=backend)(*any_number(frames, wave))
     sum(scores.sum() for scores in events).backward()

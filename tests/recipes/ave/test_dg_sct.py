@@ -5,16 +5,17 @@ from functools import partial
 import pytest
 import torch
 from films import ALL_SOUND, film
+from systems import tiny
 from torch import nn
 
 from crossmodal.data import Preprocess, read_clip
 from crossmodal.data.world import COLOURS, World
-from crossmodal.heads import pooled
+from crossmodal.heads import pool_tokens
 from crossmodal.injection import Encoder
-from crossmodal.recipes.ave.dg_sct import last_map, tiny
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish
+from crossmodal.tasks.coupled_system import last_map
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def batch(*clips):
 def test_what_it_wants_is_what_the_world_gives(model, clip):
     assert model.classes == COLOURS[:6] == World("val").classes
     assert model.preprocess == Preprocess(64, 16_000, mean=model.preprocess.mean, std=model.preprocess.std)
-    events = model(*batch(clip))
+    events = model.score(*batch(clip))
     assert events.event.shape == events.activation.shape == (1, 6)
     assert events.relevance.shape == events.gate.shape == (1, 10)
 
@@ -49,7 +50,7 @@ def test_features_are_what_the_heads_are_given(model, clip):
     assert features.visual.shape == (1, 10, model.coupled.encoder("visual").sites[-1].width)
     assert features.audio.shape == (1, 10, model.coupled.encoder("audio").sites[-1].width)
     expected = model.head(model.temporal(*features))
-    for name, found in zip(expected._fields, model(*batch(clip)), strict=True):
+    for name, found in zip(expected._fields, model.score(*batch(clip)), strict=True):
         torch.testing.assert_close(found, getattr(expected, name), rtol=0, atol=0)
     assert not features.visual.requires_grad
 
@@ -64,26 +65,26 @@ def test_a_film_of_any_kind_gives_features(model, tmp_path):
 def test_streams_are_pooled_by_the_map_of_the_last_coupler(model, clip, stream):
     frames, wave = batch(clip)
     with torch.no_grad():
-        coupled, features = model.run(frames, wave), model.pooled(frames, wave)
+        coupled, features = model.run(frames, wave), model.pool(frames, wave)
     last = list(coupled.maps)[-1]
     guide = "audio" if stream == "visual" else "visual"
     spatial = coupled.maps[last][guide, stream]["spatial"]
     assert last_map(coupled, stream) is spatial
     head = model.coupled.encoder("visual").head if stream == "visual" else nn.Identity()
-    torch.testing.assert_close(getattr(features, stream)[0], pooled(head(coupled.streams[stream]), spatial))
+    torch.testing.assert_close(getattr(features, stream)[0], pool_tokens(head(coupled.streams[stream]), spatial))
 
 
 def test_without_maps_streams_are_pooled_by_their_mean(clip):
-    model = tiny(coupled=lavish).eval()
+    model = tiny(coupling=lavish).eval()
     frames, wave = batch(clip)
     with torch.no_grad():
-        coupled, features = model.run(frames, wave), model.pooled(frames, wave)
+        coupled, features = model.run(frames, wave), model.pool(frames, wave)
     assert last_map(coupled, "visual") is last_map(coupled, "audio") is None
     torch.testing.assert_close(features.audio[0], coupled.streams["audio"].mean(1))
 
 
 def test_a_map_of_one_direction_pools_its_stream_alone(clip):
-    model = tiny(coupled=partial(dg_sct, edges=(("audio", "visual"),))).eval()
+    model = tiny(coupling=partial(dg_sct, edges=(("audio", "visual"),))).eval()
     with torch.no_grad():
         coupled = model.run(*batch(clip))
     assert last_map(coupled, "audio") is None
@@ -92,7 +93,7 @@ def test_a_map_of_one_direction_pools_its_stream_alone(clip):
 
 @pytest.mark.parametrize("recipe", [dg_sct, dg_sct_released, lavish])
 def test_untrained_it_sees_and_hears_what_the_frozen_encoders_do(recipe, clip):
-    model = tiny(coupled=recipe).eval()
+    model = tiny(coupling=recipe).eval()
     with torch.no_grad():
         streams = model.run(*batch(clip)).streams
         alone = {"visual": clip.frames, "audio": model.sound(clip.wave)}
@@ -105,15 +106,15 @@ def test_untrained_it_sees_and_hears_what_the_frozen_encoders_do(recipe, clip):
 def test_clips_of_a_batch_do_not_see_each_other(model):
     world = World("test", clips=3)
     with torch.no_grad():
-        together = model(*batch(*(world[index] for index in range(3))))
+        together = model.score(*batch(*(world[index] for index in range(3))))
         for index in range(3):
-            for found, expected in zip(together, model(*batch(world[index])), strict=True):
+            for found, expected in zip(together, model.score(*batch(world[index])), strict=True):
                 torch.testing.assert_close(found[index : index + 1], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("segments", [1, 3, 9])
 def test_one_shorter_clip_is_welcome(model, clip, segments):
-    events = model(clip.frames[None, :segments], clip.wave[None, :segments])
+    events = model.score(clip.frames[None, :segments], clip.wave[None, :segments])
     assert events.relevance.shape == (1, segments)
 
 
@@ -133,7 +134,7 @@ def test_one_shorter_clip_is_welcome(model, clip, segments):
 )
 def test_clips_of_a_wrong_shape_are_named_with_both_values(model, frames, wave, words):
     with pytest.raises((ValueError, TypeError), match=words):
-        model(torch.zeros(frames), torch.zeros(wave))
+        model.score(torch.zeros(frames), torch.zeros(wave))
 
 
 @pytest.mark.parametrize(
@@ -151,4 +152,4 @@ def test_clips_of_a_wrong_shape_are_named_with_both_values(model, frames, wave, 
 )
 def test_clips_of_a_wrong_dtype_or_device_are_named_with_both_values(model, frames, wave, words):
     with pytest.raises(TypeError, match=words):
-        model(frames(torch.zeros(1, 10, 3, 64, 64)), wave(torch.zeros(1, 10, 16_000)))
+        model.score(frames(torch.zeros(1, 10, 3, 64, 64)), wave(torch.zeros(1, 10, 16_000)))

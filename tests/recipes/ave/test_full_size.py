@@ -6,14 +6,15 @@ from functools import cache
 import pytest
 import torch
 from golden_numbers import FILE
+from systems import full_size
 
 from crossmodal.checkpoints import from_released_adapter, from_released_events, from_released_temporal
 from crossmodal.encoders import swin_v2_large
 from crossmodal.heads import event_loss, pooling_weights
-from crossmodal.recipes.ave.dg_sct import full_size, last_map
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish, lavish_shared
+from crossmodal.tasks.coupled_system import last_map
 
 RELEASED = {"adapters": 188_538_864, "temporal": 12_071_554, "head": 550_229, "swin": 228_772_549, "htsat": 31_325_143}
 """Parameters of the released model of AVE, what it holds and never uses included."""
@@ -28,7 +29,7 @@ PARTNER = [0, 1, 0, 1, 2, 5, 8, 11, 14, 17, 0, 1]
 @cache
 def on_meta(recipe):
     with torch.device("meta"):
-        return full_size(coupled=recipe)
+        return full_size(coupling=recipe)
 
 
 def count(*modules, trainable=False):
@@ -99,7 +100,7 @@ def test_the_shapes_are_those_of_the_published_trace():
         frames, wave = torch.empty(1, 10, 3, 192, 192), torch.empty(1, 10, 32_000)
         heard = model.sound(wave[0])
         coupled = model.run(frames, wave, taps=[*visual, *audio])
-        events = model(frames, wave)
+        events = model.score(frames, wave)
     assert model.sound.length == 320_000
     assert heard.shape == (10, 1001, 64)
     assert [tuple(coupled.taps[name].shape) for name in visual] == [
@@ -147,7 +148,7 @@ def test_built_on_meta_nothing_of_it_takes_memory(recipe):
 def test_a_clip_runs_forward_and_backward_on_the_cpu(recipe):
     """Ten seconds at 192² and 32 kHz, in training mode, random weights: about 10 GB and four minutes on two cores."""
     torch.manual_seed(0)
-    model = full_size(coupled=recipe).train()
+    model = full_size(coupling=recipe).train()
     events = model(torch.randn(1, 10, 3, 192, 192), 0.1 * torch.randn(1, 10, 32_000))
     assert all(out.isfinite().all() for out in events)
     event_loss(events, torch.tensor([[28] * 3 + [4] * 5 + [28] * 2])).backward()

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from crossmodal.evaluation.step_cost import cost_of
+from systems import full_size
 
-from crossmodal.cli.cost import cost_of
 from crossmodal.injection import checkpointed, recomputed
-from crossmodal.recipes.ave.dg_sct import full_size
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 
 pytestmark = pytest.mark.slow
@@ -15,7 +15,7 @@ RELEASED, DIRECT = 2_537e9, 4_214e6
 
 def model():
     with torch.device("meta"):
-        return full_size(coupled=dg_sct_released)
+        return full_size(coupling=dg_sct_released)
 
 
 def test_a_step_costs_four_fifths_of_the_released_one():

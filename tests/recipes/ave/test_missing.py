@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from systems import tiny, tiny_classes
 from torch import nn
 
 from crossmodal.data.world import World
 from crossmodal.heads import event_loss
-from crossmodal.recipes.ave.dg_sct import tiny
-from crossmodal.recipes.classify import dg_sct as classify
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +28,27 @@ def batch():
 def test_without_sound_it_sees_what_the_frozen_encoder_does_bit_for_bit(model, batch):
     frames, _ = batch
     with torch.no_grad():
-        features = model.pooled(frames, None)
+        features = model.pool(frames, None)
         seen = model.coupled.encoder("visual")(frames.flatten(0, 1)).mean(1)
         assert torch.equal(features.visual, seen.unflatten(0, (3, 10)))
         assert features.audio.shape == (3, 10, model.coupled.encoder("audio").sites[-1].width)
         assert not features.audio.any()
-        for found, expected in zip(model(frames), model.head(model.temporal(*features)), strict=True):
+        for found, expected in zip(model.score(frames), model.head(model.temporal(*features)), strict=True):
             assert torch.equal(found, expected)
 
 
 def test_without_pictures_it_hears_what_the_frozen_encoder_does_bit_for_bit(model, batch):
     _, wave = batch
     with torch.no_grad():
-        features = model.pooled(None, wave)
+        features = model.pool(None, wave)
         encoder, stream = model.coupled.encoder("audio"), model.run(None, wave).streams["audio"]
         assert torch.equal(encoder.head(stream), encoder(model.sound(wave.flatten(0, 1))))
         assert torch.equal(features.audio, stream.mean(1).unflatten(0, (3, 10)))
         assert not features.visual.any()
-        assert model(None, wave).event.isfinite().all()
+        assert model.score(None, wave).event.isfinite().all()
 
 
-@pytest.mark.parametrize("build", [tiny, classify.tiny])
+@pytest.mark.parametrize("build", [tiny, tiny_classes])
 def test_in_a_batch_every_clip_is_what_it_is_alone_with_what_it_has(build, batch):
     torch.manual_seed(0)
     model, (frames, wave) = build().eval(), batch
@@ -60,8 +59,8 @@ def test_in_a_batch_every_clip_is_what_it_is_alone_with_what_it_has(build, batch
     broken = wave.clone(), frames.clone()
     broken[0][1], broken[1][2] = torch.nan, torch.nan
     with torch.no_grad():
-        together = model(broken[1], broken[0], present={"audio": has_sound, "visual": has_picture})
-        alone = [model(frames[:1], wave[:1]), model(frames[1:2]), model(None, wave[2:])]
+        together = model.score(broken[1], broken[0], present={"audio": has_sound, "visual": has_picture})
+        alone = [model.score(frames[:1], wave[:1]), model.score(frames[1:2]), model.score(None, wave[2:])]
     named = [said if isinstance(said, tuple) else (said,) for said in (together, *alone)]
     for found, *expected in zip(*named, strict=True):
         torch.testing.assert_close(found, torch.cat(expected), rtol=1e-4, atol=1e-5)
@@ -70,7 +69,7 @@ def test_in_a_batch_every_clip_is_what_it_is_alone_with_what_it_has(build, batch
 def test_what_is_missing_sends_no_gradient(model, batch):
     frames, wave = batch
     wave = wave.index_fill(0, torch.tensor([1]), torch.nan).requires_grad_()
-    events = model(frames, wave, present={"audio": torch.tensor([True, False, True])})
+    events = model.score(frames, wave, present={"audio": torch.tensor([True, False, True])})
     event_loss(events, torch.zeros(3, 10, dtype=torch.int64)).backward()
     assert not wave.grad[1].any()
     assert all(wave.grad[clip].any() and wave.grad[clip].isfinite().all() for clip in (0, 2))
@@ -82,10 +81,10 @@ def test_what_is_missing_sends_no_gradient(model, batch):
 def test_what_contradicts_itself_is_named(model, batch):
     frames, wave = batch
     with pytest.raises(ValueError, match="AudioVisualEvents: frames and wave are both None"):
-        model(None, None)
+        model.score(None, None)
     with pytest.raises(ValueError, match=r"AudioVisualEvents: present\['audio'\] is true 1 times, but audio is None"):
-        model(frames, present={"audio": torch.tensor([True, False, False])})
+        model.score(frames, present={"audio": torch.tensor([True, False, False])})
     with pytest.raises(KeyError, match="AudioVisualEvents: present: modality 'sound' does not exist"):
-        model(frames, wave, present={"sound": torch.ones(3, dtype=torch.bool)})
-    with pytest.raises(TypeError, match=r"(?s)AudioVisualEvents\.forward.*'present'"):
-        model(frames, wave, present={"audio": torch.ones(2, dtype=torch.bool)})
+        model.score(frames, wave, present={"sound": torch.ones(3, dtype=torch.bool)})
+    with pytest.raises(TypeError, match=r"(?s)AudioVisualEvents\.score.*'present'"):
+        model.score(frames, wave, present={"audio": torch.ones(2, dtype=torch.bool)})

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from systems import tiny
 from torch import nn
 from toys import ToyAdapter, toy_encoder
 
@@ -13,7 +14,6 @@ from crossmodal.data.world import World
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads import event_loss
 from crossmodal.injection import Step, fingerprint
-from crossmodal.recipes.ave.dg_sct import tiny
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish, lavish_shared
@@ -268,13 +268,13 @@ def test_everything_at_once_in_a_whole_model_of_events():
     """All components of `dg_sct` our own, on the shipped encoders, by one clip of the built-in world."""
     torch.manual_seed(0)
     mine = {name: value for name, value in MINE[dg_sct].items() if name not in ("adapter", "pairing", "edges")}
-    model = tiny(coupled=partial(dg_sct, **mine)).train()
+    model = tiny(coupling=partial(dg_sct, **mine)).train()
     clip = World("train", clips=1)[0]
     frozen = fingerprint(model.coupled.encoders)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad])
     for _ in range(2):
         optimizer.zero_grad()
-        event_loss(model(clip.frames[None], clip.wave[None]), clip.labels[None]).backward()
+        event_loss(model.score(clip.frames[None], clip.wave[None]), clip.labels[None]).backward()
         optimizer.step()
     gradients = {name: p.grad for name, p in model.named_parameters() if ".mine." in name or name.endswith(".mine")}
     assert {name.split(".mine")[0].rsplit(".", 1)[1] for name in gradients} >= {"channel", "spatial", "temporal"}

@@ -10,36 +10,39 @@ import yaml
 from commands import SMALL, crossmodal, interrupted, metrics
 from pytorch_lightning.callbacks import EarlyStopping
 from safetensors.torch import load_file
+from systems import parsed, tiny, training
 from torch.nn import functional as F
 
-from crossmodal.cli import fit as task_commands
-from crossmodal.cli import predict as ave_commands
-from crossmodal.cli.ave_options import options, parse
+from crossmodal.cli import fit as fit_verb
+from crossmodal.data.source import WorldSource
 from crossmodal.heads import event_loss
-from crossmodal.recipes.ave.dg_sct import tiny
 from crossmodal.recipes.ave.released_training import released_training
 from crossmodal.recipes.dg_sct_released import dg_sct_released
-from crossmodal.tasks.event_training import EventTraining
-from crossmodal.training.deviations import DropsGradients
-from crossmodal.training.event_data import EventData
+from crossmodal.tasks import ave
+from crossmodal.training.data_module import DataModule
+from crossmodal.training.deviations import DropAccumulatedGradients
 from crossmodal.training.fit import quietly
+from crossmodal.training.run import build, load_run
 from crossmodal.training.samplers import Reseeded
-from crossmodal.training.settings import Training, careful_training
 
 NOISY = '''
 from functools import partial
 
 import torch
+from torch.nn.functional import binary_cross_entropy
 
 from crossmodal.audio import LogMel, SpecAugment
 from crossmodal.data.world import COLOURS, TINY
 from crossmodal.encoders import htsat, swin_v2
+from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.heads import EventHead, TemporalAttention
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents, Sound
-from crossmodal.training.settings import Training
+from crossmodal.tasks.event_system import AudioVisualEvents
+from crossmodal.audio.repeated import RepeatedLogMel
+from crossmodal.tasks.coupled_system import Pair
+from crossmodal.tasks.settings import Settings
 
 
-def noisy(*, coupled, classes=COLOURS[:6]):
+def noisy(*, coupling=dg_sct, gate_loss=binary_cross_entropy, classes=COLOURS[:6]):
     """Encoders with all that differs in training: drop-path, SpecAugment, statistics; the same ones whoever asks."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -51,13 +54,13 @@ def noisy(*, coupled, classes=COLOURS[:6]):
             torch.nn.init.normal_(parameter, std=0.5)
     sound = LogMel(TINY.rate, n_fft=512, hop=125, mels=16, fmin=50.0, fmax=8000.0)
     return AudioVisualEvents(
-        coupled(visual, audio), sound=Sound(sound, TINY.rate), preprocess=TINY, classes=classes,
-        temporal=TemporalAttention(32, 32, width=16, gamma=0.1), head=EventHead(16, len(classes)),
+        Pair(coupling(visual, audio), (32, 32), RepeatedLogMel(sound, TINY.rate), TINY), classes=classes,
+        temporal=TemporalAttention(32, 32, 16), head=EventHead(16, len(classes)), gate_loss=gate_loss,
     )
 
 
 def mine():
-    return Training(optim={"lr": 0.25}, seed=7)
+    return Settings(optim={"lr": 0.25}, seed=7)
 '''
 RELEASED = ["--training", "released_training", *SMALL]
 
@@ -65,41 +68,40 @@ RELEASED = ["--training", "released_training", *SMALL]
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     """A folder with a finished run, what its `fit` said, and the model that it tested."""
-    folder, kept = tmp_path_factory.mktemp("released"), []
+    folder, kept, tell = tmp_path_factory.mktemp("released"), [], fit_verb.tell
     (folder / "noisy.py").write_text(NOISY)
-    report = task_commands.report_test
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(task_commands, "report_test", lambda *given: [kept.append(given[2].model), report(*given)])
-        said = crossmodal(folder, "ave", "fit", "--name", "first", "--size", "noisy.noisy", *RELEASED)
+        patch.setattr(fit_verb, "tell", lambda *given: [kept.append(given[2].system), tell(*given)])
+        said = crossmodal(folder, "ave", "fit", "--name", "first", "--system", "noisy", *RELEASED)
     assert said.code == 0, said.err
     return folder, said, kept[0]
 
 
 def test_it_is_the_released_schedule():
     """Spec B.1: Adam 5e-4 for all, StepLR 3 and 0.35, batch 8, 50 epochs, early stop 20, seed 43."""
-    _, given = parse(["--training", "released_training"])
+    _, given = parsed("--training", "released_training")
     optim, trainer = given.optim, given.trainer
     assert (optim.lr, optim.every, optim.decay, optim.schedule) == (5e-4, 3, 0.35, None)
     assert (given.data.batch_size, trainer.max_epochs, given.seed) == (8, 50, 43)
     dropping, stopping = (make() for make in released_training().callbacks)
     assert isinstance(stopping, EarlyStopping)
-    assert isinstance(dropping, DropsGradients)
+    assert isinstance(dropping, DropAccumulatedGradients)
     assert (stopping.monitor, stopping.mode, stopping.patience, dropping.every) == ("val_accuracy", "max", 20, 2)
 
 
 def test_a_plain_loop_with_its_habits_ends_with_the_same_weights():
     """Also how the preset is used in Python."""
-    training = released_training()
-    data = EventData(clips=6, held_out=2, **{**training.data, "batch_size": 2})
+    settings = released_training()
+    data = DataModule(WorldSource(clips=6, held_out=2, **{**settings.data, "batch_size": 2}))
     torch.manual_seed(0)
-    model, oracle = (tiny(coupled=dg_sct_released) for _ in range(2))
+    model, oracle = (tiny(coupling=dg_sct_released, **settings.model) for _ in range(2))
     oracle.load_state_dict(model.state_dict())
     for encoder in model.coupled.encoders.values():
-        training.encoders(encoder)
+        settings.encoders(encoder)
     trainer = partial(pl.Trainer, logger=False, enable_checkpointing=False, enable_progress_bar=False)
     with quietly():
-        callbacks = [Reseeded(1), *(make() for make in training.callbacks)]
-        task = EventTraining(model, **{**training.optim, "every": 1})
+        callbacks = [Reseeded(1), *(make() for make in settings.callbacks)]
+        task = training(model, **{**settings.optim, "every": 1})
         trainer(max_epochs=2, callbacks=callbacks, enable_model_summary=False, accelerator="cpu").fit(task, data)
 
     adam = torch.optim.Adam([p for name, p in oracle.named_parameters() if ".encoders." not in name], lr=5e-4)
@@ -111,7 +113,7 @@ def test_a_plain_loop_with_its_habits_ends_with_the_same_weights():
             module.training = True  # the frozen encoders, too
         for index, (frames, wave, labels) in enumerate(clips):
             adam.zero_grad()
-            event_loss(oracle(frames, wave), labels, gate_loss=F.binary_cross_entropy_with_logits).backward()
+            event_loss(oracle.score(frames, wave), labels, gate_loss=F.binary_cross_entropy_with_logits).backward()
             if index % 2 == 1:
                 adam.step()
         adam.param_groups[0]["lr"] *= 0.35
@@ -121,7 +123,7 @@ def test_a_plain_loop_with_its_habits_ends_with_the_same_weights():
 
 def test_before_it_trains_it_says_what_it_does(fitted):
     _, said, _ = fitted
-    assert said.lines[1] == "This training has habits that a careful one has not:"
+    assert said.lines[1] == "This training deviates from a careful one:"
     habits = said.lines[2:6]
     assert all(habit.startswith("- ") for habit in habits)
     for words, habit in zip(
@@ -138,9 +140,9 @@ def test_a_figure_selected_on_the_test_split_says_so_in_the_summary(fitted, lab)
     folder, said, _ = fitted
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     assert summary["selected_on"] == "test"
-    assert [f"- {habit}" for habit in summary["careless_habits"]] == said.lines[2:6]
-    assert not {"selected_on", "careless_habits"} & set(json.loads((lab[0] / "runs/first/summary.json").read_text()))
-    assert "habit" not in lab[1].out
+    assert [f"- {habit}" for habit in summary["deviations"]] == said.lines[2:6]
+    assert not {"selected_on", "deviations"} & set(json.loads((lab[0] / "runs/first/summary.json").read_text()))
+    assert "deviates" not in lab[1].out
 
 
 def test_selection_reads_the_clips_of_the_test(fitted):
@@ -156,7 +158,7 @@ def test_a_tested_run_is_the_trained_one(fitted):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(folder)
-        loaded = ave_commands.load_run(folder / "runs/first")[0].state_dict()
+        loaded = load_run(folder / "runs/first", ave.TASK)[0].state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in model.state_dict().items())
     moved = {name for name in load_file(folder / "runs/first/adapters.safetensors") if ".encoders." in name}
     names = ("num_batches_tracked", "running_mean", "running_var")
@@ -169,16 +171,16 @@ def test_the_configuration_keeps_every_part(fitted):
     assert config["training"] == "released_training"
     assert config["encoders"] == "crossmodal.injection.freeze_parameters"
     assert config["data"]["validation"] == "test"
-    assert config["optim"]["gate_loss"].endswith("binary_cross_entropy_with_logits")
+    assert config["model"]["gate_loss"].endswith("binary_cross_entropy_with_logits")
     assert [part["class_path"].split(".")[-1] for part in config["trainer"]["callbacks"]] == [
-        "DropsGradients", "EarlyStopping"
+        "DropAccumulatedGradients", "EarlyStopping"
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("minutes", [10, 0], ids=["from the end of an epoch", "from the middle of one"])
 def test_it_resumes_to_the_same_bits_noise_included(fitted, minutes):
     folder, name = fitted[0], f"stopped{minutes}"
-    words = ["--size", "noisy.noisy", "--save_minutes", minutes, *RELEASED]
+    words = ["--system", "noisy", "--save_minutes", minutes, *RELEASED]
     assert interrupted(folder, "--name", name, *words).code == 130
     said = crossmodal(folder, "ave", "fit", "--name", name, "--resume", "true")
     assert said.code == 0, said.err
@@ -198,10 +200,10 @@ def last_state(run):
 def test_the_encoders_are_noisy_so_that_the_bits_could_differ(fitted, monkeypatch):
     folder, _, _ = fitted
     monkeypatch.syspath_prepend(folder)
-    parser, given = parse(["--size", "noisy.noisy", *RELEASED])
+    parser, given = parsed("--system", "noisy", *RELEASED)
     arguments = parser.instantiate(given)
-    model = ave_commands.build(arguments, arguments.data.classes)
-    clip = next(iter(EventData(clips=2, batch_size=2).train_dataloader()))
+    model = build(arguments, arguments.data.classes, ave.TASK)
+    clip = next(iter(DataModule(WorldSource(clips=2, batch_size=2)).train_dataloader()))
     for name, encoder in model.coupled.encoders.items():
         torch.manual_seed(0)
         pictures = clip.frames.flatten(0, 1) if name == "visual" else model.sound(clip.wave.flatten(0, 1))
@@ -211,26 +213,21 @@ def test_the_encoders_are_noisy_so_that_the_bits_could_differ(fitted, monkeypatc
 
 
 def test_what_is_said_wins_over_the_preset(fitted):
-    _, given = parse(["--training", "released_training", "--optim.lr", "0.1", "--data.validation", "val"])
+    _, given = parsed("--training", "released_training", "--optim.lr", "0.1", "--data.validation", "val")
     assert (given.optim.lr, given.data.validation, given.optim.decay) == (0.1, "val", 0.35)
-    _, given = parse(["--training", "released_training", "--trainer.callbacks", "null", "--encoders", "null"])
+    _, given = parsed("--training", "released_training", "--trainer.callbacks", "null", "--encoders", "null")
     assert (given.trainer.callbacks, given.encoders) == (None, None)
 
 
 def test_a_training_of_ones_own_by_its_path(fitted, monkeypatch):
     monkeypatch.syspath_prepend(fitted[0])
-    _, given = parse(["--training", "noisy.mine"])
+    _, given = parsed("--training", "noisy.mine")
     assert (given.optim.lr, given.seed, given.optim.decay) == (0.25, 7, 0.5)
     with pytest.raises(ValueError, match="did you mean 'released_training'"):
-        parse(["--training", "release_training"])
+        parsed("--training", "release_training")
 
 
-def test_a_careful_training_says_nothing():
-    assert careful_training() == Training()
-    _, given = parse([])
-    assert (given.training, given.encoders, given.trainer.callbacks) == ("careful_training", None, None)
-    assert (given.seed, given.data.validation, given.optim.gate_loss) == (0, "val", F.binary_cross_entropy)
-    assert (
-        options("dg_sct").get_defaults().as_dict()
-        == options("dg_sct", "tiny", "careful_training").get_defaults().as_dict()
-    )
+def test_without_settings_of_its_own_a_training_deviates_in_nothing():
+    _, given = parsed()
+    assert (given.training, given.encoders, given.trainer.callbacks) == ("", None, None)
+    assert (given.seed, given.data.validation, given.model.gate_loss) == (0, "val", F.binary_cross_entropy)

@@ -1,4 +1,4 @@
-"""Released weights in a recipe: of its encoders, or of the whole model; from Python and from the command line."""
+"""Released weights in a system: of its encoders, or of the whole model."""
 
 import logging
 from functools import partial
@@ -6,14 +6,13 @@ from functools import partial
 import pytest
 import torch
 from released_layouts import small_events, small_released
+from systems import parsed
 
-from crossmodal.cli.ave_options import parse
-from crossmodal.cli.predict import build
 from crossmodal.encoders import htsat, swin_v2
-from crossmodal.encoders.by_name import released as encoder_weights
-from crossmodal.encoders.by_name.released import EncoderWeights, full_size_encoders
+from crossmodal.encoders.by_name import own
 from crossmodal.injection import fingerprint
-from crossmodal.recipes.ave.dg_sct import full_size
+from crossmodal.recipes.ave.dg_sct import dg_sct
+from crossmodal.recipes.ave.dg_sct_released import RELEASED, dg_sct_released
 
 
 @pytest.fixture(scope="module")
@@ -30,84 +29,63 @@ def files(model, tmp_path, monkeypatch):
         "htsat_tiny_audioset": partial(htsat, 32, mels=16, width=16, depths=(1, 1), heads=(2, 4), window=4),
     }
     for name, builder in small.items():
-        monkeypatch.setattr(encoder_weights, name, builder)
+        monkeypatch.setattr(own, name, builder)
     state = small_released(model)
     for part in ("swin", "htsat"):
-        own = {name.removeprefix(f"{part}."): tensor for name, tensor in state.items() if name.startswith(f"{part}.")}
-        torch.save({"model": own}, tmp_path / f"{part}.pt")
-    return EncoderWeights(visual=str(tmp_path / "swin.pt"), audio=str(tmp_path / "htsat.pt"))
+        inner = {name.removeprefix(f"{part}."): tensor for name, tensor in state.items() if name.startswith(f"{part}.")}
+        torch.save({"model": inner}, tmp_path / f"{part}.pt")
+    return {"visual_weights": str(tmp_path / "swin.pt"), "audio_weights": str(tmp_path / "htsat.pt")}
+
+
+class Uncoupled(Exception):
+    """Raised in place of coupling: only the encoders are looked at."""
+
+
+def encoders(**weights):
+    found = {}
+
+    def couple(visual, audio):
+        found.update(visual=visual, audio=audio)
+        raise Uncoupled
+
+    with pytest.raises(Uncoupled):
+        dg_sct("swin_v2_l", "htsat", coupling=couple, **weights)
+    return found
 
 
 def test_encoders_are_filled_and_the_report_is_logged(model, files, caplog):
     with caplog.at_level(logging.INFO, "crossmodal"):
-        visual, audio = full_size_encoders(files)
-    assert fingerprint(visual) == fingerprint(model.coupled.encoders.visual)
-    assert fingerprint(audio) == fingerprint(model.coupled.encoders.audio)
+        found = encoders(**files)
+    assert fingerprint(found["visual"]) == fingerprint(model.coupled.encoders.visual)
+    assert fingerprint(found["audio"]) == fingerprint(model.coupled.encoders.audio)
     assert [record.message.splitlines()[0] for record in caplog.records] == [
-        f"{files.visual}: Swin-V2 as timm named it before 0.9",
-        f"{files.audio}: HTS-AT as released",
+        f"{files['visual_weights']}: Swin-V2 as timm named it before 0.9",
+        f"{files['audio_weights']}: HTS-AT as released",
     ]
 
 
 def test_one_may_stay_random(model, files):
-    visual, audio = full_size_encoders(EncoderWeights(audio=files.audio))
-    assert fingerprint(audio) == fingerprint(model.coupled.encoders.audio)
-    assert fingerprint(visual) != fingerprint(model.coupled.encoders.visual)
-    assert not any(parameter.is_meta for parameter in visual.parameters())
+    found = encoders(audio_weights=files["audio_weights"])
+    assert fingerprint(found["audio"]) == fingerprint(model.coupled.encoders.audio)
+    assert fingerprint(found["visual"]) != fingerprint(model.coupled.encoders.visual)
+    assert not any(parameter.is_meta for parameter in found["visual"].parameters())
 
 
 def test_the_wrong_file_is_refused(files):
     with pytest.raises(ValueError, match=r"nothing was loaded\. It looks like HTS-AT as released: import_htsat\.\n"):
-        full_size_encoders(EncoderWeights(visual=files.audio))
+        dg_sct("swin_v2_l", "htsat", visual_weights=files["audio_weights"])
 
 
-SIZE = """
-from crossmodal.encoders.by_name.released import full_size_encoders
-
-def small(*, coupled, classes, weights=None):
-    return weights
-
-def plain(*, coupled, classes):
-    return "plain"
-"""
+def test_the_released_model_says_what_it_does_not_find(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.pt does not exist; published files are timm"):
+        RELEASED(weights=tmp_path / "none.pt")
+    with pytest.raises(FileNotFoundError, match=r"visual\.pt does not exist"):
+        dg_sct_released("swin_v2_l", visual_weights="visual.pt")
 
 
-@pytest.fixture
-def sizes(tmp_path, monkeypatch):
-    (tmp_path / "mysizes.py").write_text(SIZE)
-    monkeypatch.syspath_prepend(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ([], None),
-        (["--weights", "best_82.18.pt"], "best_82.18.pt"),
-        (["--weights.visual", "timm", "--weights.audio", "a.ckpt"], EncoderWeights("timm", "a.ckpt")),
-        (["--weights.audio=clap"], EncoderWeights(audio="clap")),
-    ],
-)
-def test_options_reach_the_size_and_a_stored_one_does_it_again(sizes, tmp_path, words, expected):
-    parser, given = parse(["--size", "mysizes.small", *words])
-    assert build(parser.instantiate(given), ("a",)) == expected
-    (tmp_path / "config.yaml").write_text(parser.dump(given, skip_unset=False))
-    parser, given = parse(["--config", str(tmp_path / "config.yaml")])
-    assert build(parser.instantiate(given), ("a",)) == expected
-
-
-def test_a_size_that_takes_no_weights_has_no_such_option(sizes, capsys):
-    parser, given = parse(["--size", "mysizes.plain"])
-    assert build(parser.instantiate(given), ("a",)) == "plain"
+def test_weights_are_options_of_the_systems_that_take_them(capsys):
+    _, given = parsed("--system", "dg_sct_released", "--model.weights", "best_82.18.pt")
+    assert given.model.weights == "best_82.18.pt"
     with pytest.raises(SystemExit):
-        parse(["--size", "tiny", "--weights", "a.pt"])
+        parsed("--model.weights", "a.pt")
     assert "weights" in capsys.readouterr().err
-
-
-def test_full_size_says_what_it_does_not_find(tmp_path):
-    with (
-        torch.device("meta"),
-        pytest.raises(FileNotFoundError, match=r"none\.pt does not exist; published files are timm"),
-    ):
-        full_size(weights=tmp_path / "none.pt")
-    with torch.device("meta"), pytest.raises(FileNotFoundError, match=r"visual\.pt does not exist"):
-        full_size(weights=EncoderWeights(visual="visual.pt"))

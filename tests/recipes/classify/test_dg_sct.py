@@ -7,15 +7,15 @@ import pytest
 import torch
 import yaml
 from commands import crossmodal, metrics
+from systems import tiny_classes
 from torch.nn import functional as F
 
 from crossmodal.checkpoints import read_header
 from crossmodal.data import Folder, TrimmedClips
+from crossmodal.data.folder.source import ClipFolderSource, FolderSource, in_processes
 from crossmodal.data.world import TINY, World
-from crossmodal.recipes.classify.dg_sct import full_size, tiny
-from crossmodal.tasks.classify_training import clip_label, decode_classes
+from crossmodal.tasks.class_system import clip_label
 from crossmodal.testing.video_folder import write_videos
-from crossmodal.training.own_videos import OwnClips, OwnVideos, in_processes
 
 OWN = ["--data.folder", "own/videos", "--data.labels", "own/labels.csv"]
 SHORT = [
@@ -48,9 +48,9 @@ def test_fit_says_what_there_is_and_what_there_is_not(lab):
     folder, said = lab
     run = folder / "runs/first"
     summary = json.loads((run / "summary.json").read_text())
-    accuracy, majority = 100 * summary["test_accuracy"], 100 * summary["majority_accuracy"]
+    accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
     assert said.lines == [
-        "crossmodal classify fit: tiny model, recipe dg_sct, on the videos in own/videos/, labelled by own/labels.csv; "
+        "crossmodal classify fit: system dg_sct, on the videos in own/videos/, labelled by own/labels.csv; "
         "run runs/first",
         "data               2 classes, 6 clips of 4 s: 3 train, 2 val, 1 test",
         "data               files drawn by class and file with seed 0",
@@ -58,7 +58,7 @@ def test_fit_says_what_there_is_and_what_there_is_not(lab):
         "data               6 clips are shorter: 12 s of them are repeated",
         "left out           see runs/first/left_out.csv",
         f"test accuracy      {accuracy:.1f} % of clips",
-        f"majority class     {majority:.1f} %  ({accuracy - majority:+.1f} points)",
+        f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)",
         "written to         runs/first/",
     ]
     assert (summary["clips"], summary["left_out"]) == ({"train": 3, "val": 2, "test": 1}, 2)
@@ -74,7 +74,7 @@ def test_a_run_leaves_what_those_of_ave_leave(lab):
         "left_out.csv",
     }  # fmt: skip
     (row,) = rows_of(run / "predictions.csv")
-    assert list(row) == ["clip", "segment", "truth", "prediction", "score"]
+    assert list(row) == ["clip", "segment", "truth", "prediction", "score", "value", "weight"]
     assert (row["clip"], row["segment"]) == ("clip04.mp4", "0")
     assert {row["truth"], row["prediction"]} <= {"red", "blue"}
     assert [row["step"] for row in metrics(run) if row["train_loss"]] == ["0", "1"]
@@ -96,7 +96,7 @@ def test_predict_prints_classes_and_draws_a_page(lab):
     folder, _ = lab
     said = crossmodal(folder, "classify", "predict", "own/videos/clip01.mp4", "--run", "runs/first")
     assert said.code == 0, said.err
-    assert said.lines[0] == "own/videos/clip01.mp4, by runs/first (it knows 2 classes)"
+    assert said.lines[0] == "own/videos/clip01.mp4, by runs/first (it knows 2 labels)"
     found = {line.split()[0]: float(line.split()[1]) for line in said.lines[1:3]}
     assert set(found) == {"red", "blue"}
     assert sum(found.values()) == pytest.approx(1, abs=0.011)
@@ -141,7 +141,10 @@ def test_commands_take_the_newest_run_of_their_own_and_refuse_others(lab):
             ["--data.segments", "5"],
             "--data.segments 5, but guidance over the clip is built for [4]: add --model.temporal",
         ),
-        (["--training", "released_training"], "sets optim.gate_loss, which `crossmodal classify fit` does not have"),
+        (
+            ["--training", "crossmodal.recipes.ave.released_training.released_training"],
+            "sets model.gate_loss, which `crossmodal classify fit` does not have",
+        ),
         (["--data.labels", "own/none.csv"], "there is no file own/none.csv"),
         (["--data.folder", "nowhere"], "there is no folder nowhere"),
     ],
@@ -165,7 +168,7 @@ def test_the_built_in_world_has_a_label_a_clip_too(tmp_path):
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return tiny().eval()
+    return tiny_classes().eval()
 
 
 def test_the_head_is_a_linear_layer_on_the_mean_of_normalised_features(model):
@@ -174,17 +177,15 @@ def test_the_head_is_a_linear_layer_on_the_mean_of_normalised_features(model):
         visual, audio = model.features(clip)
         parts = [F.layer_norm(part, part.shape[2:]).mean(1) for part in (visual, audio)]
         expected = F.linear(torch.cat(parts, 1), model.head.readout.weight, model.head.readout.bias)
-        torch.testing.assert_close(model(clip.frames[None], clip.wave[None]), expected)
-    decoded = decode_classes(expected)
+        torch.testing.assert_close(model.score(clip.frames[None], clip.wave[None]), expected)
+    decoded = model.predict(expected)
     assert decoded.labels.item() == expected.argmax().item()
     torch.testing.assert_close(decoded.confidence.item(), expected.softmax(1).max().item())
 
 
-def test_widths_and_weights_that_do_not_fit_are_named(model):
+def test_widths_that_do_not_fit_are_named(model):
     with pytest.raises(ValueError, match=r"ClipHead.*visual.*128"):
         model.head(torch.zeros(1, 2, 3), torch.zeros(1, 2, 96))
-    with pytest.raises(ValueError, match=r"weights='best.pt' is a whole model, which has no head for classes"):
-        full_size(weights="best.pt")
 
 
 def test_a_clip_has_one_label():
@@ -201,7 +202,7 @@ def test_classes_that_lose_all_their_training_clips_are_told(tmp_path):
         opened.write("lost.mp4,pink,,,train\nclip9.mp4,red,,,val\nclip8.mp4,red,,,test\n")
     for name in ("clip9", "clip8"):
         (tmp_path / f"own/videos/{name}.mp4").write_bytes((tmp_path / "own/videos/clip00.mp4").read_bytes())
-    data = OwnVideos(tmp_path / "own/videos", table, broken="skip")
+    data = FolderSource(tmp_path / "own/videos", table, broken="skip")
     data.preprocess = TINY
     data.split(None).prepare()
     said = data.ready()
@@ -213,7 +214,7 @@ def test_classes_that_lose_all_their_training_clips_are_told(tmp_path):
 def test_files_are_decoded_in_processes_of_their_own(tmp_path):
     table = write_videos(tmp_path / "own", files=17)
     (tmp_path / "own/videos/clip03.mp4").write_text("no film")
-    data = OwnClips(tmp_path / "own/videos", table)
+    data = ClipFolderSource(tmp_path / "own/videos", table)
     data.preprocess = TINY
     said = data.ready()
     assert "left out: 1 clips, for 1 files cannot be had" in said
