@@ -61,6 +61,7 @@ _NAMES = {
     "Lockstep": "injection",
     "Encoder": "injection",
     "Step": "injection",
+    "couple": "injection",
     "Injected": "injection",
     "sections_of": "injection",
     "freeze": "injection",

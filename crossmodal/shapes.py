@@ -1,8 +1,9 @@
-"""The checked forward: shapes, dtypes and devices of what goes in, shapes of what comes out."""
+"""The checked forward: checks shapes, dtypes and devices of arguments, and shapes of results."""
 
 import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from types import UnionType
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -11,12 +12,12 @@ from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, jaxtyped
 from torch import Tensor, nn
 
-from .signature import Passed, computed, first_weight, look_of_call
+from .check_cache import CheckCache, call_signature, first_weight, is_computed, module_state
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_enabled = os.environ.get("CROSSMODAL_SHAPE_CHECKS", "1") != "0"
+_checking = ContextVar("crossmodal_shape_checks", default=os.environ.get("CROSSMODAL_SHAPE_CHECKS", "1") != "0")
 # A whole number will do where a float is asked for, as everywhere in Python.
 _typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
@@ -24,33 +25,49 @@ _typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))
 class shape_checks:
     """Turns the checks of every `@shaped` function on or off, from here on or for one `with` block.
 
-    The environment variable `CROSSMODAL_SHAPE_CHECKS=0` starts a process with the checks off.
+    The switch is that of the running thread or task: others keep theirs. The environment variable
+    `CROSSMODAL_SHAPE_CHECKS=0` starts a process with the checks off.
     """
 
     def __init__(self, enabled: bool):
-        global _enabled
-        self._before, _enabled = _enabled, enabled
+        """Sets the switch.
+
+        Args:
+            enabled: Whether calls are checked.
+        """
+        self._before = _checking.get()
+        _checking.set(enabled)
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
-        global _enabled
-        _enabled = self._before
+        _checking.set(self._before)
 
 
 def shaped(function: Callable[P, R]) -> Callable[P, R]:
-    """Checks a function against its jaxtyping annotations at every eager call.
+    """Checks a function against its jaxtyping annotations in eager calls.
 
     Beyond what jaxtyping and beartype look at, and in the same dimension scope: the annotated tensors inside
     dictionaries, sequences and `NamedTuple`s, taken or returned. Moreover all tensor arguments must share a device, and
     the floating ones, outside autocast, a dtype: the block's own weights included. Under `torch.compile` the raw
-    function runs. A call that looks like one that has passed (shapes, dtypes, devices, plain values), and returns what
-    looks like what that one returned, is not checked again: comparing looks costs some microseconds.
+    function runs.
 
-    Raises `jaxtyping.TypeCheckError` (a `TypeError`) naming the block, the argument and both values.
+    A call with the shapes, dtypes, devices and plain values of one that has passed, and with such a result, is not
+    checked again; checked functions that it calls still are, each by the same rule. After two such calls on one module
+    only the border is checked, nothing inside, until a submodule is added, replaced, hooked or switched between
+    training and evaluation, or the result has another shape or dtype. A call that takes a mask (`Bool`) is always
+    checked inside, because values of the mask may decide which shapes are there.
+
+    Args:
+        function: A function or method with annotated tensors.
+
+    Returns:
+        The checked function, which raises `jaxtyping.TypeCheckError` (a `TypeError`) naming the block, the argument
+        and both values.
     """
     nested = {name: hint for name, hint in function.__annotations__.items() if _is_nested(hint)}
     nested_result = nested.pop("return", None)
+    masks = {name for name, hint in function.__annotations__.items() if "Bool[" in str(hint)} - {"return"}
 
     def checking(body: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -64,29 +81,50 @@ def shaped(function: Callable[P, R]) -> Callable[P, R]:
 
         return jaxtyped(with_nested, typechecker=_typechecker)
 
-    checked, passed, alike = checking(function), Passed(), not computed(function)
+    def masked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        given = _named(function, args, kwargs) if masks else {}
+        return any(given.get(name) is not None for name in masks)
+
+    checked, cache, has_signature = checking(function), CheckCache(), not is_computed(function)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if torch.compiler.is_compiling() or not _enabled:
+        if torch.compiler.is_compiling() or not _checking.get():
             return function(*args, **kwargs)
-        given = look_of_call(args, kwargs) if alike else None
-        if passed.knows(given):
-            result = function(*args, **kwargs)
-            if passed.holds(given, result):
-                return result
-            checking(lambda *_, **__: result)(*args, **kwargs)
+        given = call_signature(args, kwargs) if has_signature else None
+        module = args[0] if args and isinstance(args[0], nn.Module) and not masked(args, kwargs) else None
+        state = [] if module is None else module_state(module)
+        settled = module is not None and cache.is_settled(module, state, given)
+        if known := cache.knows(given):
+            with shape_checks(not settled):
+                result = function(*args, **kwargs)
+            if not (known := cache.holds(given, result)):
+                checking(lambda *_, **__: result)(*args, **kwargs)
         else:
             _check_placement(function, args, kwargs)
             result = checked(*args, **kwargs)
-        passed.add(given, result)
+        cache.add(given, result)
+        if module is not None and known and not settled:
+            cache.settle(module, state, given)
+        elif module is not None and settled and not known:
+            cache.settled.pop(module, None)
         return result
 
     return call
 
 
 def check_width(block: object, argument: str, tensor: Tensor, width: int) -> None:
-    """Raises `ValueError` where the last dimension of `tensor` is not `width`, naming block, argument and both."""
+    """Checks the last dimension of a tensor.
+
+    Args:
+        block: The block that was built for `width`.
+        argument: Name of the tensor in the block's `forward`.
+        tensor: Tensor whose last dimension is its width.
+        width: Width that the block was built for.
+
+    Raises:
+        ValueError: If the last dimension is not `width`, naming block, argument and both numbers.
+    """
     if tensor.shape[-1] != width:
         raise ValueError(
             f"{type(block).__name__}: {argument} has width {tensor.shape[-1]} (shape {tuple(tensor.shape)}), but this "
@@ -95,7 +133,7 @@ def check_width(block: object, argument: str, tensor: Tensor, width: int) -> Non
 
 
 def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name; what a `*args` takes has none."""
+    """Returns the arguments by name; what a `*args` takes has none."""
     code = function.__code__
     return dict(zip(code.co_varnames[: code.co_argcount], args, strict=False)) | dict(kwargs)
 
@@ -105,7 +143,7 @@ def _is_shape(hint: Any) -> bool:
 
 
 def _is_nested(hint: Any) -> bool:
-    """Whether tensors may hide inside a value of this annotation, where beartype does not look."""
+    """Returns whether tensors may hide inside a value of this annotation, where beartype does not look."""
     if isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields"):
         return True
     hides = get_origin(hint) not in (None, Union, UnionType, Callable)
@@ -113,7 +151,7 @@ def _is_nested(hint: Any) -> bool:
 
 
 def _leaves(name: str, value: Any, hint: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Every annotated tensor inside `value`: its name, itself, its annotation."""
+    """Yields every annotated tensor inside `value`: its name, itself, its annotation."""
     if get_origin(hint) in (Union, UnionType):
         parts = [part for part in get_args(hint) if part is not type(None)]
         hint = parts[0] if len(parts) == 1 and value is not None else None
@@ -142,7 +180,7 @@ def _check_inside(function: Callable[..., Any], verb: str, name: str, value: Any
 
 
 def _check_placement(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Tensors on one device and, the floating ones outside autocast, of one dtype: the block's weights included."""
+    """Checks that tensors share a device and, the floating ones outside autocast, a dtype; weights included."""
     tensors = {name: value for name, value in _named(function, args, kwargs).items() if isinstance(value, Tensor)}
     if args and isinstance(args[0], nn.Module):
         weight = first_weight(args[0])

@@ -146,7 +146,7 @@ def test_the_switch_covers_a_block_of_code_or_all_that_follows():
 
 
 def test_the_environment_switches_a_whole_process():
-    code = "from crossmodal import shapes; print(shapes._enabled)"
+    code = "from crossmodal import shapes; print(shapes._checking.get())"
     environment = {"CROSSMODAL_SHAPE_CHECKS": "0", "PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

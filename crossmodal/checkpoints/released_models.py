@@ -24,8 +24,8 @@ def import_dg_sct_ave(model: nn.Module, weights: Weights) -> Imported:
     """Loads the released DG-SCT of AVE: both encoders, 48 adapters, temporal attention and event head.
 
     Args:
-        model: Has `coupled`, `temporal` and `head` as `recipes.ave.dg_sct.full_size(coupled=dg_sct_released)` builds
-            them, or the same at another size.
+        model: Has `coupled`, `temporal` and `head` as `crossmodal.recipes.ave.dg_sct_released.dg_sct_released` builds
+            them on `"swin_v2_l"` and `"htsat"`, or the same at another size.
         weights: A file, or what else `read_weights` takes; `"dg_sct_ave"` is the released file, where `fetch` looks
             for it.
 

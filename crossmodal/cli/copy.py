@@ -35,5 +35,5 @@ def recipes() -> list[str]:
 
 def renamed(source: str, system: str, name: str) -> str:
     """Returns a recipe's source with its function named as the new file, by which `--system` finds it."""
-    source = re.sub(rf"^def {system}\(", f"def {name}(", source, flags=re.MULTILINE)
-    return re.sub(rf"^{system} = ", f"{name} = ", source, flags=re.MULTILINE)
+    called = re.sub(rf"(?<![\w.]){system}(?=[(,])", name, source)  # not in imports, whose names nothing follows
+    return re.sub(rf"^{system} = ", f"{name} = ", called, flags=re.MULTILINE)

@@ -1,117 +1,197 @@
-"""Ablations: variants of one model, each trained with several seeds, in one table with what every part was worth.
+"""Ablations: variants of one system, each trained with several seeds, in one table with the cost of every part.
 
-`crossmodal ave ablate` is the same as a command.
+`crossmodal TASK ablate` is the same as a command.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crossmodal.evaluation.arguments import path_of, words_of
-from crossmodal.evaluation.paired import Answers, accuracy, difference, majority, read_answers
-from crossmodal.evaluation.study import Study, check_keyword
+from crossmodal.evaluation.paired import RunResult, difference, mean_score, read_result
+from crossmodal.evaluation.published import published_score
+from crossmodal.evaluation.result_table import ABLATION, ResultRow, ResultTable
+from crossmodal.evaluation.study import Study, check_keyword, system_word
 from crossmodal.evaluation.sweep import sweep
-from crossmodal.evaluation.table import AblationTable, Row
-from crossmodal.recipes.dg_sct import dg_sct
-from crossmodal.tasks.resolve import OURS, resolve
+from crossmodal.tasks.resolve import find_task
+from crossmodal.tasks.task import Task
+from crossmodal.training.options import chosen
+from crossmodal.training.run_folder import CHANCE, TEST
 
 WITHOUT = "without"
 
 
 def ablation(
-    size: Callable[..., Any] | str,
+    system: Callable[..., Any] | str,
     *,
+    task: str,
     variants: Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int] = range(5),
-    recipe: Callable[..., Any] | str = dg_sct,
     baseline: str = "full",
     options: Sequence[str] = (),
     runs: Path | str = "runs/ablation",
     workers: int = 1,
-) -> AblationTable:
-    """Trains every variant with every seed, each run in a process of its own, and compares them.
+    cluster: str | None = None,
+) -> ResultTable:
+    """Trains every variant of a system with every seed, each run in a process of its own, and compares them.
 
-    - `size`: what is trained, such as `ave.tiny`. `recipe`: how its encoders are coupled.
-    - `variants`: name → keywords of the recipe; the keyword `without` names those to be set to `None`. Classes and
-      functions, also in a partial by keywords, must be importable by another process.
-    - `seeds`: of weights, order and built-in world. `baseline`: the variant that is the full model.
-    - `options`: of `crossmodal ave fit`, word by word, for every run.
-    - `runs`: folder of the runs. Finished ones are not run again, interrupted ones go on: a run is known by what its
-      options amount to. `workers`: runs at a time; with 0 none is begun, and what is finished is gathered.
+    Args:
+        system: What is trained: a name such as `"dg_sct"`, or the function of a recipe file.
+        task: Name of the task, or module of a task of your own.
+        variants: Name → keywords of the system and its coupling; the keyword `without` names those to be set to
+            `None`. Classes and functions, also in a partial by keywords, must be importable by another process.
+        seeds: Seeds of weights, order and built-in world.
+        baseline: Variant that is the full system.
+        options: More options of `crossmodal TASK fit`, word by word, for every run.
+        runs: Folder of the runs. Finished ones are not run again, interrupted ones go on: a run is known by its
+            resolved options.
+        workers: Runs at a time; with 0 none is started, and finished ones are gathered.
+        cluster: Address or scheduler file of a running dask cluster that trains in place of this machine.
 
-    Raises `ValueError` in words, before anything is trained, where a variant cannot be had; `RuntimeError` naming the
-    runs that failed, after the others.
+    Returns:
+        The table.
+
+    Raises:
+        ValueError: In words, before anything is trained, if a variant cannot be had.
+        RuntimeError: Naming the runs that failed, after the others.
     """
-    chosen = {"--size": size, "--recipe": recipe}
-    words = [word for option, value in chosen.items() for word in (option, named(value, option))]
-    function = resolve(recipe) if isinstance(recipe, str) else recipe
-    study = Study(
-        (*words, *options),
-        {name: variant_words(function, name, keywords) for name, keywords in variants.items()},
-        tuple(seeds),
-        baseline,
-    )
-    return finished(study, Path(runs), workers=workers)
+    of_task = find_task(task)
+    name = system if isinstance(system, str) else system_word(system, of_task) or path_of(system, "--system")
+    words = ("--system", name, *options)
+    of_variants = {name: variant_words(words, of_task, name, keywords) for name, keywords in variants.items()}
+    study = Study(of_task, words, of_variants, tuple(seeds), baseline)
+    return finished(study, Path(runs), workers=workers, cluster=cluster)
 
 
-def finished(study: Study, folder: Path, *, workers: int) -> AblationTable:
-    """Finishes the runs of a study, `workers` at a time, and gathers what they found."""
-    operations = {name: study.operations(name) for name in study.variants}  # builds each, before hours of training
-    if workers:
-        sweep(study.runs, folder, workers=workers)
-    return gathered(study, folder, operations)
+def variant_words(words: Sequence[str], task: Task, name: str, keywords: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the options of `fit` that make a variant, given as keywords of the system and `without`.
 
+    Args:
+        words: Options that choose the system.
+        task: The task.
+        name: Of the variant, for errors.
+        keywords: Of the variant.
 
-def named(function: Callable[..., Any] | str, option: str) -> str:
-    """The name or import path of a function of ours or of the user."""
-    if isinstance(function, str):
-        return function
-    path = path_of(function, option)
-    return {ours: name for name, ours in OURS.items()}.get(path, path)
-
-
-def variant_words(recipe: Callable[..., Any], name: str, keywords: Mapping[str, Any]) -> tuple[str, ...]:
-    """The options of `fit` that make a variant, given as keywords of the recipe and `without`."""
+    Raises:
+        ValueError: If the system has no such keyword, or another process could not have the value.
+    """
     absent = keywords.get(WITHOUT, ())
     absent = (absent,) if isinstance(absent, str) else tuple(absent)
     given = {**dict.fromkeys(absent), **{key: value for key, value in keywords.items() if key != WITHOUT}}
-    words: list[str] = []
+    found: list[str] = []
     for keyword, value in given.items():
-        check_keyword(recipe, keyword, f"variant {name!r}")
+        check_keyword(words, task, keyword, f"ablation: variant {name!r}")
         try:
-            words += words_of(f"--model.{keyword}", value)
+            found += words_of(f"--model.{keyword}", value)
         except ValueError as error:
             raise ValueError(f"ablation: variant {name!r}: {error}") from error
-    return tuple(words)
+    return tuple(found)
 
 
-def gathered(study: Study, folder: Path, operations: Mapping[str, int | None]) -> AblationTable:
-    """What the finished runs of a study found.
+def finished(
+    study: Study,
+    folder: Path,
+    *,
+    workers: int,
+    cluster: str | None = None,
+    columns: tuple[str, ...] = ABLATION,
+) -> ResultTable:
+    """Finishes the runs of a study and gathers their results.
 
-    Raises `ValueError` where no run of the full model is finished, or runs were tested on different clips.
+    Args:
+        study: The study.
+        folder: Of its runs.
+        workers: Runs at a time on this machine; 0 starts none.
+        cluster: Address or scheduler file of a dask cluster in place of this machine.
+        columns: Columns of the table.
+
+    Raises:
+        ValueError: If a variant cannot be built, before anything is trained.
+        RuntimeError: Naming the runs that failed, after the others.
     """
-    answers = {name: _answers(study, folder, name) for name in study.variants}
-    full = answers[study.baseline]
-    if not full:
+    operations = {name: study.operations(name) for name in study.variants}  # builds each, before hours of training
+    if workers or cluster:
+        sweep(study.runs, folder, workers=workers, cluster=cluster)
+    return gathered(study, folder, operations, columns=columns)
+
+
+def gathered(
+    study: Study,
+    folder: Path,
+    operations: Mapping[str, int | None],
+    *,
+    columns: tuple[str, ...] = ABLATION,
+) -> ResultTable:
+    """Reads the results of the finished runs of a study.
+
+    Args:
+        study: The study.
+        folder: Of its runs.
+        operations: Variant → operations of a training step.
+        columns: Columns of the table.
+
+    Raises:
+        ValueError: If no run of the baseline is finished, or runs were tested on different items.
+    """
+    results = {name: _results(study, folder, name) for name in study.variants}
+    base = results[study.baseline]
+    if not base:
         raise ValueError(
-            f"ablation: no run of {study.baseline!r} in {folder} is finished: there is nothing to compare with."
+            f"{study.verb}: no run of {study.baseline!r} in {folder} is finished: there is nothing to compare with."
         )
-    row = partial(_row, study, folder, full)
-    rows = tuple(row(name, found, operations[name]) for name, found in answers.items() if found)
-    chance = sum(map(majority, full.values())) / len(full)
-    return AblationTable(rows, study.baseline, study.seeds, tuple(study.variants), study.clips, chance)
+    rows = tuple(
+        _row(study, folder, base, name, found, operations.get(name)) for name, found in results.items() if found
+    )
+    return ResultTable(
+        rows,
+        study.baseline,
+        study.seeds,
+        tuple(study.variants),
+        study.items,
+        score=study.task.monitor,
+        unit=study.task.unit,
+        chance=_chance(study, folder, tuple(base)),
+        columns=columns,
+    )
 
 
-def _answers(study: Study, folder: Path, name: str) -> dict[int, Answers]:
-    done = {seed: study.run(name, seed) for seed in study.seeds}
-    return {seed: read_answers(folder / run.name) for seed, run in done.items() if run.summary(folder) is not None}
+def _results(study: Study, folder: Path, name: str) -> dict[int, RunResult]:
+    """Returns seed → result of the finished runs of a variant."""
+    runs = {seed: study.run(name, seed) for seed in study.seeds}
+    return {
+        seed: read_result(folder / run.name, study.task.name)
+        for seed, run in runs.items()
+        if run.summary(folder) is not None
+    }
 
 
 def _row(
-    study: Study, folder: Path, full: Mapping[int, Answers], name: str, own: Mapping[int, Answers], step: int | None
-) -> Row:
-    between = None if name == study.baseline else difference(own, full, f"{name!r} and {study.baseline!r}")
-    gaps = () if between is None else tuple(accuracy(own[s]) - accuracy(full[s]) for s in own if s in full)
-    trained = (study.run(name, next(iter(own))).summary(folder) or {})["trainable_parameters"]
-    return Row(name, tuple(own), tuple(map(accuracy, own.values())), between, gaps, trained, step)
+    study: Study,
+    folder: Path,
+    base: Mapping[int, RunResult],
+    name: str,
+    own: Mapping[int, RunResult],
+    operations: int | None,
+) -> ResultRow:
+    """Returns the row of a variant of which some run is finished."""
+    summaries = [study.run(name, seed).summary(folder) or {} for seed in own]
+    is_base = name == study.baseline
+    system = chosen(study.words(name), study.task).system
+    return ResultRow(
+        name,
+        tuple(own),
+        tuple(float(summary[TEST][study.task.monitor]) for summary in summaries),
+        None if is_base else difference(own, base, f"{study.verb}: {name!r} and {study.baseline!r}"),
+        () if is_base else tuple(mean_score(own[seed]) - mean_score(base[seed]) for seed in own if seed in base),
+        summaries[0]["trainable_parameters"],
+        operations,
+        published_score(study.task, system),
+    )
+
+
+def _chance(study: Study, folder: Path, seeds: Sequence[int]) -> float | None:
+    """Returns the mean score of a model that looks at nothing, over the finished runs of the baseline."""
+    summaries = [study.run(study.baseline, seed).summary(folder) or {} for seed in seeds]
+    known = [summary.get(CHANCE, {}).get(study.task.monitor) for summary in summaries]
+    found = [float(value) for value in known if value is not None]
+    return sum(found) / len(found) if found else None

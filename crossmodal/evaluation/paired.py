@@ -1,7 +1,8 @@
-"""Two runs on the same clips, second by second: what one got right and the other did not."""
+"""Paired comparison of runs on the same test items: differences of scores with bootstrap intervals.
 
-import csv
-from collections import Counter
+An item's score is the sum of `value` over the sum of `weight` of its rows in `predictions.csv`, whatever the task.
+"""
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,80 +10,118 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from crossmodal.data.extras import need
 from crossmodal.metrics import Interval, crossed_interval, nested_interval
-from crossmodal.training.predictions import PREDICTIONS
+from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
+
+TRUTH = "truth"
+"""First word of the columns that do not depend on the system."""
 
 
-class Second(NamedTuple):
-    """A second of a clip: which, its label, and whether the run got it right."""
+class ItemResult(NamedTuple):
+    """Result of one run on one test item.
 
-    segment: str
-    truth: str
-    right: bool
+    Attributes:
+        value: Sum of the values of its rows.
+        weight: Sum of their weights.
+        truth: Truth and weight of every row, in order, by which items of two runs are known to be the same.
+    """
+
+    value: float
+    weight: float
+    truth: tuple[tuple[str, ...], ...]
 
 
-Answers = Mapping[str, tuple[Second, ...]]
-"""Of one run: clip → its seconds in order."""
+RunResult = Mapping[str, ItemResult]
+"""Name of the item → its result, of one run."""
 
 
-def read_answers(run: Path) -> Answers:
-    """What a run answered; `FileNotFoundError` with the fix where it has no predictions."""
+def read_result(run: Path, task: str) -> RunResult:
+    """Reads what a run scored on every test item.
+
+    Args:
+        run: Folder of the run.
+        task: Word of the task on the command line, for the error.
+
+    Raises:
+        FileNotFoundError: With the fix, if the run has no predictions.
+        ValueError: If an older version wrote them, without values and weights.
+    """
     file = run / PREDICTIONS
     if not file.is_file():
-        raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal ave test --run {run}` writes it.")
-    found: dict[str, list[Second]] = {}
-    with file.open(newline="", encoding="utf-8") as opened:
-        for row in csv.DictReader(opened):
-            second = Second(row["segment"], row["truth"], row["truth"] == row["prediction"])
-            found.setdefault(row["clip"], []).append(second)
-    return {clip: tuple(sorted(seconds)) for clip, seconds in found.items()}
+        raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
+    pandas = need("pandas", "a comparison of runs")
+    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)
+    if missing := {ITEM, VALUE, WEIGHT} - set(rows):
+        raise ValueError(
+            f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "
+            "writes it anew."
+        )
+    known = [name for name in rows if name.startswith(TRUTH)] + [WEIGHT]
+    return {
+        str(item): ItemResult(
+            float(of_item[VALUE].sum()),
+            float(of_item[WEIGHT].sum()),
+            tuple(of_item[known].astype(str).itertuples(index=False, name=None)),
+        )
+        for item, of_item in rows.groupby(ITEM, sort=False)
+    }
 
 
-def accuracy(answers: Answers) -> float:
-    """The share of right seconds."""
-    right = [second.right for seconds in answers.values() for second in seconds]
-    return sum(right) / len(right)
+def mean_score(result: RunResult) -> float:
+    """Returns the sum of all values over the sum of all weights."""
+    return sum(item.value for item in result.values()) / sum(item.weight for item in result.values())
 
 
-def majority(answers: Answers) -> float:
-    """The share of the most frequent label."""
-    labels = Counter(second.truth for seconds in answers.values() for second in seconds)
-    return max(labels.values()) / labels.total()
+def paired(ours: RunResult, theirs: RunResult, what: str) -> tuple[Tensor, Tensor]:
+    """Returns the values of ours less theirs, and the weights, item by item.
 
+    Args:
+        ours: Of one run.
+        theirs: Of the other.
+        what: Names both in an error.
 
-def paired(ours: Answers, theirs: Answers, what: str) -> tuple[Tensor, Tensor]:
-    """Right seconds of ours less theirs, and all seconds, clip by clip.
-
-    - `what`: is compared, for the error. Raises `ValueError` where the runs were not tested on the same seconds.
+    Raises:
+        ValueError: If the runs were not tested on the same items.
     """
-    if list(ours) != list(theirs) and (odd := sorted(set(ours) ^ set(theirs))):
-        raise ValueError(_unpaired(what, f"{odd[0]!r} is in one of the two alone ({len(odd)} such clips)"))
-    for clip, seconds in ours.items():
-        if [second[:2] for second in seconds] != [second[:2] for second in theirs[clip]]:
-            raise ValueError(_unpaired(what, f"the seconds of {clip!r} or their labels differ"))
-    clips = sorted(ours)
-    right = [[sum(second.right for second in of[clip]) for clip in clips] for of in (ours, theirs)]
-    return torch.tensor(right[0]) - torch.tensor(right[1]), torch.tensor([len(ours[clip]) for clip in clips])
+    if odd := sorted(set(ours) ^ set(theirs)):
+        raise ValueError(_unpaired(what, f"{odd[0]!r} is in one of the two alone ({len(odd)} such items)"))
+    for name, item in ours.items():
+        if item.truth != theirs[name].truth:
+            raise ValueError(_unpaired(what, f"the rows of {name!r}, their truth or their weights differ"))
+    names = sorted(ours)
+    values = [torch.tensor([of[name].value for name in names]) for of in (ours, theirs)]
+    return values[0] - values[1], torch.tensor([ours[name].weight for name in names])
 
 
-def difference(ours: Mapping[int, Answers], theirs: Mapping[int, Answers], what: str) -> Interval | None:
-    """The mean difference in accuracy over the seeds that both have, with its interval over seeds and clips.
+def difference(ours: Mapping[int, RunResult], theirs: Mapping[int, RunResult], what: str) -> Interval | None:
+    """Computes the mean difference over the seeds that both have, with its interval over seeds and items.
 
-    - `ours`, `theirs`: seed → answers. `None` where they share no seed.
+    Where all seeds were tested on the same items, these are drawn for all of them at once.
 
-    Where all seeds were tested on the same clips, these are drawn for all of them at once.
+    Args:
+        ours: Seed → result.
+        theirs: Seed → result of what is compared with.
+        what: Names both in an error.
+
+    Returns:
+        The interval, or `None` if they share no seed.
+
+    Raises:
+        ValueError: If runs of a seed were not tested on the same items.
     """
     seeds = sorted(set(ours) & set(theirs))
     if not seeds:
         return None
     pairs = [paired(ours[seed], theirs[seed], f"{what}, seed {seed}") for seed in seeds]
-    differences, sizes = zip(*pairs, strict=True)
+    differences, weights = zip(*pairs, strict=True)
     shared = len(seeds) > 1 and all(set(ours[seed]) == set(ours[seeds[0]]) for seed in seeds)
-    return (crossed_interval if shared else nested_interval)(differences, sizes)
+    return (crossed_interval if shared else nested_interval)(differences, weights)
 
 
 def _unpaired(what: str, found: str) -> str:
+    """Returns the sentence for runs that cannot be compared."""
     return (
-        f"ablation: {what}, cannot be compared clip by clip: {found}. They were tested on different data: delete the "
-        f"folder of the older run, and run it again."
+        f"{what}, cannot be compared item by item: {found}. They were tested on different data: delete the folder of "
+        "the older run, and run it again."
     )

@@ -1,11 +1,10 @@
-"""Figures that others published, with their source: `python -m crossmodal.evaluation.published AVE --run runs/first`.
+"""Scores that others published, with their source: `python -m crossmodal.evaluation.published AVE --run runs/first`.
 
-They are printed beside figures of runs of ours and never among them: nothing here was measured by this library.
+They are printed beside scores of our own runs and never among them: this library measured none of them.
 """
 
 import argparse
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,81 +12,125 @@ from typing import NamedTuple
 
 import yaml
 
-from crossmodal.cli.main import in_words
-from crossmodal.training.run_folder import CONFIG, SUMMARY
+from crossmodal.tasks.task import Task
+from crossmodal.training.run_folder import CONFIG, MONITOR, SUMMARY, TEST, read_summary
 
 FILE = Path(__file__).with_name("published.csv")
 
 
-class Figure(NamedTuple):
-    """One published figure, in percent, as its source prints it.
+class PublishedScore(NamedTuple):
+    """One published score, in percent, as its source prints it.
 
-    - `encoders`: where the source says which. `metric`: as in `crossmodal.metrics`. `source`: who says so.
+    Attributes:
+        task: Name of the published table, such as `AVE` or `AVS-S4`.
+        method: As the table calls it.
+        system: Names of the recipe files of that method, separated by spaces.
+        encoders: Where the source says which.
+        metric: In words.
+        score: Name of the same score among those of the task; empty where the task has none.
+        percent: The number.
+        items: Number of test items; empty where it is not known.
+        source: Who says so.
     """
 
     task: str
     method: str
+    system: str
     encoders: str
     metric: str
+    score: str
     percent: str
+    items: str
     source: str
 
 
-def published(task: str | None = None) -> list[Figure]:
-    """The figures of one task, or of all, in the order of their tables. `ValueError` where there is no such task."""
-    with FILE.open(newline="", encoding="utf-8") as opened:
-        figures = [Figure(**row) for row in csv.DictReader(opened)]
-    tasks = dict.fromkeys(figure.task for figure in figures)
-    if task not in (None, *tasks):
-        raise ValueError(f"published: task={task!r} is none of {', '.join(tasks)}.")
-    return [figure for figure in figures if task in (None, figure.task)]
+def published(table: str | None = None) -> list[PublishedScore]:
+    """Returns the published scores, in the order of their tables.
 
+    Args:
+        table: Name of one table; `None` for all.
 
-def beside(task: str, runs: Sequence[Path] = ()) -> str:
-    """The published table of a task and, apart from it, the test accuracy of runs of ours with what it is of.
-
-    Raises `FileNotFoundError` where a run has no summary, `ValueError` where it was not tested or is of another task.
+    Raises:
+        ValueError: If there is no such table.
     """
-    table = published(task)
-    lines = [f"{task}, published by others; not measured by this library:"]
-    for figure in table:
-        method = f"{figure.method} ({figure.encoders})" if figure.encoders else figure.method
-        lines.append(f"  {figure.percent:>6}  {figure.metric:<26} {method}")
-    lines += [f"  from: {source}" for source in dict.fromkeys(figure.source for figure in table)]
-    if runs and task != "AVE":
-        raise ValueError(f"published: runs are of AVE, and cannot stand beside the table of {task}: leave out --run.")
+    with FILE.open(newline="", encoding="utf-8") as opened:
+        found = [PublishedScore(**row) for row in csv.DictReader(opened)]
+    tables = dict.fromkeys(score.task for score in found)
+    if table not in (None, *tables):
+        raise ValueError(f"published: task={table!r} is none of {', '.join(tables)}.")
+    return [score for score in found if table in (None, score.task)]
+
+
+def published_for(task: Task) -> list[PublishedScore]:
+    """Returns the published scores of a task by name; a task may have several tables, as AVS-S4 and AVS-MS3."""
+    return [score for score in published() if score.task.lower().partition("-")[0] == task.name]
+
+
+def published_score(task: Task, system: str) -> str:
+    """Returns what is published of a system under the task's monitor, in percent; empty where nothing is."""
+    known = [score for score in published_for(task) if score.score == task.monitor]
+    return " / ".join(score.percent for score in known if system in score.system.split())
+
+
+def in_published_order(task: Task, systems: Sequence[str]) -> list[str]:
+    """Returns systems in the order of the published table; those that are not in it come last, in their own order."""
+    known = [name for score in published_for(task) for name in score.system.split()]
+    return sorted(systems, key=lambda name: known.index(name) if name in known else len(known))
+
+
+def published_table(table: str, runs: Sequence[Path] = ()) -> str:
+    """Returns a published table and, apart from it, the test scores of our own runs with the data that they are of.
+
+    Args:
+        table: Its name.
+        runs: Folders of finished runs.
+
+    Raises:
+        FileNotFoundError: If a run has no summary.
+        ValueError: If a run was not tested, or is of another task.
+    """
+    scores = published(table)
+    lines = [f"{table}, published by others; not measured by this library:"]
+    for score in scores:
+        method = f"{score.method} ({score.encoders})" if score.encoders else score.method
+        lines.append(f"  {score.percent:>6}  {score.metric:<26} {method}")
+    lines += [f"  from: {source}" for source in dict.fromkeys(score.source for score in scores)]
+    if runs and table != "AVE":
+        raise ValueError(f"published: runs are of AVE, and cannot stand beside the table of {table}: leave out --run.")
     return "\n".join([*lines, *(["", "Runs of ours:"] if runs else []), *map(_own, runs)])
 
 
 def _own(run: Path) -> str:
-    if not (run / SUMMARY).is_file():
+    """Returns the line of one of our runs."""
+    summary = read_summary(run)
+    if not summary:
         raise FileNotFoundError(
             f"published: run {run} has no {SUMMARY}: it is no finished run of `crossmodal ave fit`."
         )
-    summary = json.loads((run / SUMMARY).read_text(encoding="utf-8"))
-    if "test_accuracy" not in summary:
+    if TEST not in summary:
         raise ValueError(f"published: run {run} was not tested: `crossmodal ave test --run {run}` does.")
-    root = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))["data"]["root"]
+    root = yaml.safe_load((run / CONFIG).read_text(encoding="utf-8"))["data"].get("root")
     remarks = [f"on {root}" if root else "on the built-in world, so not comparable"]
     remarks += ["selected on the test split"] if summary.get("selected_on") == "test" else []
-    return f"  {100 * summary['test_accuracy']:6.1f}  accuracy                   {run}: {'; '.join(remarks)}"
+    monitor = summary.get(MONITOR, "accuracy")
+    return f"  {100 * summary[TEST][monitor]:6.1f}  {monitor:<26} {run}: {'; '.join(remarks)}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the tables asked for; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m crossmodal.evaluation.published", description="Figures that others published."
+        prog="python -m crossmodal.evaluation.published", description="Prints scores that others published."
     )
-    tasks = list(dict.fromkeys(figure.task for figure in published()))
-    parser.add_argument("task", nargs="?", choices=tasks, default="AVE", help="default: AVE")
+    tables = list(dict.fromkeys(score.task for score in published()))
+    parser.add_argument("task", nargs="?", choices=tables, default="AVE", help="default: AVE")
     parser.add_argument("--run", type=Path, action="append", default=[], help="a run of ours to print beside them")
     given = parser.parse_args(argv)
-
-    def show() -> int:
-        print(beside(given.task, given.run))
-        return 0
-
-    return in_words(show)
+    try:
+        print(published_table(given.task, given.run))
+    except (ValueError, OSError) as error:
+        print(f"crossmodal: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

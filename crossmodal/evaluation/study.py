@@ -1,7 +1,6 @@
-"""A study: variants of one model, each trained with several seeds; which runs that makes, and what each would cost."""
+"""Study: variants of a system, or several systems, each trained with several seeds; its runs and their costs."""
 
 import difflib
-import inspect
 import io
 import json
 import os
@@ -16,50 +15,68 @@ from typing import Any
 
 import yaml
 
-from crossmodal.cli.ave_options import parse
-from crossmodal.cli.cost import cost_of, without_weights
+from crossmodal.evaluation.step_cost import described_cost
 from crossmodal.evaluation.sweep import QUIET, Run
+from crossmodal.tasks.names import system_names, task_names
+from crossmodal.tasks.resolve import find_system
+from crossmodal.tasks.task import Task
+from crossmodal.training.options import chosen, keyword_names, parse
 from crossmodal.training.run_folder import CONFIG
 
-OURS = ("--name", "--runs", "--resume", "--seed", "--data.seed")
+GIVEN = ("--name", "--runs", "--resume", "--seed", "--data.seed")
 """Options of `fit` that a study gives itself."""
 
-APART = ("config", "name", "runs", "resume", "save_minutes", "seed", "data.seed")
+NO_CONFIGURATION = ("config", "name", "runs", "resume", "save_minutes", "seed", "data.seed")
 """Options that do not make another configuration; the seed counts beside it."""
+
+ALWAYS = ("system", "training")
+"""Options that are part of a configuration even at their defaults, which decide on all others."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Variants of a model, and seeds.
+    """Variants of what is trained, and seeds.
 
-    - `options`: of `crossmodal ave fit`, for every run. `variants`: name → more options.
-    - `seeds`: of weights, order and built-in world. `baseline`: the variant that others are compared with.
+    Attributes:
+        task: Of all runs.
+        options: Options of `crossmodal TASK fit` for every run.
+        variants: Name → more options.
+        seeds: Seeds of weights, order and built-in world.
+        baseline: Variant that others are compared with.
+        verb: Name of the study in errors.
 
-    Raises `ValueError` in words, before anything is trained, where a variant is none.
+    Raises:
+        ValueError: In words, before anything is trained, if a variant cannot be meant.
     """
 
+    task: Task
     options: tuple[str, ...]
     variants: Mapping[str, tuple[str, ...]]
     seeds: tuple[int, ...]
     baseline: str = "full"
+    verb: str = "ablation"
 
     def __post_init__(self) -> None:
-        own = [word for word in self.options if word.split("=")[0] in OURS]
+        """Refuses what is no study."""
+        words = [*self.options, *(word for more in self.variants.values() for word in more)]
+        own = [word for word in words if word.split("=")[0] in GIVEN]
         if own:
-            raise ValueError(f"ablation: {own[0]} is given to every run by the ablation: leave it out.")
+            raise ValueError(f"{self.verb}: {own[0]} is given to every run by the {self.verb}: leave it out.")
         if self.baseline not in self.variants:
-            raise ValueError(f"ablation: baseline={self.baseline!r} is none of the variants {list(self.variants)}.")
+            raise ValueError(f"{self.verb}: baseline={self.baseline!r} is none of the variants {list(self.variants)}.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"ablation: seeds={list(self.seeds)} must be different numbers, at least one.")
+            raise ValueError(f"{self.verb}: seeds={list(self.seeds)} must be different numbers, at least one.")
         known: dict[str, str] = {}
         for name, configuration in self.configurations.items():
             if (other := known.setdefault(configuration, name)) != name:
-                raise ValueError(f"ablation: {other!r} and {name!r} are the same model, trained alike: leave out one.")
+                raise ValueError(
+                    f"{self.verb}: {other!r} and {name!r} are the same model, trained alike: leave out one."
+                )
 
     @cached_property
     def configurations(self) -> dict[str, str]:
-        """Variant → what its options amount to."""
-        return {name: configuration(self.words(name), name) for name in self.variants}
+        """Variant → its configuration."""
+        return {name: configuration(self.words(name), self.task, f"{self.verb}: {name!r}") for name in self.variants}
 
     @property
     def runs(self) -> list[Run]:
@@ -67,34 +84,36 @@ class Study:
         return [self.run(name, seed) for seed in self.seeds for name in self.variants]
 
     def words(self, name: str) -> tuple[str, ...]:
-        """The options of a variant."""
+        """Returns the options of a variant."""
         return (*self.options, *self.variants[name])
 
     def run(self, name: str, seed: int) -> Run:
-        """One run."""
-        return Run(name, seed, self.words(name), self.configurations[name])
+        """Returns one run."""
+        return Run(task_word(self.task), name, seed, self.words(name), self.configurations[name])
 
     def operations(self, name: str) -> int | None:
-        """Floating-point operations of a training step of a variant, of one process; `None` where they depend on data.
+        """Counts the floating-point operations of a training step of a variant, in one process.
 
-        Raises as the variant does when it is built.
+        Returns:
+            The number, or `None` where it depends on data.
+
+        Raises:
+            ValueError: As the variant does when it is built.
         """
-        words = list(self.words(name))
         try:
-            return cost_of(without_weights(words), self.clips).total.step
+            return described_cost(self.words(name), self.task, self.items).total.step
         except (NotImplementedError, RuntimeError, ValueError) as error:
             if "meta" not in str(error) and "without data" not in str(error):
                 raise
             return None
 
     @cached_property
-    def clips(self) -> int:
-        """Clips of a training step of one process."""
-        words = list(self.words(self.baseline))
-        return int(parse(words)[1].data.batch_size)
+    def items(self) -> int:
+        """Items of a training step of one process."""
+        return int(parse(self.words(self.baseline), self.task)[1].data.batch_size)
 
     def commands(self, folder: Path) -> Iterator[str]:
-        """A line of shell for every run that is not finished; it may be begun again, and then goes on."""
+        """Yields a line of shell for every run that is not finished; it may be started again, and then goes on."""
         path = f"PYTHONPATH={shlex.quote(os.environ['PYTHONPATH'])} " if "PYTHONPATH" in os.environ else ""
         for run in self.runs:
             if run.summary(folder) is None:
@@ -102,44 +121,78 @@ class Study:
                 begun = shlex.quote(str(place / run.name / CONFIG))
                 named = shlex.join(["--runs", str(place), "--name", run.name])
                 yield (
-                    f"cd {shlex.quote(os.getcwd())} && {path}{shlex.quote(sys.executable)} -m crossmodal ave fit {named} "
-                    f'--resume "$(test -f {begun} && echo true || echo false)" {shlex.join([*run.words, *QUIET])}'
+                    f"cd {shlex.quote(os.getcwd())} && {path}{shlex.quote(sys.executable)} -m crossmodal {run.task} "
+                    f'fit {named} --resume "$(test -f {begun} && echo true || echo false)" '
+                    f"{shlex.join([*run.words, *QUIET])}"
                 )
 
 
-def configuration(words: Sequence[str], name: str) -> str:
-    """What options amount to, as text: the same however they are written, another where a file of theirs is another.
+def configuration(words: Sequence[str], task: Task, what: str) -> str:
+    """Returns the resolved options as text: the same however they are written, another if a file of theirs is another.
 
     Defaults are left out, so that an option of a newer version does not make another run of an old one.
+
+    Args:
+        words: Options of `fit`.
+        task: The task.
+        what: Names them in an error.
+
+    Raises:
+        ValueError: If they are refused.
     """
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            parser, given = parse(words)
+            parser, given = parse(words, task)
     except SystemExit as left:  # how a command line is refused
         reason = said.getvalue().rpartition("error: ")[2].strip()
-        raise ValueError(f"ablation: variant {name!r} ({shlex.join(words)}): {reason}") from left
+        raise ValueError(f"{what} ({shlex.join(words)}): {reason}") from left
     found, usual = (
         dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False))))
         for options in (given, parser.get_defaults())
     )
-    kept = {key: value for key, value in found.items() if key not in APART and usual.get(key, ...) != value}
-    chosen = {key: found[key] for key in ("recipe", "size", "training")}
+    kept = {key: value for key, value in found.items() if key not in NO_CONFIGURATION and usual.get(key, ...) != value}
+    chosen = {"task": task.name, **{key: found[key] for key in ALWAYS}}
     return json.dumps({**chosen, **kept}, sort_keys=True)
 
 
+def check_keyword(words: Sequence[str], task: Task, keyword: str, what: str) -> None:
+    """Refuses a keyword that the system of these options, or its coupling, does not have.
+
+    Args:
+        words: Options of `fit` that choose the system.
+        task: The task.
+        keyword: Name behind `--model.`; `spatial.k` is a keyword of the component `spatial`.
+        what: Names the option in the error.
+
+    Raises:
+        ValueError: With near misses.
+    """
+    choice = chosen(words, task)
+    known = keyword_names(find_system(choice.system, task.name), choice.coupling)
+    if keyword.split(".")[0] not in known:
+        near = difflib.get_close_matches(keyword, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+        raise ValueError(f"{what}: the system {choice.system} has no keyword {keyword!r}; {hint}")
+
+
+def task_word(task: Task) -> str:
+    """Returns the word that names a task on the command line: its name, or the module of a task of the user's own."""
+    module = type(task).__module__
+    ours = task.name in task_names() and module == f"crossmodal.tasks.{task.name}"
+    return task.name if ours else module
+
+
+def system_word(system: Callable[..., Any], task: Task) -> str | None:
+    """Returns the name by which `--system` finds a system of ours; `None` for others."""
+    names = system_names(task.name)
+    return next((name for name in names if find_system(name, task.name) is system), None)
+
+
 def _flat(options: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the dotted name and the value of every option."""
     if not isinstance(options, dict) or not options:
         yield at, options
         return
     for name, value in options.items():
         yield from _flat(value, f"{at}.{name}" if at else str(name))
-
-
-def check_keyword(recipe: Callable[..., Any], name: str, option: str) -> None:
-    """`ValueError` with near misses where a recipe has no such keyword."""
-    keywords = [p.name for p in inspect.signature(recipe).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    if name.split(".")[0] not in keywords:
-        near = difflib.get_close_matches(name, keywords, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(keywords)}."
-        raise ValueError(f"ablation: {option}: the recipe {recipe.__name__} has no keyword {name!r}; {hint}")

@@ -1,15 +1,17 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
 from ..site import Site as Site
+from .couple import couple as couple
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
 from .encoder import Encoder as Encoder
-from .execution.checkpointed import CheckpointedLockstep as CheckpointedLockstep
+from .execution.checkpointed import Checkpointing as Checkpointing
 from .execution.checkpointed import checkpointed as checkpointed
 from .execution.fast_linears import fast_linears as fast_linears
 from .execution.fast_linears import plain_linears as plain_linears
 from .execution.half_precision import half_precision as half_precision
-from .execution.recomputed import RecomputedCoupler as RecomputedCoupler
+from .execution.mode import ExecutionMode as ExecutionMode
+from .execution.recomputed import SelectiveCheckpointing as SelectiveCheckpointing
 from .execution.recomputed import recomputed as recomputed
 from .execution.side import SideLockstep as SideLockstep
 from .execution.side import side as side

@@ -1,29 +1,29 @@
 """The lockstep: several encoders, section by section, with residuals of couplers added between."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from ..printing import folded
+from ..printing import compact_repr
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
+from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
 from .step import Edge, Step
-from .validation import check_steps
+from .validation import check_steps, check_streams
 
 
 class Coupled(NamedTuple):
-    """What a lockstep gives.
+    """Result of a lockstep. Frames that lack a modality have zeros there.
 
-    - `streams`: the final stream of every modality that is there, before any head.
-    - `maps`: coupler → edge → name of the map → map.
-    - `taps`: `"visual.stages.0.1.mlp"` → the stream at that site, residual included.
-
-    Frames that lack a modality have zeros there.
+    Attributes:
+        streams: The final stream of every modality that is there, before any head.
+        maps: Coupler → edge → name of the map → map.
+        taps: `"visual.stages.0.1.mlp"` → the stream at that site, residual included.
     """
 
     streams: dict[str, Tensor]
@@ -32,7 +32,7 @@ class Coupled(NamedTuple):
 
 
 class Advanced(NamedTuple):
-    """What one step of a lockstep gives: the streams after it, the maps of its coupler, the taps within it."""
+    """Result of one step of a lockstep: the streams after it, the maps of its coupler, the taps within it."""
 
     streams: dict[str, Tensor]
     maps: dict[Edge, dict[str, Tensor]]
@@ -42,14 +42,12 @@ class Advanced(NamedTuple):
 class Lockstep(nn.Module):
     """Runs encoders side by side, step by step; where a step has a coupler, its residuals are added.
 
-    - `encoders`: name → encoder; frozen or not.
-    - `steps`: the schedule, as a pairing writes it.
-    - `couplers`: name → coupler; every name that a step gives, and no other.
-    - `streams`: modality → name of its encoder; two modalities may share one. Default: each its own.
-
-    Raises `ValueError` at construction where the steps do not run every section once and in order, where a coupled
-    step starts and ends at sites of other width or tokens, or where an adapter does not fit its sites.
+    `execution` holds the modes in which steps and couplers run, such as `Checkpointing()`; `checkpointed(lockstep)` and
+    `recomputed(lockstep)` set them on a second lockstep over the same modules. A subclass that overrides `advance`
+    keeps its own step in every mode; it calls couplers by `couple`.
     """
+
+    execution: tuple[ExecutionMode, ...] = ()
 
     def __init__(
         self,
@@ -59,16 +57,31 @@ class Lockstep(nn.Module):
         couplers: Mapping[str, Coupler],
         streams: Mapping[str, str] | None = None,
     ):
+        """Builds the lockstep and checks its steps.
+
+        Args:
+            encoders: Name → encoder; frozen or not.
+            steps: The schedule, as a pairing writes it.
+            couplers: Name → coupler; every name that a step gives, and no other.
+            streams: Modality → name of its encoder; two modalities may share one. Default: each its own.
+
+        Raises:
+            ValueError: If the steps do not run every section once and in order, a coupled step starts and ends at
+                sites of other width or tokens, or an adapter does not fit its sites.
+        """
         super().__init__()
+        self.streams = dict(streams or {name: name for name in encoders})
+        check_streams(self.streams, encoders)
         self.encoders = nn.ModuleDict(encoders)
         self.couplers = nn.ModuleDict(couplers)
         self.steps = tuple(steps)
-        self.streams = dict(streams or {name: name for name in encoders})
         self.sites = {name: encoders[encoder].sites for name, encoder in self.streams.items()}
         self.ends = check_steps(self.steps, self.sites, couplers)
 
     def encoder(self, stream: str) -> Encoder:
-        """The encoder that a stream runs through."""
+        """Returns the encoder that a stream runs through; raises `KeyError` with near misses."""
+        if stream not in self.streams:
+            raise KeyError(unknown("stream", stream, self.streams))
         encoder = self.encoders[self.streams[stream]]
         if not isinstance(encoder, Encoder):
             raise TypeError(f"Lockstep: encoder of {stream!r} is a {type(encoder).__name__}, expected an Encoder.")
@@ -82,12 +95,16 @@ class Lockstep(nn.Module):
         present: Mapping[str, Bool[Tensor, " frame"]] | None = None,
         taps: Collection[str] = (),
     ) -> Coupled:
-        """Runs the streams. A modality that is missing guides nothing: the others are what they are without it.
+        """Runs the streams. A missing modality guides nothing: the others are what they are without it.
 
-        - `inputs`: what the stem of every stream takes; `None` for one that is missing from the whole batch.
-        - `present`: stream → the frames that have it, where some lack it. Frames that have the same streams run as a
-          batch of their own, so what `inputs` holds elsewhere is never read, and batch norm never sees it.
-        - `taps`: sites to keep, as `"visual.stages.0.1.mlp"`.
+        Args:
+            inputs: For every stream what its stem takes; `None` for one that is missing from the whole batch.
+            present: Stream → the frames that have it, where some lack it. Frames that have the same streams run as a
+                batch of their own, so what `inputs` holds elsewhere is never read, and batch norm never sees it.
+            taps: Sites to keep, as `"visual.stages.0.1.mlp"`.
+
+        Returns:
+            Streams, maps and taps.
         """
         self._check(inputs, taps)
         inputs = {name: inputs[name] for name in self.streams}
@@ -101,7 +118,7 @@ class Lockstep(nn.Module):
     def _by_groups(
         self, inputs: Mapping[str, Tensor | None], groups: Sequence[ModalityGroup], taps: Collection[str]
     ) -> Coupled:
-        """Every group as a batch of its own, put together again; a single one as it is."""
+        """Runs every group as a batch of its own and scatters the results; a single group runs as it is."""
         items = next(len(tensor) for tensor in inputs.values() if tensor is not None)
         parts = [(group.rows, self._coupled(group.of(inputs), taps)) for group in groups]
         if len(groups) == 1 and len(groups[0].rows) == items:
@@ -109,29 +126,50 @@ class Lockstep(nn.Module):
         return Coupled(*(scatter([(rows, part[at]) for rows, part in parts], items) for at in range(3)))
 
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
-        """The streams that are there, each in every frame."""
+        """Runs the streams that are there, each in every frame."""
         streams = {name: self.encoder(name).stem(given) for name, given in inputs.items()}
         tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for number, step in enumerate(self.steps):
-            streams, maps_here, tapped_here = self.advance(number, streams, taps)
+            streams, maps_here, tapped_here = self._step(number, streams, taps)
             tapped.update(tapped_here)
             if step.coupler:
                 maps[step.coupler] = maps_here
         return Coupled(streams, maps, tapped)
 
+    def _step(self, number: int, streams: Mapping[str, Tensor], taps: Collection[str]) -> Advanced:
+        """Runs `advance` in the modes of `execution`."""
+
+        def run(streams: Mapping[str, Tensor]) -> Advanced:
+            return self.advance(number, streams, taps)
+
+        return step_in_modes(run, self.execution, partial(self._modules_of, self.steps[number]))(streams)
+
     def advance(self, number: int, streams: Mapping[str, Tensor], taps: Collection[str]) -> Advanced:
-        """One step: reads the streams, runs its sections, adds the residuals of its coupler; writes no argument."""
+        """Runs one step: reads the streams, runs its sections, adds the residuals of its coupler.
+
+        Args:
+            number: Of the step.
+            streams: The streams before it; they are left as they were.
+            taps: Sites to keep.
+        """
         step, ends = self.steps[number], self.ends[number]
         after = dict(streams)
         tapped: dict[str, Tensor] = {}
-        coupling = self.couplers[step.coupler](after) if step.coupler else Coupling({}, {})
+        coupling = self.couple(step.coupler, after) if step.coupler else Coupling({}, {})
         self._run(step, after, taps, tapped)
         for name, residual in coupling.residuals.items():
             check_residual(residual, after[name], f"coupler {step.coupler!r}")
             after[name] = after[name] + residual
         tapped.update({f"{name}.{ends[name]}": after[name] for name in after if f"{name}.{ends[name]}" in taps})
         return Advanced(after, coupling.maps, tapped)
+
+    def couple(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
+        """Runs the coupler of that name on `streams`, in the modes of `execution`; `KeyError` with near misses."""
+        if name not in self.couplers:
+            raise KeyError(unknown("coupler", name, self.couplers))
+        coupling: Coupling = call_in_modes(self.couplers[name], streams, self.execution)
+        return coupling
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
         """Runs the sections of one step, in place in `streams`."""
@@ -141,6 +179,14 @@ class Lockstep(nn.Module):
                 if f"{name}.{section}" in taps:
                     tapped[f"{name}.{section}"] = streams[name]
 
+    def _modules_of(self, step: Step) -> Iterator[nn.Module]:
+        """Yields every module that a step runs."""
+        for name, sections in step.sections.items():
+            for section in sections:
+                yield from self.encoder(name).section(section).modules()
+        if step.coupler:
+            yield from self.couplers[step.coupler].modules()
+
     def _check(self, inputs: Mapping[str, Tensor | None], taps: Collection[str]) -> None:
         if inputs.keys() != self.streams.keys():
             raise ValueError(
@@ -149,13 +195,19 @@ class Lockstep(nn.Module):
             )
         if all(given is None for given in inputs.values()):
             raise ValueError(f"Lockstep: every one of {sorted(inputs)} is None: at least one must be given.")
+        self.check_sites(taps, "tap")
+
+    def check_sites(self, names: Iterable[str], what: str) -> None:
+        """Raises `KeyError` with near misses where one of `names`, as `"visual.stem"`, is no site of a stream."""
         known = {f"{name}.{site.name}" for name, sites in self.sites.items() for site in sites}
-        for tap in taps:
-            if tap not in known:
-                raise KeyError(unknown("tap", tap, sorted(known)))
+        for name in names:
+            if name not in known:
+                raise KeyError(unknown(what, name, sorted(known)))
 
     def extra_repr(self) -> str:
-        return f"steps={len(self.steps)}, coupled={len(self.couplers)}, streams={', '.join(self.streams)}"
+        """Returns the numbers that `print` shows."""
+        modes = f", execution={list(self.execution)}" if self.execution else ""
+        return f"steps={len(self.steps)}, coupled={len(self.couplers)}, streams={', '.join(self.streams)}{modes}"
 
     def __repr__(self) -> str:
-        return folded(self)
+        return compact_repr(self)

@@ -28,6 +28,8 @@ def without_data(value: Any) -> Any:
         return torch.empty_like(value, device="meta", requires_grad=False)
     if isinstance(value, Mapping):
         return {name: without_data(inner) for name, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(without_data(inner) for inner in value))  # a model may read its fields by name
     if isinstance(value, tuple | list):
         return [without_data(inner) for inner in value]
     return value

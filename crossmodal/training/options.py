@@ -4,6 +4,7 @@ import argparse
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,9 +100,9 @@ def add_model(parser: ArgumentParser, system: Callable[..., Any], coupling: str 
     """Adds the options `--model.…`: the keywords of the system, and of the coupling that it takes, if any."""
     keywords = _parameters(system)
     described = getattr(system, "func", system)
-    settled = set(getattr(system, "keywords", {}))
+    settled = {name: value for name, value in getattr(system, "keywords", {}).items() if name != COUPLING}
     parser.add_function_arguments(described, "model", skip={"classes", COUPLING})
-    parser.set_defaults({f"model.{name}": getattr(system, "keywords", {})[name] for name in settled - {COUPLING}})
+    parser.set_defaults({f"model.{name}": as_option(value) for name, value in settled.items()})
     if COUPLING not in keywords:
         return
     usual = keywords[COUPLING].default
@@ -109,10 +110,19 @@ def add_model(parser: ArgumentParser, system: Callable[..., Any], coupling: str 
     parser.add_argument(f"--model.{COUPLING}", type=str, default=coupling, help=_HELP_COUPLING)
     function = getattr(chosen, "func", chosen)
     parser.add_function_arguments(function, "model", as_group=False, skip={*BACKBONES, *keywords})
-    parser.set_defaults({f"model.{name}": value for name, value in getattr(chosen, "keywords", {}).items()})
+    settled = getattr(chosen, "keywords", {})
+    parser.set_defaults({f"model.{name}": as_option(value) for name, value in settled.items()})
 
 
 _HELP_COUPLING = "what couples the encoders in place of the system's own: dg_sct, lavish, lite, or a path of yours"
+
+
+def as_option(value: Any) -> Any:
+    """Returns a default as `config.yaml` can keep it: a partial by keywords becomes a class path and its arguments."""
+    if not isinstance(value, partial) or value.args:
+        return value
+    path = f"{value.func.__module__}.{value.func.__qualname__}"
+    return {"class_path": path, "init_args": {name: as_option(given) for name, given in value.keywords.items()}}
 
 
 def find_coupling(name: str) -> Callable[..., Any]:
@@ -122,8 +132,6 @@ def find_coupling(name: str) -> Callable[..., Any]:
 
 def model_keywords(system: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Sorts the values of `--model.…` into keywords of the system; those of the coupling become a partial of it."""
-    from functools import partial
-
     own = _parameters(system)
     given = {name: value for name, value in values.items() if name in own and name != COUPLING}
     if COUPLING not in own:

@@ -11,6 +11,7 @@ from torch import nn
 
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data.source import Source
+from crossmodal.injection import fast_linears
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.task import System, Task
 
@@ -29,6 +30,7 @@ def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module
     function = find_system(arguments.system, task.name)
     system = cast(nn.Module, function(classes=classes, **model_keywords(function, vars(arguments.model))))
     coupled = getattr(system, "coupled", None)
+    fast_linears(system)  # on the CPU alone; other devices run torch's own layers
     if coupled is None:
         unused = [name for name in ("encoders", "lockstep") if arguments.get(name)]
         if unused:

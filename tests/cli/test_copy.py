@@ -1,57 +1,56 @@
-"""`crossmodal copy`: a recipe becomes the user's own."""
-
-import re
+"""`crossmodal copy`: one recipe file becomes the user's own, and runs at once."""
 
 import pytest
 import yaml
-from commands import SMALL, crossmodal, module
+from commands import SMALL, crossmodal
+
+from crossmodal.cli.copy import recipes
 
 
-def test_the_copy_trains_from_its_own_folder(tmp_path):
-    said = crossmodal(tmp_path, "copy", "ave", "mine/")
-    assert said.code == 0
-    assert "try: python -m mine fit" in said.out
-    recipe = tmp_path / "mine/dg_sct.py"
-    recipe.write_text(recipe.read_text().replace("alpha: float = 0.3", "alpha: float = 0.25"))
-    words = ["fit", "--name", "copied", *SMALL, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]
-    done = module(tmp_path, "mine", *words)
+def test_the_copy_trains_as_it_stands(tmp_path):
+    said = crossmodal(tmp_path, "copy", "ave/dg_sct", "mine.py")
+    assert said.code == 0, said.err
+    assert said.lines == ["copied to mine.py; try: crossmodal ave fit --system mine"]
+    mine = tmp_path / "mine.py"
+    mine.write_text(mine.read_text().replace("width: int | None = None", "width: int | None = 24"))
+    words = ["--name", "copied", *SMALL, "--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]
+    done = crossmodal(tmp_path, "ave", "fit", "--system", "mine", *words)
     assert done.code == 0, done.err
-    assert done.lines[0].startswith("crossmodal ave fit: tiny model")
-    assert yaml.safe_load((tmp_path / "runs/copied/config.yaml").read_text())["model"]["alpha"] == 0.25
-    done = module(tmp_path, "mine", "fti")
-    assert done.code == 2
-    assert "usage: python -m mine fit | test | predict" in done.err
-    assert "crossmodal: there is no command 'fti'. Did you mean 'fit'?" in done.err
+    assert done.lines[0].startswith("crossmodal ave fit: system mine, on ")
+    config = yaml.safe_load((tmp_path / "runs/copied/config.yaml").read_text())
+    assert (config["system"], config["model"]["width"]) == ("mine", 24)
 
 
-def test_the_copies_import_each_other_and_the_rest_from_recipes(tmp_path):
-    crossmodal(tmp_path, "copy", "ave", "mine")
-    texts = {file.stem: file.read_text() for file in (tmp_path / "mine").iterdir()}
-    own = {module for text in texts.values() for module in re.findall(r"from \.(\w+) import", text)}
-    rest = {module for text in texts.values() for module in re.findall(r"from recipes\.(\w+) import", text)}
-    assert own < set(texts)
-    assert not rest & (set(texts) - {"__main__"})
-    assert not [name for name, text in texts.items() if '"recipes.' in text]
+@pytest.mark.parametrize("recipe", recipes())
+def test_every_recipe_is_one_file_that_imports_nothing_beside_it(tmp_path, recipe):
+    name = recipe.replace("/", "_")  # a module of its own: another test has imported others
+    said = crossmodal(tmp_path, "copy", recipe, f"{name}.py")
+    assert said.code == 0, said.err
+    assert [file.name for file in tmp_path.iterdir()] == [f"{name}.py"]
+    task = recipe.partition("/")[0]
+    printed = crossmodal(tmp_path, task, "fit", "--system", name, "--print_config")
+    assert printed.code == 0, printed.err
+    original = crossmodal(tmp_path, task, "fit", "--system", recipe.partition("/")[2], "--print_config")
+    assert {**yaml.safe_load(printed.out), "system": ""} == {**yaml.safe_load(original.out), "system": ""}
 
 
-@pytest.mark.parametrize("present", ["dg_sct.py", "__init__.py", "__main__.py"])
-def test_nothing_is_overwritten(tmp_path, present):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / present).write_text("mine")
-    said = crossmodal(tmp_path, "copy", "ave", "mine")
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "mine.py").write_text("mine")
+    said = crossmodal(tmp_path, "copy", "ave/dg_sct", "mine.py")
     assert said.code == 1
-    assert f"copy: mine/ has {present} already: nothing was copied" in said.err
-    assert [file.name for file in (tmp_path / "mine").iterdir()] == [present]
+    assert "copy: mine.py exists: nothing was copied; choose another name." in said.err
+    assert (tmp_path / "mine.py").read_text() == "mine"
 
 
-def test_a_name_that_cannot_be_imported_is_refused(tmp_path):
-    said = crossmodal(tmp_path, "copy", "ave", "my-own")
+@pytest.mark.parametrize("name", ["my-own.py", "mine", "mine.txt"])
+def test_a_name_that_cannot_be_imported_is_refused(tmp_path, name):
+    said = crossmodal(tmp_path, "copy", "ave/dg_sct", name)
     assert said.code == 1
-    assert "'my-own' cannot be imported" in said.err
+    assert f"copy: {name} cannot be imported" in said.err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_recipe_is_refused(tmp_path):
-    said = crossmodal(tmp_path, "copy", "avee", "mine")
-    assert said.code == 2
-    assert "invalid choice: 'avee'" in said.err
+    said = crossmodal(tmp_path, "copy", "avee/dg_sct", "mine.py")
+    assert said.code == 1
+    assert "copy: there is no recipe 'avee/dg_sct'; there are ave/any_pair, ave/dg_sct" in said.err

@@ -15,9 +15,10 @@ import pytest
 from commands import crossmodal
 from film_zoo import Kind
 
-from crossmodal.cli.predict import load_run
 from crossmodal.data import AVE, Clip, read_clip, windows
+from crossmodal.tasks import ave
 from crossmodal.testing.ave_layout import write_ave
+from crossmodal.training.run import load_run
 
 
 def table(file):
@@ -59,7 +60,7 @@ def films(lab):
 def model(films):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(films[0])
-        return load_run(Path("runs/first"))[0]
+        return load_run(Path("runs/first"), ave.TASK)[0]
 
 
 def test_a_row_is_what_the_model_makes_of_that_second(films, model):
@@ -91,9 +92,9 @@ def test_what_failed_is_listed_and_told(films):
 def test_the_file_tells_where_its_rows_come_from(films, model):
     attributes = table(films[0] / "whole.h5")["attributes"]
     assert set(attributes) == {
-        "run", "recipe", "size", "classes", "frozen", "adapters", "preprocess", "videos", "version"
+        "run", "system", "classes", "frozen", "adapters", "preprocess", "videos", "version"
     }  # fmt: skip
-    assert (attributes["run"], attributes["recipe"], attributes["size"]) == ("runs/first", "dg_sct", "tiny")
+    assert (attributes["run"], attributes["system"]) == ("runs/first", "dg_sct")
     assert f'"rate": {model.preprocess.rate}' in attributes["preprocess"]
 
 

@@ -1,4 +1,4 @@
-"""The command line's table: what it dispatches, what it says to what it does not know, and what it costs to ask."""
+"""The command line finds tasks and verbs by their places; what it says to what it does not know, what help costs."""
 
 import subprocess
 import sys
@@ -8,47 +8,91 @@ import pytest
 from commands import crossmodal
 from optional_packages import OPTIONAL
 
-from crossmodal.cli.main import COMMANDS, USAGE, run
+from crossmodal.cli.main import VERBS, run, usage
+from crossmodal.tasks.names import task_names
+
+EVERY = [(task, verb) for task in task_names() for verb in VERBS]
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_every_command_is_told_and_exists(words):
-    assert f"crossmodal {words} " in USAGE
-    module, _, function = COMMANDS[words].rpartition(".")
-    assert callable(getattr(import_module(module), function))
+def test_every_verb_is_told_and_is_the_function_of_its_name():
+    for verb in VERBS:
+        assert f"crossmodal TASK {verb} " in usage()
+        assert callable(getattr(import_module(f"crossmodal.cli.{verb}"), verb))
 
 
-# classes of a copied recipe that another test ran and forgot may still be alive, and are looked up by their module
-@pytest.mark.filterwarnings("ignore:.*\\s*Hit failing import")
-@pytest.mark.parametrize("words", COMMANDS)
-def test_every_command_explains_itself(tmp_path, words):
-    said = crossmodal(tmp_path, *words.split(), "--help")
+@pytest.mark.parametrize(("task", "verb"), EVERY)
+def test_every_verb_of_every_task_explains_itself_or_says_why_there_is_none(tmp_path, task, verb):
+    said = crossmodal(tmp_path, task, verb, "--help")
+    if said.code == 2:
+        assert f"crossmodal: {task} has no {verb}: " in said.err
+    else:
+        assert said.code == 0, said.err
+        assert f"crossmodal {task} {verb}" in said.out
+
+
+@pytest.mark.parametrize("task", task_names())
+@pytest.mark.parametrize("words", [[], ["--help"]], ids=["alone", "--help"])
+def test_a_task_lists_its_verbs_and_systems(tmp_path, task, words):
+    said = crossmodal(tmp_path, task, *words)
     assert said.code == 0
-    assert f"crossmodal {words}" in said.out
+    for verb in VERBS:
+        assert f"\n  {verb} " in said.out
+    assert "dg_sct, dg_sct_released" in said.out
 
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
         (["ave", "fti"], "there is no command 'ave fti'. Did you mean 'ave fit' or "),
-        (["cpoy", "ave", "mine"], "there is no command 'cpoy ave'. Did you mean 'copy'?"),
-        (["ave", "--run"], "there is no command 'ave'."),
-        (["xyzzy"], "there is no command 'xyzzy'. There are ave fit, "),
+        (["cpoy", "ave/dg_sct", "mine.py"], "there is no command 'cpoy ave/dg_sct'."),
+        (["fit"], "there is no command 'fit'."),
+        (["xyzzy"], "there is no command 'xyzzy'."),
     ],
 )
 def test_an_unknown_command_is_answered_with_near_misses(tmp_path, words, hint):
     said = crossmodal(tmp_path, *words)
     assert said.code == 2
-    assert USAGE in said.err
+    assert usage() in said.err
     assert hint in said.err
+
+
+def test_an_unknown_task_is_answered_with_near_misses(tmp_path):
+    said = crossmodal(tmp_path, "avee", "fit")
+    assert said.code == 1
+    assert "There is no task 'avee': did you mean 'ave'?" in said.err
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 2), (["--help"], 0)])
+def test_usage(tmp_path, words, code):
+    said = crossmodal(tmp_path, *words)
+    assert (said.code, said.out) == (code, f"{usage()}\n")
 
 
 def test_arguments_and_exit_code_are_passed_on(monkeypatch):
     given = []
     monkeypatch.setattr("crossmodal.cli.copy.copy", lambda argv: given.append(list(argv)) or 3)
     assert run(["copy", "a", "--b"]) == 3
-    assert run(["mine", "a"], {"mine": "crossmodal.cli.copy.copy"}) == 3
-    assert given == [["a", "--b"], ["a"]]
+    assert given == [["a", "--b"]]
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(tmp_path):
+    """An import hook stands in for an environment without the packages of the extra."""
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {sorted(OPTIONAL - {"torchvision"})!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+import importlib.util
+importlib.util.find_spec = lambda name: None
+from crossmodal.cli.main import main
+sys.exit(main(["ave", "fit"]))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 1
+    assert "is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 def test_asking_for_help_imports_neither_torch_nor_an_extra():

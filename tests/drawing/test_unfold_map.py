@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.drawing import read_sites, unfold_map
+from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.site import Site, folded_axes, grid_axes, vector_axes
 
 
@@ -62,7 +63,7 @@ def test_a_site_that_cannot_be_drawn_is_named():
 
 
 def test_the_sites_of_couplers_are_those_of_their_maps():
-    model = tiny().eval()
+    model = dg_sct().eval()
     frames, wave = torch.zeros(1, 1, 3, 64, 64), torch.zeros(1, 1, 16_000)
     maps, sites = model.run(frames, wave).maps, read_sites(model.coupled)
     assert sites.keys() == maps.keys()

@@ -11,16 +11,17 @@ import pytest
 import torch
 import yaml
 from commands import SMALL, crossmodal
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.cli.predict import load_run
 from crossmodal.data import AVE, Preprocess
 from crossmodal.data.world import World
 from crossmodal.heads import decode_events
-from crossmodal.heads.events import DecodedEvents
+from crossmodal.tasks import ave
+from crossmodal.tasks.task import Row
 from crossmodal.testing.ave_layout import write_ave
-from crossmodal.training.predictions import Collected, write_predictions
+from crossmodal.training.predictions import CollectedRows, write_predictions
+from crossmodal.training.run import load_run
 
 
 def rows_of(run):
@@ -32,7 +33,7 @@ def loop_over(folder, run):
     """What the run says, clip by clip."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        model, arguments = load_run(Path(run))
+        model, arguments = load_run(Path(run), ave.TASK)
         arguments.data.preprocess = model.preprocess
         clips, labels = arguments.data.split("test"), [*model.classes, "background"]
         for index, name in enumerate(clips.names):
@@ -57,7 +58,7 @@ def uneven(lab):
 def test_it_is_what_a_loop_over_the_split_says(uneven):
     rows = rows_of(uneven / "runs/uneven")
     expected = list(loop_over(uneven, "runs/uneven"))
-    assert (len(rows), list(rows[0])) == (30, ["clip", "segment", "truth", "prediction", "score"])
+    assert (len(rows), list(rows[0])) == (30, ["clip", "segment", "truth", "prediction", "score", "value", "weight"])
     assert [tuple(row.values())[:4] for row in rows] == [words[:4] for words in expected]
     assert [float(row["score"]) for row in rows] == pytest.approx([score for *_, score in expected], abs=1e-5)
 
@@ -66,7 +67,8 @@ def test_its_accuracy_is_the_summarys(uneven):
     rows = rows_of(uneven / "runs/uneven")
     summary = json.loads((uneven / "runs/uneven/summary.json").read_text())
     right = sum(row["truth"] == row["prediction"] for row in rows)
-    assert right / len(rows) == pytest.approx(summary["test_accuracy"], abs=1e-6)
+    assert right / len(rows) == pytest.approx(summary["test"]["accuracy"], abs=1e-6)
+    assert sum(float(row["value"]) for row in rows) == right
 
 
 def test_test_writes_it_anew(uneven):
@@ -94,48 +96,22 @@ def test_two_processes_write_what_one_writes(uneven):
     assert done.stdout.count("test accuracy") == 1
 
 
-@st.composite
-def shared_out(draw):
-    """Clips of drawn lengths, dealt to batches with repetitions, as a distributed sampler deals them."""
-    clips = draw(st.integers(1, 5))
-    dealt = [*draw(st.permutations(range(clips))), *draw(st.lists(st.integers(0, clips - 1), max_size=3))]
-    cuts = draw(st.integers(1, 3))
-    return clips, [dealt[at : at + cuts] for at in range(0, len(dealt), cuts)], draw(st.integers(1, 4))
-
-
-@settings(max_examples=25)
-@given(shared_out())
-def test_every_segment_is_kept_once_and_in_order(case):
-    clips, batches, segments = case
-    collected = Collected()
-    for batch in batches:
-        labels = torch.tensor([[clip * 100 + segment for segment in range(segments)] for clip in batch])
-        collected.update(batch, labels, DecodedEvents(labels + 1, labels / 1000))
-    tested = collected.tested()
-    every = [(clip, segment) for clip in range(clips) for segment in range(segments)]
-    assert list(zip(tested.clip.tolist(), tested.segment.tolist(), strict=True)) == every
-    assert tested.truth.tolist() == [clip * 100 + segment for clip, segment in every]
-    assert torch.equal(tested.prediction, tested.truth + 1)
-    torch.testing.assert_close(tested.score, tested.truth / 1000)
-
-
-def test_clips_of_different_lengths_are_collected():
-    collected = Collected()
-    for clip, length in ((1, 2), (0, 3)):
-        collected.update([clip], torch.zeros(1, length, dtype=torch.int64), decoded(length))
-    assert collected.tested().clip.tolist() == [0, 0, 0, 1, 1]
-
-
-def decoded(length):
-    return DecodedEvents(torch.zeros(1, length, dtype=torch.int64), torch.zeros(1, length))
+@given(st.permutations(range(5)), st.integers(1, 3), st.integers(1, 4))
+def test_rows_come_back_in_the_order_of_the_split(order, size, segments):
+    collected = CollectedRows()
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        rows = [Row(at, 1.0, 1.0, {"segment": s}) for at in range(len(batch)) for s in range(segments)]
+        collected.add((batch[row.item], row) for row in rows)
+    found = [(item, row.columns["segment"]) for item, row in collected.gathered()]
+    assert found == [(clip, segment) for clip in range(5) for segment in range(segments)]
 
 
 def test_names_with_commas_and_quotes_come_back(tmp_path):
-    collected = Collected()
-    collected.update([0], torch.zeros(1, 1, dtype=torch.int64), decoded(1))
-    write_predictions(tmp_path / "predictions.csv", collected.tested(), ['a,"b'], ["dog, barking"])
+    columns = {"truth": "dog, barking", "score": 0.0}
+    write_predictions(tmp_path / "predictions.csv", [(0, Row(0, 0.0, 1.0, columns))], ['a,"b'])
     (row,) = rows_of(tmp_path)
-    assert (row["clip"], row["truth"], row["score"]) == ('a,"b', "dog, barking", "0.000000")
+    assert (row["clip"], row["truth"], row["score"], row["weight"]) == ('a,"b', "dog, barking", "0.000000", "1.0")
 
 
 def test_names_of_the_world_say_which_clip_it_is():

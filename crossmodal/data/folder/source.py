@@ -7,9 +7,9 @@ from typing import Any, Literal
 from crossmodal.data.folder import Cut, EventWindows, Folder, TrimmedClips, read_labels
 from crossmodal.data.folder.rows import SPLITS
 from crossmodal.data.folder.spans import Outcome, Undecoded
-from crossmodal.data.many_videos.many import Failure
 from crossmodal.data.many_videos.video_folder import cores, progress
 from crossmodal.data.source import Source
+from crossmodal.worker_pool import Failure
 
 FILES_A_PROCESS = 8
 """A process of its own takes seconds to begin: for fewer files there are fewer."""
@@ -123,5 +123,6 @@ def in_processes(work: Callable[[Undecoded], Outcome], files: Sequence[Undecoded
         return
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
     for file, outcome in progress("decoding", work, files, total=len(files), workers=workers):
-        died = isinstance(outcome, Failure)
-        yield Outcome(file.file, dict.fromkeys(file.spans, outcome.reason)) if died else outcome
+        if isinstance(outcome, Failure):
+            outcome = Outcome(file.file, dict.fromkeys(file.spans, outcome.reason))
+        yield outcome

@@ -2,23 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from crossmodal.audio import LogMel, RepeatedLogMel
-from crossmodal.checkpoints import import_htsat, import_swin_v2
-from crossmodal.data import Preprocess
-from crossmodal.data.world import TINY
-from crossmodal.encoders import htsat_tiny_audioset, swin_v2_large
-from crossmodal.encoders.by_name.backbone import (
+import torch
+
+from ...audio import LogMel, RepeatedLogMel
+from ...checkpoints import Imported, import_htsat, import_swin_v2, read_weights
+from ...data import Preprocess
+from ...data.world import TINY
+from ...injection import Encoder
+from .. import htsat_tiny_audioset, swin_v2_large
+from .backbone import (
     PRETRAINED,
     AudioBackbone,
     VisualBackbone,
     fixed_seed,
+    logger,
     warn_if_random,
 )
-from crossmodal.encoders.by_name.released import with_weights
-from crossmodal.encoders.by_name.tiny import tiny_audio, tiny_log_mel, tiny_visual
-from crossmodal.injection import Encoder
+from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
 def own_swin_v2_l(weights: str | Path | None) -> VisualBackbone:
@@ -55,9 +56,32 @@ VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
 AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {"tiny": own_tiny_audio, "htsat": own_htsat}
 
 
-def build_own(name: str, build: Any, importer: Any, weights: str | Path | None, side: str) -> Encoder:
+def build_own(
+    name: str,
+    build: Callable[[], Encoder],
+    importer: Callable[..., Imported],
+    weights: str | Path | None,
+    side: str,
+) -> Encoder:
     """Builds an encoder of this library, with weights, or with random ones and a warning."""
     with fixed_seed():
         encoder = with_weights(build, importer, None if weights is None else str(weights))
     warn_if_random(name, weights is not None, side)
+    return encoder
+
+
+def with_weights(build: Callable[[], Encoder], importer: Callable[..., Imported], weights: str | None) -> Encoder:
+    """Builds an encoder and loads its weights; with `None` they are random.
+
+    Args:
+        build: Builds the encoder.
+        importer: Loads a file into it.
+        weights: A file, or the name of a released one.
+    """
+    if weights is None:
+        return build()
+    checkpoint = read_weights(weights)
+    with torch.device("meta"):  # no time and memory for random weights that the file replaces
+        encoder = build()
+    logger.info("%s", importer(encoder, checkpoint))
     return encoder

@@ -74,9 +74,7 @@ def write_film(file: Path, system: nn.Module, task: Task, film: Path, run: Path,
     write_whole(file, page)
 
 
-def _drawn(
-    system: nn.Module, task: Task, classes: Sequence[str], windows: Sequence[Window]
-) -> Iterator[DrawnWindow]:
+def _drawn(system: nn.Module, task: Task, classes: Sequence[str], windows: Sequence[Window]) -> Iterator[DrawnWindow]:
     """Yields the pictures of the first windows."""
     start = 0
     for number, (clip, prediction) in enumerate(windows[:DRAWN]):

@@ -131,7 +131,9 @@ def commands(run: Path, task: Task) -> Iterator[str]:
     where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
     yield f"crossmodal {task.name} test --run {where}"
     yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
-    yield from (f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent)
+    yield from (
+        f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent
+    )
 
 
 def read_predictions(file: Path) -> "DataFrame":

@@ -1,72 +1,65 @@
 """Activation checkpointing of a lockstep, step by step, from outside: memory for time, the same gradients."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..coupler import Coupler
-from ..encoder import Encoder
-from ..lockstep import Advanced, Lockstep
-from ..step import Step
-from .side import SideLockstep
+from .mode import ExecutionMode, L, Modules, Run, T, called_with_tensors, with_mode
 
 
-class CheckpointedLockstep(Lockstep):
-    """A lockstep that keeps the streams between its steps alone, and runs each step once more for the backward.
+@dataclass(frozen=True)
+class Checkpointing(ExecutionMode):
+    """Keeps the streams between steps alone, and runs each step once more for the backward.
 
-    Outputs, gradients, parameters and the keys of `state_dict` are those of the plain one. The second run draws the
-    same random numbers, and what it writes into buffers (the statistics of batch norm) is thrown away.
+    The second run draws the same random numbers, and what it writes into buffers (the statistics of batch norm) is
+    thrown away.
     """
 
-    def advance(self, number: int, streams: Mapping[str, Tensor], taps: Collection[str]) -> Advanced:
-        """One step, checkpointed; without gradients, as the plain one."""
-        if not torch.is_grad_enabled():
-            return super().advance(number, streams, taps)
-        names = tuple(streams)
+    whole_steps: ClassVar[bool] = True
 
-        def run(*tensors: Tensor) -> Advanced:
-            return Lockstep.advance(self, number, dict(zip(names, tensors, strict=True)), taps)
+    def step(self, run: Run[T], modules: Modules) -> Run[T]:
+        """Returns a step that is checkpointed where gradients are on."""
 
-        if torch.compiler.is_compiling():  # buffers are written once there, by the compiler's own doing
-            return checkpoint(run, *streams.values(), use_reentrant=False)
-        context = partial(_contexts, list(self._running(self.steps[number])))
-        return checkpoint(run, *streams.values(), use_reentrant=False, context_fn=context)
+        def checkpointed_step(streams: Mapping[str, Tensor]) -> T:
+            if not torch.is_grad_enabled():
+                return run(streams)
+            call: Any = partial(checkpoint, called_with_tensors(run, streams), use_reentrant=False)
+            if torch.compiler.is_compiling():  # the compiler writes buffers once by itself
+                return call(*streams.values())
+            return call(*streams.values(), context_fn=partial(_contexts, list(modules())))
 
-    def _running(self, step: Step) -> Iterator[nn.Module]:
-        """Every module that a step runs."""
-        for name, sections in step.sections.items():
-            yield from chain.from_iterable(self.encoder(name).section(section).modules() for section in sections)
-        if step.coupler:
-            yield from self.couplers[step.coupler].modules()
+        return checkpointed_step
 
 
-def checkpointed(lockstep: Lockstep) -> CheckpointedLockstep:
-    """`lockstep` with activation checkpointing at every step; both hold the very same modules.
+def checkpointed(lockstep: L) -> L:
+    """Returns `lockstep` with activation checkpointing at every step; both hold the very same modules and hooks.
 
-    A step costs its forward once more, and what is saved for the backward are the streams between the steps. Raises
-    `ValueError` for side mode, which keeps nothing of the encoders.
+    A step costs its forward once more, and what is saved for the backward are the streams between the steps. In side
+    mode, where nothing of the encoders is kept, the couplers are checkpointed. With `recomputed` besides, in either
+    order, it is as without: a step that runs again keeps no product of its coupler.
     """
-    if isinstance(lockstep, SideLockstep):
-        raise ValueError("checkpointed: a lockstep in side mode keeps nothing of its encoders: use it as it is.")
-    encoders = {name: module for name, module in lockstep.encoders.items() if isinstance(module, Encoder)}
-    couplers = {name: module for name, module in lockstep.couplers.items() if isinstance(module, Coupler)}
-    made = CheckpointedLockstep(encoders, steps=lockstep.steps, couplers=couplers, streams=lockstep.streams)
-    return made.train(lockstep.training)
+    return with_mode(lockstep, Checkpointing())
 
 
 def _contexts(modules: list[nn.Module]) -> tuple[AbstractContextManager[object], AbstractContextManager[object]]:
-    return nullcontext(), BuffersAsBefore(modules)
+    return nullcontext(), RestoredBuffers(modules)
 
 
-class BuffersAsBefore:
-    """While it is entered, buffers are what they were when it was made; what is written into them is lost."""
+class RestoredBuffers:
+    """Context in which buffers are what they were when it was made; what is written into them there is lost."""
 
     def __init__(self, modules: Iterable[nn.Module]):
+        """Copies the buffers.
+
+        Args:
+            modules: Those in training mode may write buffers; each module's own are looked at, not its children's.
+        """
         training = [module for module in modules if module.training]
         found = [(module, name, b) for module in training for name, b in module.named_buffers(recurse=False)]
         self.before = [(module, name, buffer.clone()) for module, name, buffer in found]

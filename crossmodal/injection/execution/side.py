@@ -1,14 +1,16 @@
-"""Side mode: residuals run beside frozen encoders and not through them, so that no gradient enters an encoder."""
+"""Ladder side tuning: residuals run beside frozen encoders, so that no gradient enters an encoder."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ..coupler import Coupler
+from ..coupler import Coupler, Coupling
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
 from ..step import Edge, Step
+from .mode import same_modules, step_in_modes
 from .side_projection import SideProjection, SideProjectionFactory
 from .side_streams import SideStreams, projected_sections, projection_key, required_sites
 
@@ -18,21 +20,18 @@ class SideLockstep(Lockstep):
 
     $$s_{k+1} = f_k(s_k), \qquad r_{k+1} = C_k(r_k) + A_k(s_k + r_k,\; s'_k + r'_k), \qquad r_0 = 0$$
 
-    $s$ is what a frozen encoder says alone, by its sections $f$; $r$ the side stream; $A$ the adapter of a step, $'$
-    its guide; $C$ a carry, the identity but where a section changes tokens or width. A stream ends as $s + r$. In the
-    plain lockstep $x_{k+1} = f_k(x_k) + A_k(x_k, x'_k)$: both are equal while residuals are zero, and two models once
-    they are not, since here no section transforms what adapters have added.
+    $s$ is the stream of the frozen encoder alone, by its sections $f$; $r$ the side stream; $A$ the adapter of a step,
+    $'$ its guide; $C$ the side projection, the identity but where a section changes tokens or width. A stream ends as
+    $s + r$. In the plain lockstep $x_{k+1} = f_k(x_k) + A_k(x_k, x'_k)$: both are equal while residuals are zero, and
+    two models once they are not, since here no section transforms what adapters have added.
 
-    In return no gradient enters an encoder, nothing of it is kept for the backward, and what it says of a clip is the
-    same in every epoch: `read` gives that, `beside` computes all else from it, and between the two it can lie on disk
-    (`crossmodal.checkpoints.FeatureCache`). `side(lockstep)` makes one. Source: ladder side-tuning (Sung et al.,
-    NeurIPS 2022), with couplers in the place of its side blocks.
+    In return no gradient enters an encoder, nothing of it is kept for the backward, and its streams for a clip are the
+    same in every epoch: `read` computes these, `beside` computes all else from them, and between the two they can lie
+    on disk (`crossmodal.checkpoints.FeatureCache`). `side(lockstep)` makes one. Source: ladder side-tuning (Sung et
+    al., NeurIPS 2022), with couplers in the place of its side blocks.
 
-    - `encoders`, `steps`, `couplers`, `streams`: as in `Lockstep`; the encoders must be frozen.
-    - `carry`: called with both sites of every section that a side stream must be carried over.
-    - `at_once`: frames that run through an encoder at a time (`None`: all); bounds its memory.
-
-    `reads` names the sites that `beside` needs: what couplers read, and where streams end.
+    Attributes:
+        reads: The sites that `beside` needs: what couplers read, and where streams end.
     """
 
     def __init__(
@@ -42,25 +41,50 @@ class SideLockstep(Lockstep):
         steps: Sequence[Step],
         couplers: Mapping[str, Coupler],
         streams: Mapping[str, str] | None = None,
-        carry: SideProjectionFactory = SideProjection,
+        projection: SideProjectionFactory = SideProjection,
         at_once: int | None = None,
     ):
+        """Builds the lockstep and its side projections.
+
+        Args:
+            encoders: As in `Lockstep`, and frozen.
+            steps: As in `Lockstep`.
+            couplers: As in `Lockstep`.
+            streams: As in `Lockstep`.
+            projection: Called with both sites of every section that changes tokens or width of a side stream.
+            at_once: Frames that run through an encoder at a time (`None`: all); bounds its memory.
+
+        Raises:
+            ValueError: If an encoder is not frozen, `at_once` is below 1, or as `Lockstep` does.
+        """
         super().__init__(encoders, steps=steps, couplers=couplers, streams=streams)
+        self._add_side(projection, at_once)
+
+    def _add_side(self, projection: SideProjectionFactory, at_once: int | None) -> None:
+        """Adds to a plain lockstep what side mode needs."""
         if at_once is not None and at_once < 1:
             raise ValueError(f"SideLockstep: at_once={at_once} must be at least 1, or None for all frames.")
-        check_frozen(encoders)
+        check_frozen(self.encoders)
         self.at_once = at_once
-        self.edges: list[tuple[Edge, ...]] = [couplers[step.coupler].edges if step.coupler else () for step in steps]
+        edges_of = {name: coupler.edges for name, coupler in self.couplers.items() if isinstance(coupler, Coupler)}
+        self.edges: list[tuple[Edge, ...]] = [edges_of[step.coupler] if step.coupler else () for step in self.steps]
         self.reads = required_sites(self.edges, self.ends, self.sites)
-        carried = projected_sections(self.steps, self.edges, self.sites)
-        self.carries = nn.ModuleDict({key: carry(before, after) for key, (before, after) in carried.items()})
+        projected = projected_sections(self.steps, self.edges, self.sites)
+        # Saved adapter files hold these weights under `carries`.
+        self.carries = nn.ModuleDict({key: projection(before, after) for key, (before, after) in projected.items()})
 
     @torch.no_grad()
     def read(self, inputs: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> dict[str, Tensor]:
-        """What the encoders say alone, at the sites of `reads` and of `taps`: `"visual.stem"` → stream.
+        """Runs the encoders alone.
 
-        `inputs`: what the stem of every stream takes; one that is missing is left out.
+        Args:
+            inputs: For every stream what its stem takes; one that is missing is left out.
+            taps: Sites to keep besides those of `reads`.
+
+        Returns:
+            The streams at those sites, as `"visual.stem"` → stream.
         """
+        self.check_sites(taps, "tap")
         wanted = {*self.reads, *taps}
         found: dict[str, list[Tensor]] = {}
         for name, given in inputs.items():
@@ -71,26 +95,35 @@ class SideLockstep(Lockstep):
         return {site: torch.cat(parts) if len(parts) > 1 else parts[0] for site, parts in found.items()}
 
     def beside(self, features: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> Coupled:
-        """All but the encoders, from what `read` gave; outputs and gradients are those of the whole forward.
+        """Computes everything but the encoders; outputs and gradients are those of the whole forward.
 
-        Features of another dtype are converted to that of the couplers. Of a missing modality there are none.
+        Args:
+            features: The result of `read`, without the streams of a missing modality. Another dtype is converted to
+                that of the couplers.
+            taps: Sites to keep, as in the forward.
         """
-        walk = SideStreams(features, self._stems(features), taps, self._dtype())
+        self.check_sites(features, "feature")
+        self.check_sites(taps, "tap")
+        side = SideStreams(features, self._stems(features), taps, self._dtype())
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for step, edges in zip(self.steps, self.edges, strict=True):
-            read = walk.streams({name: None for edge in edges for name in edge})
+            read = side.streams({name: None for edge in edges for name in edge})
             for name, section in ((name, section) for name, run in step.sections.items() for section in run):
-                walk.through(name, section, self.carries._modules.get(projection_key(name, section)))
+                side.through(name, section, self.carries._modules.get(projection_key(name, section)))
             if step.coupler:
-                residuals, maps[step.coupler] = self.couplers[step.coupler](read)
-                walk.add(residuals, f"coupler {step.coupler!r}")
-        return Coupled(walk.streams(), maps, walk.tapped)
+                residuals, maps[step.coupler] = self._coupler_step(step.coupler, read)
+                side.add(residuals, f"coupler {step.coupler!r}")
+        return Coupled(side.streams(), maps, side.tapped)
 
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
         return self.beside(self.read(inputs, taps=taps), taps=taps)
 
+    def _coupler_step(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
+        """Runs a coupler as the step it is here, in the modes of `execution`."""
+        return step_in_modes(partial(self.couple, name), self.execution, self.couplers[name].modules)(streams)
+
     def _alone(self, name: str, given: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """A stream at every site, as its encoder says it."""
+        """Yields the name of every site and the stream there, as the encoder computes it alone."""
         encoder = self.encoder(name)
         stream: Tensor = encoder.stem(given)
         yield f"{name}.stem", stream
@@ -99,7 +132,7 @@ class SideLockstep(Lockstep):
             yield f"{name}.{section}", stream
 
     def _stems(self, features: Mapping[str, Tensor]) -> dict[str, str]:
-        """The streams that are there, at their stems; `ValueError` where features are missing or do not fit."""
+        """Returns the streams that are there, at their stems; raises where features are missing or do not fit."""
         there = [name for name in self.streams if any(site.startswith(f"{name}.") for site in features)]
         shapes = {f"{name}.{site.name}": (site.tokens, site.width) for name in there for site in self.sites[name]}
         for site in (site for site in self.reads if site in shapes):
@@ -120,25 +153,37 @@ class SideLockstep(Lockstep):
 
 
 def side(
-    lockstep: Lockstep, *, carry: SideProjectionFactory = SideProjection, at_once: int | None = None
+    lockstep: Lockstep, *, projection: SideProjectionFactory = SideProjection, at_once: int | None = None
 ) -> SideLockstep:
-    """`lockstep` in side mode; both hold the very same encoders and couplers. Keywords as in `SideLockstep`.
+    """Returns `lockstep` in side mode (ladder side tuning); both hold the very same modules, hooks and modes.
 
-    Raises `ValueError` where an encoder is not frozen.
+    Args:
+        lockstep: A plain one, in any mode of execution.
+        projection: As in `SideLockstep`.
+        at_once: As in `SideLockstep`.
+
+    Raises:
+        ValueError: If an encoder is not frozen, or the lockstep is of a class of its own, whose steps side mode would
+            not run.
     """
-    encoders = {name: module for name, module in lockstep.encoders.items() if isinstance(module, Encoder)}
-    couplers = {name: module for name, module in lockstep.couplers.items() if isinstance(module, Coupler)}
-    made = SideLockstep(
-        encoders, steps=lockstep.steps, couplers=couplers, streams=lockstep.streams, carry=carry, at_once=at_once
-    )
+    kind = SideLockstep if type(lockstep) is Lockstep else type(lockstep)
+    if not issubclass(kind, SideLockstep):
+        raise ValueError(
+            f"side: the lockstep is a {kind.__name__}, whose own steps side mode would not run: derive it from "
+            f"SideLockstep (class Side{kind.__name__}(SideLockstep, {kind.__name__})) and build that."
+        )
+    made = object.__new__(kind)
+    vars(made).update(vars(same_modules(lockstep)))  # with its hooks and modes, which a newly built one would not have
+    made._add_side(projection, at_once)
     like = next((parameter for parameter in made.couplers.parameters() if parameter.is_floating_point()), None)
     if like is not None:
         made.carries.to(like.device, like.dtype)
-    return made.train(lockstep.training)
+    made.carries.train(lockstep.training)
+    return made
 
 
-def check_frozen(encoders: Mapping[str, Encoder]) -> None:
-    """`ValueError` where an encoder has parameters that take gradients: none would reach them."""
+def check_frozen(encoders: nn.ModuleDict) -> None:
+    """Raises `ValueError` where an encoder has parameters that take gradients: none would reach them."""
     for name, encoder in encoders.items():
         learned = sum(parameter.requires_grad for parameter in encoder.parameters())
         if learned:

@@ -11,14 +11,12 @@ from toys import Mix, ToyAdapter, toy_encoder
 from crossmodal.adapters import Bottleneck, guided_adapter
 from crossmodal.injection import (
     Lockstep,
-    checkpointed,
     couplers_for,
     fingerprint,
     freeze,
     from_stage,
     paired_as_paper,
     paired_as_released,
-    recomputed,
     side,
 )
 from crossmodal.ledger import cost
@@ -213,16 +211,3 @@ def test_what_does_not_fit_is_told():
     plain.encoders["audio"].stem.weight.requires_grad_()
     with pytest.raises(ValueError, match=r"SideLockstep: 1 parameters of the encoder 'audio' take gradients"):
         side(plain)
-    with pytest.raises(ValueError, match=r"checkpointed: a lockstep in side mode keeps nothing of its encoders"):
-        checkpointed(side(lockstep()))
-    with pytest.raises(ValueError, match=r"recomputed: the lockstep is in side mode already: take side\(recomputed"):
-        recomputed(side(lockstep()))
-
-
-def test_couplers_beside_may_recompute_what_is_cheap():
-    model, found = awake(lockstep()).train(), []
-    for inner in (model, recomputed(model)):
-        torch.manual_seed(3)  # of the carries
-        beside = side(inner)
-        found.append(gradients(beside, beside(inputs()).streams))
-    torch.testing.assert_close(found[1], found[0])

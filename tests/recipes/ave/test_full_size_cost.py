@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from crossmodal.evaluation.step_cost import cost_of
 from systems import full_size
 
+from crossmodal.evaluation.step_cost import cost_of
 from crossmodal.injection import checkpointed, recomputed
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 

@@ -1,4 +1,4 @@
-"""`crossmodal prepare-ave`: what it makes of films of every kind, what it refuses, and what a killed run leaves."""
+"""`crossmodal ave prepare`: what it makes of films of every kind, what it refuses, and what a killed run leaves."""
 
 import csv
 import json
@@ -40,7 +40,7 @@ def prepared(tmp_path_factory):
     broken = write_broken(folder / "videos")
     write_rows(folder / "videos", [kind.stem for kind in WHOLE] + ["cut", "never-there"])
     (folder / "videos" / "ReadMe.txt").write_text("films")
-    return folder, broken, crossmodal(folder, "prepare-ave", "videos", "AVE", "--workers", "0")
+    return folder, broken, crossmodal(folder, "ave", "prepare", "videos", "AVE", "--workers", "0")
 
 
 def test_the_zoo_is_large_enough():
@@ -105,7 +105,7 @@ def few(tmp_path):
 
 
 def test_without_annotations_the_clips_are_prepared_and_the_lack_is_told(few):
-    said = crossmodal(few, "prepare-ave", "videos", "AVE", "--workers", "2")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "2")
     assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
     assert "videos/ has no Annotations.txt, trainSet.txt, valSet.txt, testSet.txt" in said.out
     assert HEADER in said.out
@@ -116,18 +116,18 @@ def test_without_annotations_the_clips_are_prepared_and_the_lack_is_told(few):
 
 def test_processes_make_what_this_one_makes(few):
     for workers in ("0", "2"):
-        crossmodal(few, "prepare-ave", "videos", f"by{workers}", "--workers", workers)
+        crossmodal(few, "ave", "prepare", "videos", f"by{workers}", "--workers", workers)
     assert content(few / "by0") == content(few / "by2")
 
 
 def test_a_finished_clip_is_not_done_again_and_a_failed_one_is(few):
     whole = (few / "videos/film1.mkv").read_bytes()
     (few / "videos/film1.mkv").write_bytes(whole[: len(whole) // 2])
-    assert crossmodal(few, "prepare-ave", "videos", "AVE", "--workers", "0").code == 3
+    assert crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0").code == 3
     assert set(failures(few / "AVE")) == {"film1.mkv"}
     before = (few / "AVE/wave/film0.npy").stat()
     (few / "videos/film1.mkv").write_bytes(whole)
-    said = crossmodal(few, "prepare-ave", "videos", "AVE", "--workers", "0")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
     assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
     assert failures(few / "AVE") == {}
     assert (few / "AVE/wave/film0.npy").stat() == before
@@ -135,20 +135,20 @@ def test_a_finished_clip_is_not_done_again_and_a_failed_one_is(few):
 
 def test_size_is_of_the_shorter_side_and_never_enlarges(few):
     for size in (24, 4_000):
-        crossmodal(few, "prepare-ave", "videos", str(size), "--size", size, "--workers", "0")
+        crossmodal(few, "ave", "prepare", "videos", str(size), "--size", size, "--workers", "0")
     assert size_of(few / "24/frames/film0/00000010.jpg") == (32, 24)
     assert content(few / "4000/frames") == content_of_native(few)
 
 
 def content_of_native(few):
-    crossmodal(few, "prepare-ave", "videos", "native", "--workers", "0")
+    crossmodal(few, "ave", "prepare", "videos", "native", "--workers", "0")
     return content(few / "native/frames")
 
 
 def test_a_lower_quality_is_smaller(few):
     sizes = []
     for quality in (95, 20):
-        crossmodal(few, "prepare-ave", "videos", str(quality), "--quality", quality, "--workers", "0")
+        crossmodal(few, "ave", "prepare", "videos", str(quality), "--quality", quality, "--workers", "0")
         sizes.append(sum(map(len, content(few / str(quality) / "frames").values())))
     assert sizes[1] < sizes[0]
 
@@ -158,13 +158,13 @@ def test_a_short_clip_is_refused_or_padded(tmp_path, picture, sound):
     (tmp_path / "videos").mkdir()
     times = Kind("", "", "", seconds=picture).picture
     film(tmp_path / "videos/short.mkv", codecs=("ffv1", "flac"), picture=times, sound=(0, sound), rate=16_000)
-    said = crossmodal(tmp_path, "prepare-ave", "videos", "bare", "--workers", "0")
+    said = crossmodal(tmp_path, "ave", "prepare", "videos", "bare", "--workers", "0")
     assert said.code == 3
     assert (
         "has 6.40 s of sound with picture, shorter than a clip of 10 s: --pad"
         in failures(tmp_path / "bare")["short.mkv"]
     )
-    assert crossmodal(tmp_path, "prepare-ave", "videos", "padded", "--pad", "--workers", "0").code == 0
+    assert crossmodal(tmp_path, "ave", "prepare", "videos", "padded", "--pad", "--workers", "0").code == 0
     wave = np.load(tmp_path / "padded/wave/short.npy")
     end = round(sound * 32_000)
     assert np.abs(wave[end - 3_200 : end - 320]).max() > 0.4
@@ -181,12 +181,12 @@ def test_of_a_longer_clip_the_first_ten_seconds_are_read_and_damage_behind_them_
     (tmp_path / "videos").mkdir()
     file = Kind("long.mkv", "mpeg4", "flac", rate=8_000, seconds=40).write(tmp_path / "videos")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    assert crossmodal(tmp_path, "prepare-ave", "videos", "AVE", "--workers", "0").code == 0
+    assert crossmodal(tmp_path, "ave", "prepare", "videos", "AVE", "--workers", "0").code == 0
 
 
 def test_two_files_of_one_name_are_refused_before_anything_is_written(few):
     shutil.copy(few / "videos/film0.mkv", few / "videos/film0.avi")
-    said = crossmodal(few, "prepare-ave", "videos", "AVE")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE")
     assert said.code == 1
     assert "videos/ holds film0.avi and film0.mkv: a video's id is its name without suffix, so rename one" in said.err
     assert not (few / "AVE").exists()
@@ -206,7 +206,7 @@ def test_two_files_of_one_name_are_refused_before_anything_is_written(few):
 def test_annotations_that_do_not_hold_are_refused_before_anything_is_written(few, row, words):
     (few / "videos/Annotations.txt").write_text(f"{HEADER}\nBark&film0&good&0&2\n")
     (few / "videos/trainSet.txt").write_text(row)
-    said = crossmodal(few, "prepare-ave", "videos", "AVE")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE")
     assert said.code == 1
     assert words in said.err
     assert not (few / "AVE").exists()
@@ -217,37 +217,37 @@ def test_annotations_from_elsewhere(few):
     (few / "rows/categories.txt").write_text("one\ntwo\n")
     (few / "rows/Annotations.txt").write_text(f"{HEADER}\none&film0&good&0&2\n")
     for place in ("rows", "rows/Annotations.txt"):
-        said = crossmodal(few, "prepare-ave", "videos", "AVE", "--annotations", place, "--workers", "0")
+        said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--annotations", place, "--workers", "0")
         assert said.code == 0, said.err
         assert "annotations of rows/: 1 rows in Annotations.txt" in said.out
         assert "rows/ has no trainSet.txt, valSet.txt, testSet.txt" in said.out
     assert (few / "AVE/categories.txt").read_text() == "one\ntwo\n"
     assert (
         "--annotations nowhere is no folder"
-        in crossmodal(few, "prepare-ave", "videos", "B", "--annotations", "nowhere").err
+        in crossmodal(few, "ave", "prepare", "videos", "B", "--annotations", "nowhere").err
     )
 
 
 def test_a_folder_that_the_command_did_not_make_is_left_alone(few):
     (few / "mine/frames/film0").mkdir(parents=True)
-    said = crossmodal(few, "prepare-ave", "videos", "mine")
+    said = crossmodal(few, "ave", "prepare", "videos", "mine")
     assert (said.code, content(few / "mine")) == (1, {})
     assert "mine holds something that this command did not write: give a new folder" in said.err
-    said = crossmodal(few, "prepare-ave", "videos", "videos")
+    said = crossmodal(few, "ave", "prepare", "videos", "videos")
     assert said.code == 1
     assert "OUT is videos/ itself, which holds the originals" in said.err
 
 
 def test_a_place_that_cannot_be_written_is_named(few):
     (few / "file").touch()
-    said = crossmodal(few, "prepare-ave", "videos", "file/AVE")
+    said = crossmodal(few, "ave", "prepare", "videos", "file/AVE")
     assert said.code == 1
     assert "file/AVE/ cannot be made: Not a directory; choose another place." in said.err
 
 
 def test_other_options_for_the_rest_of_a_folder_are_refused(few):
-    crossmodal(few, "prepare-ave", "videos", "AVE", "--workers", "0")
-    said = crossmodal(few, "prepare-ave", "videos", "AVE", "--size", "24")
+    crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--size", "24")
     assert said.code == 1
     assert 'was begun with {"size": null, "quality": 95, "pad": false}, now asked for {"size": 24' in said.err
     assert json.loads((few / "AVE/prepared.json").read_text())["size"] is None
@@ -259,13 +259,13 @@ def test_other_options_for_the_rest_of_a_folder_are_refused(few):
 def test_a_folder_without_videos_is_named(tmp_path, folder, words):
     (tmp_path / "none").mkdir()
     (tmp_path / "none/ReadMe.txt").touch()
-    said = crossmodal(tmp_path, "prepare-ave", folder, "AVE")
+    said = crossmodal(tmp_path, "ave", "prepare", folder, "AVE")
     assert said.code == 1
     assert words in said.err
 
 
 @pytest.mark.parametrize("words", [["--quality", "101"], ["--size", "0"], ["--workers", "-1"]])
 def test_numbers_out_of_range_are_refused(few, words):
-    said = crossmodal(few, "prepare-ave", "videos", "AVE", *words)
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", *words)
     assert said.code == 2
     assert f"argument {words[0]}: {words[1]} must be at least" in said.err

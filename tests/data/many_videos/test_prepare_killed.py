@@ -1,4 +1,4 @@
-"""`prepare-ave` that is killed, wherever, and run again leaves what it leaves undisturbed, byte for byte."""
+"""`ave prepare` that is killed, wherever, and run again leaves what it leaves undisturbed, byte for byte."""
 
 import contextlib
 import os
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from commands import content, crossmodal
@@ -25,7 +24,7 @@ def lab(tmp_path_factory):
     cut = folder / "videos/film2.mkv"
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     write_rows(folder / "videos", [f"film{index}" for index in range(FILMS)])
-    assert crossmodal(folder, "prepare-ave", "videos", "whole", "--workers", "0").code == 3
+    assert crossmodal(folder, "ave", "prepare", "videos", "whole", "--workers", "0").code == 3
     return folder
 
 
@@ -48,22 +47,22 @@ def test_stopped_before_any_write(lab, monkeypatch, call, after):
 
     with monkeypatch.context() as patch, contextlib.suppress(Killed):  # with few calls it comes to its end
         patch.setattr(owner, name, killed)
-        crossmodal(lab, "prepare-ave", "videos", out.name, "--workers", "0")
-    assert crossmodal(lab, "prepare-ave", "videos", out.name, "--workers", "0").code == 3
+        crossmodal(lab, "ave", "prepare", "videos", out.name, "--workers", "0")
+    assert crossmodal(lab, "ave", "prepare", "videos", out.name, "--workers", "0").code == 3
     assert content(out) == content(lab / "whole")
 
 
 @pytest.mark.parametrize("clips", [0, 2])
 def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     out = lab / f"killed{clips}"
-    command = [Path(sys.executable).with_name("crossmodal"), "prepare-ave", "videos", out.name, "--workers", "2"]
+    command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", out.name, "--workers", "2"]
     running = subprocess.Popen(command, cwd=lab, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len([*out.glob("wave/*.npy")]) < clips or not out.exists():
         assert running.poll() is None
         time.sleep(0.001)
     running.kill()
     running.wait()
-    said = crossmodal(lab, "prepare-ave", "videos", out.name, "--workers", "0")
+    said = crossmodal(lab, "ave", "prepare", "videos", out.name, "--workers", "0")
     assert said.code == 3, said.err
     assert content(out) == content(lab / "whole")
 
@@ -74,7 +73,7 @@ def hears_ctrl_c():
 
 
 def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
-    command = [Path(sys.executable).with_name("crossmodal"), "prepare-ave", "videos", "stopped", "--workers", "2"]
+    command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", "stopped", "--workers", "2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, cwd=lab, process_group=0, preexec_fn=hears_ctrl_c, **pipes)
     while not (lab / "stopped/frames").exists():
@@ -86,7 +85,7 @@ def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
     assert running.returncode == 130
     assert "Traceback" not in said
     assert f"of {FILMS}; the same command goes on." in said
-    assert crossmodal(lab, "prepare-ave", "videos", "stopped", "--workers", "0").code == 3
+    assert crossmodal(lab, "ave", "prepare", "videos", "stopped", "--workers", "0").code == 3
     assert content(lab / "stopped") == content(lab / "whole")
 
 
@@ -96,24 +95,24 @@ def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        patch.setattr("crossmodal.cli.prepare_ave.write_whole", lambda file, text: file.write_text(text))
-        said = crossmodal(lab, "prepare-ave", "videos", "full", "--workers", "0")
+        patch.setattr("crossmodal.data.many_videos.prepare_ave.write_whole", lambda file, text: file.write_text(text))
+        said = crossmodal(lab, "ave", "prepare", "videos", "full", "--workers", "0")
     assert said.code == 1
-    assert "crossmodal: prepare-ave stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err
-    assert crossmodal(lab, "prepare-ave", "videos", "full", "--workers", "0").code == 3
+    assert "crossmodal: ave prepare stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err
+    assert crossmodal(lab, "ave", "prepare", "videos", "full", "--workers", "0").code == 3
     assert content(lab / "full") == content(lab / "whole")
 
 
 def test_a_folder_that_another_process_writes_is_refused(lab):
-    crossmodal(lab, "prepare-ave", "videos", "held", "--workers", "0")
+    crossmodal(lab, "ave", "prepare", "videos", "held", "--workers", "0")
     code = "import sys, pathlib; from crossmodal.io import folder_lock\n"
     code += "with folder_lock(pathlib.Path('held')): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=lab, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout.readline() == "held\n"
-        said = crossmodal(lab, "prepare-ave", "videos", "held", "--workers", "0")
+        said = crossmodal(lab, "ave", "prepare", "videos", "held", "--workers", "0")
         holder.communicate("")
     assert said.code == 1
     assert "held/ is being written by another process: wait for it, or end it." in said.err
-    assert crossmodal(lab, "prepare-ave", "videos", "held", "--workers", "0").code == 3
+    assert crossmodal(lab, "ave", "prepare", "videos", "held", "--workers", "0").code == 3

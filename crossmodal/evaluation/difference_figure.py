@@ -1,4 +1,4 @@
-"""What every variant of an ablation costs or gains, drawn with its interval."""
+"""Figure of a study: the difference of every variant to the baseline, with its interval."""
 
 import io
 from typing import TYPE_CHECKING
@@ -8,26 +8,25 @@ from crossmodal.drawing.canvas import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from crossmodal.evaluation.table import AblationTable
+    from crossmodal.evaluation.result_table import ResultTable
 
 INK, SEEDS = "#2e86ab", "#e4572e"
 GREY = "#808080"
-"""Reads on white and on black."""
+"""Can be read on white and on black."""
 
 
-def drawn(table: "AblationTable") -> "Figure":
-    """A line a variant: the difference to the full model, its interval, and a dot for every seed."""
-    rows = [row for row in table.rows if row.difference is not None]
+def difference_figure(table: "ResultTable") -> "Figure":
+    """Draws a line per variant: its difference to the baseline, the interval, and a stroke for every seed."""
+    rows = [(row, row.difference) for row in table.rows if row.difference is not None]
     figure = new_figure(7.0, 0.9 + 0.34 * max(len(rows), 1))
     axes = figure.add_subplot()
     axes.axvline(0, color=GREY, linewidth=1)
-    for place, row in enumerate(rows):
-        if row.difference is not None:
-            value, low, high = (100 * number for number in row.difference)
-            axes.plot([low, high], [place, place], color=INK, linewidth=2.5, solid_capstyle="butt")
-            axes.plot([value], [place], "o", color=INK, markersize=7)
-            axes.plot([100 * gap for gap in row.gaps], [place] * len(row.gaps), "|", color=SEEDS, markersize=9)
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    for place, (row, interval) in enumerate(rows):
+        value, low, high = (100 * number for number in interval)
+        axes.plot([low, high], [place, place], color=INK, linewidth=2.5, solid_capstyle="butt")
+        axes.plot([value], [place], "o", color=INK, markersize=7)
+        axes.plot([100 * gap for gap in row.gaps], [place] * len(row.gaps), "|", color=SEEDS, markersize=9)
+    axes.set_yticks(range(len(rows)), [row.name for row, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel(f"points against “{table.baseline}”: mean, 95 % interval; a stroke is a seed", color=GREY)
     axes.tick_params(colors=GREY)
@@ -37,8 +36,8 @@ def drawn(table: "AblationTable") -> "Figure":
     return figure
 
 
-def as_svg(figure: "Figure") -> str:
-    """The figure as a file of SVG, the same for the same figure."""
+def svg_text(figure: "Figure") -> str:
+    """Returns the figure as SVG, the same text for the same figure."""
     import matplotlib
 
     text = io.StringIO()

@@ -1,4 +1,4 @@
-"""A folder of video files of every kind, through every command: prepare-ave, fit, test, predict, features."""
+"""A folder of video files of every kind, through every command: prepare, fit, test, predict, features."""
 
 import h5py
 import numpy as np
@@ -22,7 +22,7 @@ def test_a_folder_of_videos_through_every_command(tmp_path, kinds):
     names = sorted(kind.stem for kind in kinds)
     write_rows(tmp_path / "videos", [*names, "cut"])
 
-    prepared = crossmodal(tmp_path, "prepare-ave", "videos", "AVE", "--workers", "2")
+    prepared = crossmodal(tmp_path, "ave", "prepare", "videos", "AVE", "--workers", "2")
     assert prepared.code == 3, prepared.err
     every = len(kinds) + len(broken)
     assert prepared.lines[-1] == f"prepared {len(kinds)} of {every}, 5 failed: see AVE/failed.csv"

@@ -1,0 +1,108 @@
+"""`crossmodal TASK compare`: several systems, several seeds, one table with the published scores beside ours."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
+from crossmodal.evaluation.page_marks import check_page, write_between
+from crossmodal.evaluation.published import in_published_order, published_for
+from crossmodal.evaluation.result_table import COMPARISON, ResultTable
+from crossmodal.evaluation.study import Study
+from crossmodal.tasks.names import system_names
+from crossmodal.tasks.task import Task
+
+MARK = "compare"
+
+
+def compare(argv: Sequence[str], task: Task) -> int:
+    """Trains systems with every seed, and writes one table of them."""
+    words, options = split_options(argv)
+    given = parser(task).parse_args(words)
+    systems = given.systems or in_published_order(task, system_names(task.name)) or [task.system]
+    rows = {**{name: ("--system", name) for name in systems}, **more_rows(given.row)}
+    return compare_rows(task, rows, tuple(options), given)[0]
+
+
+def compare_rows(
+    task: Task,
+    rows: Mapping[str, tuple[str, ...]],
+    options: tuple[str, ...],
+    given: argparse.Namespace,
+    *,
+    mark: str = MARK,
+) -> tuple[int, ResultTable | None]:
+    """Trains rows of options with every seed, and writes one table of them.
+
+    Args:
+        task: The task.
+        rows: Name → options of `fit`.
+        options: Options of `fit` for all rows.
+        given: Options as `parser` parses them.
+        mark: Name of the two marks on the page.
+
+    Returns:
+        The exit code, and the table unless commands were printed.
+    """
+    baseline = given.baseline or next(iter(rows))
+    study = Study(task, options, rows, tuple(given.seeds), baseline, verb="compare")
+    if given.print_commands:
+        return print_commands(study, given.runs), None
+    if given.page:
+        check_page(given.page, mark)  # before hours of training, not after them
+    code, table = train_and_report(study, given, columns=COMPARISON, remarks=published_remarks(task))
+    if given.page:
+        write_between(given.page, mark, table.markdown())
+    return code, table
+
+
+def more_rows(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Returns the rows of `--row "NAME=OPTIONS"`: name → options of `fit`.
+
+    Raises:
+        ValueError: If one has no name.
+    """
+    found = {}
+    for text in given:
+        name, equals, words = text.partition("=")
+        if not name.strip() or not equals:
+            raise ValueError(f'compare: --row {text!r} is not NAME=OPTIONS, as in "late fusion=--model.edges []".')
+        found[name.strip()] = tuple(shlex.split(words))
+    return found
+
+
+def published_remarks(task: Task) -> list[str]:
+    """Returns the note on published scores; none where nothing is published of the task."""
+    sources = dict.fromkeys(score.source for score in published_for(task) if score.score == task.monitor)
+    if not sources:
+        return []
+    return [
+        "Published: reported by others at their sizes and on the real data, never measured by this library; from "
+        f"{'; '.join(sources)}."
+    ]
+
+
+def parser(task: Task) -> argparse.ArgumentParser:
+    """Returns the parser of `compare`."""
+    known = ", ".join(system_names(task.name)) or task.system
+    made = argparse.ArgumentParser(
+        prog=f"crossmodal {task.name} compare",
+        description="Trains several systems with several seeds; one table, the published scores beside ours.",
+        epilog=f"Options of `crossmodal {task.name} fit` for all runs stand behind `--`. Finished runs are not run "
+        "again, interrupted ones go on: the same command does both.",
+        allow_abbrev=False,
+    )
+    add = made.add_argument
+    add("--systems", nargs="+", default=[], help=f"in the order of the rows (default: all, {known})")
+    add(
+        "--row",
+        action="append",
+        default=[],
+        metavar="NAME=OPTIONS",
+        help='another row, by its options of fit: "late fusion=--model.edges []"; may be repeated',
+    )
+    add("--baseline", help="row that others are compared with (default: the first)")
+    add("--page", type=Path, help=f"Markdown page that gets the table between the marks <!-- {MARK}: begin --> and end")
+    add_study_options(made, f"runs/{task.name}-compare")
+    return made

@@ -1,0 +1,134 @@
+"""Cost of a training step of any system, counted on the meta device before any weight exists."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from jsonargparse import Namespace
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+
+from crossmodal.data.source import Source
+from crossmodal.ledger import Cost, cost
+from crossmodal.ledger.nested import shadow, without_data
+from crossmodal.tasks.task import Features, System, Task
+from crossmodal.training.options import parse, required
+from crossmodal.training.run import build
+
+WEIGHTS = "weights"
+"""Last word of the keywords of a system that name files of weights, such as `visual_weights`."""
+
+
+def described_cost(argv: Sequence[str], task: Task, items: int = 1) -> Cost:
+    """Counts a training step of the system that the options of `fit` describe; reads no file of weights.
+
+    Args:
+        argv: Options of `crossmodal TASK fit`.
+        task: The task.
+        items: Items in the batch.
+
+    Raises:
+        ValueError: If the options are refused, or the system looks at values of its inputs.
+    """
+    parser, given = parse(argv, task)
+    arguments = parser.instantiate(given)
+    return step_cost(system_on_meta(arguments, task), task, items=items, source=arguments.data)
+
+
+def step_cost(system: nn.Module, task: Task, *, items: int = 1, source: Source | None = None) -> Cost:
+    """Counts a training step of a system on a batch of whole items.
+
+    Args:
+        system: System of the task; it may be on the meta device.
+        task: The task.
+        items: Items in the batch.
+        source: Source that is trained on. Of it only the length of its items in segments is read, unless every source
+            of the task needs files.
+
+    Raises:
+        ValueError: If the system looks at values of its inputs.
+    """
+    return cost(system, meta_batch(system, task, items=items, source=source))
+
+
+def system_on_meta(arguments: Namespace, task: Task) -> nn.Module:
+    """Builds the system of instantiated options on the meta device, without its files of weights."""
+    arguments = arguments.clone()
+    for name in vars(arguments.model):
+        if name.rpartition("_")[2] == WEIGHTS:
+            arguments.model[name] = None
+    # that encoders without files are random is true and beside the point here
+    with torch.device("meta"), warnings.catch_warnings(), _quiet(logging.getLogger("crossmodal")):
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")  # tiny ones bring theirs
+        return build(arguments, arguments.data.classes, task)
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Holds back warnings of a logger."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def meta_batch(system: nn.Module, task: Task, *, items: int = 1, source: Source | None = None) -> Any:
+    """Returns a batch without data, as the system reads it.
+
+    Args:
+        system: System of the task.
+        task: The task; its default source says what an item looks like.
+        items: Items in the batch.
+        source: Source that is trained on.
+
+    Raises:
+        ValueError: If the task has no source without files, and `source` is `None`.
+    """
+    inputs = cast(System, system).inputs
+    default = next((made for made in task.sources.values() if not required(made)), None)
+    shown = source if default is None else default()
+    if shown is None:
+        raise ValueError(f"step_cost: all data sources of {task.name} need files: give the source that is trained on.")
+    shown.preprocess = inputs.preprocess
+    item = shown.split("train")[0]
+    segments = getattr(source, "segments", task.segments)
+    batch = without_data(default_collate([_of_length(item, task.segments, segments)] * items))
+    return _extracted(batch, inputs) if isinstance(inputs, Features) else batch
+
+
+def _of_length(item: Any, usual: int, segments: int) -> Any:
+    """Returns an item of another length: every tensor that has an entry per segment is cut or repeated."""
+
+    def resized(tensor: Tensor) -> Tensor:
+        if tensor.ndim == 0 or len(tensor) != usual:
+            return tensor
+        return tensor[torch.arange(segments) % usual]
+
+    return item if usual == segments else _mapped(item, resized)
+
+
+def _extracted(batch: Any, inputs: Features) -> Any:
+    """Returns a batch whose frames and waves are the features of the extractors, as such a system reads them."""
+    found = {}
+    for name, extractor in (("frames", inputs.visual), ("wave", inputs.audio)):
+        features = shadow(extractor).eval()
+        found[name] = torch.stack([features(item) for item in getattr(batch, name)])
+    return batch._replace(**found)
+
+
+def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Returns an item with every tensor in its place replaced by `function` of it."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, Mapping):
+        return {name: _mapped(inner, function) for name, inner in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_mapped(inner, function) for inner in value))
+    if isinstance(value, tuple | list):
+        return [_mapped(inner, function) for inner in value]
+    return value
