@@ -109,6 +109,7 @@ def write_results(
         seconds=round(seconds, 1),
         seed=given.seed,
         versions=versions(),
+        data=source.describe(),
         **source.facts(),
     )
 
