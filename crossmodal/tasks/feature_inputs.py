@@ -1,4 +1,4 @@
-"""Inputs of systems that read features: frozen extractors run once over every clip, and the result is cached on disk."""
+"""Inputs of systems that read features: frozen extractors run once over every clip; the result is cached on disk."""
 
 import hashlib
 import json
