@@ -1,7 +1,7 @@
 """Comparison of couplings on the built-in world: `python -m crossmodal.recipes.world.compare`, a table over five seeds.
 
 All rows have the same frozen encoders, head, schedule and number of clips; only what couples the encoders differs. A
-seed draws the weights, the order and the world. It is `crossmodal ave compare` with these rows, and checks three claims.
+seed draws the weights, the order and the world. It is `crossmodal ave compare` with these rows, and three claims.
 """
 
 import sys

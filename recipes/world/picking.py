@@ -1,4 +1,4 @@
-"""Which positions each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking [--mine mylab.TopK]`.
+"""Which positions each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking [--mine mylab.Top]`.
 
 No encoders, no data: streams in which only the cue tells where the label stands, see `crossmodal.testing.slots`.
 """
