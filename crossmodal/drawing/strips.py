@@ -68,7 +68,7 @@ def _cell(at: int, row: int, face: tuple[float, ...]) -> "Rectangle":
 
 
 def _colour(name: str, label: int) -> tuple[float, ...]:
-    """Returns a colour for a label, on which dark text reads where the page is white, and light text where it is dark."""
+    """Returns a colour for a label on which text reads, dark on a white page and light on a dark one."""
     hue = HUES.get(name, round(label * 137.5) % 360)  # the golden angle: neighbours differ
     return (*colorsys.hls_to_rgb(hue / 360, 0.55, 0.65), 0.45)
 
