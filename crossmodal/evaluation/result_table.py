@@ -143,7 +143,7 @@ class ResultTable:
                 | {f"{self.score}_seed_{seed}": by_seed.get(seed) for seed in self.seeds}
             )
         found = pandas.DataFrame(lines).astype({"operations_per_step": "Int64"})
-        return found if any(row.published for row in self.rows) else found.drop(columns="published_percent")
+        return found if "published" in self.columns else found.drop(columns="published_percent")
 
     def cells(self) -> Any:
         """Returns the cells as they are shown, a pandas frame of texts."""

@@ -134,9 +134,7 @@ class Cost:
             ImportError: If pandas is not installed.
         """
         frame = self._texts(depth).rename(index=lambda path: "  " * path.count(".") + path.rpartition(".")[2])
-        room = {
-            name: 1 + max(map(len, [name, *column])) for name, column in frame.items()
-        }
+        room = {name: 1 + max(map(len, [name, *column])) for name, column in frame.items()}
         return "\n".join([frame.rename_axis(columns="part").to_string(col_space=room), *self._notes()])
 
     def markdown(self, depth: int = 2) -> str:
