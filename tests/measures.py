@@ -1,6 +1,7 @@
 """Measures of the house: what `python -m tests.measures` prints and `CONTRIBUTING.md` shows.
 
-A recipe file exports a system or a coupling: `recipes/NAME.py` and `recipes/TASK/NAME.py` that define `NAME`.
+A recipe file exports a system or a coupling: `recipes/NAME.py` and `recipes/TASK/NAME.py` that define `NAME`. Files of
+`recipes/world/` and `__init__.py` are none.
 """
 
 import ast
@@ -16,36 +17,39 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
-VERBS = frozenset(
-    """
-    accept add advance agree align allow append apply approximate arrange ask assemble assign attach attend average
-    backpropagate balance bind blend book bound bring build bundle cache call cancel carry cast centre change charge
-    check choose claim clear close clip coarsen collect combine come command compare compile complete compute concatenate
-    configure connect consume contain continue convert copy correct count couple cover crop cut decide decode declare
-    decompose decorate define delete deliver derive describe detach detect determine differentiate discard distribute
-    divide do download draw drop embed empty encode end enter enumerate escape estimate evaluate execute expand expect
-    explain export express extract fail feed fetch fill filter find finish fit flatten flip fold follow forget fork form
-    format forward free freeze fuse gate gather generate get give go greet group guide halve handle hash have hide hold
-    hook import increase index infer initialise initialize insert inspect install interpolate interrupt intersect join
-    judge keep kill label launch lay lead learn leave let limit link list load localise locate log look lose make map
-    mark mask match maximise mean measure merge mix modulate move multiply name narrow need normalise note notice number
-    occupy offer omit open order overwrite pack pad paint pair parse pass patch pause pick place plan plot point pool
+VERBS = """
+    abbreviate accept add advance agree align allow append apply approximate arrange ask assemble assign attach
+    attend average backpropagate balance begin bind blend book bound bring build bundle cache call cancel carry cast
+    centre change charge check choose claim clear clip close coarsen collect combine come command compare compile
+    complete compute concatenate configure connect consume contain continue convert copy correct count couple cover
+    create crop cut decide declare decode decompose decorate define delete deliver derive descend describe detach
+    detect determine differentiate discard distribute divide do download draw drop embed empty encode end enter
+    enumerate escape estimate evaluate execute expand expect explain export express extract fail feed fetch fill
+    filter find finish fit flatten flip fold follow forget fork form format forward free freeze fuse gate gather
+    generate get give go greet group guard guide halve handle hash have hide hold hook import increase index infer
+    initialise initialize insert inspect install interpolate interrupt intersect invert join judge keep kill label
+    launch lay lead learn leave let limit link list load localise locate lock log look lose make map mark mask match
+    maximise mean measure merge mix modulate move multiply name narrow need normalise note notice number occupy
+    offer omit open order overwrite pack pad paint pair parse pass patch pause pick place plan play plot point pool
     predict prefix prepare present print probe process produce profile project protect provide prune put quantise
-    quote raise randomise rank read rebuild recall receive recompute record recover reduce refer refuse register reject
-    release remove render repeat replace replay report represent require resample reset reshape resize resolve restore
-    restrict resume return reuse reverse rewrite roll rotate round run sample save say scale scan scatter schedule score
-    search see select send separate sequence serve set shape share shift show shrink shuffle shut sign silence simulate
-    skip slice snap solve sort sound spawn split spread squeeze stack stand start state step stop store stream strip
-    subsample subtract sum supply support suppress swap switch synchronise take tell test tie time tokenise trace track
-    train transform translate transpose traverse treat trim truncate try turn type unfold unfreeze unite unpack
-    unregister untie unwrap update upsample use validate verify view visit wait wake walk warm warn weigh weight widen
-    wrap write yield zero
-    """.split()
-)
+    quote raise randomise rank read rebuild recall receive recognise recompute record recover reduce refer refuse
+    register reject release remove rename render repeat replace replay report represent require resample reset
+    reshape resize resolve restore restrict resume return reuse reverse rewrite roll rotate round run sample save
+    say scale scan scatter schedule score search see select send separate sequence serve set shape share shift
+    shorten show shrink shuffle shut sign silence simulate skip slice snap solve sort sound spawn split spread
+    squeeze stack stand start state step stop store stream strip subsample subtract sum supply support suppress swap
+    switch synchronise take tell test tie time tokenise trace track train transform translate transpose traverse
+    treat trim truncate try turn type undo unfold unfreeze unite unpack unregister untie unwrap update upsample use
+    validate verify view visit wait wake walk warm warn weigh weight widen work wrap write yield zero
+"""
 """Verbs that a docstring may open with, in the third person or as an imperative; every other word counts as a noun."""
 
-NOT_AFTER_A_VERB = frozenset("of and in at".split())
+NOT_AFTER_A_VERB = {"of", "and", "in", "at"}
 """`Counts of frames`, `Shapes and widths`: what stands before these words is a noun."""
+
+
+CONVENTIONAL = {"logger", "main", "options", "parser"}
+"""Names that files have by convention: of a module's logger, of a command, of its options and their parser."""
 
 
 class Measures(NamedTuple):
@@ -69,9 +73,8 @@ def main() -> None:
     for path, lines in found.recipes_excluded.items():
         print(f"    not a recipe: {path} ({lines} lines)")
     print(f"public names defined in two files      {len(found.names_in_two_files)}")
-    print(
-        "    not counted: recipe functions (recipes/**/NAME.py defines NAME), verbs (crossmodal/cli/NAME.py), constants"
-    )
+    print("    not counted: constants; NAME of a recipe or verb (recipes/**/NAME.py, crossmodal/cli/NAME.py);")
+    print(f"    {', '.join(sorted(CONVENTIONAL))}, which commands have by convention")
     for name, files in found.names_in_two_files.items():
         print(f"    {name}: {', '.join(files)}")
     print(f"docstrings that open with a noun       {100 * found.noun_share:.1f} % of {found.docstrings}")
@@ -127,10 +130,9 @@ def named(path: Path) -> str:
 
 
 def is_recipe(path: Path, tree: ast.Module) -> bool:
-    """Returns whether a file of `recipes/` exports a system or a coupling: a function of its own name."""
+    """Returns whether a file of `recipes/` exports a system or a coupling: a function or a partial of its own name."""
     *folders, _ = path.relative_to(ROOT / "recipes").parts
-    defined = {node.name for node in tree.body if isinstance(node, FUNCTIONS)}
-    return len(folders) <= 1 and folders != ["world"] and path.stem in defined
+    return len(folders) <= 1 and folders != ["world"] and path.stem in public_names(tree)
 
 
 def names_in_two_files(files: dict[Path, ast.Module]) -> dict[str, list[str]]:
@@ -138,7 +140,7 @@ def names_in_two_files(files: dict[Path, ast.Module]) -> dict[str, list[str]]:
     where = defaultdict(list)
     for path, tree in files.items():
         own = path.stem if named(path).startswith(("recipes/", "crossmodal/cli/")) else None
-        for name in sorted(public_names(tree) - {own}):
+        for name in sorted(public_names(tree) - {own, *CONVENTIONAL}):
             where[name].append(named(path))
     return {name: paths for name, paths in sorted(where.items()) if len(paths) > 1}
 
@@ -170,7 +172,7 @@ def opens_with_noun(text: str) -> bool:
     first, second, *_ = [*re.findall(r"[\w'’-]+|[^\w\s]", text), "", ""]
     word = first.lower()
     stems = {word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ies$", "y", word)}
-    return not stems & VERBS or second in NOT_AFTER_A_VERB
+    return not stems & set(VERBS.split()) or second in NOT_AFTER_A_VERB
 
 
 def forwards_of(tree: ast.Module) -> Iterator[int]:
