@@ -6,15 +6,16 @@ What one needs first:
     SegmentGuidance, ClipGuidance                          the same for seconds
     Modulation          stream * (base + sum of weight * map)
     guided_adapter      (stream, guide) -> residual and maps, from two Sites; returns Adapted
-    Coupler, Lockstep   two encoders, section by section, guided both ways (Encoder, Step)
+    couple              two encoders, frozen and guided both ways by adapters of one factory
+    Coupler, Lockstep   the same from its parts, section by section (Encoder, Step)
     Injected            guidance into a model that was not written for it; sections_of cuts one into an Encoder
     freeze              what must not learn
     check_guidance, check_adapter    do my own blocks keep the laws?
     shaped, shape_checks             checked forwards, and the switch that turns the checks off
     cost                what a training step costs, before any weight exists
 
-In forty lines they are a model, `crossmodal.recipes.dg_sct.dg_sct(visual, audio, spatial=MyGuidance)`; `crossmodal --help` shows
-the commands. All else stands on the floors:
+In forty lines they are a model, `crossmodal.recipes.dg_sct.dg_sct(visual, audio, spatial=MyGuidance)`;
+`crossmodal --help` shows the commands. All else stands on the floors:
 
     guidance, alignment, adapters, injection      what guides, and where it is put
     encoders, attention, audio, heads             what is guided, and what reads the result
