@@ -14,8 +14,8 @@ What one needs first:
     shaped, shape_checks             checked forwards, and the switch that turns the checks off
     cost                cost of a training step, before any weight exists
 
-The first page of the documentation makes a model of them in twenty lines; `crossmodal.recipes.dg_sct.dg_sct(visual, audio,
-spatial=MyGuidance)` is the same with every part a keyword. `crossmodal --help` lists the commands. The floors:
+The first page of the documentation makes a model of them in twenty lines; `crossmodal.recipes.dg_sct.dg_sct` is the
+same with every part a keyword. `crossmodal --help` lists the commands. The floors:
 
     guidance, alignment, adapters, injection      guidance, and where it is added
     encoders, attention, audio, heads             what is guided, and what reads the result

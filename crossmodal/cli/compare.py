@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
 from crossmodal.evaluation.page_marks import check_page, write_between
-from crossmodal.evaluation.published import in_published_order, published_for
+from crossmodal.evaluation.published import in_published_order, published_for, published_score
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
 from crossmodal.evaluation.study import Study
 from crossmodal.tasks.names import system_names
@@ -31,6 +31,7 @@ def compare_rows(
     options: tuple[str, ...],
     given: argparse.Namespace,
     *,
+    columns: tuple[str, ...] = COMPARISON,
     mark: str = MARK,
 ) -> tuple[int, ResultTable | None]:
     """Trains rows of options with every seed, and writes one table of them.
@@ -40,18 +41,23 @@ def compare_rows(
         rows: Name → options of `fit`.
         options: Options of `fit` for all rows.
         given: Options as `parser` parses them.
+        columns: Columns of the table.
         mark: Name of the two marks on the page.
 
     Returns:
         The exit code, and the table unless commands were printed.
     """
     baseline = given.baseline or next(iter(rows))
-    study = Study(task, options, rows, tuple(given.seeds), baseline, verb="compare")
+    # a row with further options is not what was published
+    plain = {name: words[1] for name, words in rows.items() if len(words) == 2 and words[0] == "--system"}
+    known = {name: published_score(task, system) for name, system in plain.items()}
+    study = Study(task, options, rows, tuple(given.seeds), baseline, "compare", known)
     if given.print_commands:
         return print_commands(study, given.runs), None
     if given.page:
         check_page(given.page, mark)  # before hours of training, not after them
-    code, table = train_and_report(study, given, columns=COMPARISON, remarks=published_remarks(task))
+    remarks = published_remarks(task) if "published" in columns else []
+    code, table = train_and_report(study, given, columns=columns, remarks=remarks)
     if given.page:
         write_between(given.page, mark, table.markdown())
     return code, table

@@ -9,13 +9,11 @@ from typing import Any
 
 from crossmodal.evaluation.arguments import path_of, words_of
 from crossmodal.evaluation.paired import RunResult, difference, mean_score, read_result
-from crossmodal.evaluation.published import published_score
 from crossmodal.evaluation.result_table import ABLATION, ResultRow, ResultTable
 from crossmodal.evaluation.study import Study, check_keyword, system_word
 from crossmodal.evaluation.sweep import sweep
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import Task
-from crossmodal.training.options import chosen
 from crossmodal.training.run_folder import CHANCE, TEST
 
 WITHOUT = "without"
@@ -176,7 +174,6 @@ def _row(
     """Returns the row of a variant of which some run is finished."""
     summaries = [study.run(name, seed).summary(folder) or {} for seed in own]
     is_base = name == study.baseline
-    system = chosen(study.words(name), study.task).system
     return ResultRow(
         name,
         tuple(own),
@@ -185,7 +182,7 @@ def _row(
         () if is_base else tuple(mean_score(own[seed]) - mean_score(base[seed]) for seed in own if seed in base),
         summaries[0]["trainable_parameters"],
         operations,
-        published_score(study.task, system),
+        study.published.get(name, ""),
     )
 
 

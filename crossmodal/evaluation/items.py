@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import default_collate
 from torch.utils._pytree import tree_map
+from torch.utils.data import default_collate
 
 from crossmodal.tasks.task import Features
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
 from crossmodal.io import write_whole
-from crossmodal.ledger.sheet import shown
+from crossmodal.ledger.table import with_unit
 from crossmodal.metrics import Interval
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class ResultTable:
                 | {f"{self.score}_seed_{seed}": by_seed.get(seed) for seed in self.seeds}
             )
         found = pandas.DataFrame(lines).astype({"operations_per_step": "Int64"})
-        return found if any(row.published for row in self.rows) else found.drop(columns="published_percent")
+        return found if "published" in self.columns else found.drop(columns="published_percent")
 
     def cells(self) -> Any:
         """Returns the cells as they are shown, a pandas frame of texts."""
@@ -221,7 +221,7 @@ CELLS: Mapping[str, Callable[[ResultRow], str]] = MappingProxyType(
         "seeds": lambda row: " ".join(f"{100 * score:.1f}" for score in row.scores),
         "difference": _difference,
         "trained": lambda row: f"{row.trained:,}",
-        "operations": lambda row: NONE if row.operations is None else shown(row.operations),
+        "operations": lambda row: NONE if row.operations is None else with_unit(row.operations),
         "published": lambda row: row.published or NONE,
     }
 )

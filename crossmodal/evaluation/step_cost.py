@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from torch.utils.data import default_collate
 
 from crossmodal.data.source import Source
 from crossmodal.ledger import Cost, cost
-from crossmodal.ledger.nested import shadow, without_data
+from crossmodal.ledger.nested import map_tensors, shadow, without_data
 from crossmodal.tasks.task import Features, System, Task
 from crossmodal.training.options import parse, required
 from crossmodal.training.run import build
@@ -109,7 +109,7 @@ def _of_length(item: Any, usual: int, segments: int) -> Any:
             return tensor
         return tensor[torch.arange(segments) % usual]
 
-    return item if usual == segments else _mapped(item, resized)
+    return item if usual == segments else map_tensors(item, resized)
 
 
 def _extracted(batch: Any, inputs: Features) -> Any:
@@ -119,16 +119,3 @@ def _extracted(batch: Any, inputs: Features) -> Any:
         features = shadow(extractor).eval()
         found[name] = torch.stack([features(item) for item in getattr(batch, name)])
     return batch._replace(**found)
-
-
-def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
-    """Returns an item with every tensor in its place replaced by `function` of it."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, Mapping):
-        return {name: _mapped(inner, function) for name, inner in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_mapped(inner, function) for inner in value))
-    if isinstance(value, tuple | list):
-        return [_mapped(inner, function) for inner in value]
-    return value

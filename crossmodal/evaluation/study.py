@@ -8,9 +8,10 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -44,6 +45,7 @@ class Study:
         seeds: Seeds of weights, order and built-in world.
         baseline: Variant that others are compared with.
         verb: Name of the study in errors.
+        published: Name of a variant → percent that others published of just that; shown beside its score.
 
     Raises:
         ValueError: In words, before anything is trained, if a variant cannot be meant.
@@ -55,6 +57,7 @@ class Study:
     seeds: tuple[int, ...]
     baseline: str = "full"
     verb: str = "ablation"
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses what is no study."""

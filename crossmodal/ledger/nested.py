@@ -1,7 +1,7 @@
 """Tensors inside nested dictionaries and sequences, as models take and return them; and a model without its data."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in `value`: itself, or inside mappings, tuples and lists."""
+    """Yields every tensor in `value`: itself, or inside mappings, tuples and lists."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -22,21 +22,26 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
             yield from tensors_in(inner)
 
 
-def without_data(value: Any) -> Any:
-    """`value` with every tensor on the meta device, of the same shape, dtype and layout; no gradient goes into it."""
+def map_tensors(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """Returns `value` with `function` of every tensor in its place; NamedTuples keep their type."""
     if isinstance(value, Tensor):
-        return torch.empty_like(value, device="meta", requires_grad=False)
+        return function(value)
     if isinstance(value, Mapping):
-        return {name: without_data(inner) for name, inner in value.items()}
+        return {name: map_tensors(inner, function) for name, inner in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(without_data(inner) for inner in value))  # a model may read its fields by name
+        return type(value)(*(map_tensors(inner, function) for inner in value))
     if isinstance(value, tuple | list):
-        return [without_data(inner) for inner in value]
+        return [map_tensors(inner, function) for inner in value]
     return value
 
 
+def without_data(value: Any) -> Any:
+    """Returns `value` with every tensor on the meta device, of the same layout; no gradient goes into it."""
+    return map_tensors(value, lambda tensor: torch.empty_like(tensor, device="meta", requires_grad=False))
+
+
 def shadow(model: M) -> M:
-    """A copy of `model` on the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
+    """Copies `model` to the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
     memo: dict[int, Any] = {}
     for parameter in model.parameters():
         empty = torch.empty_like(parameter, device="meta")

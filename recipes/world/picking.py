@@ -1,4 +1,4 @@
-"""What each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking`, and `--mine mylab.TopK` for one of your own.
+"""Which positions each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking [--mine mylab.Top]`.
 
 No encoders, no data: streams in which only the cue tells where the label stands, see `crossmodal.testing.slots`.
 """
@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import crossmodal
+from crossmodal.data.extras import need
 from crossmodal.drawing.canvas import new_figure
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.io import whole_file
-from crossmodal.tasks.resolve import resolve
+from crossmodal.tasks.resolve import find_function
 from crossmodal.testing import picks
 from crossmodal.testing.guidance import GuidanceFactory
 from crossmodal.testing.slots import TASKS
@@ -28,7 +29,7 @@ GUIDANCES: Mapping[str, GuidanceFactory | None] = {
     "segment": SegmentGuidance,
 }
 Matrix = Mapping[str, Mapping[str, Sequence[float]]]
-"""Task → guidance → accuracies, a seed each."""
+"""Task → guidance → accuracies, one per seed."""
 
 
 def matrix(
@@ -38,7 +39,17 @@ def matrix(
     seeds: Sequence[int] = (0, 1, 2),
     shuffled: bool = False,
 ) -> Matrix:
-    """Accuracies of every guidance, trained alone, at every task; says on standard error how far it is."""
+    """Trains every guidance alone at every task; prints its progress on standard error.
+
+    Args:
+        guidances: Name → guidance; `None` trains without one.
+        tasks: Names of the tasks, see `crossmodal.testing.slots`.
+        seeds: Seeds of data and weights.
+        shuffled: Gives every clip the cue of another, so that nothing can be picked.
+
+    Returns:
+        Task → guidance → accuracies, one per seed.
+    """
     found: dict[str, dict[str, list[float]]] = {}
     for task in tasks:
         found[task] = {}
@@ -49,25 +60,29 @@ def matrix(
     return found
 
 
-def written(found: Matrix) -> str:
-    """A Markdown table of mean and least accuracies, in per cent."""
-    names = list(next(iter(found.values())))
-    lines = ["| the cue picks a | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for task, row in found.items():
-        best = max(statistics.mean(values) for values in row.values())
-        cells = [cell(values, best > 0.6 and statistics.mean(values) > best - 0.05) for values in row.values()]
-        lines.append(f"| {task} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def markdown_table(found: Matrix) -> str:
+    """Returns a Markdown table of mean accuracies and deviations over seeds, in percent; the winners are bold."""
+    pandas = need("pandas", "a table of what is picked")
+    need("tabulate", "a table in Markdown")
+    rows = {}
+    for task, by_guidance in found.items():
+        best = max(statistics.mean(values) for values in by_guidance.values())
+        rows[task] = {
+            name: cell(values, best > 0.6 and statistics.mean(values) > best - 0.05)
+            for name, values in by_guidance.items()
+        }
+    frame = pandas.DataFrame.from_dict(rows, orient="index").rename_axis("the cue picks a")
+    return str(frame.to_markdown(disable_numparse=True))
 
 
 def cell(values: Sequence[float], wins: bool) -> str:
-    """Mean ± deviation over seeds; bold where it wins."""
+    """Returns mean ± deviation over seeds; bold where it wins."""
     text = f"{100 * statistics.mean(values):.0f} ± {100 * statistics.pstdev(values):.0f}"
     return f"**{text}**" if wins else text
 
 
-def draw(found: Matrix, path: Path) -> None:
-    """A heat map of mean accuracies: chance is white."""
+def draw_matrix(found: Matrix, path: Path) -> None:
+    """Draws a heat map of mean accuracies; chance is white."""
     tasks, names = list(found), list(next(iter(found.values())))
     means = [[100 * statistics.mean(found[task][name]) for name in names] for task in tasks]
     figure = new_figure(1.3 + 0.75 * len(names), 0.7 + 0.45 * len(tasks))
@@ -85,7 +100,7 @@ def draw(found: Matrix, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
+    """Prints the matrix, and draws it where a file is named."""
     parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.picking", description=__doc__)
     parser.add_argument("--mine", action="append", default=[], help="import path of a guidance class of your own")
     parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=tuple(TASKS), metavar="TASK", help="rows")
@@ -94,12 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--figure", type=Path, help="a heat map to write, .png or .svg")
     given = parser.parse_args(arguments)
     sys.path.insert(0, os.getcwd())  # so that `--mine mylab.TopK` finds mylab.py here
-    mine = {path.rpartition(".")[2]: resolve(path) for path in given.mine}
+    mine = {path.rpartition(".")[2]: find_function(path) for path in given.mine}
     with crossmodal.shape_checks(False):
         found = matrix({**GUIDANCES, **mine}, tasks=given.tasks, seeds=given.seeds, shuffled=given.shuffled)
-    print(written(found))
+    print(markdown_table(found))
     if given.figure:
-        draw(found, given.figure)
+        draw_matrix(found, given.figure)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from commands import MINE
 
 from crossmodal.evaluation.study import Study, configuration
-from crossmodal.ledger import Cost, Share
+from crossmodal.ledger import Cost, ModuleCost
 
 FULL = {"full": ()}
 
@@ -119,4 +119,4 @@ def counted(words, clips):
     """Stands in for `cost_of`: a model with `alpha` looks at values."""
     if "--model.alpha" in words:
         raise ValueError("cost: AudioVisualEvents cannot run on tensors without data: it looks at values.")
-    return Cost({"": Share(forward=10 * clips, backward=len(words))}, 0)
+    return Cost({"": ModuleCost(forward=10 * clips, backward=len(words))}, 0)

@@ -162,9 +162,9 @@ def test_names_of_a_model_that_do_not_exist_are_told_with_their_neighbours():
     features = beside.read({name: torch.zeros(1, 8, 3) for name in ("visual", "audio")})
     with pytest.raises(KeyError, match=r"feature 'visul.stem' does not exist; nearest: 'visual.stem'"):
         beside.beside({**features, "visul.stem": features["visual.stem"]})
-    for call, given in ((beside.read, {}), (beside.beside, features)):
+    for call, inputs in ((beside.read, {}), (beside.beside, features)):
         with pytest.raises(KeyError, match=r"tap 'visual.steam' does not exist; nearest: 'visual.stem'"):
-            call(given, taps=["visual.steam"])
+            call(inputs, taps=["visual.steam"])
 
 
 def test_side_projections_never_share_a_key():
