@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ..data.annotations import AVE_CLASSES, HEADER, Event
+from ..data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event
 
 SEGMENTS = 10
 DEFAULT_CLIPS = {"train": 4, "val": 2, "test": 2}
@@ -104,6 +104,8 @@ def _write_rows(root: Path, events: Mapping[str, Sequence[Event]], classes: Sequ
     rows = {split: [f"{e.category}&{e.video}&good&{e.start}&{e.end}\n" for e in some] for split, some in events.items()}
     for split, lines in rows.items():
         (root / f"{split}Set.txt").write_text("".join(lines), "utf-8")
-    (root / "Annotations.txt").write_text("".join([f"{HEADER}\n", *chain.from_iterable(rows.values())]), "utf-8")
+    (root / "Annotations.txt").write_text(
+        "".join([f"{ANNOTATION_HEADER}\n", *chain.from_iterable(rows.values())]), "utf-8"
+    )
     if tuple(classes) != AVE_CLASSES:
         (root / "categories.txt").write_text("".join(f"{name}\n" for name in classes), "utf-8")
