@@ -11,7 +11,6 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
