@@ -63,7 +63,7 @@ class TokenMap(NamedTuple):
         return f"{self.name} map, {self.edge[0]} → {self.edge[1]}, coupler {self.coupler}"
 
 
-def last_token_map(system: CoupledSystem, maps: Maps, stream: str) -> TokenMap | None:
+def drawable_map(system: CoupledSystem, maps: Maps, stream: str) -> TokenMap | None:
     """Returns the map over tokens of the last coupler that has one for `stream`; `None` where there is none."""
     sites = read_sites(system.coupled)
     for coupler, by_edge in reversed(list(maps.items())):
@@ -94,11 +94,11 @@ def item_maps(system: nn.Module, item: Any, *, name: str, start: int = 0) -> Ite
     share, rows = _share(len(frames)), []
     with page_style():
         rows.append(_frames(frames, system.preprocess, f"{name} frames", start))
-        if sight := last_token_map(system, maps, "visual"):
+        if sight := drawable_map(system, maps, "visual"):
             seen = pictures(frames, system.preprocess)
             drawn = over_frames(seen, sight.values, sight.site, limits=None, label=sight.caption)
             rows.append(as_picture(drawn, f"{name} sight", share=share))
-        rows.append(_sound(system, wave, last_token_map(system, maps, "audio"), f"{name} sound", share))
+        rows.append(_sound(system, wave, drawable_map(system, maps, "audio"), f"{name} sound", share))
         if not any(named for by_edge in maps.values() for named in by_edge.values()):
             return ItemMaps(rows, None, NO_MAPS)
         return ItemMaps(rows, as_picture(coupler_heatmap(maps, limits=None), f"{name} depth"), "")
