@@ -8,10 +8,9 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -57,7 +56,7 @@ class Study:
     seeds: tuple[int, ...]
     baseline: str = "full"
     verb: str = "ablation"
-    published: Mapping[str, str] = MappingProxyType({})
+    published: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses what is no study."""
