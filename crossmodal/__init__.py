@@ -6,21 +6,23 @@ What one needs first:
     SegmentGuidance, ClipGuidance                          the same for seconds
     Modulation          stream * (base + sum of weight * map)
     guided_adapter      (stream, guide) -> residual and maps, from two Sites; returns Adapted
-    Coupler, Lockstep   two encoders, section by section, guided both ways (Encoder, Step)
+    couple              two encoders, an adapter on every edge: frozen, paired, coupled in one call
+    Coupler, Lockstep   what it is made of: two encoders, section by section, guided both ways (Encoder, Step)
     Injected            guidance into a model that was not written for it; sections_of cuts one into an Encoder
-    freeze              what must not learn
-    check_guidance, check_adapter    do my own blocks keep the laws?
+    freeze              no gradients, evaluation mode for good
+    check_guidance, check_adapter    checks whether a block of yours keeps the laws
     shaped, shape_checks             checked forwards, and the switch that turns the checks off
-    cost                what a training step costs, before any weight exists
+    cost                cost of a training step, before any weight exists
 
-In forty lines they are a model, `crossmodal.recipes.dg_sct.dg_sct(visual, audio, spatial=MyGuidance)`; `crossmodal --help` shows
-the commands. All else stands on the floors:
+The first page of the documentation makes a model of them in twenty lines; `crossmodal.recipes.dg_sct.dg_sct` is the
+same with every part a keyword. `crossmodal --help` lists the commands. The floors:
 
-    guidance, alignment, adapters, injection      what guides, and where it is put
+    guidance, alignment, adapters, injection      guidance, and where it is added
     encoders, attention, audio, heads             what is guided, and what reads the result
-    data, metrics, drawing, checkpoints           clips, scores, pictures, weights
+    data, metrics, drawing, checkpoints           clips, scores, figures, weights
     site, shapes, testing, ledger                 what a token means; checks; laws; costs
 
+Above them stand `crossmodal.tasks`, `training`, `evaluation`, `cli` and `recipes`, which need the extra `recipes`.
 A floor is imported when it is first touched: `import crossmodal` alone costs next to nothing.
 """
 
@@ -61,6 +63,7 @@ _NAMES = {
     "Lockstep": "injection",
     "Encoder": "injection",
     "Step": "injection",
+    "couple": "injection",
     "Injected": "injection",
     "sections_of": "injection",
     "freeze": "injection",

@@ -12,9 +12,9 @@ class CachedFromFrozen:
 
     A weight has changed when it was written in place (its version tells), replaced, loaded, emptied, or brought to
     another device or dtype. Only a write through `weight.data` leaves no trace: call `clear()` after one. Nothing is
-    cached while a weight takes a gradient, on the meta device, under `torch.compile` or another tracer or transform, nor
-    for weights created in inference mode, which count no versions. That calling the module is determined by its weights
-    is for the caller to know: a hook or a replaced layer may do more.
+    cached while a weight takes a gradient, on the meta device, under `torch.compile` or another tracer or transform,
+    nor for weights created in inference mode, which count no versions. The caller makes sure that the result depends on
+    the weights alone: a hook or a replaced layer may do more.
 
     It is neither a parameter nor a buffer; copies and pickles start empty. What is cached is out of autograd.
     """

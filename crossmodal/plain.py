@@ -1,13 +1,14 @@
 """Tells whether a block may use the weights of a layer instead of calling it, and how their products are computed."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Kind = TypeVar("Kind", bound=type[nn.Module])
+Layer = TypeVar("Layer", bound=nn.Module)
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 _stand_ins: dict[type[nn.Module], type[nn.Module]] = {}
@@ -16,8 +17,8 @@ _stand_ins: dict[type[nn.Module], type[nn.Module]] = {}
 def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     """Returns whether calling `module` computes what the class it was built from computes, and nothing else.
 
-    A block that evaluates a layer through its weights asks this first and otherwise calls the layer. So a layer that was
-    replaced (by a subclass, too), wrapped, parametrized, quantised, hooked or given a `forward` of its own is used.
+    A block that evaluates a layer through its weights asks this first and otherwise calls the layer. So a layer that
+    was replaced (even by a subclass), wrapped, parametrized, quantised, hooked or given its own `forward` is used.
     Hooks for all modules (`register_module_forward_hook`) and those marked by `measuring` do not count.
 
     Args:
@@ -28,7 +29,7 @@ def is_plain(module: nn.Module, *kinds: type[nn.Module]) -> bool:
     return _stand_ins.get(kind, kind) in kinds and is_unobserved(module) and _has_ordinary_weights(module)
 
 
-def is_affine(module: nn.Module, kind: type[nn.Module]) -> bool:
+def is_affine(module: nn.Module, kind: type[Layer]) -> TypeGuard[Layer]:
     """Returns whether `module` is a plain `kind` that has all its weights: not built with `bias=False`, for one."""
     return is_plain(module, kind) and all(weight is not None for weight in module._parameters.values())
 
@@ -87,7 +88,7 @@ class Products:
     def feed_forward(input: Tensor, widen: nn.Linear, narrow: nn.Linear) -> Tensor:
         """Returns `narrow(gelu(widen(input)))`; without gradients the hidden layer is overwritten by its GELU."""
         hidden = widen(input)
-        return narrow(F.gelu(hidden) if hidden.requires_grad else torch.ops.aten.gelu_(hidden))  # type: ignore[no-any-return]
+        return narrow(F.gelu(hidden) if hidden.requires_grad else torch.ops.aten.gelu_(hidden))
 
 
 def products_of(layer: nn.Module) -> type[Products]:

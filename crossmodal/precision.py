@@ -6,5 +6,5 @@ import torch
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Returns a context in which products keep the dtype of their factors; the meta device has no autocast to disable."""
+    """Returns a context in which products keep the dtype of their factors; the meta device has no autocast."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

@@ -1,19 +1,23 @@
-"""What `print(model)` shows of parts that repeat: what reads the same stands once, under all its names."""
+"""A compact `repr` of modules whose parts repeat, in order of execution."""
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
 
 from torch import nn
 
 NUMBER = re.compile(r"\d+")
 
 
-def folded(module: nn.Module) -> str:
-    """As `repr` of a module, save that entries of its `ModuleDict`s that are alike are written once.
+def compact_repr(module: nn.Module) -> str:
+    """Writes a module as torch does, but repeated entries of its `ModuleDict`s in one line each, in their order.
 
-    - Equal entries stand together: `(stages0_0_mlp, stages0_1_mlp): 2 x PostNorm(…)`, the first and the last of more
-      than three.
-    - Entries that differ from earlier ones in numbers alone say so:
-      `2 x PostNorm(as stages0_0_mlp, with other numbers)`.
+    Neighbours that are alike share a line: `(stages0_0_mlp, stages0_1_mlp): 2 x PostNorm(…)`, with the first and the
+    last name of more than three. An entry like an earlier one refers to it: `PostNorm(as stages0_0_mlp)`, or
+    `PostNorm(as stages0_0_mlp, with other numbers)` where only numbers differ.
+
+    Args:
+        module: Module to be written; of its direct children the `ModuleDict`s are made compact.
     """
     children = [(name, child) for name, child in module._modules.items() if child is not None]
     texts = [_entries(child) if type(child) is nn.ModuleDict else repr(child) for _, child in children]
@@ -21,33 +25,36 @@ def folded(module: nn.Module) -> str:
 
 
 def _entries(entries: nn.ModuleDict) -> str:
-    forms: dict[str, dict[str, list[str]]] = {}
-    for name, entry in entries.items():
-        text = repr(entry)
-        forms.setdefault(NUMBER.sub("0", text), {}).setdefault(text, []).append(name)
     inner = []
-    for alike in forms.values():
-        (text, names), *others = alike.items()
-        inner.append(_entry(names, text))
-        rest = [name for _, names in others for name in names]
-        if rest and "\n" in text:
-            inner.append(_entry(rest, f"{text.partition('(')[0]}(as {names[0]}, with other numbers)"))
-        else:
-            inner += [_entry(names, text) for text, names in others]
+    for text, alike in groupby(_texts(entries), key=lambda pair: pair[1]):
+        names = [name for name, _ in alike]
+        called = ", ".join(names) if len(names) <= 3 else f"{names[0]}, … {names[-1]}"
+        inner.append(f"({called}): {f'{len(names)} x ' if len(names) > 1 else ''}{text}")
     return _written(entries, inner)
 
 
-def _entry(names: list[str], text: str) -> str:
-    times = f"{len(names)} x " if len(names) > 1 else ""
-    return f"({_called(names)}): {times}{text}"
-
-
-def _called(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]}, … {names[-1]}"
+def _texts(entries: nn.ModuleDict) -> Iterator[tuple[str, str]]:
+    """Yields the name of every entry and how it is written: in full, or by reference to an earlier one."""
+    same: dict[str, str] = {}
+    similar: dict[str, str] = {}
+    before = written = ""
+    for name, entry in entries.items():
+        text, kind = repr(entry), type(entry).__name__
+        form = NUMBER.sub("0", text)
+        if text != before:
+            written = text
+            if "\n" in text and text in same:
+                written = f"{kind}(as {same[text]})"
+            elif "\n" in text and form in similar:
+                written = f"{kind}(as {similar[form]}, with other numbers)"
+        same.setdefault(text, name)
+        similar.setdefault(form, name)
+        before = text
+        yield name, written
 
 
 def _written(module: nn.Module, inner: list[str]) -> str:
-    """As torch writes a module: its own numbers, then its children, one a line and indented."""
+    """Writes a module as torch does: its own numbers, then its children, one a line and indented."""
     lines = [*module.extra_repr().splitlines(), *inner]
     if not inner:
         return f"{type(module).__name__}({', '.join(lines)})"

@@ -188,7 +188,6 @@ def _connected(cluster: str) -> "Client":
 @contextmanager
 def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     """Yields a client of new processes on this machine."""
-    import dask
     from distributed import Client, LocalCluster
 
     if getattr(multiprocessing.current_process(), "_inheriting", False):
@@ -196,15 +195,14 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
             "worker processes import the script that started them, and it starts workers when it is imported: "
             'put the call below `if __name__ == "__main__":`.'
         )
-    # read when a process begins: too late once numpy or torch has been imported
-    environment = dask.config.get("distributed.nanny.pre-spawn-environ") | dict.fromkeys(THREADS, threads)
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}), deaf_to_ctrl_c():
+    with deaf_to_ctrl_c():
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
             memory_limit=0,
+            env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports numpy or torch
             silence_logs=logging.CRITICAL,
             scheduler_kwargs={"allowed_failures": 0},
         )

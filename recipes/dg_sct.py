@@ -23,7 +23,7 @@ from crossmodal.adapters import (
 )
 from crossmodal.alignment import learned_alignment
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, SpatialGuidance
-from crossmodal.injection import Edge, Encoder, Lockstep, Step, couplers_for, freeze, paired_as_paper
+from crossmodal.injection import Edge, Encoder, Lockstep, Step, couple, paired_as_paper
 from crossmodal.site import Site
 
 
@@ -46,17 +46,27 @@ def dg_sct(
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
 ) -> Lockstep:
-    r"""Two frozen encoders that guide each other at every half-block, both ways.
+    r"""Couples two frozen encoders that guide each other at every half-block, both ways.
 
     In every adapter $x' = (\alpha M_c + \beta M_s + 1) \odot x$, then $x'' = (\gamma M_t + 1) \odot x'$.
 
-    - `channel`, `spatial`, `temporal`: guidance, called with the widths of stream and cue; `None` leaves one out.
-    - `frequency`: guidance that takes the place of `spatial` on streams with bands; also called with `bands=`.
-    - `alpha`, `beta`, `gamma`: weights of the channel, the spatial or frequency, and the temporal map.
-    - `align`, `latents`, `bottleneck`: the other parts of the adapter, as `guided_adapter` takes them.
-    - `adapter`: an adapter of your own, called with both sites, instead of all of the above.
-    - `pairing`: from the sites of both streams to steps. `edges`: keep only these `(guide, stream)`.
-    - `guide`: what the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
+    Args:
+        visual: Encoder of frames; frozen in place.
+        audio: Encoder of sounds; frozen in place.
+        channel: Channel guidance, called with the widths of stream and cue; `None` leaves it out.
+        spatial: Spatial guidance, likewise.
+        frequency: Guidance that takes the place of `spatial` on streams with bands; also called with `bands=`.
+        temporal: Temporal guidance, likewise.
+        alpha: Weight of the channel map.
+        beta: Weight of the spatial or frequency map.
+        gamma: Weight of the temporal map.
+        align: Alignment of the guide, as `guided_adapter` takes it.
+        latents: Latent tokens of an adapter, or a factory of them.
+        bottleneck: Factory of the bottleneck that writes the residual.
+        adapter: An adapter of your own, called with both sites, instead of all of the above.
+        pairing: From the sites of both streams to steps.
+        edges: Keeps only these `(guide, stream)`.
+        guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
     """
 
     def modulation(stream: Site) -> Modulations:
@@ -68,10 +78,5 @@ def dg_sct(
             modulation_of(stream.width, {"temporal": (temporal, gamma)}, base=1.0),
         )
 
-    encoders = {"visual": freeze(visual), "audio": freeze(audio)}
-    sites = {name: encoder.sites for name, encoder in encoders.items()}
-    steps = pairing(sites)
-    factory = adapter or partial(
-        guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck
-    )
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))
+    guided = partial(guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck)
+    return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide)

@@ -21,7 +21,7 @@ from crossmodal.adapters import (
 )
 from crossmodal.alignment import learned_alignment
 from crossmodal.guidance import ChannelGuidance, SpatialGuidance
-from crossmodal.injection import Edge, Encoder, Lockstep, Step, couplers_for, freeze, paired_as_released
+from crossmodal.injection import Edge, Encoder, Lockstep, Step, couple, paired_as_released
 from crossmodal.site import Site
 
 
@@ -43,21 +43,33 @@ def dg_sct_released(
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
 ) -> Lockstep:
-    r"""Two frozen encoders that guide each other where their blocks meet, both ways.
+    r"""Couples two frozen encoders that guide each other where their blocks meet, both ways.
 
     In every adapter $x' = (\alpha M_c + \beta M_s + 1 - \alpha) \odot x$; `temporal=SegmentGuidance` adds
     $\gamma M_t$ to the sum, as the few-shot models have it. On Swin-V2-L and HTS-AT the couplers hold 188,538,816
-    parameters. The other keywords are those of `dg_sct`; the numbers are those of AVE.
+    parameters. The numbers are those of AVE.
+
+    Args:
+        visual: Encoder of frames; frozen in place.
+        audio: Encoder of sounds; frozen in place.
+        channel: Channel guidance, called with the widths of stream and cue; `None` leaves it out.
+        spatial: Spatial guidance, likewise.
+        temporal: Temporal guidance, likewise.
+        alpha: Weight of the channel map.
+        beta: Weight of the spatial map.
+        gamma: Weight of the temporal map.
+        align: Alignment of the guide, as `guided_adapter` takes it.
+        latents: Latent tokens of an adapter, or a factory of them.
+        bottleneck: Factory of the bottleneck that writes the residual.
+        adapter: An adapter of your own, called with both sites, instead of all of the above.
+        pairing: From the sites of both streams to steps.
+        edges: Keeps only these `(guide, stream)`.
+        guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
     """
 
     def modulation(stream: Site) -> Modulation:
         guidance = {"channel": (channel, alpha), "spatial": (spatial, beta), "temporal": (temporal, gamma)}
         return modulation_of(stream.width, guidance, base=1 - alpha if channel else 1.0)
 
-    encoders = {"visual": freeze(visual), "audio": freeze(audio)}
-    sites = {name: encoder.sites for name, encoder in encoders.items()}
-    steps = pairing(sites)
-    factory = adapter or partial(
-        guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck
-    )
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))
+    guided = partial(guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck)
+    return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide)

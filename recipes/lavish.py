@@ -9,16 +9,7 @@ from functools import partial
 
 from crossmodal.adapters import AlignmentFactory, Bottleneck, Control, Sized, guided_adapter, true_guide, unmodulated
 from crossmodal.alignment import identity_alignment, learned_alignment
-from crossmodal.injection import (
-    Edge,
-    Encoder,
-    Lockstep,
-    Step,
-    couplers_for,
-    freeze,
-    paired_as_paper,
-    paired_as_released,
-)
+from crossmodal.injection import Edge, Encoder, Lockstep, Step, couple, paired_as_paper, paired_as_released
 
 
 def lavish(
@@ -32,12 +23,20 @@ def lavish(
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
 ) -> Lockstep:
-    """Two frozen encoders that exchange latent tokens where their blocks meet; keywords as in `dg_sct`."""
-    encoders = {"visual": freeze(visual), "audio": freeze(audio)}
-    sites = {name: encoder.sites for name, encoder in encoders.items()}
-    steps = pairing(sites)
-    factory = partial(guided_adapter, align=align, latents=latents, modulation=unmodulated, bottleneck=bottleneck)
-    return Lockstep(encoders, steps=steps, couplers=couplers_for(steps, sites, guide(factory), edges=edges))
+    """Couples two frozen encoders that exchange latent tokens where their blocks meet.
+
+    Args:
+        visual: Encoder of frames; frozen in place.
+        audio: Encoder of sounds; frozen in place.
+        align: Alignment of the guide, as `guided_adapter` takes it.
+        latents: Latent tokens of an adapter, or a factory of them.
+        bottleneck: Factory of the bottleneck that writes the residual.
+        pairing: From the sites of both streams to steps.
+        edges: Keeps only these `(guide, stream)`.
+        guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
+    """
+    adapter = partial(guided_adapter, align=align, latents=latents, modulation=unmodulated, bottleneck=bottleneck)
+    return couple(visual, audio, adapter=adapter, pairing=pairing, edges=edges, guide=guide)
 
 
 def lavish_shared(
@@ -49,15 +48,25 @@ def lavish_shared(
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
 ) -> Lockstep:
-    """One frozen image encoder for both modalities: frames, and spectrograms given to it as pictures.
+    """Couples one frozen image encoder with itself: frames, and spectrograms given to it as pictures.
 
-    Both streams share grid and width at every site, so nothing is aligned. Keywords as in `dg_sct`.
+    Both streams share grid and width at every site, so nothing is aligned.
+
+    Args:
+        encoder: Encoder of both streams; frozen in place.
+        latents: Latent tokens of an adapter, or a factory of them.
+        bottleneck: Factory of the bottleneck that writes the residual.
+        pairing: From the sites of both streams to steps.
+        edges: Keeps only these `(guide, stream)`.
+        guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
     """
-    encoders, streams = {"shared": freeze(encoder)}, {"visual": "shared", "audio": "shared"}
-    sites = dict.fromkeys(streams, encoder.sites)
-    steps = pairing(sites)
-    factory = partial(
-        guided_adapter, align=identity_alignment, latents=latents, modulation=unmodulated, bottleneck=bottleneck
+    return lavish(
+        encoder,
+        encoder,
+        align=identity_alignment,
+        latents=latents,
+        bottleneck=bottleneck,
+        pairing=pairing,
+        edges=edges,
+        guide=guide,
     )
-    couplers = couplers_for(steps, sites, guide(factory), edges=edges)
-    return Lockstep(encoders, streams=streams, steps=steps, couplers=couplers)

@@ -49,6 +49,23 @@ def test_an_import_of_the_top_level_reads_few_files():
     assert int(ran.stdout) < 60  # importlib itself is half of them; torch is 1500
 
 
+HEAVY = OPTIONAL | {"torch", "jaxtyping", "beartype", "numpy", "yaml"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["ave", "fitt"], ["copy", "--help"]])
+def test_the_help_of_the_command_imports_nothing_heavy(words):
+    """Names of tasks, systems and verbs are read off the folders."""
+    code = (
+        "import contextlib, io, sys; from crossmodal.cli.main import main\n"
+        f"with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()): main({words})\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *_, imported = ran.stdout.splitlines()
+    assert "crossmodal" in imported.split()
+    assert not set(imported.split()) & HEAVY
+
+
 def test_every_name_of_the_top_level_can_be_had():
     assert set(crossmodal.__all__) == set(dir(crossmodal))
     for name in crossmodal.__all__:

@@ -12,7 +12,7 @@ from crossmodal.alignment import LearnedAlignment, ResampledAlignment, as_alignm
 from crossmodal.alignment.alignment import Formed
 from crossmodal.attention import CosineWindowAttention, WindowAttention
 from crossmodal.encoders.feed_forward import FeedForward
-from crossmodal.encoders.patches import Merge, PatchEmbedding
+from crossmodal.encoders.patches import PatchEmbedding, PatchMerging
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.guidance.low_rank import LowRankChannelGuidance
 from crossmodal.plain import all_plain, is_affine, is_plain, measuring
@@ -95,7 +95,7 @@ BLOCKS = {
     "windows": (WindowAttention(16, 2, (2, 3)), (X,), {}),
     "cosine windows": (CosineWindowAttention(16, 2, (2, 3)), (X,), {}),
     "feed-forward": (FeedForward(16, 2), (X,), {}),
-    "merge": (Merge(16, (2, 4), norm_first=True), (torch.randn(4, 8, 16),), {}),
+    "merge": (PatchMerging(16, (2, 4), norm_first=True), (torch.randn(4, 8, 16),), {}),
     "patches": (PatchEmbedding(3, 16, (8, 8)), (torch.randn(4, 3, 8, 8),), {}),
     "adapter": (guided_adapter(STREAM, GUIDE, align=learned_alignment, latents=2), (X, G), {}),
     "resampled": (guided_adapter(STREAM, GUIDE, latents=2), (X, G), {}),

@@ -21,7 +21,9 @@ def double(number):
 def crash(number):
     if number in (3, 8):
         os.kill(os.getpid(), signal.SIGSEGV)
-    return number, os.environ["OMP_NUM_THREADS"]
+    import torch
+
+    return number, torch.get_num_threads()
 
 
 def refuse(number):
@@ -42,10 +44,10 @@ def test_without_workers_items_run_here_in_order():
 
 
 def test_a_crash_fails_its_item_alone_and_an_error_ends_the_rest():
-    with worker_pool(2, threads=3) as pool:
+    with worker_pool(2, threads=2) as pool:
         found = dict(pool.map_unordered(crash, range(12)))
         assert [found.pop(3), found.pop(8)] == [Failure(DIED)] * 2
-        assert found == {number: (number, "3") for number in range(12) if number not in (3, 8)}
+        assert found == {number: (number, 2) for number in range(12) if number not in (3, 8)}
         with pytest.raises(OSError, match="no room for"):
             list(pool.map_unordered(refuse, [1, 2, 3]))
         assert dict(pool.map_unordered(double, [1, -1])) == {1: 2, -1: Failure("-1 is negative.")}

@@ -1,4 +1,4 @@
-"""Controls: what an adapter is given in place of its guide, so that an experiment shows what the guide was worth.
+"""Controls: replace the guide of an adapter, so that an experiment shows how much the guide contributed.
 
 Each takes the factory of an adapter and returns one whose adapters have the same parts, and the same number of
 parameters wherever both streams are of one width. A recipe takes them by its keyword `guide`. `FrozenMap` is the
@@ -21,16 +21,18 @@ Control = Callable[[AdapterFactory], AdapterFactory]
 
 
 def true_guide(factory: AdapterFactory) -> AdapterFactory:
-    """No control: the adapters read the guide that belongs to their stream."""
+    """Returns `factory` as it is: the adapters read the guide that belongs to their stream."""
     return factory
 
 
 def shuffled(factory: AdapterFactory, *, segments: int = 10) -> AdapterFactory:
-    """The placebo: every clip is guided by the clip before it in the batch (the first by the last), second by second.
-
-    - `segments`: of a clip; frames are clip × segment.
+    """Guides every clip by the clip before it in the batch (the first by the last), segment by segment.
 
     The forward raises `ValueError` where a batch does not hold at least two whole clips.
+
+    Args:
+        factory: The factory of the adapters.
+        segments: Segments of a clip; frames are clip × segment.
     """
 
     def build(stream: Site, guide: Site) -> nn.Module:
@@ -40,7 +42,7 @@ def shuffled(factory: AdapterFactory, *, segments: int = 10) -> AdapterFactory:
 
 
 def own_stream(factory: AdapterFactory) -> AdapterFactory:
-    """Every stream is guided by itself: the adapter is built for the stream's site on both sides."""
+    """Guides every stream by itself: the adapter is built for the stream's site on both sides."""
 
     def build(stream: Site, guide: Site) -> nn.Module:
         return Redirected(factory(stream, stream), of_itself)
@@ -49,7 +51,7 @@ def own_stream(factory: AdapterFactory) -> AdapterFactory:
 
 
 def no_guide(factory: AdapterFactory) -> AdapterFactory:
-    """Zeros in place of the guide: the adapters learn, and hear nothing. What reads the guide alone stays untrained."""
+    """Replaces the guide by zeros: adapters learn without it; layers that read the guide alone stay untrained."""
 
     def build(stream: Site, guide: Site) -> nn.Module:
         return Redirected(factory(stream, guide), of_nothing)
@@ -58,18 +60,26 @@ def no_guide(factory: AdapterFactory) -> AdapterFactory:
 
 
 class FrozenMap(nn.Module):
-    """A map that says the same of everything, in place of a guidance: what was the guidance's choice worth?
+    """Returns a constant map, in place of a guidance: what did the guidance's choice contribute?
 
-    The factor keeps the size it has where the guidance has no opinion, 0.5, and blocks that look at the stream by this
-    map still do; left out (`None`), the map would be gone from both. It has no parameters, for none could learn.
+    The factor keeps the size of an undecided guidance, 0.5, and blocks that read the stream scaled by this map still
+    do; left out (`None`), the map would be gone from both. It has no parameters.
+
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, token, 1)`, whichever map it
-    stands for: a constant multiplies alike.
+    replaces: a constant multiplies alike.
     """
 
     def __init__(self, channels: int, cue_channels: int, *, value: float = 0.5, bands: Sequence[int] | None = None):
-        """
-        - `channels`, `cue_channels`, `bands`: accepted as by every factory of a guidance, and not used.
-        - `value`: of the map, in [0, 1].
+        """Builds the map.
+
+        Args:
+            channels: Accepted as by every factory of a guidance, and not used.
+            cue_channels: The same.
+            value: Of the map, in [0, 1].
+            bands: Accepted, and not used.
+
+        Raises:
+            ValueError: If `value` lies outside [0, 1].
         """
         super().__init__()
         if not 0 <= value <= 1:
@@ -80,32 +90,40 @@ class FrozenMap(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame token 1"]:
-        """The map; it sees neither stream nor cue."""
+        """Returns the map; it reads neither stream nor cue."""
         return stream.new_full((1, 1, 1), self.value).expand(*stream.shape[:2], 1)
 
     def extra_repr(self) -> str:
+        """Shows the value."""
         return f"value={self.value:.4g}"
 
 
 class Redirected(nn.Module):
-    """An adapter whose guide is replaced by `source(stream, guide)`. Shapes: as the adapter's."""
+    """Runs an adapter on `source(stream, guide)` in place of the guide. Shapes: as the adapter's."""
 
     def __init__(self, adapter: nn.Module, source: Callable[[Tensor, Tensor], Tensor]):
+        """Takes the adapter.
+
+        Args:
+            adapter: `(stream, guide) -> Adapted`.
+            source: Makes the guide that it reads instead.
+        """
         super().__init__()
         self.adapter, self.source = adapter, source
 
     def forward(self, stream: Tensor, guide: Tensor) -> Adapted:
-        """What the adapter makes of the stream and the replaced guide."""
+        """Computes the adapter's result for the stream and the replaced guide."""
         adapted: Adapted = self.adapter(stream, self.source(stream, guide))
         return adapted
 
     def extra_repr(self) -> str:
+        """Shows what takes the guide's place."""
         source = self.source.func if isinstance(self.source, partial) else self.source
         return f"guide={getattr(source, '__name__', type(source).__name__)}"
 
 
 def of_another_clip(stream: Tensor, guide: Tensor, *, segments: int) -> Tensor:
-    """The guide, moved on by one clip."""
+    """Returns the guide, shifted by one clip."""
     clips, rest = divmod(len(guide), segments)
     if (rest or clips < 2) and not guide.is_meta:  # a probe without data has no clips
         raise ValueError(
@@ -116,10 +134,10 @@ def of_another_clip(stream: Tensor, guide: Tensor, *, segments: int) -> Tensor:
 
 
 def of_itself(stream: Tensor, guide: Tensor) -> Tensor:
-    """The stream."""
+    """Returns the stream."""
     return stream
 
 
 def of_nothing(stream: Tensor, guide: Tensor) -> Tensor:
-    """Zeros."""
+    """Returns zeros."""
     return torch.zeros_like(guide)

@@ -44,14 +44,14 @@ class GroupedLinear(nn.Module):
         return self.scaled(stream)
 
     def scaled(self, stream: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-        """Computes `forward(stream) * scale`, with the scale of every output channel, `(out_channel,)`, in the weight."""
+        """Computes `forward(stream) * scale`, with the scale of each output channel, `(out_channel,)`, folded in."""
         check_width(self, "stream", stream, self.channels)
         grouped = self._grouped(stream)
         weight = self.weight if isinstance(scale, float) else self.weight * scale[:, None]
         return torch.einsum("ftgi,goi->ftgo", grouped, self._by_group(weight)).flatten(2)
 
     def variance(self, centred: Tensor) -> Tensor:
-        r"""Computes the variance of every channel of `forward(centred)` over frames and tokens, `(out_channel,)`, in float32.
+        r"""Computes the variance of each channel of `forward(centred)` over frames and tokens, in float32.
 
         From the covariance $\Sigma$ of the channels of the stream, whose mean is zero: $w^\top \Sigma w$.
         """
@@ -118,7 +118,7 @@ def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -
         stream: `(frame, token, channel)`.
     """
     if not isinstance(linear, GroupedLinear) or not isinstance(norm, TokenBatchNorm):
-        return norm(linear(stream))  # type: ignore[no-any-return]
+        return norm(linear(stream))
     values, mean, variance = stream.shape[:2].numel(), norm.running_mean, norm.running_var
     alone = norm.training and values == 1  # torch's own error refuses it
     plain = is_plain(linear, GroupedLinear) and is_affine(norm, TokenBatchNorm)

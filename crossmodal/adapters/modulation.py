@@ -16,7 +16,7 @@ GuidanceFactory = Callable[[int, int], nn.Module]
 
 
 class Modulated(NamedTuple):
-    """A modulated stream, and the maps that did it."""
+    """Result of a modulation: the modulated stream, and the maps that it was multiplied by."""
 
     stream: Float[Tensor, "frame token channel"]
     maps: dict[str, Map]
@@ -27,15 +27,18 @@ class Modulation(nn.Module):
 
     `Modulation({"channel": (ChannelGuidance(64, 64), 0.3), "spatial": (SpatialGuidance(64, 64), 0.05)}, base=1.0)`.
     A block whose `sees` names earlier maps is also given `scale=`, the product of (1 + map) of those that exist, and
-    looks at the stream times that.
+    reads the stream times that.
+
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → the modulated stream and the maps.
     Source: DG-SCT. Paper form: base 1. Released form: base 1 − α, passed by the recipe.
     """
 
     def __init__(self, guidance: Mapping[str, tuple[nn.Module, float | nn.Parameter]], *, base: float = 1.0):
-        """
-        - `guidance`: name → (block, weight); a weight is a number, or a parameter to be learned.
-        - `base`: the factor where all maps are zero.
+        """Builds the block.
+
+        Args:
+            guidance: Name → (block, weight); a weight is a number, or a parameter to be learned.
+            base: The factor where all maps are zero.
         """
         super().__init__()
         self.base = base
@@ -48,7 +51,7 @@ class Modulation(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Modulated:
-        """The stream times the blended factor; no block sees it modulated unless it asks to."""
+        """Computes the stream times the blended factor; no block reads it modulated unless it asks to."""
         maps: dict[str, Tensor] = {}
         for name in self.names:
             guidance = self.get_submodule(name)
@@ -57,12 +60,13 @@ class Modulation(nn.Module):
         return Modulated(times_sum(stream, self.base, weighted), maps)
 
     def extra_repr(self) -> str:
+        """Shows base and weights."""
         weights = [f"{name}={shown(getattr(self, f'{name}_weight'))}" for name in self.names]
         return ", ".join([f"base={self.base:.4g}", *weights])
 
 
 def shown(weight: float | Tensor) -> str:
-    """A weight in four digits; of a tensor without one value to show, its shape."""
+    """Formats a weight in four digits; of a tensor without a single value, its shape."""
     if isinstance(weight, Tensor) and (weight.is_meta or weight.numel() != 1):
         return str(tuple(weight.shape))
     return f"{weight.item() if isinstance(weight, Tensor) else weight:.4g}"
@@ -71,23 +75,32 @@ def shown(weight: float | Tensor) -> str:
 def modulation_of(
     width: int, guidance: Mapping[str, tuple[GuidanceFactory | None, float | nn.Parameter]], *, base: float = 1.0
 ) -> Modulation:
-    """A modulation of a stream whose cue has its width, from factories; one that is `None` is left out whole.
+    """Builds a modulation of a stream whose cue has its width, from factories; one that is `None` is left out whole.
 
-    - `width`: channels of stream and cue.
-    - `guidance`: name → (factory called with both widths, weight).
-    - `base`: the factor where all maps are zero; a weight that belongs to it is the caller's to leave out.
+    Args:
+        width: Channels of stream and cue.
+        guidance: Name → (factory called with both widths, weight).
+        base: The factor where all maps are zero; a weight that belongs to it is the caller's to leave out.
     """
     blocks = {name: (factory(width, width), weight) for name, (factory, weight) in guidance.items() if factory}
     return Modulation(blocks, base=base)
 
 
 class Modulations(nn.Module):
-    """Modulations one after another; the paper's form is (channel, spatial), then (temporal).
+    """Applies modulations one after another; the paper's form is (channel, spatial), then (temporal).
 
     Shapes: as `Modulation`; the maps of all of them, under names that must differ.
     """
 
     def __init__(self, *modulations: Modulation):
+        """Takes the modulations.
+
+        Args:
+            modulations: In order.
+
+        Raises:
+            ValueError: If two of them name a map alike.
+        """
         super().__init__()
         names = [name for modulation in modulations for name in modulation.names]
         if len(set(names)) != len(names):
@@ -98,7 +111,7 @@ class Modulations(nn.Module):
     def forward(
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Modulated:
-        """The stream after every modulation in turn."""
+        """Computes the stream after every modulation in turn."""
         maps: dict[str, Tensor] = {}
         for modulation in self.stages:
             stream, new = modulation(stream, cue)
@@ -107,14 +120,14 @@ class Modulations(nn.Module):
 
 
 def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a block is given beside stream and cue: `scale`, where earlier maps exist that its `sees` names."""
+    """Returns keywords of a block beside stream and cue: `scale`, where earlier maps exist that its `sees` names."""
     names: tuple[str, ...] = getattr(guidance, "sees", ())
     scales = [1 + maps[name] for name in names if name in maps]
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
 
 
 def times_sum(stream: Tensor, base: float, terms: Sequence[Tensor]) -> Tensor:
-    """`stream * (base + Σ terms)`; terms over channels and terms over tokens are never spread out into one factor."""
+    """Computes `stream * (base + Σ terms)`; terms over channels and over tokens are never broadcast into one factor."""
     channels = [term for term in terms if term.shape[1] == 1]
     tokens = [term for term in terms if term.shape[1] > 1]
     scaled = stream * sum(channels, start=base)

@@ -50,8 +50,8 @@ class Formed:
 def as_alignment(align: nn.Module) -> Alignment:
     """Returns `align`, or its direct evaluation where `pooled` and `attend` would pass by what it calls.
 
-    That is: where it has no such methods, where it is hooked or wrapped itself, and where a layer inside it is not plain,
-    as its own `is_plain()` tells, if it has one.
+    That is: where it has no such methods, where it is hooked or wrapped itself, and where a layer inside it is not
+    plain, as its own `is_plain()` tells, if it has one.
     """
     kind = type(align)
     if not (hasattr(kind, "pooled") and hasattr(kind, "attend") and is_unobserved(align)):

@@ -1,4 +1,4 @@
-"""The backends of `attend`: one function each, all from `(query, key, value, bias, scale)` to the attended values."""
+"""The backends of `attend`, one function each: `(query, key, value, bias, scale)` → the attended values."""
 
 import difflib
 from collections.abc import Callable
@@ -12,7 +12,11 @@ Backend = Callable[[Tensor, Tensor, Tensor, Tensor | None, float | None], Tensor
 
 
 def backend_named(name: str) -> Backend:
-    """The backend of that name; `ValueError` with the names there are where there is none."""
+    """Returns the backend of that name.
+
+    Raises:
+        ValueError: If there is none; names those there are.
+    """
     if name not in BACKENDS:
         near = difflib.get_close_matches(name, BACKENDS, n=1, cutoff=0.3)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -23,7 +27,7 @@ def backend_named(name: str) -> Backend:
 
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
-    """torch's own kernels: flash, memory-efficient, cuDNN or plain, as torch sees fit."""
+    """Computes attention by torch's own kernels: flash, memory-efficient, cuDNN or plain, as torch chooses."""
     attended = F.scaled_dot_product_attention(
         query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=bias, scale=scale
     )
@@ -31,7 +35,11 @@ def sdpa(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: 
 
 
 def reference(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
-    """The formula, with every weight in memory: the oracle of the others. Names a row that hides every key."""
+    """Computes attention by its formula, every weight in memory: the oracle of the others.
+
+    Raises:
+        ValueError: If a row of `bias` hides every key.
+    """
     if bias is not None and (rows := hidden_rows(bias)):
         raise ValueError(f"attend: {rows}: a query must keep at least one key.")
     logits = torch.einsum("bqhd,bkhd->bhqk", query, key) * (query.shape[-1] ** -0.5 if scale is None else scale)
@@ -40,7 +48,11 @@ def reference(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, sc
 
 
 def xformers(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
-    """`xformers.ops.memory_efficient_attention`, or its reasons for refusing and the fix."""
+    """Computes attention by `xformers.ops.memory_efficient_attention`.
+
+    Raises:
+        RuntimeError: If it cannot run these tensors; with its own reasons and the fix.
+    """
     query, key, value, bias = lowered(query), lowered(key), lowered(value), full_bias(query, bias)
     if bias is not None and bias.requires_grad and not query.requires_grad and torch.is_grad_enabled():
         # xformers looks at query, key and value only: a bias that learns alone would get no gradient, in silence.
@@ -57,7 +69,7 @@ BACKENDS: dict[str, Backend] = {"sdpa": sdpa, "xformers": xformers, "reference":
 
 
 def hidden_rows(bias: Tensor) -> str:
-    """A sentence on the rows of `bias` that are minus infinity at every key; empty where none is, or none visible."""
+    """Describes the rows of `bias` that are minus infinity at every key; empty if there are none, or no data."""
     if torch.compiler.is_compiling() or bias.is_meta:
         return ""
     hidden = bias.detach().isneginf().all(dim=-1)
@@ -71,7 +83,7 @@ def hidden_rows(bias: Tensor) -> str:
 
 
 def lowered(tensor: Tensor) -> Tensor:
-    """`tensor` in autocast's dtype, as torch's own attention takes it; itself where autocast is off."""
+    """Returns `tensor` in autocast's dtype, as torch's own attention takes it; itself where autocast is off."""
     device = tensor.device.type
     if device == "meta" or not torch.is_autocast_enabled(device):
         return tensor
@@ -79,12 +91,12 @@ def lowered(tensor: Tensor) -> Tensor:
 
 
 def full_bias(query: Tensor, bias: Tensor | None) -> Tensor | None:
-    """`bias` as xformers takes it: a plain Tensor of full shape whose rows start on 16-byte boundaries."""
+    """Returns `bias` as xformers takes it: a plain Tensor of full shape whose rows start on 16-byte boundaries."""
     return None if bias is None else _aligned(lowered(bias)).expand(query.shape[0], query.shape[2], -1, -1)
 
 
 def _aligned(bias: Tensor) -> Tensor:
-    """`bias` itself where its rows are aligned, else a copy of it cut from a wider tensor."""
+    """Returns `bias` itself where its rows are aligned, else a copy cut from a wider tensor."""
     step = 16 // bias.element_size()
     aligned = bias.stride(-1) == 1 and all(stride % step == 0 for stride in bias.stride()[:-1])
     if aligned and bias.storage_offset() % step == 0:
@@ -93,7 +105,11 @@ def _aligned(bias: Tensor) -> Tensor:
 
 
 def import_xformers() -> ModuleType:
-    """`xformers.ops`, imported on first use: it takes seconds."""
+    """Imports `xformers.ops`, on first use: it takes seconds.
+
+    Raises:
+        ImportError: If xformers is not installed; with the command that installs it.
+    """
     try:
         import xformers.ops
     except ImportError as missing:
@@ -105,7 +121,7 @@ def import_xformers() -> ModuleType:
 
 
 def xformers_fix(device: torch.device) -> str:
-    """What to do where xformers refuses: the cause it does not name itself, or where it could run."""
+    """Says what to do where xformers refuses: the cause that it does not name itself, or where it could run."""
     from xformers import _cpp_lib
 
     if device.type != "cuda":

@@ -84,7 +84,7 @@ class Windows:
 def window_order(
     grid: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], *, device: torch.device
 ) -> Int[Tensor, " token"]:
-    """Computes for every place the token that goes there: window by window, or cell by cell where nothing is shifted."""
+    """Computes for every place the token that goes there: window by window, or cell by cell if nothing is shifted."""
     rows, columns = grid
     tokens = torch.arange(rows * columns, device=device).view(rows, columns)
     shifted = tokens.roll((-shift[0], -shift[1]), dims=(0, 1))

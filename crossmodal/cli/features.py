@@ -18,13 +18,13 @@ from crossmodal.data import Clip, windows
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.clip_sources import Source, read_source, sources
-from crossmodal.data.many_videos.many import Failure
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
 from crossmodal.io import folder_lock
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
+from crossmodal.worker_pool import Failure
 
 if TYPE_CHECKING:
     from crossmodal.data.many_videos.feature_file import FeatureFile
@@ -60,7 +60,7 @@ def features(argv: Sequence[str], task: Task) -> int:
     with folder_lock(file.parts):
         rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
         read = partial(read_source, preprocess=system.preprocess, wave_rate=rate)
-        failed = write_clips(file, clips, system.to(given.device), read, given.workers)
+        failed = write_clips(file, clips, system.to(given.device), read, given.workers, given.cluster)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
@@ -89,6 +89,7 @@ def options(command: str) -> argparse.ArgumentParser:
         default=1,
         help="processes that read ahead (default: 1; 0: none of their own)",
     )
+    add("--cluster", help="dask scheduler whose workers read instead: tcp://HOST:8786, or its scheduler file")
     return parser
 
 
@@ -98,11 +99,14 @@ def write_clips(
     system: CoupledSystem,
     read: Callable[[Source], tuple[np.ndarray, np.ndarray] | Failure],
     workers: int,
+    cluster: str | None = None,
 ) -> dict[str, str]:
     """Adds the features of the clips that are not finished, with a bar; returns name → reason for what failed."""
     done, failed = file.finished(), {}
     missing = [source for source in clips if source.clip not in done]
-    for source, found in progress("features", read, missing, total=len(clips), workers=workers):
+    if cluster is not None:  # whose workers run in other folders
+        missing = [source._replace(place=source.place.absolute()) for source in missing]
+    for source, found in progress("features", read, missing, total=len(clips), workers=workers, cluster=cluster):
         if isinstance(found, Failure):
             failed[source.name] = found.reason
         else:

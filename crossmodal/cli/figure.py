@@ -1,39 +1,41 @@
-"""`crossmodal ave figure`: where the features of seconds lie, before guidance and after it, class by class."""
+"""`crossmodal TASK figure`: features before and after guidance in the plane, class by class, with probes."""
 
 import argparse
-import csv
-import io
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from crossmodal.cli.predict import load_run
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
+from crossmodal.data.source import Items
 from crossmodal.drawing import ScatterPanel, scatter_figure
+from crossmodal.drawing.canvas import write_figure
 from crossmodal.evaluation.embedding import (
     KINDS,
     STREAMS,
-    Placed,
-    Seconds,
-    clip_by_clip,
-    commonest,
-    joined,
-    majority,
-    place,
+    LabelledFeatures,
+    Panel,
+    Projection,
+    concatenate,
+    labelled_features,
+    most_frequent_classes,
+    project,
 )
-from crossmodal.evaluation.report.look_picture import write_figure
-from crossmodal.io import write_whole
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.training.data_module import ClipData, Clips
-from crossmodal.training.run_folder import asks_for_run, find_run
+from crossmodal.io import make_folder, write_whole
+from crossmodal.metrics.segments import majority_share
+from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.task import Labelled, Task
+from crossmodal.training.run import load_run, prepare
+from crossmodal.training.run_folder import add_run_options, find_run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
-ABOUT = """Draws the features of seconds with an event by t-SNE: visual and audio, original (the frozen encoders, mean
+ABOUT = """Draws the features of segments with a class by t-SNE: visual and audio, original (the frozen encoders, mean
 over tokens) and guided (what the heads read), the same classes and colours in all four panels. Above each panel stand
 the accuracy of a linear probe, fitted on training clips and scored on the asked split, and the silhouette of the
 classes, both in the features, not in the plane. Writes figure/SPLIT.png, SPLIT.csv (where the points lie) and
@@ -43,115 +45,128 @@ FOLDER, MOST = "figure", 8
 PANELS = [(stream, kind) for stream in STREAMS for kind in KINDS]
 
 
-def figure(argv: Sequence[str]) -> None:
-    """Draws the figure and writes its points and numbers."""
-    given = options().parse_args(list(argv))
-    for module in ("sklearn", "matplotlib", "tqdm"):
-        need(module, "crossmodal ave figure")
-    run = find_run(given.runs, given.at or given.run)
-    model, trained = load_run(run)
-    model.to(given.device)
-    trained.data.preprocess = model.preprocess
-    trained.data.ready()
-    print(f"ave figure: {given.split} split of {told_data(trained.data)}, by {run}", flush=True)
-    train = features(model, trained.data.split("train"), given.train_clips, "training clips")
-    asked = features(model, trained.data.split(given.split), given.clips, f"{given.split} clips")
-    kept = picked(given.classes, model.classes, asked)
+def figure(argv: Sequence[str], task: Task) -> int:
+    """Draws the figure and writes its points and numbers.
+
+    Returns:
+        Exit code: 2 where the system or the task has no such features.
+    """
+    command = f"{task.name} figure"
+    given = figure_options(command).parse_args(list(argv))
+    for module in ("sklearn", "matplotlib", "tqdm", "pandas"):
+        need(module, f"crossmodal {command}")
+    run = find_run(given.runs, given.at or given.run, task.name)
+    system, trained = load_run(run, task)
+    if not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):
+        lacking = f"the system {trained.system!r} has no coupled encoders, whose features are compared"
+        if isinstance(system, CoupledSystem):
+            lacking = f"the task {task.name!r} has no labels of segments or clips, by which features are coloured"
+        print(f"crossmodal: {command}: {lacking}.", file=sys.stderr)
+        return 2
+    system.to(given.device)
+    prepare(trained.data, system)
+    data = trained.data.describe()
+    print(f"{command}: {given.split} split of {data}, by {run}", flush=True)
+    train = features_of(system, task, trained.data.split("train"), given.train_clips, "training clips")
+    asked = features_of(system, task, trained.data.split(given.split), given.clips, f"{given.split} clips")
+    kept = class_places(given.classes, system.classes, asked, command)
     train, asked = train.of(kept), asked.of(kept)
-    placed = {panel: place(train, asked, panel, seed=given.seed) for panel in PANELS}
+    panels = {panel: project(train, asked, panel, seed=given.seed) for panel in PANELS}
     out = given.out or run / FOLDER
-    out.mkdir(parents=True, exist_ok=True)
-    names = [model.classes[label] for label in kept]
-    caption = told(f"{given.split} split of {told_data(trained.data)}", train, asked, given.seed)
-    write_figure(out / f"{given.split}.png", drawn(placed, asked, names, f"Run: {run.name}.\n{caption}"))
-    write_whole(out / f"{given.split}.csv", points_csv(placed, asked, names))
-    write_whole(out / f"{given.split}_scores.csv", scores_csv(placed))
-    print(scores_csv(placed), end="")
+    make_folder(out)
+    names = [system.classes[label] for label in kept]
+    caption = f"Run: {run.name}.\nData: {given.split} split of {data}.\n{caption_of(train, asked, task, given.seed)}"
+    write_figure(out / f"{given.split}.png", embedding_figure(panels, asked, names, caption))
+    scores = scores_frame(panels).to_csv(index=False, lineterminator="\n", float_format="%.4f")
+    points = points_frame(panels, asked, names).to_csv(index=False, lineterminator="\n", float_format="%.4f")
+    write_whole(out / f"{given.split}.csv", points)
+    write_whole(out / f"{given.split}_scores.csv", scores)
+    print(scores, end="")
     print(f"written to {out}/")
+    return 0
 
 
-def options() -> argparse.ArgumentParser:
-    """The parser of `figure`."""
-    parser = argparse.ArgumentParser(prog="crossmodal ave figure", description=ABOUT)
+def figure_options(command: str) -> argparse.ArgumentParser:
+    """Returns the parser of `figure`."""
+    parser = argparse.ArgumentParser(prog=f"crossmodal {command}", description=ABOUT)
     add = parser.add_argument
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
-    asks_for_run(parser)
-    add("--split", choices=("val", "test"), default="test", help="whose seconds are drawn (default: test)")
+    add_run_options(parser)
+    add("--split", choices=("val", "test"), default="test", help="split that is drawn (default: test)")
     add("--clips", type=int_at_least(1), default=100, help="of that split, from its first on (default: 100)")
     add("--train_clips", type=int_at_least(1), default=300, help="that the probe is fitted on (default: 300)")
-    classes = f"names of the classes to draw (default: the {MOST} with most seconds)"
+    classes = f"names of the classes to draw (default: the {MOST} with most points)"
     add("--classes", nargs="+", metavar="NAME", help=classes)
     add("--seed", type=int, default=0, help="of t-SNE (default: 0)")
     add("--out", type=Path, help="folder to write to (default: figure/ in the run's folder)")
-    add("--device", default="cpu", help="where the model runs (default: cpu)")
+    add("--device", default="cpu", help="where the system runs (default: cpu)")
     return parser
 
 
-def features(model: AudioVisualEvents, clips: Clips, most: int, label: str) -> Seconds:
-    """The seconds of the first clips, under a bar."""
+def features_of(system: CoupledSystem, task: Labelled, items: Items, most: int, label: str) -> LabelledFeatures:
+    """Returns the features of the first items, under a bar."""
     from tqdm import tqdm
 
-    count = min(most, len(clips))
-    return joined(list(tqdm(clip_by_clip(model, clips, count), total=count, unit="clip", desc=label)))
+    count = min(most, len(items))
+    return concatenate(list(tqdm(labelled_features(system, task, items, count), total=count, unit="clip", desc=label)))
 
 
-def picked(asked: Sequence[str] | None, classes: Sequence[str], found: Seconds) -> list[int]:
-    """The classes to draw; `ValueError` for a name that is none."""
+def class_places(
+    asked: Sequence[str] | None, classes: Sequence[str], known: LabelledFeatures, command: str
+) -> list[int]:
+    """Returns the indices of the classes to draw.
+
+    Raises:
+        ValueError: If a name is none of them.
+    """
     if asked is None:
-        return commonest(found.labels, MOST)
+        return most_frequent_classes(known.labels, MOST)
     if strange := [name for name in asked if name not in classes]:
-        raise ValueError(f"ave figure: --classes {strange[0]!r} is none of {', '.join(classes)}.")
+        raise ValueError(f"{command}: --classes {strange[0]!r} is none of {', '.join(classes)}.")
     return sorted({list(classes).index(name) for name in asked})
 
 
-def told_data(data: ClipData) -> str:
-    """Which data, in words."""
-    own = getattr(data, "folder", None) or getattr(data, "root", None)
-    return f"the data set {own}" if own else "the built-in world (procedural clips, no real data)"
-
-
-def told(data: str, train: Seconds, asked: Seconds, seed: int) -> str:
-    """What stands below the figure: which data, and what the numbers are of."""
+def caption_of(train: LabelledFeatures, asked: LabelledFeatures, task: Task, seed: int) -> str:
+    """Returns what stands below the figure: what a point is, and what the numbers are of."""
     clips = len(set(asked.clips.tolist())), len(set(train.clips.tolist()))
+    majority = 100 * majority_share(torch.from_numpy(asked.labels)).item()
     return (
-        f"Data: {data}.\nA point is a second with an event ({len(asked.labels)} of {clips[0]} clips; "
-        f"those of a clip lie together). t-SNE, seed {seed}.\nProbe: logistic regression fitted on "
-        f"{len(train.labels)} seconds of {clips[1]} training clips, scored on\nthese; the commonest class alone gets "
-        f"{100 * majority(asked.labels):.1f} %. Silhouette: of the features, not of the plane."
+        f"Points: {len(asked.labels)} {task.unit} with a class, of {clips[0]} clips. t-SNE, seed {seed}.\n"
+        f"Probe: logistic regression fitted on {len(train.labels)} {task.unit} of {clips[1]} training clips, scored on "
+        f"these;\nthe most frequent class alone gets {majority:.1f} %. Silhouette: of the features, not of the plane."
     )
 
 
-def drawn(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str], caption: str) -> "Figure":
-    """The figure: a row a stream, original on the left, guided on the right."""
-    panels = [
+def embedding_figure(
+    panels: Mapping[Panel, Projection], asked: LabelledFeatures, names: Sequence[str], caption: str
+) -> "Figure":
+    """Draws the figure: a row per stream, original on the left, guided on the right."""
+    drawn = [
         ScatterPanel(
             f"{stream}, {kind}",
             f"probe {100 * found.probe:.1f} %, silhouette {found.silhouette:+.3f}".replace("-", "−"),
             torch.from_numpy(found.points),
         )
-        for (stream, kind), found in placed.items()
+        for (stream, kind), found in panels.items()
     ]
     labels, title = torch.from_numpy(asked.labels), "Features before guidance and after it"
-    return scatter_figure(panels, labels, names, title=title, caption=caption)
+    return scatter_figure(drawn, labels, names, title=title, caption=caption)
 
 
-def points_csv(placed: Mapping[tuple[str, str], Placed], asked: Seconds, names: Sequence[str]) -> str:
-    """A row a second: its clip, its class, and where it lies in every panel."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    axes = [f"{stream}_{kind}_{axis}" for stream, kind in placed for axis in "xy"]
-    writer.writerow(["clip", "segment", "class", *axes])
-    for at, label in enumerate(asked.labels.tolist()):
-        where = [f"{value:.4f}" for found in placed.values() for value in found.points[at].tolist()]
-        writer.writerow([asked.clips[at], asked.segments[at], names[label], *where])
-    return written.getvalue()
+def points_frame(panels: Mapping[Panel, Projection], asked: LabelledFeatures, names: Sequence[str]) -> "DataFrame":
+    """Returns a line per point: its clip, its class, and where it lies in every panel."""
+    columns = {
+        "clip": asked.clips,
+        "segment": asked.segments,
+        "class": [names[label] for label in asked.labels.tolist()],
+    }
+    for (stream, kind), found in panels.items():
+        columns |= {f"{stream}_{kind}_{axis}": found.points[:, at] for at, axis in enumerate("xy")}
+    return need("pandas", "figure").DataFrame(columns)
 
 
-def scores_csv(placed: Mapping[tuple[str, str], Placed]) -> str:
-    """A row a panel."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["stream", "features", "probe", "majority", "silhouette"])
-    for (stream, kind), found in placed.items():
-        writer.writerow([stream, kind, f"{found.probe:.4f}", f"{found.majority:.4f}", f"{found.silhouette:.4f}"])
-    return written.getvalue()
+def scores_frame(panels: Mapping[Panel, Projection]) -> "DataFrame":
+    """Returns a line per panel."""
+    columns = ["stream", "features", "probe", "majority", "silhouette"]
+    lines = [(*panel, found.probe, found.majority, found.silhouette) for panel, found in panels.items()]
+    return need("pandas", "figure").DataFrame(lines, columns=columns)

@@ -1,133 +1,129 @@
-"""`crossmodal ave look`: the maps of a run, what its guides change, and whether both point at what sounds."""
+"""`crossmodal TASK look`: the maps of a run, the effect of its guides, and whether both point at what sounds."""
 
 import argparse
-import csv
-import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from crossmodal.cli.predict import load_run
 from crossmodal.data import World
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
-from crossmodal.evaluation.pointing import ANY, SOUNDING, Pointed, Seconds, mean_scores, points, seconds, table
-from crossmodal.evaluation.report.look_picture import look_picture, write_figure
-from crossmodal.io import write_whole
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.training.data_module import Clips
-from crossmodal.training.run_folder import asks_for_run, find_run
+from crossmodal.data.source import Items
+from crossmodal.drawing.canvas import write_figure
+from crossmodal.evaluation.counterfactuals import why_not
+from crossmodal.evaluation.pointing import (
+    ANY,
+    SOUNDING,
+    WorldEffects,
+    mean_probabilities,
+    pointing_frame,
+    pointing_rows,
+    pointing_text,
+    probabilities_frame,
+    world_effects,
+)
+from crossmodal.evaluation.report.guide_figure import guide_figure
+from crossmodal.io import make_folder, write_whole
+from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.task import Labelled, Task
+from crossmodal.training.run import load_run, prepare
+from crossmodal.training.run_folder import add_run_options, find_run
 
-ABOUT = """Draws some clips of a run: frames, the last map of either stream, how far each token moves when its guide is
-taken away, and the score of the true label with and without. On the built-in world, which knows where the sounding
-object is, maps and counterfactuals play the pointing game, with chance beside it. Writes looking/ in the run's folder:
-one PNG a clip, pointing.csv and scores.csv."""
+ABOUT = """Draws some items of a run: frames, the last map of either stream, how far each token moves when its guide is
+taken away, and the probability of the true label with and without. On the built-in world, which knows where the
+sounding object is, maps and counterfactuals play the pointing game, with chance beside it. Writes looking/ in the run's
+folder: one PNG per item, pointing.csv and scores.csv."""
 
 FOLDER = "looking"
 
 
-def look(argv: Sequence[str]) -> None:
-    """Prints how often maps and counterfactuals point at the sounding object, and draws some clips."""
-    given = options().parse_args(list(argv))
-    for module in ("matplotlib", "tqdm"):
-        need(module, "crossmodal ave look")
-    run = find_run(given.runs, given.at or given.run)
-    model, trained = load_run(run)
-    model.to(given.device)
-    trained.data.preprocess = model.preprocess
-    trained.data.ready()
-    clips = trained.data.split(given.split)
+def look(argv: Sequence[str], task: Task) -> int:
+    """Prints how often maps and counterfactuals point at the sounding object, and draws some items.
+
+    Returns:
+        Exit code: 2 where the system has no guides to look at.
+    """
+    command = f"{task.name} look"
+    given = look_options(command).parse_args(list(argv))
+    for module in ("matplotlib", "tqdm", "pandas"):
+        need(module, f"crossmodal {command}")
+    run = find_run(given.runs, given.at or given.run, task.name)
+    system, trained = load_run(run, task)
+    reason = why_not(system, task, trained.system)
+    if reason or not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):
+        print(f"crossmodal: {command}: {reason}", file=sys.stderr)
+        return 2
+    system.to(given.device)
+    prepare(trained.data, system)
+    items = trained.data.split(given.split)
     out = given.out or run / FOLDER
-    out.mkdir(parents=True, exist_ok=True)
-    if isinstance(clips, World):
-        looked_at = min(given.clips, len(clips))
-        print(f"ave look: {looked_at} clips of the {given.split} split of the built-in world, by {run}", flush=True)
-        tell(model, out, collected(model, clips, looked_at))
+    make_folder(out)
+    if isinstance(items, World):
+        scored = min(given.clips, len(items))
+        print(f"{command}: {scored} clips of the {given.split} split of the built-in world, by {run}", flush=True)
+        play(system, task, items, scored, out)
     else:
-        print(f"ave look: where things are is known of the built-in world alone; {given.figures} clips are drawn")
-    for index in spread(len(clips), given.figures):
-        draw(model, clips, index, out)
+        print(f"{command}: where things are is known of the built-in world alone; {given.figures} items are drawn")
+    for index in spread(len(items), given.figures):
+        draw_guides(system, task, items, index, out)
     print(f"written to {out}/")
+    return 0
 
 
-def options() -> argparse.ArgumentParser:
-    """The parser of `look`."""
-    parser = argparse.ArgumentParser(prog="crossmodal ave look", description=ABOUT)
+def look_options(command: str) -> argparse.ArgumentParser:
+    """Returns the parser of `look`."""
+    parser = argparse.ArgumentParser(prog=f"crossmodal {command}", description=ABOUT)
     add = parser.add_argument
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
-    asks_for_run(parser)
-    add("--split", choices=SPLITS, default="test", help="whose clips (default: test)")
+    add_run_options(parser)
+    add("--split", choices=SPLITS, default="test", help="split that is looked at (default: test)")
     add("--clips", type=int_at_least(1), default=100, help="clips of the built-in world that are scored (default: 100)")
-    add("--figures", type=int_at_least(0), default=3, help="clips that are drawn, evenly spaced (default: 3)")
+    add("--figures", type=int_at_least(0), default=3, help="items that are drawn, evenly spaced (default: 3)")
     add("--out", type=Path, help="folder to write to (default: looking/ in the run's folder)")
-    add("--device", default="cpu", help="where the model runs (default: cpu)")
+    add("--device", default="cpu", help="where the system runs (default: cpu)")
     return parser
 
 
-def draw(model: AudioVisualEvents, clips: Clips, index: int, out: Path) -> None:
-    """Writes the picture of one clip, or says why it cannot be drawn: a placebo, say, needs another clip beside it."""
-    outlines = torch.from_numpy(clips.truth(index).event_mask) if isinstance(clips, World) else None
-    file = out / f"{clips.names[index].replace('/', '_')}.png"
+def draw_guides(system: CoupledSystem, task: Labelled, items: Items, index: int, out: Path) -> None:
+    """Writes the figure of one item, or prints why it cannot be drawn: a placebo, say, reads another item."""
+    outlines = torch.from_numpy(items.truth(index).event_mask) if isinstance(items, World) else None
+    file = out / f"{items.names[index].replace('/', '_')}.png"
     try:
-        write_figure(file, look_picture(model, clips[index], outlines))
+        write_figure(file, guide_figure(system, task, items[index], outlines))
     except ValueError as error:
         print(f"{file} was not drawn: {error}")
 
 
-def collected(model: AudioVisualEvents, world: World, clips: int) -> list[Seconds]:
-    """Looks at the first `clips` clips, under a bar."""
+def play(system: CoupledSystem, task: Labelled, world: World, clips: int, out: Path) -> None:
+    """Plays the pointing game on the first clips under a bar; prints and writes its scores."""
     from tqdm import tqdm
 
-    found = []
+    parts = []
     with tqdm(total=clips, unit="clip", desc="looking") as bar:
-        for batch in seconds(model, world, range(clips)):
-            found.append(batch)
-            bar.update(len(batch.clips.unique()))
-    return found
+        for part in world_effects(system, task, world, range(clips)):
+            parts.append(part)
+            bar.update(len(part.clips))
+    write_scores(system, parts, out)
 
 
-def tell(model: AudioVisualEvents, out: Path, found: Sequence[Seconds]) -> None:
-    """Prints and writes the pointing game and the scores."""
-    rows = points(model, found)
-    shown = sum(int(batch.sounding.flatten(1).any(1).sum()) for batch in found)
-    print(f"{shown} seconds in which a visible object sounds")
+def write_scores(system: CoupledSystem, parts: Sequence[WorldEffects], out: Path) -> None:
+    """Prints and writes the pointing game and the probabilities."""
+    rows = pointing_rows(system, parts)
+    print(f"{sum(int(part.shown.sum()) for part in parts)} seconds in which a visible object sounds")
     for target in (SOUNDING, ANY) if rows else ():
-        print(f"\n{table(rows, target)}")
-    print("\nprobability of the true class, mean over these seconds")
-    for name, mean in mean_scores(found).items():
+        print(f"\n{pointing_text(rows, target)}")
+    print("\nmean probability of the true label where a visible object sounds")
+    for name, mean in mean_probabilities(parts).items():
         print(f"{name:<26} {mean:.3f}")
-    write_whole(out / "pointing.csv", pointing_csv(rows))
-    write_whole(out / "scores.csv", scores_csv(found, (*model.classes, "background")))
+    labels = (*system.classes, "background")
+    for name, table in (("pointing", pointing_frame(rows)), ("scores", probabilities_frame(parts, labels))):
+        write_whole(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
 
 
-def pointing_csv(rows: Sequence[Pointed]) -> str:
-    """A row a coupler, thing looked at and target."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["coupler", "rows", "columns", "what", "target", "accuracy", "chance"])
-    for row in rows:
-        scores = [f"{score.item():.6f}" for score in row.scores]
-        writer.writerow([row.coupler, *row.cells, row.what, row.target, *scores])
-    return written.getvalue()
-
-
-def scores_csv(found: Sequence[Seconds], labels: Sequence[str]) -> str:
-    """A row a second: its true label, and the probability of it with all guides and without some."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    names = list(found[0].looked.scores)
-    writer.writerow(["clip", "segment", "truth", *names])
-    for batch in found:
-        true = [batch.looked.scores[name].cpu().gather(1, batch.labels[:, None])[:, 0].tolist() for name in names]
-        length = len(batch.clips) // len(batch.clips.unique())
-        for at, (clip, label) in enumerate(zip(batch.clips.tolist(), batch.labels.tolist(), strict=True)):
-            writer.writerow([clip, at % length, labels[label], *(f"{of[at]:.6f}" for of in true)])
-    return written.getvalue()
-
-
-def spread(clips: int, count: int) -> list[int]:
-    """So many clips, evenly spaced."""
-    count = min(count, clips)
-    return [round(at * (clips - 1) / max(1, count - 1)) for at in range(count)]
+def spread(items: int, count: int) -> list[int]:
+    """Returns the indices of so many items, evenly spaced."""
+    count = min(count, items)
+    return [round(at * (items - 1) / max(1, count - 1)) for at in range(count)]

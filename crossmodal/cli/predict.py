@@ -10,7 +10,8 @@ import torch
 from crossmodal.data import read_clip, windows
 from crossmodal.evaluation.report.film_page import PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.feature_inputs import extract_features
+from crossmodal.tasks.task import Features, Task
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import add_run_options, find_run
 
@@ -24,7 +25,10 @@ def predict(argv: Sequence[str], task: Task) -> None:
     found = []
     for clip in windows(read_clip(given.clip, system.inputs.preprocess), seconds):
         with torch.inference_mode():
-            found.append(Window(clip, system.predict(system(task.ask(clip, given.words)))))
+            batch = task.ask(clip, given.words)
+            if isinstance(system.inputs, Features):
+                batch = extract_features(batch, system.inputs)
+            found.append(Window(clip, system.predict(system(batch))))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
     print(f"{given.clip}, by {run}{known}")
     for line in task.tell(found, system.classes):

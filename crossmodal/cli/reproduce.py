@@ -62,8 +62,12 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
     tested = kept.result(done)
     kept.write_csv(tested, items.names)
     facts = {
-        "system": given.system, "scores": tested.scores, "chance": tested.chance,
-        "items": len(done), "items_of_the_split": len(items), "missing": missing,
+        "system": given.system,
+        "scores": tested.scores,
+        "chance": tested.chance,
+        "items": len(done),
+        "items_of_the_split": len(items),
+        "missing": missing,
     }
     about = {
         "published": [score._asdict() for score in published_of(task, given.system)],

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ..data.extras import need
+from ..io import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +33,21 @@ def new_figure(width: float, height: float) -> "Figure":
     """
     figure: Figure = need("matplotlib.figure", "crossmodal.drawing").Figure(figsize=(width, height))
     return figure
+
+
+def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
+    """Writes a figure whole or not at all, in the format of the file's suffix.
+
+    Args:
+        file: Picture to write.
+        figure: What it shows.
+        dpi: Pixels per inch of a format that has pixels.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    with whole_file(file) as draft:
+        figure.savefig(draft, dpi=dpi)
 
 
 def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:

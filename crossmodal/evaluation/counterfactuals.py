@@ -1,17 +1,15 @@
-"""What the guides of an events model do on some clips: maps, what every token loses without a guide, and the score."""
+"""Effect of the guides of a coupled system on some items: maps, change of every token, and probabilities without."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from einops import rearrange
-from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossmodal.drawing import read_sites
-from crossmodal.heads import Events
 from crossmodal.injection import Edge, Lockstep, counterfactual, record_maps, without_guide
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.shapes import shaped
+from crossmodal.injection.observing.find_adapters import find_adapters
+from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.task import Labelled, Task
 
 MISSING, SILENCED = "edge missing", "guide silenced"
 """The edge adds nothing, while the maps that heads pool by stay; or its adapters read zeros, as under the control
@@ -19,72 +17,89 @@ MISSING, SILENCED = "edge missing", "guide silenced"
 
 
 def silence(stream: Tensor, guide: Tensor) -> Tensor:
-    """Zeros in place of the guide."""
+    """Returns zeros in place of the guide."""
     return torch.zeros_like(guide)
 
 
-TAKEN = {MISSING: None, SILENCED: silence}
+INTERVENTIONS = {MISSING: None, SILENCED: silence}
 """How a guide is taken away → what is read instead, as `without_guide` takes it."""
 
 
-class Looked(NamedTuple):
-    """What was found on clips; frames are `(clip segment)`.
+class GuideEffects(NamedTuple):
+    """Effects of guides on a batch; frames are `(clip segment)`.
 
-    - `values`: stream → what was looked at (`"spatial map"`, `MISSING`, `SILENCED`) → coupler → `(frame, token, 1)`.
-    - `scores`: `"guided"`, `"audio → visual missing"`, `"all silenced"` … → `(frame, label)`, the probability of every
-      label, background behind the last class.
+    Attributes:
+        values: Stream → what was measured (`"spatial map"`, `MISSING`, `SILENCED`) → coupler → `(frame, token, 1)`.
+        probabilities: `"guided"`, `"audio → visual missing"`, `"all silenced"` … → `(clip, segment, label)`, as the
+            system's `probabilities` returns them.
     """
 
     values: dict[str, dict[str, dict[str, Tensor]]]
-    scores: dict[str, Tensor]
+    probabilities: dict[str, Tensor]
 
 
 @torch.no_grad()
-def looked(model: AudioVisualEvents, frames: Tensor, wave: Tensor) -> Looked:
-    """Runs clips `(clip, segment, …)` with all guides, without those of each edge, and without any.
+def guide_effects(system: CoupledSystem, batch: Any) -> GuideEffects:
+    """Runs a batch with all guides, without those of each edge, and without any.
 
-    Raises `ValueError` where no edge guides anything.
+    Args:
+        system: System in evaluation mode, with a method `probabilities(outputs)`.
+        batch: Batch of its task.
+
+    Raises:
+        ValueError: If no edge guides anything.
     """
-    edges = edges_of(model.coupled)
+    edges = edges_of(system.coupled)
     if not edges:
         raise ValueError("this run has no edge: no stream guides another, and there is nothing to take away.")
-    with record_maps(model) as maps:
-        scores = {"guided": label_scores(model(frames, wave))}
+    weigh: Any = system.probabilities
+    with record_maps(system) as maps:
+        probabilities = {"guided": weigh(system(batch))}
     values: dict[str, dict[str, dict[str, Tensor]]] = {}
     for edge in edges:
         stream = edge[1]
-        found = values.setdefault(stream, {})
-        for coupler, name, map in token_maps(model, maps, edge):
-            found.setdefault(f"{name} map", {})[coupler] = map
-        for kind, source in TAKEN.items():
-            run = counterfactual(model, frames, wave, without=edge, instead=source)
-            found[kind] = {coupler: change[stream] for coupler, change in run.change.items()}
-            scores[f"{' → '.join(edge)} {kind.split()[-1]}"] = label_scores(run.unguided)
-    for kind, source in TAKEN.items():
-        with without_guide(model, instead=source):
-            scores[f"all {kind.split()[-1]}"] = label_scores(model(frames, wave))
-    return Looked(values, {name: rearrange(score, "c s label -> (c s) label") for name, score in scores.items()})
+        measured = values.setdefault(stream, {})
+        for coupler, name, map in token_maps(system, maps, edge):
+            measured.setdefault(f"{name} map", {})[coupler] = map
+        for kind, source in INTERVENTIONS.items():
+            both = counterfactual(system, batch, without=edge, instead=source)
+            measured[kind] = {coupler: change[stream] for coupler, change in both.change.items()}
+            probabilities[f"{' → '.join(edge)} {kind.split()[-1]}"] = weigh(both.unguided)
+    for kind, source in INTERVENTIONS.items():
+        with without_guide(system, instead=source):
+            probabilities[f"all {kind.split()[-1]}"] = weigh(system(batch))
+    return GuideEffects(values, probabilities)
 
 
-@shaped
-def label_scores(events: Events) -> Float[Tensor, "clip segment label"]:
-    """The probability of every class and, last, of background, second by second: as `decode_events` weighs them."""
-    relevance = events.relevance.sigmoid()[:, :, None]
-    return torch.cat([relevance * events.event.softmax(1)[:, None], 1 - relevance], dim=2)
+def why_not(system: nn.Module, task: Task, name: str) -> str:
+    """Returns a sentence on why the guides of a system cannot be compared; empty where they can.
+
+    Args:
+        system: Any system.
+        task: Its task.
+        name: Name of the system.
+    """
+    if not isinstance(system, CoupledSystem) or not find_adapters(system):
+        return f"the system {name!r} has no adapters: no stream guides another, and there is nothing to take away."
+    if not hasattr(system, "probabilities"):
+        return f"the system {name!r} has no method probabilities(outputs), by which scores are compared: add one."
+    if not isinstance(task, Labelled):
+        return f"the task {task.name!r} has no labels of segments or clips, whose probability would be compared."
+    return ""
 
 
 def edges_of(lockstep: Lockstep) -> list[Edge]:
-    """Every edge that some coupler has, each once, those that guide the frames first."""
-    found = dict.fromkeys(edge for coupler in lockstep.couplers.values() for edge in coupler.edges)
-    return sorted(found, key=lambda edge: edge[1] != "visual")
+    """Returns every edge that some coupler has, each once, those that guide the frames first."""
+    edges = dict.fromkeys(edge for coupler in lockstep.couplers.values() for edge in coupler.edges)
+    return sorted(edges, key=lambda edge: edge[1] != "visual")
 
 
-def token_maps(model: AudioVisualEvents, maps: dict[str, Tensor], edge: Edge) -> list[tuple[str, str, Tensor]]:
-    """Of recorded maps: coupler, name and values of those of an edge that have a value a token, in order of depth."""
-    sites, found = read_sites(model.coupled), []
+def token_maps(system: CoupledSystem, maps: dict[str, Tensor], edge: Edge) -> list[tuple[str, str, Tensor]]:
+    """Returns coupler, name and values of an edge's recorded maps that have a value per token, in order of depth."""
+    sites, chosen = read_sites(system.coupled), []
     for key, values in maps.items():
         coupler, edge_name, name = key.split(".")[-3:]
         tokens = sites[coupler][edge[1]].tokens
         if edge_name == "_".join(edge) and tokens > 1 and values.shape[1:] == (tokens, 1):
-            found.append((coupler, name, values))
-    return found
+            chosen.append((coupler, name, values))
+    return chosen

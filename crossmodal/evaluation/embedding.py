@@ -1,50 +1,61 @@
-"""Features of seconds before and after guidance: where they lie, and how well classes are told apart in them."""
+"""Features of labelled segments before and after guidance: their t-SNE, and how well classes separate in them."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
 from crossmodal.data.extras import need
+from crossmodal.data.source import Items
 from crossmodal.injection import Encoder
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
-from crossmodal.training.data_module import Clips
+from crossmodal.metrics.segments import majority_share
+from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.task import Labelled
+
+from .items import batch_of
 
 KINDS = ("original", "guided")
 STREAMS = ("visual", "audio")
 
+Panel = tuple[str, str]
+"""Stream and kind of its features."""
 
-class Seconds(NamedTuple):
-    """Seconds of clips that show an event.
 
-    - `features`: `(stream, kind)` → `(second, channel)`: `"original"` is the mean over tokens of the frozen encoder,
-      which no guide has touched; `"guided"` is what the model's head reads.
-    - `labels`: class of every second. `clips`, `segments`: where it stands.
+class LabelledFeatures(NamedTuple):
+    """Features of segments that have a class; of whole clips for a task with one label per clip.
+
+    Attributes:
+        features: Stream and kind → `(point, channel)`. `"original"` is the mean over tokens of the frozen encoder,
+            which no guide has touched; `"guided"` is what the system's head reads.
+        labels: Class of every point.
+        clips: Index of its clip.
+        segments: Its segment; 0 for a whole clip.
     """
 
-    features: dict[tuple[str, str], np.ndarray]
+    features: dict[Panel, np.ndarray]
     labels: np.ndarray
     clips: np.ndarray
     segments: np.ndarray
 
-    def of(self, classes: Sequence[int]) -> "Seconds":
-        """Those of some classes, whose labels become their places among them."""
+    def of(self, classes: Sequence[int]) -> "LabelledFeatures":
+        """Returns the points of some classes, whose labels become their places among them."""
         kept = np.isin(self.labels, classes)
         place = {label: at for at, label in enumerate(classes)}
         labels = np.array([place[label] for label in self.labels[kept].tolist()], dtype=np.int64)
         features = {panel: values[kept] for panel, values in self.features.items()}
-        return Seconds(features, labels, self.clips[kept], self.segments[kept])
+        return LabelledFeatures(features, labels, self.clips[kept], self.segments[kept])
 
 
-class Placed(NamedTuple):
-    """A panel: where the seconds lie, and how well their classes are told apart in the features.
+class Projection(NamedTuple):
+    """One panel of features in the plane, and how well their classes separate.
 
-    - `points`: t-SNE, `(second, 2)`.
-    - `probe`: accuracy of a linear probe fitted on other clips. `majority`: of the most frequent class alone.
-    - `silhouette`: of the classes in the features, not in the plane; in [-1, 1].
+    Attributes:
+        points: t-SNE, `(point, 2)`.
+        probe: Accuracy of a linear probe fitted on other clips.
+        majority: Accuracy of the most frequent class alone.
+        silhouette: Of the classes in the features, not in the plane; in [-1, 1].
     """
 
     points: np.ndarray
@@ -54,76 +65,88 @@ class Placed(NamedTuple):
 
 
 @torch.no_grad()
-def clip_by_clip(model: AudioVisualEvents, clips: Clips, count: int) -> Iterator[Seconds]:
-    """The seconds with an event of the first `count` clips."""
-    like, background = next(model.parameters()), len(model.classes)
+def labelled_features(system: CoupledSystem, task: Labelled, items: Items, count: int) -> Iterator[LabelledFeatures]:
+    """Yields the features of the first `count` items, one at a time; background is left out."""
     for index in range(count):
-        clip = clips[index]
-        frames, wave = clip.frames.to(like), clip.wave.to(like)
-        guided = model.pooled(frames[None], wave[None])
-        pictures = _stream(model.coupled.encoder("visual"), frames)
-        original = {
-            "visual": model.coupled.encoder("visual").head(pictures).mean(1),
-            "audio": _stream(model.coupled.encoder("audio"), model.sound(wave)).mean(1),
-        }
-        shown = (clip.labels != background).numpy()
-        found = {(stream, "original"): original[stream] for stream in STREAMS}
-        found |= {(stream, "guided"): rearrange(getattr(guided, stream), "1 s c -> s c") for stream in STREAMS}
-        yield Seconds(
-            {panel: values.cpu().double().numpy()[shown] for panel, values in found.items()},
-            clip.labels.numpy()[shown],
+        batch = batch_of(items[index], system)
+        labels = task.labels(batch, system.classes)[0].cpu()
+        guided = system.pool(batch.frames, batch.wave)
+        found = {(stream, "guided"): getattr(guided, stream)[0] for stream in STREAMS}
+        found |= {(stream, "original"): values for stream, values in _frozen(system, batch).items()}
+        if len(labels) == 1:  # of the whole clip
+            found = {panel: values.mean(0, keepdim=True) for panel, values in found.items()}
+        shown = (labels != len(system.classes)).numpy()
+        yield LabelledFeatures(
+            {(stream, kind): _array(found[stream, kind])[shown] for stream in STREAMS for kind in KINDS},
+            labels.numpy()[shown],
             np.full(shown.sum(), index),
             np.flatnonzero(shown),
         )
 
 
-def joined(parts: Sequence[Seconds]) -> Seconds:
-    """The seconds of several clips."""
+def _frozen(system: CoupledSystem, batch: Any) -> dict[str, Tensor]:
+    """Returns the mean over tokens of both encoders by themselves, `(segment, channel)`."""
+    inputs = system.stem_inputs(batch.frames, batch.wave)
+    streams = {name: _stream(system.coupled.encoder(name), inputs[name]) for name in STREAMS}
+    return {"visual": system.coupled.encoder("visual").head(streams["visual"]).mean(1), "audio": streams["audio"].mean(1)}
+
+
+def _array(values: Tensor) -> np.ndarray:
+    """Returns features in double precision."""
+    array: np.ndarray = values.cpu().double().numpy()
+    return array
+
+
+def concatenate(parts: Sequence[LabelledFeatures]) -> LabelledFeatures:
+    """Returns the features of several items together."""
     features = {panel: np.concatenate([part.features[panel] for part in parts]) for panel in parts[0].features}
-    return Seconds(features, *(np.concatenate([part[at] for part in parts]) for at in (1, 2, 3)))
+    return LabelledFeatures(features, *(np.concatenate([part[at] for part in parts]) for at in (1, 2, 3)))
 
 
-def commonest(labels: np.ndarray, count: int) -> list[int]:
-    """The `count` classes with most seconds, in the order of the classes."""
-    found, seconds = np.unique(labels, return_counts=True)
-    return sorted(found[np.argsort(-seconds, kind="stable")[:count]].tolist())
+def most_frequent_classes(labels: np.ndarray, count: int) -> list[int]:
+    """Returns the `count` classes with most points, in the order of the classes."""
+    classes, points = np.unique(labels, return_counts=True)
+    return sorted(classes[np.argsort(-points, kind="stable")[:count]].tolist())
 
 
-def majority(labels: np.ndarray) -> float:
-    """The share of the most frequent class."""
-    return float(np.bincount(labels).max() / len(labels))
+def project(train: LabelledFeatures, asked: LabelledFeatures, panel: Panel, *, seed: int) -> Projection:
+    """Projects the features of one panel, standardised by the training clips, on which the probe is fitted too.
 
+    Args:
+        train: Features of training clips.
+        asked: Features that are projected and scored.
+        panel: Stream and kind.
+        seed: Seed of t-SNE.
 
-def place(train: Seconds, asked: Seconds, panel: tuple[str, str], *, seed: int) -> Placed:
-    """Places the features of one panel, standardised by the training clips, on which the probe is fitted too.
-
-    Raises `ValueError` where the training seconds know fewer than two classes, or fewer than three seconds are asked.
+    Raises:
+        ValueError: If the training clips know fewer than two classes, or there are no more points than classes.
+        ImportError: If scikit-learn is not installed.
     """
-    linear, metrics = need("sklearn.linear_model", "ave figure"), need("sklearn.metrics", "ave figure")
-    scaling, manifold = need("sklearn.preprocessing", "ave figure"), need("sklearn.manifold", "ave figure")
+    linear, metrics = need("sklearn.linear_model", "figure"), need("sklearn.metrics", "figure")
+    scaling, manifold = need("sklearn.preprocessing", "figure"), need("sklearn.manifold", "figure")
     kinds = len(np.unique(asked.labels))
     if len(np.unique(train.labels)) < 2 or not 2 <= kinds < len(asked.labels):
         raise ValueError(
-            f"ave figure: {len(np.unique(train.labels))} classes in {len(train.labels)} training seconds, {kinds} in "
-            f"{len(asked.labels)} asked ones: a probe and a silhouette need two, and more seconds than classes; take "
+            f"figure: {len(np.unique(train.labels))} classes in {len(train.labels)} training points, {kinds} in "
+            f"{len(asked.labels)} asked ones: a probe and a silhouette need two, and more points than classes; take "
             "more clips."
         )
     scaler = scaling.StandardScaler().fit(train.features[panel])
-    given, told = scaler.transform(train.features[panel]), scaler.transform(asked.features[panel])
-    probe = linear.LogisticRegression(max_iter=2000).fit(given, train.labels)
-    perplexity = min(30.0, (len(told) - 1) / 3)
+    fitted, scored = scaler.transform(train.features[panel]), scaler.transform(asked.features[panel])
+    probe = linear.LogisticRegression(max_iter=2000).fit(fitted, train.labels)
+    perplexity = min(30.0, (len(scored) - 1) / 3)
     plane = manifold.TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
-    return Placed(
-        plane.fit_transform(told),
-        float(probe.score(told, asked.labels)),
-        majority(asked.labels),
-        float(metrics.silhouette_score(told, asked.labels)),
+    return Projection(
+        plane.fit_transform(scored),
+        float(probe.score(scored, asked.labels)),
+        majority_share(torch.from_numpy(asked.labels)).item(),
+        float(metrics.silhouette_score(scored, asked.labels)),
     )
 
 
-def _stream(encoder: Encoder, x: Tensor) -> Tensor:
-    """The last stream of an encoder by itself."""
-    stream = encoder.stem(x)
+def _stream(encoder: Encoder, inputs: Tensor) -> Tensor:
+    """Returns the last stream of an encoder by itself."""
+    stream = encoder.stem(inputs)
     for name in encoder.names:
         stream = encoder.section(name)(stream)
     return stream

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import default_collate
 from torch.utils._pytree import tree_map
+from torch.utils.data import default_collate
 
 from crossmodal.tasks.task import Features
 
@@ -19,12 +19,16 @@ def batch_of(item: Any, system: nn.Module) -> Any:
     if isinstance(inputs, Features):
         with torch.no_grad():
             item = item._replace(frames=inputs.visual(item.frames), wave=inputs.audio(item.wave))
-    like = next(system.parameters(), torch.zeros(()))
-    return tree_map(lambda part: _moved(part, like) if isinstance(part, Tensor) else part, default_collate([item]))
+    return moved(default_collate([item]), next(system.parameters(), torch.zeros(())))
+
+
+def moved(batch: Any, like: Tensor) -> Any:
+    """Returns a batch where a parameter is, and in its precision where both are real numbers."""
+    return tree_map(lambda part: _moved(part, like) if isinstance(part, Tensor) else part, batch)
 
 
 def _moved(part: Tensor, like: Tensor) -> Tensor:
-    """Returns a tensor on a parameter's device, and in its precision where both are real numbers."""
+    """Returns one tensor of it."""
     return part.to(like) if part.is_floating_point() else part.to(like.device)
 
 

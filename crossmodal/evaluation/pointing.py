@@ -1,31 +1,43 @@
-"""Do maps and counterfactuals point at the object that sounds? The built-in world knows where it is."""
+"""Pointing game on the built-in world: do maps and counterfactuals point at the object that sounds?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
+from crossmodal.data.extras import need
 from crossmodal.data.world import World
 from crossmodal.drawing import read_sites, unfold_map
-from crossmodal.evaluation.counterfactuals import Looked, looked
+from crossmodal.evaluation.counterfactuals import GuideEffects, guide_effects
 from crossmodal.metrics import PointingCounts, PointingScores, pointing_counts, pointing_scores, summed
 from crossmodal.metrics.pointing import covered
-from crossmodal.recipes.ave.dg_sct import AudioVisualEvents
 from crossmodal.site import Site
+from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.task import Labelled
+
+from .items import moved
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 BEST = "best possible"
-"""What a map of that grid can reach: one that knows the mask."""
+"""Score of a map of the same grid that knows the mask."""
 
 SOUNDING, ANY = "sounding object", "any object"
 
 
-class Pointed(NamedTuple):
+class PointingRow(NamedTuple):
     """How often something points at something, over all seconds in which a visible object sounds.
 
-    - `coupler`: after whose step; `cells`: rows and columns of its grid.
-    - `what`: a kind of map, `MISSING`, `SILENCED`, or `BEST`.
-    - `target`: `SOUNDING`, or `ANY` object that is visible in such a second.
+    Attributes:
+        coupler: After whose step it was measured.
+        cells: Rows and columns of its grid.
+        what: A kind of map, `MISSING`, `SILENCED`, or `BEST`.
+        target: `SOUNDING`, or `ANY` object that is visible in such a second.
+        scores: Share of seconds, and that of chance.
     """
 
     coupler: str
@@ -35,85 +47,136 @@ class Pointed(NamedTuple):
     scores: PointingScores
 
 
-class Seconds(NamedTuple):
-    """A batch of clips second by second: what was looked at, and the truth.
+class WorldEffects(NamedTuple):
+    """Effects of the guides on some clips of the world, and the truth about these.
 
-    - `sounding`, `objects`: `(frame, height, width)`, pixels of the object that sounds, and of all objects.
-    - `labels`: `(frame,)`. `clips`: index of the clip of every second.
+    Attributes:
+        effects: What was measured.
+        sounding: `(frame, height, width)`, pixels of the object that sounds.
+        objects: `(frame, height, width)`, pixels of all objects.
+        labels: `(clip, segment)`; one segment for a task with one label per clip.
+        clips: Index of every clip in the split.
     """
 
-    looked: Looked
+    effects: GuideEffects
     sounding: Tensor
     objects: Tensor
     labels: Tensor
-    clips: Tensor
+    clips: Sequence[int]
+
+    @property
+    def shown(self) -> Tensor:
+        """Returns `(frame,)`: is the object that sounds visible?"""
+        return self.sounding.flatten(1).any(1)
+
+    @property
+    def scored(self) -> Tensor:
+        """Returns `(clip, segment)`: does a visible object sound in the segment, or anywhere in a clip of one label?"""
+        shown = self.shown.view(len(self.clips), -1)
+        return shown if shown.shape[1] == self.labels.shape[1] else shown.any(1, keepdim=True)
+
+    def true_probabilities(self) -> dict[str, Tensor]:
+        """Returns, by name of the run, the probability of the true label `(clip, segment)`."""
+        places = self.labels[:, :, None]
+        return {
+            name: values.cpu().gather(2, places)[:, :, 0] for name, values in self.effects.probabilities.items()
+        }
 
 
-def seconds(model: AudioVisualEvents, world: World, clips: Sequence[int], *, batch: int = 5) -> Iterator[Seconds]:
-    """Looks at the given clips of the world, `batch` of them at a time."""
-    like = next(model.parameters())
-    for start in range(0, len(clips), batch):
-        here = list(clips[start : start + batch])
-        truths, given = [world.truth(clip) for clip in here], [world[clip] for clip in here]
-        frames, wave = (torch.stack([getattr(clip, name) for clip in given]).to(like) for name in ("frames", "wave"))
-        yield Seconds(
-            looked(model, frames, wave),
+def world_effects(
+    system: CoupledSystem, task: Labelled, world: World, clips: Sequence[int], *, batch: int = 5
+) -> Iterator[WorldEffects]:
+    """Yields the effects on some clips of the world, at most `batch` of them at a time, in parts of equal size.
+
+    Args:
+        system: System that reads clips, as `guide_effects` takes it.
+        task: Its task.
+        world: One split.
+        clips: Indices of clips.
+        batch: Most clips of a part.
+    """
+    like = next(system.parameters())
+    for part in np.array_split(np.asarray(clips), -(-len(clips) // batch)) if len(clips) else []:
+        here = part.tolist()
+        truths, given = [world.truth(clip) for clip in here], default_collate([world[clip] for clip in here])
+        yield WorldEffects(
+            guide_effects(system, moved(given, like)),
             torch.cat([torch.from_numpy(truth.event_mask) for truth in truths]),
             torch.cat([torch.from_numpy(truth.masks.any(axis=1)) for truth in truths]),
-            torch.cat([clip.labels for clip in given]),
-            torch.tensor(here).repeat_interleave(frames.shape[1]),
+            task.labels(given, system.classes),
+            here,
         )
 
 
-def points(model: AudioVisualEvents, batches: Iterable[Seconds]) -> list[Pointed]:
-    """Scores whatever guides the frames; coupler by coupler, in order of depth."""
-    sites, counts = read_sites(model.coupled), dict[tuple[str, str, str], list[PointingCounts]]()
-    for batch in batches:
-        shown = batch.sounding.flatten(1).any(1)
-        for coupler, grids in _grids(batch.looked, {name: of["visual"] for name, of in sites.items()}).items():
-            for target, mask in ((SOUNDING, batch.sounding), (ANY, batch.objects)):
+def pointing_rows(system: CoupledSystem, parts: Iterable[WorldEffects]) -> list[PointingRow]:
+    """Scores everything that guides the frames, coupler by coupler, in order of depth."""
+    sites, counts = read_sites(system.coupled), dict[tuple[str, str, str], list[PointingCounts]]()
+    for part in parts:
+        for coupler, grids in _grids(part.effects, {name: of["visual"] for name, of in sites.items()}).items():
+            for target, mask in ((SOUNDING, part.sounding), (ANY, part.objects)):
                 best = {BEST: covered(mask, next(iter(grids.values())).shape[1:])}
                 for what, grid in {**grids, **best}.items():
-                    counts.setdefault((coupler, what, target), []).append(pointing_counts(grid[shown], mask[shown]))
+                    counted = pointing_counts(grid[part.shown], mask[part.shown])
+                    counts.setdefault((coupler, what, target), []).append(counted)
     return [
-        Pointed(coupler, sites[coupler]["visual"].grid, what, target, pointing_scores(summed(parts)))
-        for (coupler, what, target), parts in counts.items()
+        PointingRow(coupler, sites[coupler]["visual"].grid, what, target, pointing_scores(summed(counted)))
+        for (coupler, what, target), counted in counts.items()
     ]
 
 
-def _grids(found: Looked, sites: Mapping[str, Site]) -> dict[str, dict[str, Tensor]]:
-    """Coupler → what was looked at → `(frame, row, column)`, of the visual stream."""
+def _grids(effects: GuideEffects, sites: Mapping[str, Site]) -> dict[str, dict[str, Tensor]]:
+    """Returns coupler → what was measured → `(frame, row, column)`, of the visual stream."""
     grids: dict[str, dict[str, Tensor]] = {coupler: {} for coupler in sites}
-    for what, by_coupler in found.values.get("visual", {}).items():
+    for what, by_coupler in effects.values.get("visual", {}).items():
         for coupler, values in by_coupler.items():
             grids[coupler][what] = unfold_map(values, sites[coupler])
     return {coupler: named for coupler, named in grids.items() if named}
 
 
-def table(rows: Sequence[Pointed], target: str) -> str:
-    """A line a coupler, a column a thing looked at, in percent, by spaces."""
-    of = [row for row in rows if row.target == target]
-    kinds = [kind for kind in dict.fromkeys(row.what for row in of) if kind != BEST]
-    lines = [["coupler", "grid", *kinds, BEST]]
-    for coupler in dict.fromkeys(row.coupler for row in of):
-        found = {row.what: row for row in of if row.coupler == coupler}
-        reached = {what: f"{100 * row.scores.accuracy.item():.1f}" for what, row in found.items()}
-        grid = " × ".join(map(str, found[BEST].cells))
-        lines.append([coupler, grid, *(reached.get(kind, "–") for kind in (*kinds, BEST))])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    chance = f"points at {target}, % of seconds; chance {100 * of[0].scores.chance.item():.1f}"
-    told = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([chance, *told])
+def pointing_frame(rows: Sequence[PointingRow]) -> "DataFrame":
+    """Returns a table with a line per coupler, thing measured and target."""
+    columns = ["coupler", "rows", "columns", "what", "target", "accuracy", "chance"]
+    lines = [
+        (row.coupler, *row.cells, row.what, row.target, *(score.item() for score in row.scores)) for row in rows
+    ]
+    return need("pandas", "look").DataFrame(lines, columns=columns)
 
 
-def mean_scores(batches: Iterable[Seconds]) -> dict[str, float]:
-    """The probability of the true class, meant over all seconds in which a visible object sounds."""
-    totals: dict[str, float] = {}
-    count = 0
-    for batch in batches:
-        shown = batch.sounding.flatten(1).any(1)
-        count += int(shown.sum())
-        for name, scores in batch.looked.scores.items():
-            true = scores.cpu().gather(1, batch.labels[:, None])[shown].sum().item()
-            totals[name] = totals.get(name, 0.0) + true
-    return {name: total / count for name, total in totals.items()}
+def pointing_text(rows: Sequence[PointingRow], target: str) -> str:
+    """Returns a line per coupler and a column per thing measured, in percent, below a line that says chance."""
+    of = pointing_frame([row for row in rows if row.target == target])
+    of["grid"] = of["rows"].astype(str) + " × " + of["columns"].astype(str)
+    shares = (100 * of["accuracy"]).map("{:.1f}".format)
+    wide = of.assign(shares=shares).pivot(index=["coupler", "grid"], columns="what", values="shares")
+    kinds = [kind for kind in dict.fromkeys(of["what"]) if kind != BEST]
+    wide = wide.loc[list(dict.fromkeys(zip(of["coupler"], of["grid"], strict=True))), [*kinds, BEST]]
+    chance = f"points at {target}, % of seconds; chance {100 * of['chance'].iloc[0]:.1f}"
+    text = wide.fillna("–").reset_index()
+    apart = {name: len(name) + 1 for name in text.columns}  # names hold spaces: two of them between columns
+    return f"{chance}\n{text.to_string(index=False, col_space=apart)}"
+
+
+def probabilities_frame(parts: Sequence[WorldEffects], labels: Sequence[str]) -> "DataFrame":
+    """Returns a line per segment: its true label, and the probability of that with all guides and without some.
+
+    Args:
+        parts: Effects on some clips.
+        labels: Names of the labels, background last.
+    """
+    lines = []
+    for part in parts:
+        named = part.true_probabilities()
+        for at, clip in enumerate(part.clips):
+            for segment, label in enumerate(part.labels[at].tolist()):
+                values = {name: of[at, segment].item() for name, of in named.items()}
+                lines.append({"clip": clip, "segment": segment, "truth": labels[label], **values})
+    return need("pandas", "look").DataFrame(lines)
+
+
+def mean_probabilities(parts: Iterable[WorldEffects]) -> dict[str, float]:
+    """Returns the mean probability of the true label over all segments in which a visible object sounds."""
+    known: dict[str, list[Tensor]] = {}
+    for part in parts:
+        for name, values in part.true_probabilities().items():
+            known.setdefault(name, []).append(values[part.scored])
+    return {name: torch.cat(values).mean().item() for name, values in known.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
 from crossmodal.io import write_whole
-from crossmodal.ledger.sheet import shown
+from crossmodal.ledger.table import with_unit
 from crossmodal.metrics import Interval
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ CELLS: Mapping[str, Callable[[ResultRow], str]] = MappingProxyType(
         "seeds": lambda row: " ".join(f"{100 * score:.1f}" for score in row.scores),
         "difference": _difference,
         "trained": lambda row: f"{row.trained:,}",
-        "operations": lambda row: NONE if row.operations is None else shown(row.operations),
+        "operations": lambda row: NONE if row.operations is None else with_unit(row.operations),
         "published": lambda row: row.published or NONE,
     }
 )

@@ -1,6 +1,6 @@
 """Couplers: adapters on directed edges, guide → stream."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -8,34 +8,62 @@ from torch import Tensor, nn
 from ..adapters import AdapterFactory
 from ..shapes import shaped
 from ..site import Site
-from .step import Edge, Sites, Step
+from .encoder import unknown
+from .step import Edge, Sites, Step, check_edge, check_edges
 
 
 class Coupling(NamedTuple):
-    """What a coupler gives: the residual of every stream that an edge enters, and the maps by edge."""
+    """Result of a coupler: the residual of every stream that an edge enters, and the maps by edge."""
 
     residuals: dict[str, Tensor]
     maps: dict[Edge, dict[str, Tensor]]
+
+
+def edge_key(edge: Edge) -> str:
+    """Returns the key under which the adapter of an edge is registered: `("audio", "visual")` → `audio_visual`."""
+    return "_".join(edge)
 
 
 class Coupler(nn.Module):
     """Adapters on directed edges, `Coupler({("audio", "visual"): adapter, ("visual", "audio"): adapter})`.
 
     All streams are read before any residual is given, so the order of edges does not matter; residuals of several
-    edges into one stream are summed. A stream that is missing this time guides nothing. An adapter is any module
-    `(stream, guide) -> Adapted`, registered as `audio_visual` for the edge from audio to visual. Raises `ValueError`
-    where frames or shapes disagree.
+    edges into one stream are summed. A stream that is missing this time guides nothing.
     """
 
     def __init__(self, adapters: Mapping[Edge, nn.Module]):
+        """Registers the adapters.
+
+        Args:
+            adapters: Edge → any module `(stream, guide) -> Adapted`, registered as `audio_visual` for the edge from
+                audio to visual.
+
+        Raises:
+            ValueError: If an edge is not a tuple of two names, or two edges would share a key.
+        """
         super().__init__()
         self.edges = tuple(adapters)
+        taken: dict[str, Edge] = {}
         for edge, adapter in adapters.items():
-            self.add_module("_".join(edge), adapter)
+            check_edge(edge, "Coupler")
+            key = edge_key(edge)
+            if key in taken:
+                raise ValueError(f"Coupler: the edges {taken[key]} and {edge} share the key {key!r}: rename a stream.")
+            if "." in key or hasattr(self, key):
+                raise ValueError(f"Coupler: edge {edge} gives the key {key!r}, which a module cannot have: rename.")
+            taken[key] = edge
+            self.add_module(key, adapter)
 
     @shaped
     def forward(self, streams: Mapping[str, Tensor]) -> Coupling:
-        """Reads `streams`, `(frame, token, channel)` each; writes none. Edges of a missing one give nothing."""
+        """Computes residuals and maps.
+
+        Args:
+            streams: `(frame, token, channel)` each, left as they were. Edges of a missing one give nothing.
+
+        Raises:
+            ValueError: If frames differ, or a residual has not the shape of its stream.
+        """
         residuals: dict[str, Tensor] = {}
         maps: dict[Edge, dict[str, Tensor]] = {}
         for guide, name in self.edges:
@@ -43,14 +71,14 @@ class Coupler(nn.Module):
                 continue
             stream = streams[name]
             check_frames(stream, streams[guide], name, guide)
-            residual, maps[guide, name] = self.get_submodule(f"{guide}_{name}")(stream, streams[guide])
+            residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
             check_residual(residual, stream, f"adapter {guide} → {name}")
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return Coupling(residuals, maps)
 
 
 def check_frames(stream: Tensor, guide: Tensor, name: str, guide_name: str) -> None:
-    """`ValueError` where a guide has another number of frames than the stream."""
+    """Raises `ValueError` where a guide has another number of frames than the stream."""
     if stream.shape[0] != guide.shape[0]:
         raise ValueError(
             f"Coupler: {name} has {stream.shape[0]} frames, its guide {guide_name} has {guide.shape[0]}: every frame "
@@ -59,7 +87,7 @@ def check_frames(stream: Tensor, guide: Tensor, name: str, guide_name: str) -> N
 
 
 def check_residual(residual: Tensor, stream: Tensor, source: str) -> None:
-    """`ValueError` where a residual is not exactly of the stream's shape: a bare `+` would broadcast in silence."""
+    """Raises `ValueError` where a residual is not exactly of the stream's shape: a bare `+` would broadcast it."""
     if residual.shape != stream.shape:
         raise ValueError(
             f"{source}: its residual is {tuple(residual.shape)}, the stream {tuple(stream.shape)}: they must be equal."
@@ -67,19 +95,38 @@ def check_residual(residual: Tensor, stream: Tensor, source: str) -> None:
 
 
 def couplers_for(
-    steps: tuple[Step, ...], sites: Sites, factory: AdapterFactory, *, edges: tuple[Edge, ...] | None = None
+    steps: Sequence[Step], sites: Sites, factory: AdapterFactory, *, edges: Collection[Edge] | None = None
 ) -> dict[str, Coupler]:
     """Builds the couplers that `steps` name, by calling `factory(stream site, guide site)` for every edge.
 
-    - `sites`: the sites of every stream.
-    - `edges`: keep these alone; `None` keeps all. A coupler left without edges gives no residual.
+    Args:
+        steps: As a pairing writes them.
+        sites: The sites of every stream.
+        factory: Builds the adapter of an edge.
+        edges: Keeps these alone; `None` keeps all. A coupler left without edges gives no residual.
+
+    Raises:
+        ValueError: If an edge of `edges` is none that a step has.
+        KeyError: If a step names a stream or a section that does not exist.
     """
+    if edges is not None:
+        check_edges(edges, steps, sites, "couplers_for")
     here: dict[str, Site] = {name: of[0] for name, of in sites.items()}
-    place = {name: {site.name: site for site in of} for name, of in sites.items()}
     couplers = {}
     for step in steps:
+        for name in dict.fromkeys((*step.sections, *(name for edge in step.directed for name in edge))):
+            if name not in sites:
+                raise KeyError(unknown("stream", name, sites))
         if step.coupler is not None:
             kept = [edge for edge in step.directed if edges is None or edge in edges]
             couplers[step.coupler] = Coupler({(guide, to): factory(here[to], here[guide]) for guide, to in kept})
-        here |= {name: place[name][run[-1]] for name, run in step.sections.items() if run}
+        here |= {name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}
     return couplers
+
+
+def site_named(name: str, sites: Sequence[Site]) -> Site:
+    """Returns the site of that name; raises `KeyError` with near misses where there is none."""
+    for site in sites:
+        if site.name == name:
+            return site
+    raise KeyError(unknown("site", name, (site.name for site in sites)))

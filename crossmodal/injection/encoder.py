@@ -5,18 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from ..printing import folded
+from ..printing import compact_repr
 from ..site import Site
 
 
 def module_key(name: str) -> str:
-    """The key under which a dotted name is registered: `stages.2.5.attention` → `stages2_5_attention`."""
+    """Returns the key under which a dotted name is registered: `stages.2.5.attention` → `stages2_5_attention`."""
     head, _, rest = name.partition(".")
     return head + rest.replace(".", "_")
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that nobody knows, with near misses."""
+    """Returns the sentence for a name that does not exist, with near misses."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
     return f"{what} {name!r} does not exist; nearest: {', '.join(map(repr, near))} (of {len(known)})."
@@ -25,15 +25,21 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 class Encoder(nn.Module):
     """A model cut where residuals may be added: `head(sections(stem(x)))` equals the original.
 
-    - `stem`: input → stream `(frame, token, channel)`.
-    - `sections`: name → stream-to-stream module, in order. Half-blocks and merges are sections of their own.
-    - `head`: what the original does after its last section (final norm; no classifier).
-    - `sites`: one after the stem, named `"stem"`, then one per section, named as it.
-
-    Sections are registered under `module_key(name)`. Raises `ValueError` where sites and sections do not match.
+    Sections are registered under `module_key(name)`.
     """
 
     def __init__(self, stem: nn.Module, sections: Mapping[str, nn.Module], head: nn.Module, sites: Sequence[Site]):
+        """Puts the pieces together.
+
+        Args:
+            stem: Input → stream `(frame, token, channel)`.
+            sections: Name → stream-to-stream module, in order. Half-blocks and merges are sections of their own.
+            head: The part of the original after its last section (final norm; no classifier).
+            sites: One after the stem, named `"stem"`, then one per section, named as it.
+
+        Raises:
+            ValueError: If sites and sections do not match, or two sections share a key.
+        """
         super().__init__()
         names, expected = [site.name for site in sites], ["stem", *sections]
         if names != expected:
@@ -50,37 +56,41 @@ class Encoder(nn.Module):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the sections, in order."""
+        """The names of the sections, in order."""
         return tuple(site.name for site in self.sites[1:])
 
     def section(self, name: str) -> nn.Module:
-        """The section of that name; `KeyError` with near misses where there is none."""
+        """Returns the section of that name; raises `KeyError` with near misses where there is none."""
         key = module_key(name)
         if key not in self.sections:
             raise KeyError(unknown("section", name, self.names))
         return self.sections[key]
 
     def site(self, name: str) -> Site:
-        """The site after the section of that name, or `"stem"`; `KeyError` with near misses."""
+        """Returns the site after the section of that name, or after `"stem"`; raises `KeyError` with near misses."""
         for site in self.sites:
             if site.name == name:
                 return site
         raise KeyError(unknown("site", name, (site.name for site in self.sites)))
 
     def before(self, name: str) -> Site:
-        """The site at which the section of that name starts."""
-        return self.sites[self.names.index(self.site(name).name)]
+        """Returns the site at which the section of that name starts; raises `KeyError` with near misses."""
+        if name not in self.names:
+            stem = " (the stem starts at no site: it takes the input)" if name == "stem" else ""
+            raise KeyError(unknown("section", name, self.names) + stem)
+        return self.sites[self.names.index(name)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the original model computes from `x`."""
+        """Computes the output of the original model."""
         stream = self.stem(x)
         for section in self.sections.values():
             stream = section(stream)
         return self.head(stream)
 
     def extra_repr(self) -> str:
+        """Returns the numbers that `print` shows."""
         sizes = dict.fromkeys(f"{site.tokens} x {site.width}" for site in self.sites)
         return f"tokens x width: {', '.join(sizes)}"
 
     def __repr__(self) -> str:
-        return folded(self)
+        return compact_repr(self)

@@ -1,20 +1,20 @@
 """The lockstep: several encoders, section by section, with residuals of couplers added between."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from ..printing import folded
+from ..printing import compact_repr
 from ..shapes import shaped
 from .coupler import Coupler, Coupling, check_residual
 from .encoder import Encoder, unknown
-from .execution.mode import ExecutionMode, Run, coupler_in_modes, step_in_modes
+from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
 from .step import Edge, Step
-from .validation import check_steps
+from .validation import check_steps, check_streams
 
 
 class Coupled(NamedTuple):
@@ -70,15 +70,18 @@ class Lockstep(nn.Module):
                 sites of other width or tokens, or an adapter does not fit its sites.
         """
         super().__init__()
+        self.streams = dict(streams or {name: name for name in encoders})
+        check_streams(self.streams, encoders)
         self.encoders = nn.ModuleDict(encoders)
         self.couplers = nn.ModuleDict(couplers)
         self.steps = tuple(steps)
-        self.streams = dict(streams or {name: name for name in encoders})
         self.sites = {name: encoders[encoder].sites for name, encoder in self.streams.items()}
         self.ends = check_steps(self.steps, self.sites, couplers)
 
     def encoder(self, stream: str) -> Encoder:
-        """Returns the encoder that a stream runs through."""
+        """Returns the encoder that a stream runs through; raises `KeyError` with near misses."""
+        if stream not in self.streams:
+            raise KeyError(unknown("stream", stream, self.streams))
         encoder = self.encoders[self.streams[stream]]
         if not isinstance(encoder, Encoder):
             raise TypeError(f"Lockstep: encoder of {stream!r} is a {type(encoder).__name__}, expected an Encoder.")
@@ -162,10 +165,11 @@ class Lockstep(nn.Module):
         return Advanced(after, coupling.maps, tapped)
 
     def couple(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
-        """Runs the coupler of that name on `streams`, in the modes of `execution`."""
-        coupler = self.couplers[name]
-        run: Run[Coupling] = coupler  # a call of the module, so that its hooks run
-        return coupler_in_modes(run, self.execution, coupler.modules)(streams)
+        """Runs the coupler of that name on `streams`, in the modes of `execution`; `KeyError` with near misses."""
+        if name not in self.couplers:
+            raise KeyError(unknown("coupler", name, self.couplers))
+        coupling: Coupling = call_in_modes(self.couplers[name], streams, self.execution)
+        return coupling
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:
         """Runs the sections of one step, in place in `streams`."""
@@ -191,10 +195,14 @@ class Lockstep(nn.Module):
             )
         if all(given is None for given in inputs.values()):
             raise ValueError(f"Lockstep: every one of {sorted(inputs)} is None: at least one must be given.")
+        self.check_sites(taps, "tap")
+
+    def check_sites(self, names: Iterable[str], what: str) -> None:
+        """Raises `KeyError` with near misses where one of `names`, as `"visual.stem"`, is no site of a stream."""
         known = {f"{name}.{site.name}" for name, sites in self.sites.items() for site in sites}
-        for tap in taps:
-            if tap not in known:
-                raise KeyError(unknown("tap", tap, sorted(known)))
+        for name in names:
+            if name not in known:
+                raise KeyError(unknown(what, name, sorted(known)))
 
     def extra_repr(self) -> str:
         """Returns the numbers that `print` shows."""
@@ -202,4 +210,4 @@ class Lockstep(nn.Module):
         return f"steps={len(self.steps)}, coupled={len(self.couplers)}, streams={', '.join(self.streams)}{modes}"
 
     def __repr__(self) -> str:
-        return folded(self)
+        return compact_repr(self)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .encoder import unknown
 from .step import Sites, Step
 
 Pairing = Callable[[Sites], tuple[Step, ...]]
@@ -9,11 +10,17 @@ Pairing = Callable[[Sites], tuple[Step, ...]]
 
 
 def from_stage(pairing: Pairing, stage: int) -> Pairing:
-    """`pairing` without the couplers of the stages before `stage` (counted from 0).
+    """Removes from `pairing` the couplers of the stages before `stage`: late injection.
 
     Before the first coupler nothing learns between frozen encoders: no gradient goes there and nothing is saved for
-    one. Later couplers, and their names, stay as they were. The pairing raises `ValueError` where no stream has that
-    stage.
+    one. Later couplers, and their names, stay as they were.
+
+    Args:
+        pairing: From sites to steps.
+        stage: The first stage with couplers, counted from 0.
+
+    Returns:
+        A pairing that raises `ValueError` where no stream has that stage.
     """
 
     def late(sites: Sites) -> tuple[Step, ...]:
@@ -31,13 +38,22 @@ def from_stage(pairing: Pairing, stage: int) -> Pairing:
 
 
 def also_guided_by(pairing: Pairing, guide: str) -> Pairing:
-    """`pairing` of the other streams, in which `guide` guides every stream that is guided, at every coupler.
+    """Adds to the couplers of `pairing` one more guide, such as the vector of a sentence.
 
-    Nothing guides `guide`, and it runs no section: it is read as its stem leaves it. The pairing raises `KeyError`
-    where there is no such stream, `ValueError` where it has sections.
+    It guides every stream that is guided, at every coupler. Nothing guides it, and it runs no section: it is read as
+    its stem leaves it.
+
+    Args:
+        pairing: Of the other streams, from their sites to steps.
+        guide: Name of the stream that guides.
+
+    Returns:
+        A pairing that raises `KeyError` where there is no such stream, `ValueError` where it has sections.
     """
 
     def guided(sites: Sites) -> tuple[Step, ...]:
+        if guide not in sites:
+            raise KeyError(unknown("also_guided_by: stream", guide, sites))
         if len(sites[guide]) > 1:
             raise ValueError(
                 f"also_guided_by: {guide} has {len(sites[guide]) - 1} sections; a guide here has a stem alone."

@@ -1,18 +1,42 @@
-"""What must hold of a schedule before any forward: sections once and in order, sites that fit, adapters that fit."""
+"""Checks of a lockstep before any forward: sections once and in order, sites that fit, adapters that fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from ..site import Site
-from .coupler import Coupler, check_residual
+from .coupler import Coupler, check_residual, edge_key
 from .step import Edge, Sites, Step
 
 
+def check_streams(streams: Mapping[str, str], encoders: Collection[str]) -> None:
+    """Checks that every stream runs through an encoder, every encoder has a stream, and names can be told apart.
+
+    Raises:
+        ValueError: If a stream names no encoder, an encoder has no stream, or a stream has a dot in its name, which
+            separates it from its sites (`"visual.stem"`).
+    """
+    for name, encoder in streams.items():
+        if not name or "." in name:
+            raise ValueError(f"Lockstep: stream {name!r} must have a name without dots.")
+        if encoder not in encoders:
+            raise ValueError(f"Lockstep: streams[{name!r}]={encoder!r} is none of the encoders {sorted(encoders)}.")
+    idle = sorted(set(encoders) - set(streams.values()))
+    if idle:
+        raise ValueError(f"Lockstep: the encoders {idle} have no stream; the streams are {dict(streams)}.")
+
+
 def check_steps(steps: Sequence[Step], sites: Sites, couplers: Mapping[str, Coupler]) -> list[dict[str, str]]:
-    """Checks steps and couplers against the sites; returns, for every step, where each stream stands after it."""
+    """Checks steps and couplers against the sites.
+
+    Returns:
+        For every step the site where each stream stands after it.
+
+    Raises:
+        ValueError: If sections do not run once and in order, or couplers, streams or sizes do not fit.
+    """
     named = [step.coupler for step in steps if step.coupler is not None]
     if sorted(named) != sorted(couplers):
         raise ValueError(
@@ -38,7 +62,7 @@ def check_steps(steps: Sequence[Step], sites: Sites, couplers: Mapping[str, Coup
 
 
 def advanced(number: int, name: str, sections: Sequence[str], sites: Sites, position: int) -> int:
-    """The position of a stream after `sections`; `ValueError` where they are not the next ones."""
+    """Returns the position of a stream after `sections`; raises `ValueError` where they are not the next ones."""
     if name not in sites:
         raise ValueError(f"Lockstep: step {number} runs stream {name!r}, the streams are {sorted(sites)}.")
     for section in sections:
@@ -53,7 +77,7 @@ def advanced(number: int, name: str, sections: Sequence[str], sites: Sites, posi
 
 
 def check_coupled(number: int, coupler: Coupler, start: Mapping[str, Site], end: Mapping[str, Site]) -> None:
-    """A coupled step must end where a residual read at its start still fits, and its adapters must fit its sites."""
+    """Checks that a coupled step ends where a residual read at its start still fits, as its adapters must, too."""
     for edge in coupler.edges:
         for name in edge:
             if name not in start:
@@ -64,11 +88,14 @@ def check_coupled(number: int, coupler: Coupler, start: Mapping[str, Site], end:
                 f"Lockstep: step {number} is coupled, but {name} goes from {start[name].tokens} tokens of width "
                 f"{start[name].width} to {end[name].tokens} of {end[name].width}: run merges in an uncoupled step."
             )
-        check_adapter_fits(number, edge, coupler.get_submodule("_".join(edge)), start)
+        check_adapter_fits(number, edge, coupler.get_submodule(edge_key(edge)), start)
 
 
 def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mapping[str, Site]) -> None:
-    """Runs an adapter on tensors without data; one that cannot run so is left to the checks of the forward."""
+    """Runs an adapter on tensors without data, to see whether its residual fits.
+
+    An adapter that cannot run so is left to the checks of the forward.
+    """
     state = {**dict(adapter.named_parameters()), **dict(adapter.named_buffers())}
     dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), torch.float32)
     guide, stream = (torch.empty(2, start[name].tokens, start[name].width, dtype=dtype, device="meta") for name in edge)

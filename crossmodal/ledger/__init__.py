@@ -1,5 +1,5 @@
-"""Floor 5: what a model costs, counted before any weight exists."""
+"""Floor 5: counts what a training step of a model costs, before any weight exists."""
 
 from .cost import cost as cost
-from .share import Share as Share
-from .sheet import Cost as Cost
+from .table import Cost as Cost
+from .table import ModuleCost as ModuleCost

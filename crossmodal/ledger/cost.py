@@ -1,4 +1,4 @@
-"""What a training step of a model costs, counted on the meta device: no weight is needed, and none is touched."""
+"""Counts the cost of a training step on the meta device: no weight is needed, and none is touched."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from ..checkpoints.adapters import adapter_state
 from ..injection import Encoder, Lockstep
-from .meter import Meter
 from .nested import shadow, without_data
-from .share import Share
-from .sheet import Cost
+from .profiler import Profiler
+from .table import Cost, ModuleCost
 
 
 def cost(model: nn.Module, *inputs: Any, loss: Callable[[Any], Tensor] | None = None, **named_inputs: Any) -> Cost:
@@ -21,10 +20,15 @@ def cost(model: nn.Module, *inputs: Any, loss: Callable[[Any], Tensor] | None = 
     stays in evaluation mode). Attention counts as the CPU's fused kernel. Saved bytes are the storages that autograd
     keeps from the forward, each counted once and whole, without parameters, buffers and inputs.
 
-    - `inputs`, `named_inputs`: what the model takes; of tensors shape, dtype and layout matter.
-    - `loss`: outputs → what the backward starts from; by default every output that takes a gradient.
+    Args:
+        model: The model; it is not touched.
+        *inputs: Inputs of the model; of tensors shape, dtype and layout matter.
+        loss: Turns outputs into what the backward starts from; by default it starts from every output that takes a
+            gradient.
+        **named_inputs: Inputs of the model, by name.
 
-    Raises `ValueError` where the model cannot run without data, because it looks at values.
+    Raises:
+        ValueError: If the model cannot run without data, because it looks at values.
     """
     shadowed = shadow(model)
     encoders = _encoders_of(shadowed)
@@ -32,7 +36,7 @@ def cost(model: nn.Module, *inputs: Any, loss: Callable[[Any], Tensor] | None = 
     for path, encoder in encoders.items():
         encoder.stem.register_forward_pre_hook(lambda _, args, path=path: given.append((path, args[0])))
     try:
-        shares = Meter(shadowed).run(*without_data(inputs), loss=loss, **without_data(named_inputs))
+        shares = Profiler(shadowed).run(*without_data(inputs), loss=loss, **without_data(named_inputs))
     except (NotImplementedError, RuntimeError) as error:
         if "meta" not in str(error):
             raise
@@ -45,25 +49,25 @@ def cost(model: nn.Module, *inputs: Any, loss: Callable[[Any], Tensor] | None = 
 
 
 def _encoders_of(model: nn.Module) -> dict[str, Encoder]:
-    """The encoders of every lockstep in `model`, by path."""
+    """Returns the encoders of every lockstep in `model`, by path."""
     locksteps = [module for module in model.modules() if isinstance(module, Lockstep)]
     coupled = {lockstep.encoder(name) for lockstep in locksteps for name in lockstep.streams}
     return {path: module for path, module in model.named_modules() if isinstance(module, Encoder) and module in coupled}
 
 
-def _floor(model: nn.Module, given: list[tuple[str, Tensor]]) -> Share:
-    """Each encoder on what its stem was given, forwards, and backwards to the stream that the stem gives."""
-    total = Share()
+def _floor(model: nn.Module, given: list[tuple[str, Tensor]]) -> ModuleCost:
+    """Counts each encoder on what its stem was given: forwards, and backwards to the stream that the stem gives."""
+    total = ModuleCost()
     for path, inputs in given:
         encoder = model.get_submodule(path)
         if isinstance(encoder, Encoder):
-            shares = Meter(_Sections(shadow(encoder).requires_grad_(False))).run(torch.empty_like(inputs))
+            shares = Profiler(_Sections(shadow(encoder).requires_grad_(False))).run(torch.empty_like(inputs))
             total = sum(shares.values(), total)
     return total
 
 
 class _Sections(nn.Module):
-    """Stem and sections of an encoder; the gradient ends where the stem does."""
+    """Runs stem and sections of an encoder; the gradient ends where the stem does."""
 
     def __init__(self, encoder: Encoder):
         super().__init__()

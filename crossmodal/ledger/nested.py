@@ -11,7 +11,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Every tensor in `value`: itself, or inside mappings, tuples and lists."""
+    """Yields every tensor in `value`: itself, or inside mappings, tuples and lists."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -41,7 +41,7 @@ def without_data(value: Any) -> Any:
 
 
 def shadow(model: M) -> M:
-    """A copy of `model` on the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
+    """Copies `model` to the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
     memo: dict[int, Any] = {}
     for parameter in model.parameters():
         empty = torch.empty_like(parameter, device="meta")

@@ -69,7 +69,7 @@ class ClipClassification:
         if isinstance(item, LabelledClip):
             truth = int(clip_label(item.labels[None], len(classes)))
             rows, wrong = {"truth": [truth], "predicted": [label]}, {"predicted": [truth != label]}
-        return label_strips(rows, classes, scores={"predicted": [score]}, wrong=wrong, start=start)
+        return label_strips(rows, classes, scores={"predicted": [score]}, wrong=wrong, start=None)
 
     def ask(self, clip: Clip, words: Sequence[str]) -> Clip:
         """Returns the batch of one clip."""

@@ -108,7 +108,7 @@ class CoupledSystem(nn.Module):
     def pool(
         self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
     ) -> Pooled:
-        """Computes one vector per segment: pooled by the last coupler's spatial map, or by the mean where it has none.
+        """Computes one vector per segment: pooled by the last coupler's map over tokens, or by the mean.
 
         Args:
             frames: `(clip, segment, 3, height, width)`; `None` where no clip has any: it guides nothing, and its
@@ -154,7 +154,7 @@ class CoupledSystem(nn.Module):
 
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
-        read, map = self._final(name, coupled.streams[name]), last_map(coupled, name)
+        read, map = self._final(name, coupled.streams[name]), last_token_map(coupled, name)
         return pool_tokens(read, map if map is not None and map.shape[1] == read.shape[1] else None)
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
@@ -186,10 +186,17 @@ class CoupledSystem(nn.Module):
             )
 
 
-def last_map(coupled: Coupled, stream: str, name: str = "spatial") -> Tensor | None:
-    """Returns the map of that name by which the last coupler that has one guides `stream`; `None` where none does."""
+def last_token_map(coupled: Coupled, stream: str) -> Tensor | None:
+    """Returns the map of one value per token by which the last coupler that has one guides `stream`.
+
+    Its name does not matter: a spatial map, a frequency map, or one of a block of the user's own.
+
+    Returns:
+        `(frame, token, 1)`, or `None` where no coupler has such a map.
+    """
     for by_edge in reversed(coupled.maps.values()):
         for (_, guided), maps in by_edge.items():
-            if guided == stream and name in maps:
-                return maps[name]
+            found = [map for map in maps.values() if map.shape[1] > 1 and map.shape[2] == 1]
+            if guided == stream and found:
+                return found[-1]
     return None

@@ -10,6 +10,7 @@ from torch import nn
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.injection import fingerprint
+from crossmodal.tasks.task import Features
 
 from .options import read_options
 from .run_folder import CONFIG
@@ -33,7 +34,11 @@ def provenance(run: Path, given: Namespace, system: nn.Module) -> dict[str, Any]
 
 def front_end(system: nn.Module) -> dict[str, str]:
     """Returns what turns a clip into the inputs of the system, by name."""
-    found = {"frames": repr(system.inputs.preprocess)}
+    inputs = system.inputs
+    found = {"frames": repr(inputs.preprocess)}
+    if isinstance(inputs, Features):
+        extractors = {"visual": inputs.visual, "audio": inputs.audio}
+        return {**found, "features": inputs.name, **{name: fingerprint(part) for name, part in extractors.items()}}
     sound = getattr(system, "sound", None)
     return {**found, **_numbers(sound)} if isinstance(sound, nn.Module) else found
 

@@ -12,6 +12,7 @@ from torch import nn
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data.source import Source
 from crossmodal.injection import fast_linears
+from crossmodal.tasks.feature_inputs import source_as_read
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.task import System, Task
 
@@ -28,7 +29,9 @@ from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write
 def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module:
     """Builds the system that the options describe, for a label vocabulary."""
     function = find_system(arguments.system, task.name)
-    system = cast(nn.Module, function(classes=classes, **model_keywords(function, vars(arguments.model))))
+    system = cast(
+        nn.Module, function(classes=classes, **model_keywords(function, vars(arguments.get("model", Namespace()))))
+    )
     coupled = getattr(system, "coupled", None)
     fast_linears(system)  # on the CPU alone; other devices run torch's own layers
     if coupled is None:
@@ -45,13 +48,23 @@ def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module
     return system
 
 
-def prepare(source: Source, system: nn.Module) -> None:
-    """Makes the items ready as the system reads them, and prints what there is to say of them."""
-    source.preprocess = cast(System, system).inputs.preprocess
+def prepare(source: Source, system: nn.Module, folder: Path) -> Source:
+    """Makes the items ready as the system reads them, and prints what there is to say of them.
+
+    Args:
+        source: Where the items come from.
+        system: What reads them.
+        folder: Folder of feature caches.
+
+    Returns:
+        The source to train on: the same, or one that reads cached features.
+    """
     check_segments(source, system)
-    said = source.ready()
+    read = source_as_read(source, cast(System, system).inputs, folder)
+    said = read.ready()
     if is_first() and said:
         print("\n".join(f"data               {line}" for line in said), flush=True)
+    return read
 
 
 def check_segments(source: Source, system: nn.Module) -> None:
@@ -67,6 +80,11 @@ def check_segments(source: Source, system: nn.Module) -> None:
             f"--data.segments {segments}, but guidance over the clip is built for {sorted(built)}: add "
             f"--model.temporal.segments {segments}, or --model.temporal null."
         )
+
+
+def feature_folder(runs: Path) -> Path:
+    """Returns the folder of feature caches of a folder of runs, which all of them share."""
+    return runs / "features"
 
 
 def load_run(run: Path, task: Task) -> tuple[nn.Module, Namespace]:
@@ -91,6 +109,7 @@ def write_results(
         seconds=round(seconds, 1),
         seed=given.seed,
         versions=versions(),
+        data=source.describe(),
         **source.facts(),
     )
 

@@ -1,4 +1,4 @@
-"""Pre-trains the two tiny encoders on the unimodal labels of the built-in world: `python -m crossmodal.recipes.world.pretrain_world`.
+"""Pre-trains the tiny encoders on unimodal labels of the world: `python -m crossmodal.recipes.world.pretrain_world`.
 
 Every second of a clip teaches the eye which textures and colours it sees, and where, and the ear which timbres it
 hears. No label says which texture has which colour. Interrupted runs go on where they were saved last.

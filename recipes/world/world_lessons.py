@@ -117,8 +117,8 @@ def _places(truth: Truth, side: int) -> np.ndarray:
     share = pixels.mean(axis=-1)
     owner = share.argmax(axis=1)
     filled: Bool[np.ndarray, "segment token"] = share.max(axis=1) > 0.4
-    texture = np.take_along_axis(truth.cast.texture, owner, axis=1)
-    return np.where(filled, np.stack([texture, truth.cast.colour[owner]]), IGNORED)
+    texture = np.take_along_axis(truth.objects.texture, owner, axis=1)
+    return np.where(filled, np.stack([texture, truth.objects.colour[owner]]), IGNORED)
 
 
 def _float(values: np.ndarray) -> Tensor:

@@ -30,8 +30,8 @@ def bbb():
 def test_the_first_line_says_that_the_data_are_built_in(lab):
     _, said = lab
     assert said.lines[0] == (
-        "crossmodal ave fit: system dg_sct, on the built-in world (seed 0, 4 training clips): procedural clips, no real "
-        "data; run runs/first"
+        "crossmodal ave fit: system dg_sct, on the built-in world (seed 0, 4 training clips): procedural clips, no "
+        "real data; run runs/first"
     )
 
 

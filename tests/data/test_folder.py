@@ -66,7 +66,7 @@ def test_a_file_is_cut_into_the_windows_that_its_events_touch(own):
 
 
 def test_a_row_is_a_clip_that_is_repeated_where_it_is_short(own):
-    data = own("long/c.mp4,dog,2.6,4.4", "a.mp4,cat,,", "long/c.mp4,cat,0,7", cut=TrimmedClips())
+    data = own("long/c.mp4,dog,2.6,4.4", "a.mp4,cat,,", "long/c.mp4,cat,0,7", windowing=TrimmedClips())
     assert data.names == ["long/c.mp4@0s", "long/c.mp4@3s", "a.mp4"]
     whole, part, short = (shown(clip, data.classes) for clip in data)
     assert whole == [second(at, "cat") for at in range(4)]
@@ -255,7 +255,7 @@ def test_memory_is_a_few_bytes_a_row(tmp_path):
         table.write_text("file,label,start,end\n" + "".join(f"clip{r:06}.mp4,{r % 7},1,4\n" for r in range(rows)))
         gc.collect()
         tracemalloc.start()
-        data = Folder(videos, read_labels(table), None, PLAIN, cut=EventWindows())
+        data = Folder(videos, read_labels(table), None, PLAIN, windowing=EventWindows())
         assert len(data) == rows
         gc.collect()
         size = tracemalloc.get_traced_memory()[0]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from crossmodal.data import read_labels
 from crossmodal.data.folder.labels import seconds
+from crossmodal.data.folder.packed_strings import PackedStrings
 from crossmodal.data.folder.splitting import stratified, wanted
-from crossmodal.data.folder.texts import Texts
 
 HEAD = "file,label,start,end,split\n"
 
@@ -76,8 +76,11 @@ def test_classes_may_be_given_and_keep_their_order(table):
         ("file,label,Start,End\na,b,1,2\n", "the column 'Start' is not known: is it 'start'?"),
         ("file,label,start\na,b,1\n", "start and end go together: add the other one"),
         ("file,label\n", "has no row below the names of its columns"),
-        ("file,label\na.mp4\n", r"line 2: 1 fields \['a.mp4'\], but 2 columns file,label: put quotes"),
-        ("file,label\na.mp4,b,c\n", "line 2: 3 fields"),
+        ("file,label\na.mp4\n", "line 2: the label is empty: fill it in"),
+        ("file,label\na.mp4,b,c\n", "line 2: more fields than the 2 columns file,label: put quotes"),
+        ("file,label\na.mp4,b,c,d,e\n", "line 2: more fields than the 2 columns"),
+        ("file,label\n\na.mp4,b\na.mp4,b,c,d\n", "line 4: more fields than the 2 columns"),
+        ('file,label\n"a\n.mp4",b\n,b\n', "line 4: the file is empty"),
         ("file,label\na.mp4,b\n,b\n", "line 3: the file is empty: fill it in, or remove the row"),
         ("file,label\na.mp4, \n", "line 2: the label is empty"),
         ("file,label\n/tmp/a.mp4,b\n", "line 2: the file '/tmp/a.mp4' must be a path within the folder of videos"),
@@ -94,7 +97,7 @@ def test_classes_may_be_given_and_keep_their_order(table):
         ("file,label\na,b\nc,b\na,b\n", "line 4: 'a' with 'b' is in line 2 already, at the same time: remove one"),
         (HEAD + "a,b,1,2,\na,b,1.0,2,\n", "line 3: 'a' with 'b' is in line 2 already"),
         (b"file,label\na,\xfc\n", "is not UTF-8 .*: save it as UTF-8"),
-        ("file,label\na," + "b" * 200_000 + "\n", "is no CSV .*field larger"),
+        ('file,label\na,"b\n', "is no CSV .*EOF inside string"),
     ],
 )
 def test_what_is_wrong_is_named_with_line_value_and_fix(table, text, words):
@@ -177,7 +180,7 @@ def test_rare_classes_are_told(table):
 
 
 def test_texts_are_a_sequence():
-    texts = Texts(["a", "", "größe"])
+    texts = PackedStrings(["a", "", "größe"])
     assert list(texts) == ["a", "", "größe"]
     assert (texts[-1], texts[0:2], len(texts)) == ("größe", ["a", ""], 3)
     with pytest.raises(IndexError):

@@ -31,11 +31,11 @@ def truths(draw):
 
 def scene(index=0):
     world, rng = World(), np.random.default_rng(index)
-    return rng, *draw_scene(rng, world.knobs), world.knobs
+    return rng, *draw_scene(rng, world.difficulty), world.difficulty
 
 
-def truth_of(cast, track, knobs):
-    return Truth(cast, track, paint(np.random.default_rng(0), cast, 0.0)[1], knobs)
+def truth_of(objects, sounds, difficulty):
+    return Truth(objects, sounds, paint(np.random.default_rng(0), objects, 0.0)[1], difficulty)
 
 
 def same(one, other):
@@ -76,8 +76,8 @@ def test_labels_are_the_colour_of_what_is_heard_and_seen(case):
     for second, label in enumerate(world[index].labels.tolist()):
         named = {
             int(colour)
-            for colour, texture in zip(truth.cast.colour, truth.cast.texture[second], strict=True)
-            for source, loudness in zip(truth.track.texture, truth.track.loudness[second], strict=True)
+            for colour, texture in zip(truth.objects.colour, truth.objects.texture[second], strict=True)
+            for source, loudness in zip(truth.sounds.texture, truth.sounds.loudness[second], strict=True)
             if loudness > 0 and source == texture
         }
         assert named == ({label} if label < len(world.classes) else set())
@@ -104,12 +104,12 @@ def test_a_clip_has_one_event_class_and_some_background_or_event(case):
 def test_masks_are_where_the_pixels_of_an_object_are(case):
     """Without clutter the ground is grey: what has a hue is an object, and each has the hue of its colour."""
     _world, index, truth = case
-    truth = truth._replace(cast=truth.cast._replace(colour=np.arange(truth.seen) % 3))
-    images, masks = paint(np.random.default_rng(index), truth.cast, 0.0)
+    truth = truth._replace(objects=truth.objects._replace(colour=np.arange(truth.seen) % 3))
+    images, masks = paint(np.random.default_rng(index), truth.objects, 0.0)
     hued = np.ptp(images.astype(int), axis=1) > 40
     assert (masks.sum(axis=1) <= 1).all()
     assert not (hued & ~grown(masks.any(axis=1))).any()
-    for index, primary in enumerate(truth.cast.colour):
+    for index, primary in enumerate(truth.objects.colour):
         strongest = images.argmax(axis=1) == primary
         assert strongest[masks[:, index]].mean() > 0.95
 
@@ -126,26 +126,29 @@ def test_the_event_mask_is_the_sounding_object(case):
     event = truth.labels < len(world.classes)
     assert (truth.event_mask.any(axis=(1, 2)) == event).all()
     for second in np.flatnonzero(event):
-        slot = truth.cast.colour.tolist().index(truth.labels[second])
+        slot = truth.objects.colour.tolist().index(truth.labels[second])
         assert (truth.event_mask[second] == truth.masks[second, slot]).all()
 
 
 @given(st.integers(0, 10**6))
 def test_the_same_frames_with_another_sound_are_another_event(seed):
     """The sound of each object in turn: the frames do not change, the label does."""
-    _rng, cast, track, knobs = scene(seed)
-    silent = track._replace(loudness=np.ones((10, 1), np.float32), onset=np.zeros(1, np.float32))
-    labels = [truth_of(cast, silent._replace(texture=cast.texture[0, [slot]]), knobs).labels[0] for slot in range(3)]
-    assert labels == cast.colour[:3].tolist()
+    _rng, objects, sounds, difficulty = scene(seed)
+    silent = sounds._replace(loudness=np.ones((10, 1), np.float32), onset=np.zeros(1, np.float32))
+    labels = [
+        truth_of(objects, silent._replace(texture=objects.texture[0, [slot]]), difficulty).labels[0]
+        for slot in range(3)
+    ]
+    assert labels == objects.colour[:3].tolist()
 
 
 @given(st.integers(0, 10**6))
 def test_the_same_sound_with_another_frame_is_another_event(seed):
     """Colours swapped among the objects: the sound does not change, the label does."""
-    _rng, cast, track, knobs = scene(seed)
-    before = truth_of(cast, track, knobs).labels
-    after = truth_of(cast._replace(colour=np.roll(cast.colour, 1)), track, knobs).labels
-    event = before < knobs.colours
+    _rng, objects, sounds, difficulty = scene(seed)
+    before = truth_of(objects, sounds, difficulty).labels
+    after = truth_of(objects._replace(colour=np.roll(objects.colour, 1)), sounds, difficulty).labels
+    event = before < difficulty.colours
     assert event.any()
     assert (before != after)[event].all()
     assert (before == after)[~event].all()
@@ -153,25 +156,25 @@ def test_the_same_sound_with_another_frame_is_another_event(seed):
 
 @given(st.integers(0, 10**6))
 def test_a_source_is_heard_exactly_where_it_is_loud(seed):
-    _rng, _, track, _ = scene(seed)
-    for source in range(len(track.texture)):
-        alone = track._replace(
-            texture=track.texture[[source]], loudness=track.loudness[:, [source]], onset=track.onset[[source]]
+    _rng, _, sounds, _ = scene(seed)
+    for source in range(len(sounds.texture)):
+        alone = sounds._replace(
+            texture=sounds.texture[[source]], loudness=sounds.loudness[:, [source]], onset=sounds.onset[[source]]
         )
         power = np.sqrt((mix(np.random.default_rng(0), alone, 16_000, 0.0) ** 2).mean(axis=1))
         loud = alone.loudness[:, 0] > 0
         assert power[loud].min() > 3 * power[~loud].max(initial=0.003)
-        assert loud.argmax() == int(track.onset[source])
+        assert loud.argmax() == int(sounds.onset[source])
 
 
 def test_sources_come_in_order_of_onset():
     tracks = [scene(seed)[2] for seed in range(50)]
-    assert all((np.diff(track.onset) >= 0).all() for track in tracks)
-    assert World().truth(0).onset_order == tuple(World().truth(0).track.texture)
+    assert all((np.diff(sounds.onset) >= 0).all() for sounds in tracks)
+    assert World().truth(0).onset_order == tuple(World().truth(0).sounds.texture)
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("difficulty", "message"),
     [
         ({"split": "dev"}, r"World: split='dev' must be one of 'train', 'val', 'test'"),
         ({"clips": 0}, r"World: clips=0 must be at least 1"),
@@ -185,9 +188,9 @@ def test_sources_come_in_order_of_onset():
         ({"preprocess": Preprocess(rate=8000)}, r"World: preprocess.rate=8000 must be at least 16000"),
     ],
 )
-def test_impossible_worlds_are_refused_in_words(knobs, message):
+def test_impossible_worlds_are_refused_in_words(difficulty, message):
     with pytest.raises(ValueError, match=message):
-        World(**knobs)
+        World(**difficulty)
 
 
 def test_a_clip_outside_the_split_is_named():

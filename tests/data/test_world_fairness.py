@@ -16,7 +16,7 @@ def truths():
 
 def named(truth):
     """For every source: does the clip show what it names?"""
-    return np.isin(truth.track.texture, truth.cast.texture)
+    return np.isin(truth.sounds.texture, truth.objects.texture)
 
 
 def assert_alike(one, other):
@@ -28,20 +28,20 @@ def assert_alike(one, other):
 @pytest.mark.parametrize(
     "feature",
     [
-        lambda track: track.loudness.max(axis=0),
-        lambda track: (track.loudness > 0).sum(axis=0),
-        lambda track: track.onset,
+        lambda sounds: sounds.loudness.max(axis=0),
+        lambda sounds: (sounds.loudness > 0).sum(axis=0),
+        lambda sounds: sounds.onset,
     ],
     ids=["loudness", "length", "onset"],
 )
 def test_a_sound_does_not_tell_whether_its_object_is_seen(truths, feature):
-    values = np.concatenate([feature(truth.track) for truth in truths])
+    values = np.concatenate([feature(truth.sounds) for truth in truths])
     shown = np.concatenate([named(truth) for truth in truths])
     assert_alike(values[shown], values[~shown])
 
 
 def test_the_number_of_sounds_does_not_tell_the_number_of_objects(truths):
-    sounds = np.array([len(truth.track.texture) for truth in truths])
+    sounds = np.array([len(truth.sounds.texture) for truth in truths])
     objects = np.array([truth.seen for truth in truths])
     assert_alike(sounds[objects == 3], sounds[objects == 4])
 
@@ -49,12 +49,12 @@ def test_the_number_of_sounds_does_not_tell_the_number_of_objects(truths):
 @pytest.mark.parametrize(
     "feature",
     [
-        lambda truth: truth.cast.radius.mean(axis=0),
-        lambda truth: np.ptp(truth.cast.radius, axis=0),
+        lambda truth: truth.objects.radius.mean(axis=0),
+        lambda truth: np.ptp(truth.objects.radius, axis=0),
         lambda truth: truth.masks.sum(axis=(0, 2, 3)),
-        lambda truth: (np.diff(truth.cast.texture, axis=0) != 0).any(axis=0),
-        lambda truth: truth.cast.shape,
-        lambda truth: truth.cast.motion,
+        lambda truth: (np.diff(truth.objects.texture, axis=0) != 0).any(axis=0),
+        lambda truth: truth.objects.shape,
+        lambda truth: truth.objects.motion,
         lambda truth: np.arange(truth.seen),
     ],
     ids=["size", "pulse", "area", "coat", "shape", "motion", "order"],
@@ -67,9 +67,9 @@ def test_an_object_does_not_show_whether_it_sounds(truths, feature):
 
 def test_size_follows_loudness_mildly(truths):
     for truth in truths[:100]:
-        worn = truth.track.texture[:, None] == truth.cast.texture[[0, 5, 9]][:, None]
+        worn = truth.sounds.texture[:, None] == truth.objects.texture[[0, 5, 9]][:, None]
         source, slot = np.argwhere(worn.any(axis=0))[0]
-        loudness, radius = truth.track.loudness[:, source], truth.cast.radius[:, slot]
+        loudness, radius = truth.sounds.loudness[:, source], truth.objects.radius[:, slot]
         assert np.corrcoef(loudness, radius)[0, 1] > 0.99
         assert radius.max() / radius.min() < 1.15
 
@@ -77,7 +77,7 @@ def test_size_follows_loudness_mildly(truths):
 def test_texture_and_colour_are_drawn_independently(truths):
     counts = np.zeros((8, 6))
     for truth in truths:
-        np.add.at(counts, (truth.cast.texture[0], truth.cast.colour), 1)
+        np.add.at(counts, (truth.objects.texture[0], truth.objects.colour), 1)
     expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / counts.sum()
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert chi_square < 66.6  # 99.9 % point at 35 degrees of freedom

@@ -12,6 +12,7 @@ from crossmodal.tasks.coupled_system import CoupledSystem, Coupling, coupled_pai
 from crossmodal.tasks.settings import Settings
 
 SETTINGS = Settings(optim={"lr": 1e-3})
+COUPLING = partial(dg_sct, temporal=partial(ClipGuidance, segments=SECONDS))
 
 
 class Listener(CoupledSystem):
@@ -39,7 +40,7 @@ def listener(
     audio: str = "tiny",
     *,
     classes=("0", "1"),
-    coupling: Coupling = partial(dg_sct, temporal=partial(ClipGuidance, segments=SECONDS)),
+    coupling: Coupling = COUPLING,
 ):
     """Builds the system.
 

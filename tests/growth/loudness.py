@@ -1,6 +1,7 @@
 """A task that the library does not know: how many seconds of a clip are loud? Random clips, exact labels."""
 
 from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -51,7 +52,9 @@ class RandomClips(Dataset):
 class RandomSource(Source):
     """Random clips."""
 
-    def __init__(self, *, clips: int = 8, batch_size: int = 4, workers: int = 0, seed: int = 0, validation: str = "val"):
+    def __init__(
+        self, *, clips: int = 8, batch_size: int = 4, workers: int = 0, seed: int = 0, validation: str = "val"
+    ):
         """Sets how many there are.
 
         Args:
@@ -79,9 +82,9 @@ class Loudness:
 
     name, title, about = "loudness", "Loud seconds", "Trains a system that counts loud seconds; tests it."
     monitor, unit, system, segments = "accuracy", "clips", "listener", SECONDS
-    sources = {"random": RandomSource}
+    sources = MappingProxyType({"random": RandomSource})
     quick = Settings(optim={"lr": 1e-2}, trainer={"max_epochs": 1})
-    absent = {"reproduce": "nobody has published weights of this task"}
+    absent = MappingProxyType({"reproduce": "nobody has published weights of this task"})
 
     def scores(self):
         return segment_metric(read=_counts)

@@ -68,7 +68,7 @@ def test_gradients(case):
     assert not unlike(of_parameters, rename(golden(case, "grad_param_digest")), relative=1e-4)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [pytest.param("ave_temporal_attention", marks=pytest.mark.slow), "ave_cmbs"])
 def test_gradients_against_float64_differences(case):
     """By both inputs and every parameter, in training mode; with dropout 0 it is evaluation mode too."""
     build, run, _ = CASES[case]

@@ -99,5 +99,5 @@ def test_unknown_names_get_near_misses():
         encoder.section("stages.0.0.atention")
     with pytest.raises(KeyError, match=r"site 'stemm' does not exist; nearest: 'stem'.*\(of 6\)"):
         encoder.site("stemm")
-    with pytest.raises(KeyError, match=r"site 'stages\.7\.0\.mlp' does not exist"):
+    with pytest.raises(KeyError, match=r"section 'stages\.7\.0\.mlp' does not exist"):
         encoder.before("stages.7.0.mlp")

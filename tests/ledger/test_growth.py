@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from crossmodal.encoders import htsat, swin_v2
-from crossmodal.ledger.meter import Meter
 from crossmodal.ledger.nested import shadow
-from crossmodal.ledger.share import Share
+from crossmodal.ledger.profiler import Profiler
+from crossmodal.ledger.table import ModuleCost
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
@@ -28,7 +28,7 @@ def total(recipe, *, frames=10, image=96, sound=64):
         "visual": torch.empty(frames, 3, image, image, device="meta"),
         "audio": torch.empty(frames, 65, 16, device="meta"),
     }
-    share = sum(Meter(shadow(model)).run(inputs).values(), Share())
+    share = sum(Profiler(shadow(model)).run(inputs).values(), ModuleCost())
     return share.forward, share.backward, share.saved
 
 

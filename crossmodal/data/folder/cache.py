@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...io import folder_lock, make_folder, remove_drafts, write_whole
 from ..clip import Preprocess
-from .cutting import Span
+from .windowing import Span
 
 FORMAT = 1
 BROKEN = "broken"
@@ -25,14 +25,14 @@ logger = logging.getLogger("crossmodal")
 
 
 class Decoded(NamedTuple):
-    """A clip at the size and rate of a model, not yet normalised: frames in 0…255, sound in [-1, 1]."""
+    """Clip at the size and rate of a model, not yet normalised: frames in 0…255, sound in [-1, 1]."""
 
     frames: Tensor
     wave: Tensor
 
 
 class ClipCache:
-    """Clips by key: `<folder>/ab/<key>-<seconds>.safetensors`, or why there is none: `<folder>/broken/<key>.json`.
+    """Cache of clips: `<folder>/ab/<key>-<seconds>.safetensors`, or why there is none: `<folder>/broken/<key>.json`.
 
     A key is made of the file's path within its folder, its size and time of change, the span, and what frames and sound
     are brought to (size and rate; not the normalisation). So a file that changes is decoded anew, and a folder that is
@@ -40,17 +40,23 @@ class ClipCache:
     """
 
     def __init__(self, folder: Path, preprocess: Preprocess):
+        """Names the place; nothing is made before it is written.
+
+        Args:
+            folder: Folder of the cache.
+            preprocess: Size and rate of the clips; its normalisation is left to the reader.
+        """
         self.folder = folder
         self.plain = dataclasses.replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         self._made_by = f"{FORMAT} {self.plain}"
 
     def key(self, name: str, stat: os.stat_result, span: Span) -> bytes:
-        """Sixteen bytes that name a clip."""
+        """Returns sixteen bytes that name a clip."""
         made_of = f"{self._made_by} {name!r} {stat.st_size} {stat.st_mtime_ns} {span.first} {span.length}"
         return blake2b(made_of.encode(), digest_size=16).digest()
 
     def listing(self) -> dict[bytes, int]:
-        """Key → seconds of the clip, or -1 where it is recorded as broken."""
+        """Returns key → seconds of the clip, or -1 where it is recorded as broken."""
         found: dict[bytes, int] = {}
         for folder in self._folders():
             for entry in os.scandir(folder):
@@ -61,7 +67,7 @@ class ClipCache:
         return found
 
     def find(self, key: bytes) -> Decoded | None:
-        """A clip, or `None` where there is none, or none that is whole."""
+        """Returns a clip, or `None` where there is none, or none that is whole."""
         for file in self._shelf(key).glob(f"{key.hex()}-*.safetensors"):
             try:
                 with safe_open(file, "pt") as stored:
@@ -71,16 +77,24 @@ class ClipCache:
         return None
 
     def put(self, key: bytes, clip: Decoded) -> None:
-        """Keeps a clip. Raises `OSError` in words."""
+        """Keeps a clip.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
         content = save({name: part.contiguous() for name, part in clip._asdict().items()})
         _write(self._shelf(key) / f"{key.hex()}-{len(clip.wave)}.safetensors", content)
 
     def put_reason(self, key: bytes, name: str, reason: str) -> None:
-        """Records why a clip cannot be had. Raises `OSError` in words."""
+        """Records why a clip cannot be had.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
         _write(self.folder / BROKEN / f"{key.hex()}.json", json.dumps({"file": name, "reason": reason}).encode())
 
     def reason(self, key: bytes) -> str:
-        """Why a clip cannot be had."""
+        """Returns why a clip cannot be had."""
         record = json.loads((self.folder / BROKEN / f"{key.hex()}.json").read_text("utf-8"))
         return str(record["reason"])
 

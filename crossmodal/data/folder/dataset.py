@@ -1,4 +1,4 @@
-"""A folder of one's own video files and a table of labels: decoded once, kept on disk, a clip at a time in memory."""
+"""Data set of a folder of video files and a table of labels: decoded once, kept on disk, a clip at a time in memory."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -12,14 +12,14 @@ from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
 from .cache import ClipCache, Decoded
-from .cutting import Cut, EventWindows, Span
-from .items import items_of, names_of
+from .cache_index import UNKNOWN, CacheIndex, read_cache_index
+from .decode import Outcome, Undecoded, decode
+from .index import build_index, clip_names
 from .labels import Labels, read_labels, seconds
-from .spans import Outcome, Undecoded, decode
-from .state import UNKNOWN, State, state_of
+from .windowing import EventWindows, Span, Windowing
 
 Run = Callable[[Callable[[Undecoded], Outcome], Sequence[Undecoded]], Iterable[Outcome]]
-"""Does one piece of work for many files, as `map` does, in any order."""
+"""Applies a function to many files, as `map` does, in any order."""
 
 
 class Folder(Dataset[LabelledClip]):
@@ -27,7 +27,7 @@ class Folder(Dataset[LabelledClip]):
 
     An item is a clip of `segments` seconds with one event, its label in the event's seconds and background in others.
     A second belongs to an event whose time holds its middle. Which clips there are, and how short ones are filled up,
-    is said by `cut`.
+    is decided by `windowing`.
 
     A file is decoded once, when `prepare` is called or a clip of it is first read, and its clips are kept in `cache`,
     at the size and rate of `preprocess`: see `ClipCache`. Frames are rounded to whole levels there. Nothing is kept in
@@ -46,21 +46,25 @@ class Folder(Dataset[LabelledClip]):
         preprocess: Preprocess | None = None,
         *,
         segments: int = 10,
-        cut: Cut | None = None,
+        windowing: Windowing | None = None,
         cache: str | Path | None = None,
         broken: Literal["skip", "raise"] = "skip",
     ):
-        """
-        - `videos`: the folder of video files. `labels`: the CSV, or what `read_labels` made of it.
-        - `split`: `"train"`, `"val"`, `"test"`, or `None` for all; drawn where the table gives none (`read_labels`).
-        - `preprocess`: what the model wants; `model.preprocess` of a recipe, or the full size's by default.
-        - `segments`: seconds of a clip.
-        - `cut`: `EventWindows()`, the default, or `TrimmedClips()`.
-        - `cache`: folder of decoded clips; `<videos>.cache` by default.
-        - `broken`: `"skip"` leaves broken clips out, `"raise"` refuses the first one.
+        """Reads the labels, and looks at the files and the cache; decodes nothing.
 
-        Raises as `read_labels` does, `FileNotFoundError` where there is no such folder, and `ValueError` where a split
-        has no clip, or none that is not broken.
+        Args:
+            videos: Folder of the video files.
+            labels: The CSV, or what `read_labels` made of it.
+            split: `"train"`, `"val"`, `"test"`, or `None` for all; drawn where the table gives none (`read_labels`).
+            preprocess: Size, rate and normalisation that the model wants; the full size's by default.
+            segments: Seconds of a clip.
+            windowing: `EventWindows()`, the default, or `TrimmedClips()`.
+            cache: Folder of decoded clips; `<videos>.cache` by default.
+            broken: `"skip"` leaves broken clips out, `"raise"` refuses the first one.
+
+        Raises:
+            FileNotFoundError: If there is no such folder, or no such table.
+            ValueError: If the table cannot be understood, or a split has no clip, or none that is not broken.
         """
         self.root = Path(videos)
         if not self.root.is_dir():
@@ -71,46 +75,48 @@ class Folder(Dataset[LabelledClip]):
             raise ValueError(f"Folder: broken={broken!r} must be 'skip' or 'raise'.")
         self.labels = labels if isinstance(labels, Labels) else read_labels(labels)
         self.split, self.segments, self.on_broken = split, segments, broken
-        self.preprocess, self.cut = preprocess or Preprocess(), cut or EventWindows()
+        self.preprocess, self.windowing = preprocess or Preprocess(), windowing or EventWindows()
         place = Path(cache) if cache is not None else self.root.resolve().with_name(f"{self.root.resolve().name}.cache")
         self.cache = ClipCache(place, self.preprocess)
-        self._items = items_of(self.labels, self.labels.of_split(split), self.cut, segments)
+        self._items = build_index(self.labels, self.labels.of_split(split), self.windowing, segments)
         self._look()
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the events, background not counted."""
+        """Returns the names of the events, background not counted."""
         return self.labels.classes
 
     @property
     def background(self) -> int:
-        """The label of a second without an event: the index behind the last class."""
+        """Returns the label of a second without an event: the index behind the last class."""
         return len(self.classes)
 
     @property
     def videos(self) -> list[str]:
-        """The file of every item, by its path in the folder."""
+        """Returns the file of every item, by its path in the folder."""
         return [self.labels.files[file] for file in self._items.file[self._kept]]
 
     @property
     def names(self) -> list[str]:
-        """A name for every item, unlike all others: its file, with `@10s` and `#label` where the file has more."""
-        return [name for name, kept in zip(names_of(self._items, self.labels), self._state.whole, strict=True) if kept]
+        """Returns a unique name for every item: its file, with `@10s` and `#label` where the file has more."""
+        return [
+            name for name, kept in zip(clip_names(self._items, self.labels), self._state.whole, strict=True) if kept
+        ]
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many clips there are of each class."""
+        """Returns how many clips there are of each class."""
         found = np.bincount(self._items.label[self._kept], minlength=len(self.classes))
         return dict(zip(self.classes, found.tolist(), strict=True))
 
     @property
     def left_out(self) -> int:
-        """How many clips of the split are broken."""
+        """Returns how many clips of the split are broken."""
         return len(self._state.whole) - len(self)
 
     @property
     def undecoded(self) -> list[Undecoded]:
-        """The files of which clips are not in the cache."""
+        """Returns the files of which clips are not in the cache."""
         found: dict[int, dict[bytes, Span]] = {}
         for item in np.flatnonzero(self._state.seconds == UNKNOWN).tolist():
             spans = found.setdefault(int(self._items.file[item]), {})
@@ -119,7 +125,7 @@ class Folder(Dataset[LabelledClip]):
 
     @property
     def filled(self) -> tuple[int, int]:
-        """How many decoded clips are shorter than `segments`, and how many seconds were added to fill them up."""
+        """Returns how many decoded clips are shorter than `segments`, and how many seconds were added to them."""
         known = self._state.seconds[self._kept]
         lacking = (self.segments - known)[(known != UNKNOWN) & (known < self.segments)]
         return len(lacking), int(lacking.sum())
@@ -127,10 +133,15 @@ class Folder(Dataset[LabelledClip]):
     def prepare(self, run: Run = map) -> None:
         """Decodes what is not in the cache yet, and finds what is broken; the length of the data set may shrink.
 
-        - `run`: does the work, as `map` does in this process; `Pool(8).imap_unordered` of `multiprocessing` will do.
-
         What was done stays where this is ended, and is not done again. Of several processes one works, the others wait.
-        Raises `ValueError` for the first broken clip where `broken="raise"`, `OSError` where the cache is not written.
+
+        Args:
+            run: Applies a function to many files, as `map` does in this process; `Pool(8).imap_unordered` of
+                `multiprocessing` will do, or `in_processes` of `crossmodal.data.folder.source`.
+
+        Raises:
+            ValueError: For the first broken clip, if `broken="raise"`.
+            OSError: If the cache cannot be written.
         """
         with self.cache.alone():
             self._look()
@@ -148,10 +159,10 @@ class Folder(Dataset[LabelledClip]):
         item = int(self._kept[index])
         clip = self.preprocess(*self._decoded(item))
         labels = self._labels(item)[: len(clip.wave)]
-        return self.cut.fill(LabelledClip(*clip, labels), self.segments, self.background)
+        return self.windowing.fill(LabelledClip(*clip, labels), self.segments, self.background)
 
     def _decoded(self, item: int) -> Decoded:
-        """A clip from the cache, or else from its file."""
+        """Returns a clip from the cache, or else from its file."""
         key, name = self._state.keys[item].tobytes(), self.labels.files[int(self._items.file[item])]
         stored, reason = self.cache.find(key), "its clip is not in the cache."
         if stored is None:
@@ -168,7 +179,7 @@ class Folder(Dataset[LabelledClip]):
         return stored
 
     def _labels(self, item: int) -> Tensor:
-        """The labels of the whole span of an item."""
+        """Returns the labels of the whole span of an item."""
         rows, span = self.labels.rows, self._items.span(item)
         labels = torch.full((span.length,), self.background)
         for row in range(self._items.row[item], self._items.stop[item]):
@@ -180,8 +191,8 @@ class Folder(Dataset[LabelledClip]):
         return labels
 
     def _look(self) -> None:
-        """Takes up what is in the cache, and what is broken."""
-        self._state: State = state_of(self._items, self.labels, self.root, self.cache)
+        """Reads what is in the cache, and what is broken."""
+        self._state: CacheIndex = read_cache_index(self._items, self.labels, self.root, self.cache)
         self.broken = self._state.reasons
         self._kept = np.flatnonzero(self._state.whole)
         said = [f"{file}: {reason}" for file, reason in list(self.broken.items())[:1]]

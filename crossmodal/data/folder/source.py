@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from crossmodal.data.folder import Cut, EventWindows, Folder, TrimmedClips, read_labels
-from crossmodal.data.folder.rows import SPLITS
-from crossmodal.data.folder.spans import Outcome, Undecoded
-from crossmodal.data.many_videos.many import Failure
+from crossmodal.data.folder import EventWindows, Folder, TrimmedClips, Windowing, read_labels
+from crossmodal.data.folder.decode import Outcome, Undecoded
+from crossmodal.data.folder.label_table import SPLITS
 from crossmodal.data.many_videos.video_folder import cores, progress
 from crossmodal.data.source import Source
+from crossmodal.worker_pool import Failure
 
 FILES_A_PROCESS = 8
 """A process of its own takes seconds to begin: for fewer files there are fewer."""
@@ -18,7 +18,7 @@ FILES_A_PROCESS = 8
 class FolderSource(Source):
     """Clips of a folder of video files with events in time, labelled by a CSV (`crossmodal.data.Folder`)."""
 
-    cut: Cut = EventWindows()
+    windowing: Windowing = EventWindows()
     filled = "of still picture and silence were added, labelled background"
 
     def __init__(
@@ -70,7 +70,7 @@ class FolderSource(Source):
                 name,
                 self.preprocess,
                 segments=self.segments,
-                cut=self.cut,
+                windowing=self.windowing,
                 cache=self.cache,
                 broken=self.broken,
             )
@@ -113,7 +113,7 @@ class FolderSource(Source):
 class ClipFolderSource(FolderSource):
     """Clips of a folder of video files, one label each: a row of the CSV is a clip."""
 
-    cut: Cut = TrimmedClips()
+    windowing: Windowing = TrimmedClips()
     filled = "of them are repeated"
 
 
@@ -123,5 +123,6 @@ def in_processes(work: Callable[[Undecoded], Outcome], files: Sequence[Undecoded
         return
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
     for file, outcome in progress("decoding", work, files, total=len(files), workers=workers):
-        died = isinstance(outcome, Failure)
-        yield Outcome(file.file, dict.fromkeys(file.spans, outcome.reason)) if died else outcome
+        if isinstance(outcome, Failure):
+            outcome = Outcome(file.file, dict.fromkeys(file.spans, outcome.reason))
+        yield outcome

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from crossmodal.data.many_videos.many import Failure, failure
+from crossmodal.data.many_videos.video_folder import failure
 from crossmodal.data.video import Film, read_film, upright
 from crossmodal.io import remove_drafts, whole_folder, write_whole
+from crossmodal.worker_pool import Failure
 
 SEGMENTS, RATE = 10, 32_000
 

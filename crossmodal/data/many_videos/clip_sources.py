@@ -9,9 +9,9 @@ from crossmodal.data import AVE_CLASSES, Preprocess, read_clip
 from crossmodal.data.annotations import read_classes, read_events
 from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.frames import frame_files, read_frames
-from crossmodal.data.many_videos.many import Failure, failure
-from crossmodal.data.many_videos.video_folder import video_files
+from crossmodal.data.many_videos.video_folder import failure, video_files
 from crossmodal.data.wave import read_wave, resample_segments
+from crossmodal.worker_pool import Failure
 
 
 class Source(NamedTuple):

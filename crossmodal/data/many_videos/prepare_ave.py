@@ -9,7 +9,6 @@ from pathlib import Path
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.ave_media import Look, clear_drafts, finished, write_clip
 from crossmodal.data.many_videos.ave_rows import Rows, account, read_rows, write_rows
-from crossmodal.data.many_videos.many import Failure
 from crossmodal.data.many_videos.video_folder import (
     SOME_FAILED,
     cores,
@@ -19,6 +18,7 @@ from crossmodal.data.many_videos.video_folder import (
     write_failed,
 )
 from crossmodal.io import folder_lock, make_folder, write_whole
+from crossmodal.worker_pool import Failure
 
 SETTINGS, FAILED = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
@@ -50,7 +50,7 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     for line in account(rows, [video.stem for video in videos]):
         print(line, flush=True)
     with folder_lock(given.out):
-        failed = write_clips(videos, given.out, look, given.workers)
+        failed = write_clips(videos, given.out, look, given.workers, given.cluster)
         return report(rows, videos, failed, given.out)
 
 
@@ -69,16 +69,21 @@ def options(prog: str) -> argparse.ArgumentParser:
     add("--quality", type=int_at_least(1, 100), default=95, help="of the JPEGs, 1 to 100 (default: 95)")
     add("--pad", action="store_true", help="let clips end early: repeat the last frame, add silence (default: refuse)")
     add("--workers", type=int_at_least(0), default=cores(), help="processes (default: one a core; 0: this one)")
+    add("--cluster", help="dask scheduler whose workers do it instead: tcp://HOST:8786, or its scheduler file")
     return parser
 
 
-def write_clips(videos: Sequence[Path], out: Path, look: Look, workers: int) -> dict[str, str]:
+def write_clips(
+    videos: Sequence[Path], out: Path, look: Look, workers: int, cluster: str | None = None
+) -> dict[str, str]:
     """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
     clear_drafts(out)
     missing = [video for video in videos if not finished(out, video.stem)]
+    if cluster is not None:  # whose workers run in other folders
+        missing, out = [video.absolute() for video in missing], out.absolute()
     work = partial(write_clip, out=out, look=look)
     try:
-        outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers)
+        outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers, cluster=cluster)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
         raise OSError(f"ave prepare stopped in {out}/: {error} Then run the same command again.") from error

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from crossmodal.data.many_videos.many import Failure, each
 from crossmodal.io import write_whole
+from crossmodal.worker_pool import DIED, Failure, worker_pool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,24 +44,49 @@ def video_files(folder: Path) -> tuple[list[Path], list[str]]:
     return videos, [entry.name for entry in entries if entry not in videos]
 
 
-def progress(
-    label: str, work: Callable[[Item], Result | Failure], items: Sequence[Item], *, total: int, workers: int
-) -> Iterator[tuple[Item, Result | Failure]]:
-    """Yields every item with what became of it, as `each` does, under a bar of `total` that tells the failures.
+def failure(error: Exception) -> Failure:
+    """Returns what a file did to its reader, in words; errors without words of ours bring their names."""
+    worded = isinstance(error, OSError | ValueError)
+    return Failure(str(error) if worded else f"{type(error).__name__}: {error}")
 
-    Raises `KeyboardInterrupt` that says how far it came.
+
+def progress(
+    label: str,
+    work: Callable[[Item], Result | Failure],
+    items: Sequence[Item],
+    *,
+    total: int,
+    workers: int,
+    cluster: str | None = None,
+) -> Iterator[tuple[Item, Result | Failure]]:
+    """Works on many video files under a progress bar that counts the failures.
+
+    Args:
+        label: Text in front of the bar.
+        work: What to do with each file; it must be picklable. What it raises ends the rest.
+        items: The files.
+        total: Length of the bar; the files that `items` lack count as done.
+        workers: Worker processes on this machine; 0 works in this process.
+        cluster: Dask scheduler to use instead, as in `worker_pool`.
+
+    Yields:
+        Every file with its result, or with a `Failure`, as they come.
+
+    Raises:
+        KeyboardInterrupt: If interrupted, saying how far it came.
     """
     from tqdm import tqdm
 
     failed = 0
     with tqdm(total=total, initial=total - len(items), desc=label, unit="clip") as bar:
         try:
-            for item, outcome in each(work, items, min(workers, len(items))):
-                yield item, outcome
-                if isinstance(outcome, Failure):
-                    failed += 1
-                    bar.set_postfix_str(f"{failed} failed")
-                bar.update()
+            with worker_pool(min(workers, len(items)), cluster=cluster if items else None) as pool:
+                for item, outcome in pool.map_unordered(work, items):
+                    yield item, Failure(f"{DIED}: convert the file.") if outcome == Failure(DIED) else outcome
+                    if isinstance(outcome, Failure):
+                        failed += 1
+                        bar.set_postfix_str(f"{failed} failed")
+                    bar.update()
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"interrupted at {bar.n} of {total}; the same command goes on.") from stop
 

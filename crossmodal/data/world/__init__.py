@@ -7,7 +7,7 @@ from .scene import COLOURS as COLOURS
 from .scene import MOTIONS as MOTIONS
 from .scene import SHAPES as SHAPES
 from .scene import TEXTURES as TEXTURES
-from .scene import Cast as Cast
-from .scene import Knobs as Knobs
-from .scene import Track as Track
+from .scene import Difficulty as Difficulty
+from .scene import Objects as Objects
+from .scene import Sounds as Sounds
 from .truth import Truth as Truth

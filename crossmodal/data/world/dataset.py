@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
 from .picture import SIZE, paint
-from .scene import COLOURS, TEXTURES, Knobs, draw_scene
+from .scene import COLOURS, TEXTURES, Difficulty, draw_scene
 from .sound import mix
 from .truth import Truth
 
@@ -42,7 +42,7 @@ class World(Dataset[LabelledClip]):
     - `clutter`: in [0, 1], how blotched the ground, how noisy picture and sound.
     - `preprocess`: size and rate of the clips; frames are drawn with 64 pixels and resized, sound is made at `rate`.
 
-    Raises `ValueError` on knobs that contradict each other, `IndexError` on an index outside `clips`.
+    Raises `ValueError` on difficulty that contradict each other, `IndexError` on an index outside `clips`.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class World(Dataset[LabelledClip]):
             raise ValueError(f"World: seed={seed} must lie in [0, 2³²).")
         if preprocess.rate < 16_000:
             raise ValueError(f"World: preprocess.rate={preprocess.rate} must be at least 16000: timbres reach 7 kHz.")
-        self.knobs = Knobs(objects, textures, colours, clutter)
+        self.difficulty = Difficulty(objects, textures, colours, clutter)
         self.split, self.clips, self.seed, self.preprocess = split, clips, seed, preprocess
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the event classes; the label behind the last is background."""
-        return COLOURS[: self.knobs.colours]
+        return COLOURS[: self.difficulty.colours]
 
     @property
     def texture_names(self) -> tuple[str, ...]:
         """Names of the textures; each has a timbre of its own."""
-        return TEXTURES[: self.knobs.textures]
+        return TEXTURES[: self.difficulty.textures]
 
     @property
     def names(self) -> list[str]:
@@ -101,7 +101,7 @@ class World(Dataset[LabelledClip]):
             raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
         stream = get_args(Split).index(self.split)
         rng = np.random.default_rng([self.seed, stream, index % self.clips])
-        cast, track = draw_scene(rng, self.knobs)
-        images, masks = paint(rng, cast, self.knobs.clutter)
-        wave = mix(rng, track, self.preprocess.rate, self.knobs.clutter)
-        return Rendered(images, wave, Truth(cast, track, masks, self.knobs))
+        objects, sounds = draw_scene(rng, self.difficulty)
+        images, masks = paint(rng, objects, self.difficulty.clutter)
+        wave = mix(rng, sounds, self.preprocess.rate, self.difficulty.clutter)
+        return Rendered(images, wave, Truth(objects, sounds, masks, self.difficulty))

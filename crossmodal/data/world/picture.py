@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
-from .scene import Cast
+from .scene import Objects
 
 SIZE = 64
 PERIODS = (4, 5, 6)
@@ -16,19 +16,23 @@ PALETTE = np.array(
 
 
 def paint(
-    rng: np.random.Generator, cast: Cast, clutter: float
+    rng: np.random.Generator, objects: Objects, clutter: float
 ) -> tuple[UInt8[np.ndarray, "segment 3 height width"], Bool[np.ndarray, "segment object height width"]]:
     """Frames, and for each object the pixels on which it is seen."""
-    segments, count = cast.radius.shape
+    segments, count = objects.radius.shape
     canvas = np.empty((segments, 3, SIZE, SIZE), np.float32)
     canvas[:] = _ground(rng, clutter)
     masks = np.zeros((segments, count, SIZE, SIZE), bool)
-    pigment = PALETTE[cast.colour] * rng.uniform(0.75, 1, (count, 1)) + rng.uniform(-0.08, 0.08, (count, 3))
+    pigment = PALETTE[objects.colour] * rng.uniform(0.75, 1, (count, 1)) + rng.uniform(-0.08, 0.08, (count, 3))
     period, offset = np.asarray(rng.integers(0, len(PERIODS), count)), rng.integers(0, SIZE, (count, 2))
     for index in range(count):
-        box, rows, columns = _box(cast, index)
-        cover = np.clip(cast.radius[:, index, None, None] - _distance(cast.shape[index], rows, columns) + 0.5, 0, 1)
-        pattern = _pattern(cast.texture[:, index], period[index], rows + offset[index, 0], columns + offset[index, 1])
+        box, rows, columns = _box(objects, index)
+        cover = np.clip(
+            objects.radius[:, index, None, None] - _distance(objects.shape[index], rows, columns) + 0.5, 0, 1
+        )
+        pattern = _pattern(
+            objects.texture[:, index], period[index], rows + offset[index, 0], columns + offset[index, 1]
+        )
         # 0.3 keeps the colour readable where the pattern is dark
         canvas[:, :, *box] *= 1 - cover[:, None]
         canvas[:, :, *box] += (
@@ -47,11 +51,11 @@ def _ground(rng: np.random.Generator, clutter: float) -> Float32[np.ndarray, "he
 
 
 def _box(
-    cast: Cast, index: int
+    objects: Objects, index: int
 ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "segment rows 1"], Float32[np.ndarray, "segment 1 columns"]]:
     """The part of the frame which the object never leaves, and every pixel's distance to its centre, by axis."""
-    reach = cast.radius[:, index].max() + 1
-    centre = cast.centre[:, index]
+    reach = objects.radius[:, index].max() + 1
+    centre = objects.centre[:, index]
     low = np.maximum(np.floor(centre.min(axis=0) - reach), 0).astype(int)
     high = np.minimum(np.ceil(centre.max(axis=0) + reach) + 1, SIZE).astype(int)
     rows = np.arange(low[0], high[0], dtype=np.float32)[None, :, None] - centre[:, 0, None, None]

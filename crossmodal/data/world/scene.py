@@ -14,7 +14,7 @@ SEGMENTS = 10
 OFFSCREEN = 2  # at most so many sounds come from outside the frame
 
 
-class Cast(NamedTuple):
+class Objects(NamedTuple):
     """The objects of a clip; a later object covers an earlier one. Lengths in pixels of a 64-pixel frame.
 
     The texture is what a sound can name, the colour what it cannot. Both are drawn independently, no two objects of
@@ -30,7 +30,7 @@ class Cast(NamedTuple):
     radius: Float32[np.ndarray, "segment object"]
 
 
-class Track(NamedTuple):
+class Sounds(NamedTuple):
     """The sounds of a clip, in order of onset. Each has the timbre that belongs to one texture."""
 
     texture: Int64[np.ndarray, " source"]
@@ -41,7 +41,7 @@ class Track(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Knobs:
+class Difficulty:
     """How hard the world is; `World` says what each means. Raises `ValueError` where it cannot be."""
 
     objects: int = 4
@@ -67,16 +67,16 @@ class Knobs:
             raise ValueError(f"World: clutter={self.clutter} must lie in [0, 1].")
 
 
-def draw_scene(rng: np.random.Generator, knobs: Knobs) -> tuple[Cast, Track]:
+def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
     """Objects and sounds of one clip.
 
     One object, the first drawn, sounds; the others are silent and the sounds beside its own come from outside the
     frame. All follow activities of one distribution, so that neither the eye can tell the sounding object from those
     that mime, nor the ear the visible sound from the others.
     """
-    count = int(rng.integers(3, knobs.objects + 1))
-    offscreen = int(rng.integers(0, min(OFFSCREEN, knobs.textures - knobs.objects - 1) + 1))
-    coats = rng.permutation(knobs.textures)
+    count = int(rng.integers(3, difficulty.objects + 1))
+    offscreen = int(rng.integers(0, min(OFFSCREEN, difficulty.textures - difficulty.objects - 1) + 1))
+    coats = rng.permutation(difficulty.textures)
     worn, spare, elsewhere = coats[:count], coats[count], coats[count + 1 : count + 1 + offscreen]
     loudness, onset = _draw_activities(rng, count + offscreen)
 
@@ -84,12 +84,12 @@ def draw_scene(rng: np.random.Generator, knobs: Knobs) -> tuple[Cast, Track]:
     length = int(rng.integers(2, 5))
     start = int(rng.integers(0, SEGMENTS - length + 1))
     texture[start : start + length, rng.integers(count)] = spare
-    cast = _draw_cast(rng, texture, loudness[:, :count], knobs)
+    objects = _draw_objects(rng, texture, loudness[:, :count], difficulty)
 
     heard = np.array([0, *range(count, count + offscreen)])
     heard = heard[np.argsort(onset[heard])]
     named = np.concatenate([worn, elsewhere])
-    return _shuffled(rng, cast), Track(named[heard], loudness[:, heard], onset[heard])
+    return _shuffled(rng, objects), Sounds(named[heard], loudness[:, heard], onset[heard])
 
 
 def _draw_activities(
@@ -107,21 +107,21 @@ def _draw_activities(
     return loudness.astype(np.float32), (start + rng.uniform(0, 0.2, count)).astype(np.float32)
 
 
-def _draw_cast(
+def _draw_objects(
     rng: np.random.Generator,
     texture: Int64[np.ndarray, "segment object"],
     loudness: Float32[np.ndarray, "segment object"],
-    knobs: Knobs,
-) -> Cast:
+    difficulty: Difficulty,
+) -> Objects:
     count = texture.shape[1]
     cell = rng.choice(9, count, replace=False)
     anchor = np.stack([cell // 3, cell % 3], axis=-1) * 20 + 12 + rng.uniform(-2, 2, (count, 2))
     motion = np.asarray(rng.integers(0, len(MOTIONS), count))
     centre = anchor + _draw_paths(rng, motion)
     radius = rng.uniform(8, 10, count) * (0.95 + 0.1 * loudness)
-    return Cast(
+    return Objects(
         texture,
-        rng.permutation(knobs.colours)[:count],
+        rng.permutation(difficulty.colours)[:count],
         np.asarray(rng.integers(0, len(SHAPES), count)),
         motion,
         centre.astype(np.float32),
@@ -143,7 +143,7 @@ def _draw_paths(
     return (paths * reach[:, None, None]).swapaxes(0, 1)
 
 
-def _shuffled(rng: np.random.Generator, cast: Cast) -> Cast:
+def _shuffled(rng: np.random.Generator, objects: Objects) -> Objects:
     """The same objects in another order: the first must not always be the one that sounds."""
-    order = rng.permutation(len(cast.colour))
-    return Cast(*(value[:, order] if value.ndim > 1 else value[order] for value in cast))
+    order = rng.permutation(len(objects.colour))
+    return Objects(*(value[:, order] if value.ndim > 1 else value[order] for value in objects))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from jaxtyping import Float32
 
-from .scene import SEGMENTS, Track
+from .scene import SEGMENTS, Sounds
 
 Wave = Float32[np.ndarray, " sample"]
 PITCHES = 8
@@ -14,17 +14,17 @@ BELL = ((1, 4), (2.76, 6), (5.4, 9))  # ratio to the lowest partial, decay a sec
 LEVEL = 0.1  # root mean square of a source at full loudness
 
 
-def mix(rng: np.random.Generator, track: Track, rate: int, clutter: float) -> Float32[np.ndarray, "segment sample"]:
+def mix(rng: np.random.Generator, sounds: Sounds, rate: int, clutter: float) -> Float32[np.ndarray, "segment sample"]:
     """The sound of a clip in [-1, 1], one second a segment."""
     bank, ground = _bank(rate)
     wave = np.tile(np.roll(ground, rng.integers(rate)) * np.float32(0.02 + 0.08 * clutter), (SEGMENTS, 1))
-    pitch, shift = rng.integers(0, PITCHES, len(track.texture)), rng.integers(0, rate, len(track.texture))
-    for index, texture in enumerate(track.texture):
+    pitch, shift = rng.integers(0, PITCHES, len(sounds.texture)), rng.integers(0, rate, len(sounds.texture))
+    for index, texture in enumerate(sounds.texture):
         loop = np.roll(bank[texture, pitch[index]], shift[index])
-        first = int(track.onset[index])
-        late = int((track.onset[index] - first) * rate)
-        wave[first, late:] += track.loudness[first, index] * loop[late:]
-        wave[first + 1 :] += track.loudness[first + 1 :, index, None] * loop
+        first = int(sounds.onset[index])
+        late = int((sounds.onset[index] - first) * rate)
+        wave[first, late:] += sounds.loudness[first, index] * loop[late:]
+        wave[first + 1 :] += sounds.loudness[first + 1 :, index, None] * loop
     return np.clip(wave, -1, 1)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from crossmodal.injection import Encoder
+from ...injection import Encoder
 
 logger = logging.getLogger("crossmodal")
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from crossmodal.audio import LogMel, RepeatedLogMel
-from crossmodal.encoders.by_name.backbone import AudioBackbone, fixed_seed, warn_if_random
-from crossmodal.encoders.by_name.cutting import find_blocks
-from crossmodal.encoders.by_name.libraries import load_config, load_transformers, read_json
-from crossmodal.injection import sections_of
-from crossmodal.site import folded_axes
+from ...audio import LogMel, RepeatedLogMel
+from ...injection import sections_of
+from ...site import folded_axes
+from .backbone import AudioBackbone, fixed_seed, warn_if_random
+from .cutting import find_blocks
+from .libraries import load_config, load_transformers, read_json
 
 
 def clap(folder: str, *, weights: str | Path | None, options: Mapping[str, Any]) -> AudioBackbone:

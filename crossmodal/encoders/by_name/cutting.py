@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
-from crossmodal.encoders.by_name.libraries import HeadlessModel
-from crossmodal.injection import Encoder, as_tokens, sections_of
+from ...injection import Encoder, as_tokens, sections_of
+from .libraries import HeadlessModel
 
 BLOCK_PATTERNS = (
     "encoder.layers.*.blocks.*",

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from crossmodal.checkpoints import read_weights
-from crossmodal.checkpoints.load_strict import load_strict
-from crossmodal.checkpoints.rules import CLASSIFIER, Mapped
-from crossmodal.data import Preprocess
-from crossmodal.encoders.by_name.backbone import PRETRAINED, Rgb, logger
+from ...checkpoints import read_weights
+from ...checkpoints.load_strict import load_strict
+from ...checkpoints.rules import CLASSIFIER, Mapped
+from ...data import Preprocess
+from .backbone import PRETRAINED, Rgb, logger
 
 CLASSIFIERS = ("head", "heads", "head_dist", "fc", "classifier")
 

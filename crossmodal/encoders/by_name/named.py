@@ -5,17 +5,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from crossmodal.encoders.by_name.backbone import AudioBackbone, VisualBackbone, fixed_seed, warn_if_random
-from crossmodal.encoders.by_name.clap import clap
-from crossmodal.encoders.by_name.cutting import cut_model
-from crossmodal.encoders.by_name.libraries import (
+from .backbone import AudioBackbone, VisualBackbone, fixed_seed, warn_if_random
+from .clap import clap
+from .cutting import cut_model
+from .libraries import (
     HeadlessModel,
     timm_model,
     torchvision_model,
     transformers_model,
     unknown_name,
 )
-from crossmodal.encoders.by_name.own import AUDIO_BUILDERS, VISUAL_BUILDERS
+from .own import AUDIO_BUILDERS, VISUAL_BUILDERS
 
 LIBRARIES: dict[str, Callable[..., HeadlessModel]] = {
     "timm": timm_model,

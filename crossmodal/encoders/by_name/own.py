@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 
-from crossmodal.audio import LogMel, RepeatedLogMel
-from crossmodal.checkpoints import Imported, import_htsat, import_swin_v2, read_weights
-from crossmodal.data import Preprocess
-from crossmodal.data.world import TINY
-from crossmodal.encoders import htsat_tiny_audioset, swin_v2_large
-from crossmodal.encoders.by_name.backbone import (
+from ...audio import LogMel, RepeatedLogMel
+from ...checkpoints import Imported, import_htsat, import_swin_v2, read_weights
+from ...data import Preprocess
+from ...data.world import TINY
+from ...injection import Encoder
+from .. import htsat_tiny_audioset, swin_v2_large
+from .backbone import (
     PRETRAINED,
     AudioBackbone,
     VisualBackbone,
@@ -18,8 +19,7 @@ from crossmodal.encoders.by_name.backbone import (
     logger,
     warn_if_random,
 )
-from crossmodal.encoders.by_name.tiny import tiny_audio, tiny_log_mel, tiny_visual
-from crossmodal.injection import Encoder
+from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
 def own_swin_v2_l(weights: str | Path | None) -> VisualBackbone:

@@ -8,10 +8,10 @@ from pathlib import Path
 from safetensors import safe_open
 from torch import nn
 
-from crossmodal.audio import LogMel
-from crossmodal.data.world import TINY
-from crossmodal.encoders import htsat, swin_v2
-from crossmodal.injection import Encoder
+from ...audio import LogMel
+from ...data.world import TINY
+from ...injection import Encoder
+from .. import htsat, swin_v2
 
 WEIGHTS = Path(__file__).parent / "weights"
 VISUAL, AUDIO = WEIGHTS / "tiny_visual.safetensors", WEIGHTS / "tiny_audio.safetensors"

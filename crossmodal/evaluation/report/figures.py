@@ -101,7 +101,7 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
-    return as_picture(figure, f"curve {title}")
+    return as_picture(figure, f"curve {title}", share=1.0)
 
 
 def plain(text: str) -> str:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 INK = "#010203"
 """Colour of lines and text in figures; `templates/style.css` puts the page's own colour of text in its place."""
 
+FULL = 10.0
+"""Inches that fill the width of a page; a narrower figure takes its share."""
+
+DPI = 80
+"""Of images within figures: a frame then has about as many pixels as a page shows of it."""
+
 INKED = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "patch.edgecolor")
 NOTHING_SAID = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 """Metadata is left out: its names are addresses on other hosts, and a date makes every page differ."""
@@ -50,21 +56,22 @@ def page_style() -> Any:
     return rc_context({**dict.fromkeys(INKED, INK), "svg.fonttype": "none", "axes.facecolor": "none"})
 
 
-def as_picture(figure: "Figure", name: str, *, share: float = 1.0) -> Picture:
+def as_picture(figure: "Figure", name: str, *, share: float | None = None) -> Picture:
     """Returns a figure that was drawn within `page_style()` as SVG to stand in a page.
 
     Args:
         figure: The figure.
         name: Unlike that of other figures of the page; the ids in the SVG follow from it.
-        share: Share of the page's width that it takes.
+        share: Share of the width that it takes; by default that of its inches in `FULL`.
     """
     import matplotlib
     from markupsafe import Markup
 
     drawn = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", dpi=110, transparent=True, metadata=NOTHING_SAID)
+        figure.savefig(drawn, format="svg", dpi=DPI, transparent=True, metadata=NOTHING_SAID)
     svg = drawn.getvalue()
+    share = min(1.0, figure.get_figwidth() / FULL) if share is None else share
     return Picture(Markup(svg[svg.index("<svg") :]), share)  # behind the prolog, which a page cannot hold
 
 

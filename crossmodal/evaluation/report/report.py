@@ -93,8 +93,8 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
 
 def facts(config: dict[str, Any], summary: dict[str, Any]) -> dict[str, str]:
     """Returns what was trained, on what and with what, by name."""
-    model = {name: value for name, value in (config.get("model") or {}).items() if isinstance(value, str)}
-    chosen = ", ".join(f"{name} {value}" for name, value in model.items())
+    named = ((name, value) for name, value in (config.get("model") or {}).items() if value and isinstance(value, str))
+    chosen = ", ".join(f"{name} {value}" for name, value in named if "." not in value or name == "coupling")
     found = {
         "system": f"{config['system']} ({chosen})" if chosen else str(config["system"]),
         "data": str(summary.get("data", "")),

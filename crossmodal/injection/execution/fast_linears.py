@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @stands_in_for(nn.Linear)
 class FastLinear(nn.Linear):
-    """Computes `nn.Linear` with large products by oneDNN: the same names, weights and numbers, the last digits apart."""
+    """Computes `nn.Linear`, large products by oneDNN: the same names, weights and numbers, the last digits apart."""
 
     products = OneDNN
 
@@ -26,9 +26,9 @@ def fast_linears(model: Model) -> Model:
 
     Forwards and backwards; elsewhere (other devices and dtypes, autocast, `torch.compile`, small layers) torch's own
     layer runs. Only modules whose class is exactly `nn.Linear` change, and they change their class alone: parameters,
-    hooks, keys of `state_dict`, copies and pickles stay, and so does every subclass of somebody else. Blocks that
-    evaluate a layer through its weights do so as before, by oneDNN. Twice is once; the order among
-    other transforms does not matter; `plain_linears` undoes it.
+    hooks, keys of `state_dict`, copies and pickles stay, and subclasses of your own are left alone. Blocks that
+    evaluate a layer through its weights still do, by oneDNN. Applying it twice changes nothing more, the order among
+    other transforms does not matter, and `plain_linears` undoes it.
 
     Args:
         model: Any module.

@@ -2,8 +2,9 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
@@ -46,15 +47,26 @@ def step_in_modes(run: Run[T], modes: Iterable[ExecutionMode], modules: Modules)
     return run
 
 
-def coupler_in_modes(run: Run[T], modes: Iterable[ExecutionMode], modules: Modules) -> Run[T]:
-    """Returns the function that runs a coupler in these modes; within steps that run again as a whole, `run` itself.
+def call_in_modes(coupler: nn.Module, streams: Mapping[str, Tensor], modes: Iterable[ExecutionMode]) -> Any:
+    """Calls a coupler in these modes; its hooks run once, outside of them.
 
-    What a mode of couplers keeps would outlive the step there: torch holds it beside the graph.
+    Within steps that run again as a whole, the coupler runs as it is: what a mode of couplers keeps would outlive the
+    step there, since torch holds it beside the graph. Under `torch.compile` the compiler decides what is kept.
     """
     modes = tuple(modes)
-    for mode in () if any(mode.whole_steps for mode in modes) else modes:
-        run = mode.coupler(run, modules)
-    return run
+    if torch.compiler.is_compiling() or any(mode.whole_steps for mode in modes) or not modes:
+        return coupler(streams)
+    run: Run[Any] = coupler.forward
+    for mode in modes:
+        run = mode.coupler(run, coupler.modules)
+    own = vars(coupler).get("forward")
+    vars(coupler)["forward"] = run  # for this call alone: the module's own call runs the hooks around it
+    try:
+        return coupler(streams)
+    finally:
+        vars(coupler).pop("forward")
+        if own is not None:
+            vars(coupler)["forward"] = own
 
 
 def with_mode(lockstep: L, mode: ExecutionMode) -> L:

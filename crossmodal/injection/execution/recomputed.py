@@ -45,7 +45,7 @@ class SelectiveCheckpointing(ExecutionMode):
         """Returns a coupler that is selectively checkpointed where gradients are on."""
 
         def selective_coupler(streams: Mapping[str, Tensor]) -> T:
-            if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            if not torch.is_grad_enabled():
                 return run(streams)
 
             def guarded(streams: Mapping[str, Tensor]) -> T:

@@ -84,6 +84,7 @@ class SideLockstep(Lockstep):
         Returns:
             The streams at those sites, as `"visual.stem"` → stream.
         """
+        self.check_sites(taps, "tap")
         wanted = {*self.reads, *taps}
         found: dict[str, list[Tensor]] = {}
         for name, given in inputs.items():
@@ -101,6 +102,8 @@ class SideLockstep(Lockstep):
                 that of the couplers.
             taps: Sites to keep, as in the forward.
         """
+        self.check_sites(features, "feature")
+        self.check_sites(taps, "tap")
         side = SideStreams(features, self._stems(features), taps, self._dtype())
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for step, edges in zip(self.steps, self.edges, strict=True):

@@ -79,7 +79,13 @@ def projected_sections(
         for name, section in ((name, section) for name, run in step.sections.items() for section in run):
             before, after = follows[name, section]
             if name in guided and (before.width, before.tokens) != (after.width, after.tokens):
-                found[projection_key(name, section)] = (before, after)
+                key = projection_key(name, section)
+                if key in found:
+                    raise ValueError(
+                        f"SideLockstep: the projection of {name!r} over {section!r} shares the key {key!r} with "
+                        "another: rename a stream."
+                    )
+                found[key] = (before, after)
         guided |= {stream for _, stream in here}
     return found
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from ...adapters import Adapted, Modulated, Modulation, Modulations
-from ..coupler import Coupler
+from ..coupler import Coupler, edge_key
 from ..hooks.globs import match, near
 from ..hooks.injected import Injected
-from ..step import Edge
+from ..step import Edge, check_edge
 
 Named = tuple[str, nn.Module]
 
@@ -33,17 +33,26 @@ def select_adapters(model: nn.Module, at: str | Edge | None, who: str) -> dict[s
     Raises `ValueError`, beginning with `who`, where there is none.
     """
     found = find_adapters(model)
-    key = at if at is None or isinstance(at, str) else "_".join(at)
-    if isinstance(at, str):
+    if at is None:
+        chosen = list(found)
+    elif isinstance(at, str):
         chosen = list(match(at, found))
     else:
-        chosen = [name for name in found if key is None or name.rpartition(".")[2] == key]
+        check_edge(at, who)
+        at_edge = {adapter for module in model.modules() if isinstance(module, Coupler) for adapter in _on(at, module)}
+        chosen = [name for name, module in found.items() if module in at_edge]
     if not chosen:
+        pattern = at if isinstance(at, str) else "_".join(at or ())
         raise ValueError(
-            f"{who}: {at!r} names no adapter of this {type(model).__name__}: {near(key or '', found)}. A name may be a "
+            f"{who}: {at!r} names no adapter of this {type(model).__name__}: {near(pattern, found)}. A name may be a "
             "glob ('couplers.*.audio_visual'), or an edge (guide, stream)."
         )
     return {name: found[name] for name in chosen}
+
+
+def _on(edge: Edge, coupler: Coupler) -> list[nn.Module]:
+    """Returns the adapter that a coupler has on an edge, if it has one."""
+    return [coupler.get_submodule(edge_key(edge))] if edge in coupler.edges else []
 
 
 def check_uncompiled(model: nn.Module, names: Mapping[str, nn.Module], who: str) -> None:

@@ -84,6 +84,11 @@ class SubgraphModule(nn.Module):
         return mapped(one, value)
 
     def _register(self, name: str, model: nn.Module) -> None:
+        if hasattr(self, key(name)):
+            raise ValueError(
+                f"sections_of: {name!r} becomes the key {key(name)!r} when '.' is written '_', which another "
+                "part of the model has: rename a module."
+            )
         owner, _, last = name.rpartition(".")
         parent = model.get_submodule(owner)
         if last in parent._modules:

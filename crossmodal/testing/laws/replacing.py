@@ -1,4 +1,4 @@
-"""The law of replaced layers: a block uses the layers inside it, so that another in its place, or a hook, has effect."""
+"""The law of replaced layers: a block calls the layers inside it, so that another one, or a hook, has effect."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -22,8 +22,7 @@ FACTOR = 1.25
 
 @law(13, "replaced layers are heard", examples=2)
 def replaced_layers_are_heard(trial: Trial) -> None:
-    """A layer inside a block that is replaced by a subclass, wrapped, or hooked is called: the block computes what it
-    computes when every layer in it is called."""
+    """A replaced, wrapped or hooked layer is called, and the block computes what it does when all layers are called."""
     for prefix, inside in parts(trial.exact()):
         block = inside.build()
         for name in layers(block):

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from commands import content, crossmodal
@@ -56,7 +55,7 @@ def test_stopped_before_any_write(lab, monkeypatch, call, after):
 @pytest.mark.parametrize("clips", [0, 2])
 def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     out = lab / f"killed{clips}"
-    command = [Path(sys.executable).with_name("crossmodal"), "ave", "prepare", "videos", out.name, "--workers", "2"]
+    command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", out.name, "--workers", "2"]
     running = subprocess.Popen(command, cwd=lab, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len([*out.glob("wave/*.npy")]) < clips or not out.exists():
         assert running.poll() is None
@@ -74,7 +73,7 @@ def hears_ctrl_c():
 
 
 def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
-    command = [Path(sys.executable).with_name("crossmodal"), "ave", "prepare", "videos", "stopped", "--workers", "2"]
+    command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", "stopped", "--workers", "2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, cwd=lab, process_group=0, preexec_fn=hears_ctrl_c, **pipes)
     while not (lab / "stopped/frames").exists():
@@ -96,7 +95,7 @@ def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        patch.setattr("crossmodal.cli.prepare_ave.write_whole", lambda file, text: file.write_text(text))
+        patch.setattr("crossmodal.data.many_videos.prepare_ave.write_whole", lambda file, text: file.write_text(text))
         said = crossmodal(lab, "ave", "prepare", "videos", "full", "--workers", "0")
     assert said.code == 1
     assert "crossmodal: ave prepare stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err

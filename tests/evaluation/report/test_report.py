@@ -192,7 +192,7 @@ def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
     coupled = model.run(frames, wave)
     for stream, extent in (("visual", {"row": 4, "column": 4}), ("audio", {"frequency": 2, "time": 8})):
         pointing = looking.last_pointing(model, coupled.maps, stream)
-        assert pointing.values is ave.last_map(coupled, stream)
+        assert pointing.values is last_token_map(coupled, stream)
         assert pointing.site.extent == extent
         assert unfold_map(pointing.values, pointing.site).shape == (2, *extent.values())
 

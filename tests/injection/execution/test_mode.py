@@ -132,6 +132,14 @@ def test_a_subclass_its_attributes_and_all_hooks_are_kept(order, monkeypatch):
     assert {"lockstep", "coupler"} == set(heard)
 
 
+def test_a_hook_of_a_recomputed_coupler_runs_once():
+    plain, heard = built(), []
+    plain.couplers["stages0_0_attention"].register_forward_hook(lambda *_: heard.append(1))
+    step(recomputed(plain))
+    assert heard == [1]
+    assert "forward" not in vars(plain.couplers["stages0_0_attention"])
+
+
 def test_a_mode_leaves_the_lockstep_that_it_was_given_as_it_was():
     plain = built()
     made = recomputed(checkpointed(plain))

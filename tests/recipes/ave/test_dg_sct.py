@@ -8,14 +8,16 @@ from films import ALL_SOUND, film
 from systems import tiny
 from torch import nn
 
+from crossmodal.adapters import guided_adapter, modulation_of
 from crossmodal.data import Preprocess, read_clip
 from crossmodal.data.world import COLOURS, World
+from crossmodal.guidance import SpatialGuidance
 from crossmodal.heads import pool_tokens
 from crossmodal.injection import Encoder
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish
-from crossmodal.tasks.coupled_system import last_map
+from crossmodal.tasks.coupled_system import last_token_map
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_streams_are_pooled_by_the_map_of_the_last_coupler(model, clip, stream):
     last = list(coupled.maps)[-1]
     guide = "audio" if stream == "visual" else "visual"
     spatial = coupled.maps[last][guide, stream]["spatial"]
-    assert last_map(coupled, stream) is spatial
+    assert last_token_map(coupled, stream) is spatial
     head = model.coupled.encoder("visual").head if stream == "visual" else nn.Identity()
     torch.testing.assert_close(getattr(features, stream)[0], pool_tokens(head(coupled.streams[stream]), spatial))
 
@@ -79,7 +81,7 @@ def test_without_maps_streams_are_pooled_by_their_mean(clip):
     frames, wave = batch(clip)
     with torch.no_grad():
         coupled, features = model.run(frames, wave), model.pool(frames, wave)
-    assert last_map(coupled, "visual") is last_map(coupled, "audio") is None
+    assert last_token_map(coupled, "visual") is last_token_map(coupled, "audio") is None
     torch.testing.assert_close(features.audio[0], coupled.streams["audio"].mean(1))
 
 
@@ -87,8 +89,27 @@ def test_a_map_of_one_direction_pools_its_stream_alone(clip):
     model = tiny(coupling=partial(dg_sct, edges=(("audio", "visual"),))).eval()
     with torch.no_grad():
         coupled = model.run(*batch(clip))
-    assert last_map(coupled, "audio") is None
-    assert last_map(coupled, "visual").shape == (10, coupled.streams["visual"].shape[1], 1)
+    assert last_token_map(coupled, "audio") is None
+    assert last_token_map(coupled, "visual").shape == (10, coupled.streams["visual"].shape[1], 1)
+
+
+@pytest.mark.parametrize("name", ["spatial", "frequency", "mine"])
+def test_the_head_pools_by_the_map_over_tokens_whatever_its_name(clip, name):
+    """A frequency map, or one of a block of one's own, is not passed over in silence."""
+
+    def modulated(stream):
+        return modulation_of(stream.width, {name: (SpatialGuidance, 0.05)}, base=1.0)
+
+    model = tiny(coupling=partial(dg_sct, adapter=partial(guided_adapter, modulation=modulated))).eval()
+    frames, wave = batch(clip)
+    with torch.no_grad():
+        coupled, pooled = model.run(frames, wave), model.pool(frames, wave)
+    for stream in ("visual", "audio"):
+        maps = coupled.maps["stages1_1_mlp"]["audio" if stream == "visual" else "visual", stream]
+        assert last_token_map(coupled, stream) is maps[name]
+        read = coupled.streams[stream]
+        read = model.coupled.encoder("visual").head(read) if stream == "visual" else read
+        assert torch.equal(getattr(pooled, stream)[0], pool_tokens(read, maps[name]))
 
 
 @pytest.mark.parametrize("recipe", [dg_sct, dg_sct_released, lavish])

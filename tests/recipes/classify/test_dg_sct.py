@@ -33,7 +33,7 @@ def lab(tmp_path_factory):
     with (folder / "own/labels.csv").open("a") as table:
         table.write("torn.mp4,red,,\ngone.mp4,blue,,\n")
     for cut in (None, TrimmedClips()):
-        Folder(folder / "own/videos", folder / "own/labels.csv", None, TINY, segments=4, cut=cut).prepare()
+        Folder(folder / "own/videos", folder / "own/labels.csv", None, TINY, segments=4, windowing=cut).prepare()
     said = crossmodal(folder, "classify", "fit", "--name", "first", *OWN, *SHORT)
     assert said.code == 0, said.err
     return folder, said

@@ -87,7 +87,7 @@ def test_a_lesson_names_the_texture_and_colour_of_each_place():
                 top, left = token // 8 * 8, token % 8 * 8
                 share = truth.masks[second, :, top : top + 8, left : left + 8].mean(axis=(1, 2))
                 owner = share.argmax()
-                expected = [truth.cast.texture[second, owner], truth.cast.colour[owner]]
+                expected = [truth.objects.texture[second, owner], truth.objects.colour[owner]]
                 expected = expected if share.max() > 0.4 else [IGNORED, IGNORED]
                 assert taken.places[8][:, row, token].tolist() == expected
             row += 1

@@ -1,4 +1,4 @@
-"""Many short texts in two arrays: a fifth of the memory of a list, and none of it copied by a process that reads."""
+"""Many short strings packed into two arrays: a fifth of the memory of a list, shared by processes that read."""
 
 from collections.abc import Iterable, Sequence
 from typing import overload
@@ -6,15 +6,20 @@ from typing import overload
 import numpy as np
 
 
-class Texts(Sequence[str]):
-    """An unchangeable sequence of texts.
+class PackedStrings(Sequence[str]):
+    """Immutable sequence of strings.
 
-    Of a list, every process that looks at an item writes its count of references, and so gets a copy of its own: with
-    several workers of a `DataLoader` a long list of names grows in memory until each of them has all of it.
+    Reading an item of a list writes its reference count, which copies the page of memory that it shares with other
+    processes: with several workers of a `DataLoader`, a long list of names grows until each of them has all of it.
     """
 
-    def __init__(self, texts: Iterable[str]):
-        encoded = [text.encode() for text in texts]
+    def __init__(self, strings: Iterable[str]):
+        """Packs the strings.
+
+        Args:
+            strings: What to pack, in order.
+        """
+        encoded = [string.encode() for string in strings]
         self._joined = np.frombuffer(b"".join(encoded), np.uint8)
         self._ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""Spans of a video file, decoded in one pass and kept."""
+"""Decoding of all spans of a video file in one pass, into the cache."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +10,34 @@ from torch import Tensor
 from ..clip import Preprocess
 from ..video import read_film, upright
 from .cache import ClipCache, Decoded
-from .cutting import Span
+from .windowing import Span
 
 
 class Undecoded(NamedTuple):
-    """A file of a folder, and its spans that are not in the cache, by their keys."""
+    """File of a folder, and its spans that are not in the cache, by their keys."""
 
     file: str
     spans: dict[bytes, Span]
 
 
 class Outcome(NamedTuple):
-    """What became of a file: for every span that cannot be had, by its key, the reason. Empty where all is well."""
+    """Result of decoding a file: key → reason of every span that cannot be had."""
 
     file: str
     reasons: dict[bytes, str]
 
 
 def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> Outcome:
-    """Decodes the spans of a file into the cache. Raises `OSError` where the cache cannot be written."""
+    """Decodes the spans of a file into the cache.
+
+    Args:
+        work: The file and its spans.
+        videos: Folder of the file.
+        cache: Where the clips go.
+
+    Raises:
+        OSError: If the cache cannot be written; what a damaged file does to its reader is a reason of the result.
+    """
     try:
         found = read_spans(videos / work.file, list(work.spans.values()), cache.plain)
     except ImportError:
@@ -47,11 +56,18 @@ def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> Outcome:
 
 
 def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Decoded | str]:
-    """Each span as a clip of so many whole seconds as the file has of it; where it has none, a sentence that says so.
+    """Decodes spans of a file; frames are rounded to whole levels, and only those of the spans are held.
 
-    - `plain`: size and rate, without normalisation.
+    Args:
+        file: The video file.
+        spans: The spans, which may overlap.
+        plain: Size and rate of the clips, without normalisation.
 
-    Frames are rounded to whole levels. Only those of the spans are held. Raises as `read_clip` does.
+    Returns:
+        For each span a clip of as many whole seconds as the file has of it, or a sentence that it has none.
+
+    Raises:
+        ValueError: As `read_clip` does.
     """
     wanted = {second for span in spans for second in range(span.first, span.first + span.length)}
     seen = -1

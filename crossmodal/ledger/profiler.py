@@ -1,4 +1,4 @@
-"""The meter: charges what runs, forwards and backwards, to the module that asked for it."""
+"""The profiler: charges what runs, forwards and backwards, to the module that asked for it."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,14 +12,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from ..plain import measuring
 from .fused import FORMULAS, fused_attention
 from .nested import tensors_in
-from .share import Share
+from .table import ModuleCost
 
 CHARGED = "crossmodal.ledger"
-"""Where a node of the autograd graph keeps who made it."""
+"""Key under which a node of the autograd graph keeps the path of the module that made it."""
 
 
-class Meter:
-    """Runs a model once, forwards and backwards, and keeps a share for every module by its path.
+class Profiler:
+    """Runs a model once, forwards and backwards, and counts the cost of every module.
 
     Operations are charged to the innermost module that is running; those of the backward to the module in whose forward
     their node was made; a saved storage to the module that first kept it. Methods of a module other than its forward
@@ -27,6 +27,11 @@ class Meter:
     """
 
     def __init__(self, model: nn.Module):
+        """Builds the profiler.
+
+        Args:
+            model: A model whose hooks nobody needs; it runs as it is, on its device.
+        """
         self.model = model
         self.path, self.phase = "", "forward"
         self.entered: list[str] = []
@@ -36,11 +41,14 @@ class Meter:
         self.saved: dict[torch.UntypedStorage, str] = {}
         self.excluded: set[torch.UntypedStorage] = set()
 
-    def run(self, *args: Any, loss: Callable[[Any], Tensor] | None = None, **kwargs: Any) -> dict[str, Share]:
-        """The share of every module, its submodules' not included.
+    def run(self, *args: Any, loss: Callable[[Any], Tensor] | None = None, **kwargs: Any) -> dict[str, ModuleCost]:
+        """Returns the cost of every module by its path, its submodules' not included.
 
-        - `loss`: what the backward starts from; by default every tensor that the model returns and that takes a
-          gradient.
+        Args:
+            *args: Arguments of the model.
+            loss: Turns outputs into what the backward starts from; by default it starts from every tensor that the
+                model returns and that takes a gradient.
+            **kwargs: Arguments of the model.
         """
         given = [*self.model.parameters(), *self.model.buffers(), *tensors_in((args, kwargs))]
         self.excluded = {tensor.untyped_storage() for tensor in given}
@@ -75,7 +83,7 @@ class Meter:
         self.counted, self.path = total, path
 
     def _claim(self, tensors: Iterable[Tensor]) -> None:
-        """Every node behind `tensors` that nobody has claimed was made by the module that is running."""
+        """Charges every node behind `tensors` that nobody has claimed to the module that is running."""
         nodes = [tensor.grad_fn for tensor in tensors]
         while nodes:
             node = nodes.pop()
@@ -96,19 +104,19 @@ class Meter:
             self.saved.setdefault(storage, self.path)
         return tensor
 
-    def _shares(self) -> dict[str, Share]:
+    def _shares(self) -> dict[str, ModuleCost]:
         shares, seen = {}, set[nn.Parameter]()
         for path, module in self.model.named_modules():
             own = [parameter for parameter in module.parameters(recurse=False) if parameter not in seen]
             seen |= set(own)
-            shares[path] = Share(
+            shares[path] = ModuleCost(
                 parameters=sum(parameter.numel() for parameter in own),
                 trained=sum(parameter.numel() for parameter in own if parameter.requires_grad),
                 forward=self.operations.get((path, "forward"), 0),
                 backward=self.operations.get((path, "backward"), 0),
             )
         for storage, path in self.saved.items():
-            shares[path] += Share(saved=storage.nbytes())
+            shares[path] += ModuleCost(saved=storage.nbytes())
         return shares
 
 

@@ -1,4 +1,4 @@
-"""A folder of video files of every kind, through every command: ave prepare, fit, test, predict, features."""
+"""A folder of video files of every kind, through every command: prepare, fit, test, predict, features."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which clips of a folder are decoded, which are broken, and why."""
+"""Index of the cache: which clips of a folder are decoded, which are broken, and why."""
 
 import os
 import stat
@@ -9,17 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cache import ClipCache
-from .items import Items
+from .index import ClipIndex
 from .labels import Labels
 
 MISSING, BROKEN, UNKNOWN = -2, -1, 0
-"""What stands for the number of seconds of a clip that has none, or none yet."""
+"""Stand for the number of seconds of a clip that has none, or none yet."""
 
 
-class State(NamedTuple):
-    """Of every item: the key of its clip, how many seconds there are of it, and whether it is, or may be, whole.
+class CacheIndex(NamedTuple):
+    """Status of every clip of a folder.
 
-    - `reasons`: of broken files, by their paths in the folder.
+    Attributes:
+        keys: Key of each clip in the cache.
+        seconds: How many seconds there are of each clip, `MISSING`, `BROKEN` or `UNKNOWN`.
+        whole: For each clip whether it is, or may be, whole.
+        reasons: Path of a broken file → why it cannot be had.
     """
 
     keys: NDArray[np.uint8]
@@ -28,8 +32,17 @@ class State(NamedTuple):
     reasons: dict[str, str]
 
 
-def state_of(items: Items, labels: Labels, root: Path, cache: ClipCache) -> State:
-    """Looks at the files' sizes and times, and at the names of what is in the cache; opens only records of failures."""
+def read_cache_index(items: ClipIndex, labels: Labels, root: Path, cache: ClipCache) -> CacheIndex:
+    """Reads the status of every clip.
+
+    Looks at the files' sizes and times, and at the names of what is in the cache; opens only records of failures.
+
+    Args:
+        items: The clips.
+        labels: The table that names their files.
+        root: Folder of the video files.
+        cache: The cache.
+    """
     keys = np.zeros((len(items.file), 16), np.uint8)
     known = np.full(len(items.file), MISSING, np.int32)
     stored, last, name, found = cache.listing(), -1, "", None
@@ -50,10 +63,10 @@ def state_of(items: Items, labels: Labels, root: Path, cache: ClipCache) -> Stat
             reasons[name] = _reason(items, item, int(known[item]), cache, keys[item].tobytes()) or (
                 f"there is no such file in {root}{'' if reasons else _near(root / name)} {line}."
             )
-    return State(keys, known, whole, reasons)
+    return CacheIndex(keys, known, whole, reasons)
 
 
-def _reason(items: Items, item: int, known: int, cache: ClipCache, key: bytes) -> str:
+def _reason(items: ClipIndex, item: int, known: int, cache: ClipCache, key: bytes) -> str:
     if known == MISSING:
         return ""
     if known == BROKEN:
@@ -71,6 +84,6 @@ def _file(path: str) -> os.stat_result | None:
 
 
 def _near(path: Path) -> str:
-    """Which file may be meant: one of another suffix."""
+    """Returns a hint at the file that may be meant: one of another suffix."""
     near = sorted(path.parent.glob(f"{path.name}.*")) or sorted(path.parent.glob(f"{path.stem}.*"))
     return f"; is it {near[0].name!r}?" if near else ""
