@@ -88,7 +88,10 @@ def _frozen(system: CoupledSystem, batch: Any) -> dict[str, Tensor]:
     """Returns the mean over tokens of both encoders by themselves, `(segment, channel)`."""
     inputs = system.stem_inputs(batch.frames, batch.wave)
     streams = {name: _stream(system.coupled.encoder(name), inputs[name]) for name in STREAMS}
-    return {"visual": system.coupled.encoder("visual").head(streams["visual"]).mean(1), "audio": streams["audio"].mean(1)}
+    return {
+        "visual": system.coupled.encoder("visual").head(streams["visual"]).mean(1),
+        "audio": streams["audio"].mean(1),
+    }
 
 
 def _array(values: Tensor) -> np.ndarray:

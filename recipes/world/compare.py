@@ -74,7 +74,8 @@ def probes(clips: int = 100) -> list[str]:
     both: Any = pupils(world)
     for name, file in (("visual", VISUAL), ("audio", AUDIO)):
         both[name].load_state_dict(load_file(file))
-    return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in unimodal(both.eval()["visual"], both["audio"], world).items()]
+    found = unimodal(both.eval()["visual"], both["audio"], world)
+    return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in found.items()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -59,7 +59,10 @@ def test_every_option_is_a_row_in_its_order(tmp_path):
         (["--set", "alpha 3"], "--set 'alpha 3': 'alpha' is not NAME=VALUE."),
         (["--guide", "shufled"], "ablation: 'guide: shufled'"),
         (["--without", "channel", "--without", "channel"], "'without channel' is asked for twice."),
-        (["--without", "edgse", "--", "--system", "lite"], "the system lite has no keyword 'edgse'; did you mean 'edges'?"),
+        (
+            ["--without", "edgse", "--", "--system", "lite"],
+            "the system lite has no keyword 'edgse'; did you mean 'edges'?",
+        ),
         (["--", "--name", "x"], "--name is given to every run by the ablation: leave it out."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -81,7 +84,9 @@ def trained(monkeypatch):
             (folder / run.name).mkdir(parents=True, exist_ok=True)
             facts = {"test": {"accuracy": 0.5}, "chance": {"accuracy": 0.25}, "trainable_parameters": 12}
             (folder / run.name / "summary.json").write_text(json.dumps(facts))
-            (folder / run.name / "predictions.csv").write_text("clip,truth,prediction,value,weight\na,red,red,1.0,1.0\n")
+            (folder / run.name / "predictions.csv").write_text(
+                "clip,truth,prediction,value,weight\na,red,red,1.0,1.0\n"
+            )
         if failed := [run.name for run in runs if run.seed]:
             raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed:")
 

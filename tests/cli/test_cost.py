@@ -41,7 +41,9 @@ class ReadsFeatures(nn.Module):
     """System on features of frozen extractors: of a frame three numbers, of a second of sound five."""
 
     classes = ("a",)
-    inputs = Features(Preprocess(8, 16_000), nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), nn.Linear(16_000, 5), "small")
+    inputs = Features(
+        Preprocess(8, 16_000), nn.Sequential(nn.Flatten(), nn.Linear(192, 3)), nn.Linear(16_000, 5), "small"
+    )
 
     def __init__(self):
         super().__init__()

@@ -88,7 +88,9 @@ def test_it_gives_what_the_model_says_clip_by_clip(model, place, tmp_path):
 
 def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
     _, result = asked(place, tmp_path)
-    assert result["command"].startswith(f"crossmodal ave reproduce --data.root {place}/AVE --weights {place}/best_82.18.pt")
+    assert result["command"].startswith(
+        f"crossmodal ave reproduce --data.root {place}/AVE --weights {place}/best_82.18.pt"
+    )
     assert [score["percent"] for score in result["published"]] == ["82.2", "82.18"]
     assert result["fingerprint"] == fingerprint(model)
     assert len(result["weights"]["sha256"]) == len(result["data"]["testSet.txt"]) == 64
@@ -165,7 +167,10 @@ def test_few_missing_clips_are_named_without_a_list(place, tmp_path):
 
 def test_other_classes_and_no_weights_are_refused(place, tmp_path):
     write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 1}, classes=("a", "b"), wave_rate=16_000)
-    with pytest.raises(ValueError, match=r"the data set .*AVE has the classes a, b, but the released weights are of .*: it must list these, in their order"):
+    with pytest.raises(
+        ValueError,
+        match=r"the data set .*AVE has the classes a, b, but the released weights are of .*: it must list these",
+    ):
         asked(place, tmp_path / "out", "--data.root", str(tmp_path / "AVE"))
     with pytest.raises(FileNotFoundError, match=r"--weights none\.pt does not exist"):
         asked(place, tmp_path / "out", "--weights", "none.pt")

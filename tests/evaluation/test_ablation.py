@@ -46,7 +46,8 @@ def leave(folder, study, name, seed, *, clips=6, right=None, world=None):
             for at in range(10):
                 truth = "red" if at < 4 else "background"
                 said = truth if at < good else "blue"
-                rows.writerow([f"world-{seed if world is None else world}-test-{clip}", at, truth, said, "0.5", float(truth == said), 1.0])
+                item, right_one = f"world-{seed if world is None else world}-test-{clip}", float(truth == said)
+                rows.writerow([item, at, truth, said, "0.5", right_one, 1.0])
 
 
 def good_seconds(name, seed, clip, right=None):
@@ -94,7 +95,11 @@ def test_keywords_of_the_recipe_become_options(keywords, words):
 @pytest.mark.parametrize(
     ("system", "keywords", "message"),
     [
-        ("dg_sct", {"spatail": None}, "variant 'x': the system dg_sct has no keyword 'spatail'; did you mean 'spatial'"),
+        (
+            "dg_sct",
+            {"spatail": None},
+            "variant 'x': the system dg_sct has no keyword 'spatail'; did you mean 'spatial'",
+        ),
         ("lavish", {"without": "channel"}, "the system lavish has no keyword 'channel'; it has visual, audio, width"),
         ("dg_sct", {"classes": 1}, "the system dg_sct has no keyword 'classes'"),
         ("dg_sct", {"spatial": lambda channels, cue: None}, "variant 'x': --model.spatial: .*lambda.* has no name"),
@@ -163,7 +168,11 @@ def test_print_shows_it(table):
 
 
 def test_markdown_and_csv_hold_the_same(table):
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.markdown().splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in table.markdown().splitlines()
+        if line.startswith("|")
+    ]
     assert [row[0] for row in rows[2:]] == [name.replace("|", "\\|") for name in RIGHT]
     lines = list(csv.DictReader(io.StringIO(table.csv())))
     assert [line["variant"] for line in lines] == list(RIGHT)
@@ -212,7 +221,7 @@ def test_what_is_not_finished_is_told_and_the_rest_is_compared(tmp_path):
     assert table["without spatial"].gaps == pytest.approx([-0.2])  # seed 1 is in both
     odd = list(RIGHT)[2]
     assert f"Not finished: full (seeds 2), without spatial (seeds 0), {odd} (seeds 0 1 2)." in str(table)
-    assert len(re.findall(r" – (?=\|)", table.markdown())) == 3  # of the full model the difference, of both the operations
+    assert len(re.findall(r" – (?=\|)", table.markdown())) == 3  # a difference, two operations
 
 
 def test_without_the_full_model_there_is_nothing_to_compare_with(tmp_path):

@@ -83,7 +83,9 @@ def test_runs_are_named_by_variant_seed_and_configuration_and_finish_seed_by_see
 
 
 def test_printed_commands_stand_alone_and_go_on(here):
-    study = Study(TASK, (), {**FULL, "mine": ("--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]")}, (3,))
+    study = Study(
+        TASK, (), {**FULL, "mine": ("--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]")}, (3,)
+    )
     place = here / "all runs"
     (place / study.runs[0].name).mkdir(parents=True)
     (place / study.runs[0].name / "summary.json").write_text('{"test": {"accuracy": 0.5}}')

@@ -16,7 +16,9 @@ from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logge
 from crossmodal.evaluation.sweep import Run, sweep
 from crossmodal.worker_pool import Failure, ThisProcess
 
-RUNS = [Run("ave", row, seed, ("--data.clips", "4"), row) for seed in (0, 1) for row in ("Late fusion", "DG-SCT (paper)")]
+RUNS = [
+    Run("ave", row, seed, ("--data.clips", "4"), row) for seed in (0, 1) for row in ("Late fusion", "DG-SCT (paper)")
+]
 
 
 @pytest.fixture
