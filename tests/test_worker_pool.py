@@ -52,6 +52,23 @@ def test_a_crash_fails_its_item_alone_and_an_error_ends_the_rest():
             list(pool.map_unordered(refuse, [1, 2, 3]))
         assert dict(pool.map_unordered(double, [1, -1])) == {1: 2, -1: Failure("-1 is negative.")}
         assert not list(pool.map_unordered(double, []))
+        if Path("/proc/net/tcp").is_file():  # nothing is served to other machines
+            assert not listening_everywhere()
+
+
+def listening_everywhere():
+    """Sockets that this process and its children hold open to other machines."""
+    children = [Path("/proc", pid) for pid in [str(os.getpid()), *_children(os.getpid())]]
+    held = {os.readlink(fd) for child in children for fd in (child / "fd").iterdir() if fd.exists() or fd.is_symlink()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [
+        row[1] for row in rows if row[3] == "0A" and row[1].startswith("00000000:") and f"socket:[{row[9]}]" in held
+    ]
+
+
+def _children(pid):
+    found = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return [*found, *(grandchild for child in found for grandchild in _children(child))]
 
 
 @pytest.fixture
