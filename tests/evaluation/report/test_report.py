@@ -207,9 +207,7 @@ def couplings():
 @pytest.mark.parametrize(("coupling", "guided"), list(couplings()))
 def test_clips_of_every_kind_of_coupling_are_drawn(coupling, guided):
     system = dg_sct(coupling=coupling).eval()
-    found = map_figures.item_maps(
-        system, Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000)), name="clip", start=7
-    )
+    found = map_figures.item_maps(system, Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000)), name="clip", start=7)
     words = words_of(found.rows)
     for stream in ("visual", "audio"):
         assert (f"→ {stream}, coupler stages1_1_mlp" in words) == (stream in guided)
@@ -251,7 +249,9 @@ def test_the_stretch_of_sound_that_is_drawn_is_the_one_that_the_encoder_sees():
 def test_on_data_in_the_layout_of_ave_with_hostile_names(tmp_path):
     classes = ["<b>1</b> $x$", "5 % Dog <em>", 'it\'s "so" {{ 1 }}']
     write_ave(tmp_path / "AVE", {"train": 3, "val": 2, "test": 2}, classes=classes)
-    done = crossmodal(tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL[2:], "--trainer.max_epochs=1")
+    done = crossmodal(
+        tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL[2:], "--trainer.max_epochs=1"
+    )
     assert done.code == 0, done.err
     assert "was not written" not in done.err
     read = checked(tmp_path / "runs/a b/report.html")
