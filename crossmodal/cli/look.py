@@ -57,8 +57,8 @@ def look(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    prepare(trained.data, system, feature_folder(run.parent))
-    items = trained.data.split(given.split)
+    source = prepare(trained.data, system, feature_folder(run.parent))
+    items = source.split(given.split)
     out = given.out or run / FOLDER
     make_folder(out)
     if isinstance(items, World):

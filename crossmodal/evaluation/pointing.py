@@ -78,9 +78,7 @@ class WorldEffects(NamedTuple):
     def true_probabilities(self) -> dict[str, Tensor]:
         """Returns, by name of the run, the probability of the true label `(clip, segment)`."""
         places = self.labels[:, :, None]
-        return {
-            name: values.cpu().gather(2, places)[:, :, 0] for name, values in self.effects.probabilities.items()
-        }
+        return {name: values.cpu().gather(2, places)[:, :, 0] for name, values in self.effects.probabilities.items()}
 
 
 def world_effects(
@@ -114,7 +112,7 @@ def pointing_rows(system: CoupledSystem, parts: Iterable[WorldEffects]) -> list[
     for part in parts:
         for coupler, grids in _grids(part.effects, {name: of["visual"] for name, of in sites.items()}).items():
             for target, mask in ((SOUNDING, part.sounding), (ANY, part.objects)):
-                best = {BEST: covered(mask, next(iter(grids.values())).shape[1:])}
+                best = {BEST: covered(mask, sites[coupler]["visual"].grid)}
                 for what, grid in {**grids, **best}.items():
                     counted = pointing_counts(grid[part.shown], mask[part.shown])
                     counts.setdefault((coupler, what, target), []).append(counted)
@@ -136,9 +134,7 @@ def _grids(effects: GuideEffects, sites: Mapping[str, Site]) -> dict[str, dict[s
 def pointing_frame(rows: Sequence[PointingRow]) -> "DataFrame":
     """Returns a table with a line per coupler, thing measured and target."""
     columns = ["coupler", "rows", "columns", "what", "target", "accuracy", "chance"]
-    lines = [
-        (row.coupler, *row.cells, row.what, row.target, *(score.item() for score in row.scores)) for row in rows
-    ]
+    lines = [(row.coupler, *row.cells, row.what, row.target, *(score.item() for score in row.scores)) for row in rows]
     return need("pandas", "look").DataFrame(lines, columns=columns)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ class ResumableScores:
         for index in indices:
             counts = self.lines[index]["counts"]
             scores.merge_state({name: _like(counts[name], state) for name, state in scores.metric_state.items()})
-        found = {name: float(value) for name, value in scores.compute().items()}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*called before the ``update`` method")  # its states are merged
+            found = {name: float(value) for name, value in scores.compute().items()}
         return Tested(rows, found, self.task.chance([row for _, row in rows]))
 
     def write_csv(self, tested: Tested, names: Sequence[str]) -> None:

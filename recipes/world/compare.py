@@ -1,12 +1,13 @@
 """Comparison of couplings on the built-in world: `python -m crossmodal.recipes.world.compare`, a table over five seeds.
 
 All rows have the same frozen encoders, head, schedule and number of clips; only what couples the encoders differs. A
-seed draws the weights, the order and the world. It is `crossmodal ave compare` with these rows, and three claims.
+seed draws the weights, the order and the world. This is `crossmodal ave compare` with fixed rows and three claims.
 """
 
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from crossmodal.cli.compare import compare_rows, parser
 from crossmodal.evaluation.page_marks import write_between
@@ -40,7 +41,7 @@ BASELINE = "late fusion"
 COLUMNS = ("score", "seeds", "difference", "trained")
 """No published scores: those are of other encoders and of real data."""
 MARK = "compare_ave"
-PAGE = Path(__file__).parents[2] / "docs/recipes/ave.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/recipes/ave.md"
 
 
 def verdicts(table: ResultTable) -> list[str]:
@@ -70,10 +71,11 @@ def probes(clips: int = 100) -> list[str]:
     from crossmodal.recipes.world.world_probes import unimodal
 
     world = World("test", clips=clips)
-    both = pupils(world)
+    both: Any = pupils(world)
     for name, file in (("visual", VISUAL), ("audio", AUDIO)):
         both[name].load_state_dict(load_file(file))
-    return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in unimodal(*both.eval().values(), world).items()]
+    found = unimodal(both.eval()["visual"], both["audio"], world)
+    return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in found.items()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

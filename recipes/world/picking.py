@@ -1,4 +1,6 @@
-"""Which positions each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking [--mine mylab.Top]`.
+"""Positions that each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking`.
+
+`--mine mylab.TopK` adds a column for a guidance of your own.
 
 No encoders, no data: streams in which only the cue tells where the label stands, see `crossmodal.testing.slots`.
 """

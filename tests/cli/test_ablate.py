@@ -6,7 +6,6 @@ import shlex
 import pytest
 from commands import crossmodal
 
-import crossmodal.evaluation.ablation
 from crossmodal.evaluation.study import Study
 
 
@@ -48,18 +47,22 @@ def test_every_option_is_a_row_in_its_order(tmp_path):
     [
         (
             ["--without", "spatail"],
-            "--without spatail: the recipe dg_sct has no keyword 'spatail'; did you mean 'spatial'?",
+            "--without spatail: the system dg_sct has no keyword 'spatail'; did you mean 'spatial'?",
         ),
-        (["--freeze-map", "frequency"], "the full model has no map 'frequency', only channel, spatial, temporal."),
+        (["--freeze-map", "frequency"], "the full system has no map 'frequency', only channel, spatial, temporal."),
         (
-            ["--freeze-map", "temporal", "--", "--recipe", "dg_sct_released"],
+            ["--freeze-map", "temporal", "--", "--system", "dg_sct_released"],
             "no map 'temporal', only channel, spatial.",
         ),
-        (["--without", "temporal", "--", "--recipe", "dg_sct_released"], "are the same model, trained alike"),
+        (["--without", "temporal", "--", "--system", "dg_sct_released"], "are the same model, trained alike"),
         (["--edges", "audio"], "--edges audio: an edge is guide:stream, as in audio:visual."),
         (["--set", "alpha 3"], "--set 'alpha 3': 'alpha' is not NAME=VALUE."),
-        (["--guide", "shufled"], "variant 'guide: shufled'"),
+        (["--guide", "shufled"], "ablation: 'guide: shufled'"),
         (["--without", "channel", "--without", "channel"], "'without channel' is asked for twice."),
+        (
+            ["--without", "edgse", "--", "--system", "lite"],
+            "the system lite has no keyword 'edgse'; did you mean 'edges'?",
+        ),
         (["--", "--name", "x"], "--name is given to every run by the ablation: leave it out."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -76,22 +79,24 @@ def trained(monkeypatch):
     """Stands in for training and counting: seed 0 of every variant gets finished, or all of them fail."""
     monkeypatch.setattr(Study, "operations", lambda study, name: 10**9)
 
-    def sweep(runs, folder, *, workers):
+    def sweep(runs, folder, *, workers, cluster):
         for run in [run for run in runs if run.seed == 0]:
             (folder / run.name).mkdir(parents=True, exist_ok=True)
-            facts = {"test_accuracy": 0.5, "trainable_parameters": 12}
+            facts = {"test": {"accuracy": 0.5}, "chance": {"accuracy": 0.25}, "trainable_parameters": 12}
             (folder / run.name / "summary.json").write_text(json.dumps(facts))
-            (folder / run.name / "predictions.csv").write_text("clip,segment,truth,prediction,score\na,0,red,red,1\n")
+            (folder / run.name / "predictions.csv").write_text(
+                "clip,truth,prediction,value,weight\na,red,red,1.0,1.0\n"
+            )
         if failed := [run.name for run in runs if run.seed]:
             raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed:")
 
-    monkeypatch.setattr(crossmodal.evaluation.ablation, "sweep", sweep)
+    monkeypatch.setattr("crossmodal.evaluation.ablation.sweep", sweep)
 
 
 def test_the_table_is_printed_and_written_in_all_forms(tmp_path, trained):
     said = crossmodal(tmp_path, "ave", "ablate", "--without", "spatial", "--baseline", "DG-SCT", "--seeds", "0")
     assert said.code == 0, said.err
-    assert said.lines[0].split("  ")[0].strip() == ""
+    assert said.lines[0].split()[0] == "accuracy,"
     assert [line.split("  ")[0] for line in said.lines[1:3]] == ["DG-SCT", "without spatial"]
     written = sorted(file.name for file in (tmp_path / "runs/ablation").iterdir() if file.is_file())
     assert written == ["figure.svg", "table.csv", "table.md", "table.tex"]
@@ -101,7 +106,7 @@ def test_the_table_is_printed_and_written_in_all_forms(tmp_path, trained):
 def test_what_failed_is_named_and_what_did_not_is_shown(tmp_path, trained):
     said = crossmodal(tmp_path, "ave", "ablate", "--without", "spatial", "--seeds", "0", "1")
     assert said.code == 3
-    assert "crossmodal: ablate: 2 of 4 runs failed:" in said.err
+    assert "crossmodal: ablation: 2 of 4 runs failed:" in said.err
     assert "Not finished: full (seeds 1), without spatial (seeds 1)." in said.out
 
 

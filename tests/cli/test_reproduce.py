@@ -10,11 +10,14 @@ import torch
 from commands import crossmodal
 from released_layouts import released, small_events, small_released
 
-from crossmodal.cli import reproduce as ave_reproduce
+from crossmodal.checkpoints import import_dg_sct_ave, read_weights
 from crossmodal.cli.reproduce import reproduce
-from crossmodal.data import AVE
+from crossmodal.data import AVE, Clip
 from crossmodal.heads import decode_events
 from crossmodal.injection import fingerprint
+from crossmodal.recipes.ave import dg_sct_released
+from crossmodal.tasks.ave import TASK
+from crossmodal.tasks.classify import TASK as CLASSIFY
 from crossmodal.testing.ave_layout import write_ave
 
 
@@ -33,11 +36,25 @@ def place(model, tmp_path_factory):
     return folder
 
 
-def asked(place, out, *words, build=small_events):
-    options = ["--data", str(place / "AVE"), "--weights", str(place / "best_82.18.pt"), "--out", str(out)]
+@pytest.fixture(autouse=True)
+def small(monkeypatch, request):
+    """Puts the small model in the place of the released one."""
+
+    def build(*, weights):
+        with torch.device("meta"):
+            model = small_events()
+        dg_sct_released.logger.info("%s", import_dg_sct_ave(model, read_weights(weights)))
+        return model
+
+    if "full_size" not in request.node.name:
+        monkeypatch.setattr(dg_sct_released, "RELEASED", build)
+
+
+def asked(place, out, *words):
+    options = ["--data.root", str(place / "AVE"), "--weights", str(place / "best_82.18.pt"), "--out", str(out)]
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(io.StringIO()):
-        reproduce([*options, "--device", "cpu", "--wave_rate", "16000", *words], build)
+        reproduce([*options, "--device", "cpu", "--data.wave_rate", "16000", *words], TASK)
     return said.getvalue(), json.loads((out / "result.json").read_text())
 
 
@@ -47,7 +64,7 @@ def by_hand(model, place):
     right, labels = [], []
     for clip in (data[index] for index in range(len(data))):
         with torch.no_grad():
-            predicted = decode_events(model(clip.frames[None], clip.wave[None])).labels[0]
+            predicted = decode_events(model(Clip(clip.frames[None], clip.wave[None]))).labels[0]
         right += [bool(p == t) for p, t in zip(predicted, clip.labels, strict=True)]
         labels += predicted.tolist()
     return sum(right) / len(right), labels
@@ -56,22 +73,25 @@ def by_hand(model, place):
 def test_it_gives_what_the_model_says_clip_by_clip(model, place, tmp_path):
     said, result = asked(place, tmp_path)
     accuracy, labels = by_hand(model, place)
-    assert result["segment_accuracy"] == pytest.approx(accuracy, abs=1e-6)
-    assert result["reference_segment_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert result["scores"] == {"accuracy": pytest.approx(accuracy, abs=1e-6)}
+    assert 0 < result["chance"]["accuracy"] <= 1
     with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     names = [*AVE(place / "AVE", "test").classes, "background"]
     assert len(set(labels)) > 1
     assert [row["prediction"] for row in rows] == [names[label] for label in labels]
-    assert f"  {100 * accuracy:6.2f} %  segments counted" in said
-    assert "    82.2  %  published, of a checkpoint named 82.18" in said
-    assert "DG-SCT as released, on 5 of 5 clips of the test split; the published number is one of 402\n" in said
+    assert f"  {100 * accuracy:6.2f} %  accuracy\n" in said
+    assert "    82.2 %  published: accuracy of DG-SCT (slides on DG-SCT (NeurIPS 2023))" in said
+    assert "   82.18 %  published: accuracy of the checkpoint of DG-SCT" in said
+    assert "dg_sct_released, on 5 of 5 items of the test split; the published score is one of 402\n" in said
 
 
 def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
     _, result = asked(place, tmp_path)
-    assert result["command"].startswith(f"crossmodal ave reproduce --data {place}/AVE --weights {place}/best_82.18.pt")
-    assert result["published"]["accuracy"] == 0.822
+    assert result["command"].startswith(
+        f"crossmodal ave reproduce --data.root {place}/AVE --weights {place}/best_82.18.pt"
+    )
+    assert [score["percent"] for score in result["published"]] == ["82.2", "82.18"]
     assert result["fingerprint"] == fingerprint(model)
     assert len(result["weights"]["sha256"]) == len(result["data"]["testSet.txt"]) == 64
     assert result["weights"]["bytes"] == (place / "best_82.18.pt").stat().st_size
@@ -84,23 +104,23 @@ def test_everything_needed_to_send_the_result_is_there(model, place, tmp_path):
 def test_it_goes_on_where_it_was_stopped(place, tmp_path):
     whole, _ = asked(place, tmp_path / "whole")
     said, result = asked(place, tmp_path / "parts", "--limit", "2")
-    assert "on 2 of 5 clips of the test split; the published number is one of 402" in said
-    assert result["clips_predicted_now"] == 2
-    with (tmp_path / "parts" / "clips.jsonl").open("a") as file:
-        file.write('{"clip": 2, "truth": [1, 2')  # killed in the middle of a line
+    assert "on 2 of 5 items of the test split; the published score is one of 402" in said
+    assert result["items_predicted_now"] == 2
+    with (tmp_path / "parts" / "items.jsonl").open("a") as file:
+        file.write('{"item": 2, "rows": [[1.0, 2')  # killed in the middle of a line
     said, result = asked(place, tmp_path / "parts")
-    assert result["clips_predicted_now"] == 3
+    assert result["items_predicted_now"] == 3
     files = [(tmp_path / name / "predictions.csv").read_text() for name in ("whole", "parts")]
     assert files[0] == files[1]
-    assert whole.splitlines()[-6:-1] == said.splitlines()[-6:-1]
+    assert whole.splitlines()[-5:-1] == said.splitlines()[-5:-1]
     _, result = asked(place, tmp_path / "parts")
-    assert result["clips_predicted_now"] == 0
+    assert result["items_predicted_now"] == 0
 
 
 def test_batches_give_the_same(place, tmp_path):
     _, one = asked(place, tmp_path / "one")
     _, three = asked(place, tmp_path / "three", "--batch_size", "3")
-    assert one["segment_accuracy"] == three["segment_accuracy"]
+    assert one["scores"] == three["scores"]
 
 
 def test_predictions_of_other_weights_are_not_mixed(place, tmp_path, model):
@@ -108,7 +128,7 @@ def test_predictions_of_other_weights_are_not_mixed(place, tmp_path, model):
     state = small_released(model)
     state["CMBS.video_cas.bias"] = state["CMBS.video_cas.bias"] + 1
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"clips\.jsonl holds predictions of another weights: choose another --out"):
+    with pytest.raises(ValueError, match=r"items\.jsonl holds predictions of another weights: choose another --out"):
         asked(place, tmp_path, "--weights", str(tmp_path / "other.pt"))
 
 
@@ -123,16 +143,16 @@ def broken(tmp_path):
 
 
 def test_missing_clips_are_named_and_listed(place, broken):
-    words = ["--data", str(broken / "AVE")]
+    words = ["--data.root", str(broken / "AVE")]
     with pytest.raises(
-        ValueError, match=r"12 videos of the test split cannot be read: -test00000, .*-test00009 and 2 more"
+        ValueError, match=r"12 items of the test split cannot be read: -test00000, .*-test00009 and 2 more"
     ):
         asked(place, broken / "out", *words)
     assert len((broken / "out" / "missing.txt").read_text().splitlines()) == 12
-    assert not (broken / "out" / "clips.jsonl").exists()
+    assert not (broken / "out" / "items.jsonl").exists()
     said, result = asked(place, broken / "out", *words, "--skip_missing")
-    assert "Going on without them: the number will be one of fewer clips." in said
-    assert result["clips"] == 1
+    assert "Going on without them: the score will be one of fewer items." in said
+    assert result["items"] == 1
     assert len(result["missing"]) == 13
     assert "00000003.jpg" in result["missing"]["-test00012"][0]
 
@@ -140,15 +160,18 @@ def test_missing_clips_are_named_and_listed(place, broken):
 def test_few_missing_clips_are_named_without_a_list(place, tmp_path):
     write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 2}, wave_rate=16_000)
     (tmp_path / "AVE" / "wave" / "-test00001.npy").unlink()
-    with pytest.raises(ValueError, match=r"1 videos of the test split cannot be read: -test00001\. The first: .*\.npy"):
-        asked(place, tmp_path / "out", "--data", str(tmp_path / "AVE"))
+    with pytest.raises(ValueError, match=r"1 items of the test split cannot be read: -test00001\. The first: .*\.npy"):
+        asked(place, tmp_path / "out", "--data.root", str(tmp_path / "AVE"))
     assert not (tmp_path / "out").exists()
 
 
 def test_other_classes_and_no_weights_are_refused(place, tmp_path):
     write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 1}, classes=("a", "b"), wave_rate=16_000)
-    with pytest.raises(ValueError, match=r"AVE/categories\.txt must list AVE's 28 classes in their order"):
-        asked(place, tmp_path / "out", "--data", str(tmp_path / "AVE"))
+    with pytest.raises(
+        ValueError,
+        match=r"the data set .*AVE has the classes a, b, but the released weights are of .*: it must list these",
+    ):
+        asked(place, tmp_path / "out", "--data.root", str(tmp_path / "AVE"))
     with pytest.raises(FileNotFoundError, match=r"--weights none\.pt does not exist"):
         asked(place, tmp_path / "out", "--weights", "none.pt")
 
@@ -177,16 +200,23 @@ def test_interrupted_it_says_how_to_go_on(place, tmp_path):
             return super().__getitem__(index)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ave_reproduce, "AVE", Stops)
+        patch.setattr("crossmodal.data.source.AVE", Stops)
         with pytest.raises(KeyboardInterrupt, match=r"interrupted; the same command goes on from what .* keeps"):
             asked(place, tmp_path)
-    assert len((tmp_path / "clips.jsonl").read_text().splitlines()) == 2
-    assert asked(place, tmp_path)[1]["clips_predicted_now"] == 4
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 2
+    assert asked(place, tmp_path)[1]["items_predicted_now"] == 4
 
 
 def test_it_is_a_command(place, tmp_path):
-    done = crossmodal(tmp_path, "ave", "reproduce", "--data", place / "AVE", "--weights", "none.pt")
+    done = crossmodal(tmp_path, "ave", "reproduce", "--data.root", place / "AVE", "--weights", "none.pt")
     assert (done.code, done.err) == (1, "crossmodal: ave reproduce: --weights none.pt does not exist.\n")
+
+
+def test_a_system_and_a_task_without_released_weights_are_told(place, tmp_path):
+    with pytest.raises(ValueError, match=r"--system lavish: its recipe file has no RELEASED; .* dg_sct_released\."):
+        asked(place, tmp_path, "--system", "lavish")
+    with pytest.raises(ValueError, match="classify reproduce: no released weights and no data set"):
+        reproduce([], CLASSIFY)
 
 
 @pytest.mark.slow
@@ -195,14 +225,14 @@ def test_at_full_size_two_clips_run(tmp_path):
     torch.save(released("dg_sct_ave"), tmp_path / "best_82.18.pt")
     write_ave(tmp_path / "AVE", {"train": 1, "val": 1, "test": 2})
     words = [
-        "--data",
+        "--data.root",
         str(tmp_path / "AVE"),
         "--weights",
         str(tmp_path / "best_82.18.pt"),
         "--out",
         str(tmp_path / "out"),
     ]
-    reproduce([*words, "--device", "cpu"])
+    reproduce([*words, "--device", "cpu"], TASK)
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["clips"] == 2
+    assert result["items"] == 2
     assert result["tensors"] == {"mapped": 2487, "dropped": 159}

@@ -1,74 +1,78 @@
-"""Two runs clip by clip: what is paired, what cannot be."""
+"""Two runs item by item: what is paired, what cannot be."""
 
 import csv
 
 import pytest
 
-from crossmodal.evaluation.paired import Second, accuracy, difference, majority, paired, read_answers
+from crossmodal.evaluation.paired import ItemResult, difference, mean_score, paired, read_result
 from crossmodal.metrics import crossed_interval, nested_interval
 
+HEAD = ("clip", "segment", "truth", "prediction", "score", "value", "weight")
 
-def answers(clips):
-    """Clip → right or wrong, second by second."""
+
+def result(items, truth="red"):
+    """Item → right or wrong, row by row."""
     return {
-        clip: tuple(Second(str(at), "red", right == "1") for at, right in enumerate(seconds))
-        for clip, seconds in clips.items()
+        name: ItemResult(float(rows.count("1")), float(len(rows)), tuple((truth, "1.0") for _ in rows))
+        for name, rows in items.items()
     }
 
 
+def write(run, rows, head=HEAD):
+    with (run / "predictions.csv").open("w", newline="", encoding="utf-8") as opened:
+        csv.writer(opened).writerows([head, *rows])
+
+
 def test_a_run_is_read_from_its_predictions(tmp_path):
-    rows = [("b", 0, "red", "red", 0.5), ("a", 1, "background", "red", 0.5), ("a", 0, "red", "red", 0.9)]
-    with (tmp_path / "predictions.csv").open("w", newline="", encoding="utf-8") as opened:
-        csv.writer(opened).writerows([("clip", "segment", "truth", "prediction", "score"), *rows])
-    found = read_answers(tmp_path)
-    assert found["a"] == (Second("0", "red", True), Second("1", "background", False))
-    assert (accuracy(found), majority(found)) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    rows = [("b", 0, "red", "red", 0.5, 1, 1), ("a", 0, "red", "red", 0.9, 1, 1), ("a", 1, "NA", "red", 0.5, 0.25, 0.5)]
+    write(tmp_path, rows)
+    found = read_result(tmp_path, "ave")
+    assert found["a"] == ItemResult(1.25, 1.5, (("red", "1.0"), ("NA", "0.5")))
+    assert mean_score(found) == pytest.approx(2.25 / 2.5)
 
 
-def test_a_run_without_predictions_says_what_writes_them(tmp_path):
+def test_a_run_without_rows_says_what_writes_them(tmp_path):
     with pytest.raises(FileNotFoundError, match=rf"has no predictions.csv: `crossmodal ave test --run {tmp_path}`"):
-        read_answers(tmp_path)
+        read_result(tmp_path, "ave")
+    write(tmp_path, [("b", 0, "red", "red", 0.5)], HEAD[:5])
+    with pytest.raises(ValueError, match=r"has no column 'value': an older version wrote it; `crossmodal ave test"):
+        read_result(tmp_path, "ave")
 
 
-def test_clips_are_paired_whatever_their_order():
-    ours, theirs = answers({"a": "1101", "b": "00"}), answers({"b": "01", "a": "1000"})
-    right, size = paired(ours, theirs, "x")
-    assert (right.tolist(), size.tolist()) == ([2, -1], [4, 2])
+def test_items_are_paired_whatever_their_order():
+    ours, theirs = result({"a": "1101", "b": "00"}), result({"b": "01", "a": "1000"})
+    values, weights = paired(ours, theirs, "x")
+    assert (values.tolist(), weights.tolist()) == ([2, -1], [4, 2])
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"a": "11"}, "'b' is in one of the two alone \\(1 such clips\\)"),
-        ({"a": "11", "b": "111"}, "the seconds of 'b' or their labels differ"),
+        ({"a": "11"}, "'b' is in one of the two alone \\(1 such items\\)"),
+        ({"a": "11", "b": "111"}, "the rows of 'b', their truth or their weights differ"),
     ],
 )
-def test_other_clips_are_refused(other, message):
-    with pytest.raises(
-        ValueError, match=f"ablation: 'x' and 'full', seed 3, cannot be compared clip by clip: {message}"
-    ):
-        difference({3: answers({"a": "11", "b": "10"})}, {3: answers(other)}, "'x' and 'full'")
+def test_other_items_are_refused(other, message):
+    with pytest.raises(ValueError, match=f"'x' and 'full', seed 3, cannot be compared item by item: {message}"):
+        difference({3: result({"a": "11", "b": "10"})}, {3: result(other)}, "'x' and 'full'")
 
 
 def test_other_labels_are_refused():
-    seconds = {"a": (Second("0", "blue", True),)}
-    with pytest.raises(ValueError, match=r"their labels differ.*delete the folder of the older run"):
-        paired(seconds, answers({"a": "1"}), "x")
+    with pytest.raises(ValueError, match=r"their truth or their weights differ.*delete the folder of the older run"):
+        paired(result({"a": "1"}, truth="blue"), result({"a": "1"}), "x")
 
 
-def test_seeds_that_share_no_clip_are_nested_and_those_that_share_all_are_crossed():
-    ours = {seed: answers({"a": "1101", "b": f"{seed}01", "c": "11"}) for seed in (0, 1)}
-    theirs = {seed: answers({"a": "1000", "b": "110", "c": "00"}) for seed in (0, 1)}
+def test_seeds_that_share_no_item_are_nested_and_those_that_share_all_are_crossed():
+    ours = {seed: result({"a": "1101", "b": f"{seed}01", "c": "11"}) for seed in (0, 1)}
+    theirs = {seed: result({"a": "1000", "b": "110", "c": "00"}) for seed in (0, 1)}
     pairs = [paired(ours[seed], theirs[seed], "x") for seed in (0, 1)]
     assert difference(ours, theirs, "x") == crossed_interval(*zip(*pairs, strict=True))
     for of in (ours, theirs):
-        of[1] = {f"other-{clip}": seconds for clip, seconds in of[1].items()}
+        of[1] = {f"other-{name}": item for name, item in of[1].items()}
     assert difference(ours, theirs, "x") == nested_interval(*zip(*pairs, strict=True))
 
 
 def test_only_seeds_of_both_are_compared():
-    ours, theirs = (
-        {seed: answers({"a": right}) for seed in seeds} for right, seeds in (("11", (0, 2)), ("10", (1, 2)))
-    )
+    ours, theirs = ({seed: result({"a": right}) for seed in seeds} for right, seeds in (("11", (0, 2)), ("10", (1, 2))))
     assert difference(ours, theirs, "x") == (0.5, 0.5, 0.5)
     assert difference({0: ours[0]}, {1: theirs[1]}, "x") is None

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.evaluation.published import FILE, beside, main, published
+from crossmodal.evaluation.published import (
+    FILE,
+    in_published_order,
+    main,
+    published,
+    published_score,
+    published_table,
+)
+from crossmodal.tasks.ave import TASK
+from crossmodal.tasks.classify import TASK as CLASSIFY
 
 TASKS = {"AVE": 12, "AVVP": 50, "AVS-S4": 8, "AVS-MS3": 8, "AVQA": 24}
 """How many figures the tables of the slides have, and the name of the checkpoint beside those of AVE."""
@@ -15,7 +24,7 @@ TASKS = {"AVE": 12, "AVVP": 50, "AVS-S4": 8, "AVS-MS3": 8, "AVQA": 24}
 def test_they_ship_with_the_package():
     """The wheel takes what lies in `crossmodal/` and git does not ignore."""
     assert FILE.parent == Path(__file__).parents[2] / "crossmodal" / "evaluation"
-    assert FILE.read_text(encoding="utf-8").startswith("task,method,encoders,metric,percent,source\n")
+    assert FILE.read_text(encoding="utf-8").startswith("task,method,system,encoders,metric,score,percent,")
 
 
 def test_every_figure_has_a_source_and_stands_once():
@@ -55,11 +64,11 @@ def finished(folder, root="AVE", **facts):
 
 def test_ours_stand_apart_and_say_what_they_are_of(tmp_path):
     runs = [
-        finished(tmp_path / "world", "null", test_accuracy=0.76),
-        finished(tmp_path / "real", test_accuracy=0.5),
-        finished(tmp_path / "released", test_accuracy=0.6, selected_on="test"),
+        finished(tmp_path / "world", "null", test={"accuracy": 0.76}),
+        finished(tmp_path / "real", test={"accuracy": 0.5}),
+        finished(tmp_path / "released", test={"accuracy": 0.6}, selected_on="test"),
     ]
-    *_, blank, title, world, real, released = beside("AVE", runs).splitlines()
+    *_, blank, title, world, real, released = published_table("AVE", runs).splitlines()
     assert (blank, title) == ("", "Runs of ours:")
     assert world.split() == f"76.0 accuracy {runs[0]}: on the built-in world, so not comparable".split()
     assert real.split() == f"50.0 accuracy {runs[1]}: on AVE".split()
@@ -70,11 +79,17 @@ def test_what_cannot_stand_beside_them_is_named(tmp_path, capsys):
     with pytest.raises(ValueError, match=r"task='AVQ' is none of AVE, AVVP, AVS-S4, AVS-MS3, AVQA"):
         published("AVQ")
     with pytest.raises(FileNotFoundError, match=r"run gone has no summary.json"):
-        beside("AVE", [Path("gone")])
+        published_table("AVE", [Path("gone")])
     untested = finished(tmp_path / "untested", seed=0)
     with pytest.raises(ValueError, match=r"was not tested: `crossmodal ave test --run"):
-        beside("AVE", [untested])
+        published_table("AVE", [untested])
     with pytest.raises(ValueError, match="runs are of AVE, and cannot stand beside the table of AVQA"):
-        beside("AVQA", [untested])
+        published_table("AVQA", [untested])
     assert main(["AVE", "--run", "gone"]) == 1
     assert "crossmodal: published: run gone has no summary.json" in capsys.readouterr().err
+
+
+def test_a_system_is_found_among_the_published_ones():
+    assert [published_score(TASK, name) for name in ("dg_sct", "lavish", "lite")] == ["82.2", "78.6", ""]
+    assert published_score(CLASSIFY, "dg_sct") == ""
+    assert in_published_order(TASK, ["lite", "dg_sct", "mine", "lavish"]) == ["lavish", "dg_sct", "lite", "mine"]

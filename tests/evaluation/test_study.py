@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from commands import MINE
 
-from crossmodal.evaluation.study import Study, configuration
+from crossmodal.evaluation.study import Study, configuration, system_word, task_word
 from crossmodal.ledger import Cost, ModuleCost
+from crossmodal.tasks.ave import TASK
+from crossmodal.tasks.resolve import find_task
 
 FULL = {"full": ()}
 
@@ -30,16 +32,16 @@ def here(tmp_path, monkeypatch):
         ((("--seed=3",), FULL, (0,)), "--seed=3 is given to every run by the ablation: leave it out"),
         (((), FULL, ()), r"seeds=\[\] must be different numbers, at least one"),
         (((), FULL, (1, 1)), r"seeds=\[1, 1\] must be different numbers"),
-        (((), {**FULL, "x": ("--model.alpha", "much")}, (0,)), r"variant 'x' \(--model.alpha much\): .*model.alpha"),
+        (((), {**FULL, "x": ("--model.alpha", "much")}, (0,)), r"'x' \(--model.alpha much\): .*model.alpha"),
         (((), {**FULL, "x": ("--model.alhpa", "1")}, (0,)), "unrecognized arguments: --model.alhpa"),
-        (((), {**FULL, "x": ("--model.spatial", "mylab.Gone")}, (0,)), "variant 'x' .*mylab.Gone"),
+        (((), {**FULL, "x": ("--model.spatial", "mylab.Gone")}, (0,)), "'x' .*mylab.Gone"),
         (((), {**FULL, "x": ("--model.alpha=0.3",)}, (0,)), "'full' and 'x' are the same model, trained alike"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_study_is_refused(here, study, message, capsys):
     with pytest.raises(ValueError, match=rf"(?s)ablation: .*{message}"):
-        Study(*study)
+        Study(TASK, *study)
     assert capsys.readouterr() == ("", "")
 
 
@@ -51,13 +53,13 @@ def test_what_is_no_study_is_refused(here, study, message, capsys):
         (["--model.edges", "[[audio, visual]]"], ["--model.edges", '[["audio","visual"]]'], True),
         (["--model.spatial", "null"], [], False),
         (["--model.spatial", "mylab.TopK"], ["--model.spatial", "mylab.TopK", "--model.spatial.k=8"], False),
-        (["--recipe", "dg_sct_released"], [], False),
+        (["--system", "dg_sct_released"], [], False),
         (["--optim.lr", "0.1"], [], False),
         (["--save_minutes", "1", "--seed", "5"], [], True),
     ],
 )
 def test_a_configuration_is_what_options_amount_to(here, one, other, same):
-    assert (configuration(one, "a") == configuration(other, "b")) is same
+    assert (configuration(one, TASK, "a") == configuration(other, TASK, "b")) is same
 
 
 def test_a_file_of_options_counts_by_its_content(here):
@@ -65,26 +67,28 @@ def test_a_file_of_options_counts_by_its_content(here):
     found = []
     for alpha in (0.2, 0.25):
         file.write_text(f"model:\n  alpha: {alpha}\n")
-        found.append(configuration(words, "a"))
-    assert found[0] == configuration(["--model.alpha", "0.2"], "a") != found[1]
+        found.append(configuration(words, TASK, "a"))
+    assert found[0] == configuration(["--model.alpha", "0.2"], TASK, "a") != found[1]
 
 
 def test_runs_are_named_by_variant_seed_and_configuration_and_finish_seed_by_seed():
-    study = Study(("--data.clips", "4"), {**FULL, "no α": ("--model.alpha", "0")}, (0, 1))
+    study = Study(TASK, ("--data.clips", "4"), {**FULL, "no α": ("--model.alpha", "0")}, (0, 1))
     assert [(run.row, run.seed) for run in study.runs] == [(row, seed) for seed in (0, 1) for row in study.variants]
     names = [run.name for run in study.runs]
     assert len(set(names)) == 4
     assert [name.rsplit("-", 1)[0] for name in names] == ["full-0", "no-α-0", "full-1", "no-α-1"]
-    written = Study(("--data.clips=4",), {"full": ("--model.alpha", "0.3")}, (0,))
+    written = Study(TASK, ("--data.clips=4",), {"full": ("--model.alpha", "0.3")}, (0,))
     assert written.runs[0].name == names[0]
-    assert Study(("--data.clips=5",), FULL, (0,)).runs[0].name != names[0]
+    assert Study(TASK, ("--data.clips=5",), FULL, (0,)).runs[0].name != names[0]
 
 
 def test_printed_commands_stand_alone_and_go_on(here):
-    study = Study((), {**FULL, "mine": ("--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]")}, (3,))
+    study = Study(
+        TASK, (), {**FULL, "mine": ("--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]")}, (3,)
+    )
     place = here / "all runs"
     (place / study.runs[0].name).mkdir(parents=True)
-    (place / study.runs[0].name / "summary.json").write_text('{"test_accuracy": 0.5}')
+    (place / study.runs[0].name / "summary.json").write_text('{"test": {"accuracy": 0.5}}')
     (line,) = study.commands(Path("all runs"))  # the other one is finished
     told = f"printf '%s\\n' {line.partition(' -m crossmodal ')[2]}"
     begun = place / study.runs[1].name
@@ -104,19 +108,40 @@ def test_printed_commands_stand_alone_and_go_on(here):
 
 def test_a_printed_command_finds_what_this_process_was_told_to_find(here, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/a lab")
-    assert " && PYTHONPATH='/a lab' " in next(Study((), FULL, (0,)).commands(Path("runs")))
+    assert " && PYTHONPATH='/a lab' " in next(Study(TASK, (), FULL, (0,)).commands(Path("runs")))
 
 
 def test_what_a_step_costs_is_counted_where_it_can_be(monkeypatch):
-    monkeypatch.setattr("crossmodal.evaluation.study.without_weights", list)
-    monkeypatch.setattr("crossmodal.evaluation.study.cost_of", counted)
-    study = Study(("--data.batch_size", "2"), {"full": (), "odd": ("--model.alpha", "1")}, (0,))
+    monkeypatch.setattr("crossmodal.evaluation.study.described_cost", counted)
+    study = Study(TASK, ("--data.batch_size", "2"), {"full": (), "odd": ("--model.alpha", "1")}, (0,))
     assert study.operations("full") == 22  # ten for a clip, one for a word
     assert study.operations("odd") is None
 
 
-def counted(words, clips):
-    """Stands in for `cost_of`: a model with `alpha` looks at values."""
+def counted(words, task, clips):
+    """Stands in for `described_cost`: a model with `alpha` looks at values."""
     if "--model.alpha" in words:
         raise ValueError("cost: AudioVisualEvents cannot run on tensors without data: it looks at values.")
     return Cost({"": ModuleCost(forward=10 * clips, backward=len(words))}, 0)
+
+
+MY_TASK = """
+from crossmodal.tasks.ave import EventLocalization
+
+
+class Mine(EventLocalization):
+    name = "mine"
+
+
+TASK = Mine()
+"""
+
+
+def test_tasks_and_systems_are_called_as_the_command_line_finds_them(here):
+    from crossmodal.recipes.ave.lavish import lavish
+
+    (here / "mytask.py").write_text(MY_TASK)
+    mine = find_task("mytask")
+    assert (task_word(TASK), task_word(mine)) == ("ave", "mytask")
+    assert Study(mine, ("--system", "crossmodal.recipes.ave.dg_sct"), FULL, (0,)).runs[0].command(here)[0] == "mytask"
+    assert (system_word(lavish, TASK), system_word(print, TASK), system_word(lavish, mine)) == ("lavish", None, None)

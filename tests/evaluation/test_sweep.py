@@ -3,146 +3,182 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 
-from crossmodal.evaluation.sweep import Processes, Run, environment, sweep
+from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logged, wait_for_logs
+from crossmodal.evaluation.sweep import Run, sweep
+from crossmodal.worker_pool import Failure, ThisProcess
 
-RUNS = [Run(row, seed, ("--data.clips", "4", *options)) for seed in (0, 1) for row, options in
-        {"Late fusion": ("--model.edges", "[]"), "DG-SCT (paper)": ()}.items()]  # fmt: skip
+RUNS = [
+    Run("ave", row, seed, ("--data.clips", "4"), row) for seed in (0, 1) for row in ("Late fusion", "DG-SCT (paper)")
+]
 
 
-def finishing(begun):
-    """Stands in for a process: notes the command and leaves what a finished run leaves."""
+@pytest.fixture
+def begun(monkeypatch):
+    """Runs everything in this process, and leaves what finished runs leave; lists the commands."""
+    commands = []
 
-    def start(command, log, *, threads):
-        begun.append(command)
-        run = log.with_suffix("")
-        run.mkdir(exist_ok=True)
-        (run / "summary.json").write_text(json.dumps({"test_accuracy": 0.5}))
+    def run(command):
+        commands.append(command)
+        folder = Path(command.log).with_suffix("")
+        folder.mkdir(exist_ok=True)
+        (folder / "summary.json").write_text(json.dumps({"test": {"accuracy": 0.5}}))
         return 0
 
-    return start
+    monkeypatch.setattr("crossmodal.evaluation.sweep.run_logged", run)
+    monkeypatch.setattr("crossmodal.evaluation.sweep.worker_pool", lambda *_, **__: nullcontext(ThisProcess()))
+    return commands
 
 
-def test_a_run_is_named_by_row_seed_and_options():
+def test_a_run_is_named_by_row_seed_and_configuration():
     names = [run.name for run in RUNS]
     assert len(set(names)) == len(RUNS)
     assert names[0].startswith("late-fusion-0-")
     assert names[1].startswith("dg-sct-paper-0-")
-    other = Run("Late fusion", 0, ("--data.clips", "5", "--model.edges", "[]"))
+    other = Run("ave", "Late fusion", 0, ("--data.clips", "4"), "other")
     assert other.name.rsplit("-", 1)[0] == names[0].rsplit("-", 1)[0]
     assert other.name != names[0]
 
 
-def test_finished_runs_are_not_begun_again(tmp_path):
-    begun = []
-    sweep(RUNS[:2], tmp_path, start=finishing(begun))
-    sweep(RUNS, tmp_path, start=finishing(begun))
-    names = [command[command.index("--name") + 1] for command in begun]
-    assert names == [run.name for run in RUNS]
-    assert begun[0][-4:] == ["--seed", "0", "--data.seed", "0"]
+def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path, begun):
+    sweep(RUNS[:1], tmp_path)
+    (tmp_path / RUNS[1].name).mkdir()
+    (tmp_path / RUNS[1].name / "config.yaml").touch()
+    sweep(RUNS, tmp_path)
+    assert [command.words[command.words.index("--name") + 1] for command in begun] == [run.name for run in RUNS]
+    assert [command.words[:2] for command in begun] == [("ave", "fit")] * 4
+    assert ["--resume" in command.words for command in begun] == [False, True, False, False]
+    assert begun[0].words[-6:-2] == ("--seed", "0", "--data.seed", "0")
 
 
-def test_an_interrupted_run_goes_on(tmp_path):
-    (tmp_path / RUNS[0].name).mkdir()
-    (tmp_path / RUNS[0].name / "config.yaml").touch()
-    begun = []
-    sweep(RUNS[:2], tmp_path, start=finishing(begun))
-    assert ["--resume" in command for command in begun] == [True, False]
+@pytest.mark.parametrize("outcome", [1, 0, Failure("the worker died")], ids=["exit code", "no result", "worker"])
+def test_what_failed_is_named_after_the_others_are_done(tmp_path, begun, monkeypatch, outcome):
+    from crossmodal.evaluation import sweep as module
+
+    finish = module.run_logged
+    monkeypatch.setattr(module, "run_logged", lambda of: outcome if RUNS[0].name in of.log else finish(of))
+    with pytest.raises(RuntimeError, match=rf"1 of 4 runs failed:\n{RUNS[0].name}: see .*{RUNS[0].name}.log") as raised:
+        sweep(RUNS, tmp_path)
+    assert ("(the worker died)" in str(raised.value)) == isinstance(outcome, Failure)
+    assert len(begun) == 3
 
 
-def test_what_failed_is_named_after_the_others_are_done(tmp_path):
-    begun, finish = [], finishing([])
-
-    def start(command, log, *, threads):
-        begun.append(command)
-        return 1 if RUNS[0].name in command else finish(command, log, threads=threads)
-
-    with pytest.raises(RuntimeError, match=rf"1 of 4 runs failed:\n{RUNS[0].name}: see .*{RUNS[0].name}.log"):
-        sweep(RUNS, tmp_path, start=start)
-    assert len(begun) == 4
-
-
-def test_a_run_that_ends_well_without_a_result_has_failed(tmp_path):
-    with pytest.raises(RuntimeError, match="1 of 1 runs failed"):
-        sweep(RUNS[:1], tmp_path, start=lambda command, log, threads: 0)
-
-
-def test_workers_work_at_the_same_time(tmp_path):
-    together, finish = threading.Barrier(2, timeout=20), finishing([])
-
-    def start(command, log, *, threads):
-        together.wait()  # broken, were there only one at a time
-        return finish(command, log, threads=threads)
-
-    sweep(RUNS[:2], tmp_path, workers=2, start=start)
-
-
-def test_interrupting_a_sweep_begins_no_more_runs(tmp_path):
-    begun = []
-
-    def start(command, log, *, threads):
-        begun.append(command)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        sweep(RUNS, tmp_path, start=start)
-    assert len(begun) < len(RUNS)
-
-
-def test_a_process_keeps_what_it_says_and_its_exit_code(tmp_path):
-    code = Processes()(["ave", "fit", "--recipe", "nonsense"], tmp_path / "log", threads=1)
-    assert code == 1
-    assert "'nonsense' is none of" in (tmp_path / "log").read_text()
-
-
-def test_a_scheduler_that_ends_a_sweep_interrupts_it(tmp_path):
-    before, begun, told = signal.getsignal(signal.SIGTERM), [], threading.Event()
-
-    def start(command, log, *, threads):
-        begun.append(command)
-        os.kill(os.getpid(), signal.SIGTERM)
-        told.wait(0.2)
-        return 1
-
-    with pytest.raises(KeyboardInterrupt, match="terminated; the same command goes on"):
-        sweep(RUNS, tmp_path, start=start)
-    assert len(begun) < len(RUNS)
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_processes_that_run_are_ended_and_no_more_begin(tmp_path, monkeypatch):
-    (tmp_path / "forever").write_text("#!/bin/sh\nexec sleep 60\n")
-    (tmp_path / "forever").chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(tmp_path / "forever"))
-    processes, codes = Processes(), []
-    thread = threading.Thread(target=lambda: codes.append(processes(["ave", "fit"], tmp_path / "log", threads=1)))
-    thread.start()
-    while not processes.running:
-        thread.join(0.01)
-    processes.end(patience=0.1)
-    thread.join(20)
-    assert codes == [-signal.SIGTERM]
-    assert processes(["ave", "fit"], tmp_path / "other", threads=1) == 130
-
-
-def test_a_process_imports_what_this_one_can_and_the_environment_names_its_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.path", ["", "/a", "/b"])
+def test_a_run_imports_what_this_process_can_and_its_environment_names_its_threads(tmp_path, begun, monkeypatch):
+    monkeypatch.setattr("sys.path", ["", "/a", "/b", *sys.path])
     monkeypatch.chdir(tmp_path)
-    assert environment(3)["PYTHONPATH"].split(os.pathsep) == [str(tmp_path), "/a", "/b"]
-    assert environment(3)["OMP_NUM_THREADS"] == environment(3)["MKL_NUM_THREADS"] == "3"
-    used = []
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    sweep(RUNS[:1], tmp_path, workers=2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    sweep(RUNS[1:2], tmp_path, workers=2)
+    sweep(RUNS[2:3], tmp_path, cluster="scheduler.json")
+    said = [command.environment for command in begun]
+    assert said[0]["PYTHONPATH"].split(os.pathsep)[:3] == [str(tmp_path), "/a", "/b"]
+    assert [of.get("OMP_NUM_THREADS") for of in said] == [str(max((os.cpu_count() or 1) // 2, 1)), "7", None]
+    assert begun[0].folder == str(tmp_path)
 
-    def start(command, log, *, threads):
-        used.append(threads)
-        return 1
 
-    for told, expected in ({}, max((os.cpu_count() or 1) // 2, 1)), ({"OMP_NUM_THREADS": "7"}, 7):
-        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-        for name, value in told.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(RuntimeError):
-            sweep(RUNS[:1], tmp_path, workers=2, start=start)
-        assert used.pop() == expected
+def command_of(folder, *words, name="log"):
+    return LoggedCommand(words, str(folder / name), str(folder), {})
+
+
+def test_a_command_keeps_what_it_says_and_its_exit_code(tmp_path):
+    (tmp_path / "log").write_text("of a run before")
+    assert run_logged(command_of(tmp_path, "ave", "fit", "--system", "nonsense")) == 1
+    said = (tmp_path / "log").read_text()
+    assert "has no system 'nonsense'" in said
+    assert "of a run before" not in said
+
+
+SLEEPS = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+
+
+@pytest.fixture
+def asleep(tmp_path):
+    """A folder whose `crossmodal`, before ours on the path, sleeps; with the environment that finds it."""
+    package = tmp_path / "crossmodal"
+    (package / "evaluation").mkdir(parents=True)
+    for file in ("__init__.py", "evaluation/__init__.py"):
+        (package / file).touch()
+    real = Path(__file__).parents[2] / "crossmodal" / "evaluation" / "attended.py"
+    (package / "evaluation" / "attended.py").write_text(real.read_text())
+    (package / "__main__.py").write_text(SLEEPS)
+    return LoggedCommand((), str(tmp_path / "log"), str(tmp_path), {"PYTHONPATH": str(tmp_path)})
+
+
+def is_held(log):
+    """Whether a command that prints into the log still runs."""
+    with open(log, encoding="utf-8") as file:
+        return not _lock(file)
+
+
+@contextmanager
+def elsewhere(command):
+    """Runs a command by a process of its own, a worker."""
+    script = f"from crossmodal.evaluation.logged_command import *\nrun_logged({command!r})"
+    worker = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
+    try:
+        until = time.monotonic() + 60
+        while not (Path(command.folder) / "pid").is_file() and time.monotonic() < until:
+            time.sleep(0.05)
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def test_a_command_ends_with_the_worker_that_is_killed_and_is_not_run_twice(asleep):
+    with elsewhere(asleep) as worker:
+        assert run_logged(asleep) == Failure("another process is running it")
+        worker.kill()
+        worker.wait()
+        wait_for_logs([asleep.log])
+    assert not is_held(asleep.log)
+
+
+def test_a_command_that_is_not_wanted_is_ended(asleep, monkeypatch):
+    monkeypatch.setattr(
+        "crossmodal.evaluation.logged_command.cancelled", lambda: (Path(asleep.folder) / "pid").is_file()
+    )
+    assert run_logged(asleep) == 130
+    assert not is_held(asleep.log)
+
+
+SWEEPS = """
+import crossmodal.evaluation.sweep as of
+from crossmodal.evaluation.sweep import Run, sweep
+from pathlib import Path
+
+if __name__ == "__main__":
+    of.import_path = lambda: {{"PYTHONPATH": {folder!r}}}
+    sweep([Run("ave", "a", 0, (), ""), Run("ave", "b", 0, (), "")], Path({folder!r}))
+"""
+
+
+def test_a_sweep_that_is_terminated_ends_its_runs_before_itself(asleep):
+    work = Path(asleep.folder) / "work"
+    work.mkdir()
+    (work / "sweeps.py").write_text(SWEEPS.format(folder=asleep.folder))
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [sys.executable, "sweeps.py"]
+    process = subprocess.Popen(words, cwd=work, env=here, stderr=subprocess.PIPE, text=True)
+    told = threading.Timer(90, process.kill)
+    told.start()
+    try:
+        while not (work / "pid").is_file() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate()[1]
+    finally:
+        told.cancel()
+    assert "KeyboardInterrupt: terminated; the same command goes on" in said
+    (log,) = Path(asleep.folder).glob("a-*.log")
+    assert not is_held(log)
+    assert not [*Path(asleep.folder).glob("b-*.log")]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.recipes.world.picking import GUIDANCES, draw, main, written
+from crossmodal.recipes.world.picking import GUIDANCES, draw_matrix, main, markdown_table
 from crossmodal.shapes import shape_checks
 from crossmodal.testing import picks
 
@@ -86,9 +86,9 @@ def test_the_command_prints_a_matrix_with_my_own(tmp_path, monkeypatch, capsys):
     (tmp_path / "mylab.py").write_text("class TopK: pass\n")
     main(["--mine", "mylab.TopK", "--tasks", "token", "--seeds", "0", "--figure", "matrix.png"])
     assert capsys.readouterr().out.splitlines() == [
-        "| the cue picks a | none | TopK |",
-        "|---|---|---|",
-        "| token | 50 ± 0 | **98 ± 0** |",
+        "| the cue picks a   | none   | TopK       |",
+        "|:------------------|:-------|:-----------|",
+        "| token             | 50 ± 0 | **98 ± 0** |",
     ]
     assert (tmp_path / "matrix.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -96,6 +96,6 @@ def test_the_command_prints_a_matrix_with_my_own(tmp_path, monkeypatch, capsys):
 
 def test_a_row_without_a_winner_has_no_bold_cell(tmp_path):
     found = {"token": {"none": [0.5, 0.52], "spatial": [0.49, 0.51]}}
-    assert "**" not in written(found)
-    draw(found, tmp_path / "matrix.svg")
+    assert "**" not in markdown_table(found)
+    draw_matrix(found, tmp_path / "matrix.svg")
     assert (tmp_path / "matrix.svg").read_text().startswith("<?xml")

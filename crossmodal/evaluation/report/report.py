@@ -18,7 +18,7 @@ from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
 
 from .figures import confusion, curves
-from .map_figures import ItemMaps, item_maps, unguided
+from .map_figures import ItemMaps, item_maps, maps_remark
 from .page import Picture, as_picture, page_style, render
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ def read_scores(summary: dict[str, Any], monitor: str) -> Iterator[Score]:
         chance = by_chance.get(name)
         points = 0.0 if chance is None else 100 * (known[name] - chance)
         beside = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} chance."
-        told = ("", "") if chance is None else (f"{100 * chance:.1f} %", beside)
-        yield Score(name, f"{100 * known[name]:.1f} %", *told)
+        compared = ("", "") if chance is None else (f"{100 * chance:.1f} %", beside)
+        yield Score(name, f"{100 * known[name]:.1f} %", *compared)
 
 
 def remarks(summary: dict[str, Any]) -> Iterator[str]:
@@ -153,14 +153,10 @@ def read_curves(file: Path, monitor: str, chance: float | None) -> list[Picture]
 def items_remark(system: nn.Module, rows: "DataFrame") -> str:
     """Returns a sentence on which items are drawn, and what over them."""
     count = rows[ITEM].nunique()
-    told = (
+    return (
         f"{min(SHOWN, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order of "
-        "the split). Maps are those of the last coupler that has one over tokens; colours go from its least to its "
-        "greatest value in the item, which stand below it."
+        f"the split). {maps_remark(system)}"
     )
-    if alone := unguided(system):
-        told += f" No edge leads to {' and '.join(alone)}: nothing guides it, and no map is drawn."
-    return told
 
 
 def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) -> Iterator[DrawnItem]:

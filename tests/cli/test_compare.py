@@ -1,0 +1,94 @@
+"""`crossmodal TASK compare`: systems and rows become runs, and their table stands beside the published scores."""
+
+import json
+import shlex
+
+import pytest
+from commands import crossmodal
+
+from crossmodal.evaluation.study import Study
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stands in for training and counting: every run gets finished, a row the better the later it stands."""
+    monkeypatch.setattr(Study, "operations", lambda study, name: 10**9)
+
+    def sweep(runs, folder, *, workers, cluster):
+        rows = list(dict.fromkeys(run.row for run in runs))
+        for run in runs:
+            right = 1 + rows.index(run.row)
+            (folder / run.name).mkdir(parents=True, exist_ok=True)
+            facts = {"test": {"accuracy": right / 5}, "chance": {"accuracy": 0.25}, "trainable_parameters": 12}
+            (folder / run.name / "summary.json").write_text(json.dumps(facts))
+            lines = [f"item-{at},red,red,{float(at < right)},1.0\n" for at in range(5)]
+            (folder / run.name / "predictions.csv").write_text("clip,truth,prediction,value,weight\n" + "".join(lines))
+
+    monkeypatch.setattr("crossmodal.evaluation.ablation.sweep", sweep)
+
+
+def printed(folder, *words):
+    """Row → the words of its options, of one seed."""
+    said = crossmodal(folder, *words[:2], "--seeds", "4", "--print-commands", "--runs", "r", *words[2:])
+    assert said.code == 0, said.err
+    lines = [shlex.split(line.partition(" -m crossmodal ")[2]) for line in said.lines]
+    return {
+        line[line.index("--name") + 1].rsplit("-4-", 1)[0]: line[line.index("--resume") + 2 : line.index("--seed")]
+        for line in lines
+    }
+
+
+def test_systems_and_rows_are_runs(tmp_path):
+    words = ["--systems", "lavish", "dg_sct", "--row", "late fusion=--model.edges []", "--", "--data.clips", "8"]
+    assert printed(tmp_path, "classify", "compare", *words) == {
+        "lavish": ["--data.clips", "8", "--system", "lavish"],
+        "dg-sct": ["--data.clips", "8", "--system", "dg_sct"],
+        "late-fusion": ["--data.clips", "8", "--model.edges", "[]"],
+    }
+
+
+def test_all_systems_stand_in_the_order_of_the_published_table(tmp_path):
+    found = list(printed(tmp_path, "ave", "compare"))
+    assert [name for name in found if name in ("lavish", "dg-sct", "lite")] == ["lavish", "dg-sct", "lite"]
+
+
+def test_the_table_has_published_scores_beside_ours_where_nothing_was_changed(tmp_path, trained):
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- compare: begin -->\nold\n<!-- compare: end -->\nafter\n")
+    row = ["--row", "late fusion=--model.edges []", "--page", "page.md"]
+    said = crossmodal(tmp_path, "ave", "compare", "--systems", "lavish", "dg_sct", "--seeds", "0", "1", *row)
+    assert said.code == 0, said.err
+    cells = [line.split() for line in said.lines[1:4]]
+    assert cells[0] == ["lavish", "20.0", "±", "0.0", "20.0", "20.0", "–", "12", "78.6"]
+    assert cells[1][:4] == ["dg_sct", "40.0", "±", "0.0"]
+    assert (cells[1][6], cells[1][-1]) == ("+20.0", "82.2")
+    assert (cells[2][:2], cells[2][-1]) == (["late", "fusion"], "–")
+    assert "never measured by this library; from slides on DG-SCT (NeurIPS 2023)." in said.out
+    table = (tmp_path / "runs/ave-compare/table.md").read_text()
+    assert page.read_text() == f"before\n<!-- compare: begin -->\n\n{table.strip()}\n\n<!-- compare: end -->\nafter\n"
+    assert "published_percent" in (tmp_path / "runs/ave-compare/table.csv").read_text()
+
+
+def test_of_a_task_of_which_nothing_is_published_nothing_is_said(tmp_path, trained):
+    said = crossmodal(tmp_path, "classify", "compare", "--systems", "lavish", "dg_sct", "--seeds", "0")
+    assert said.code == 0, said.err
+    assert "Published" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--row", "--model.edges []"], "--row '--model.edges []' is not NAME=OPTIONS"),
+        (["--row", "x=--model.alhpa=1"], "compare: 'x' (--model.alhpa=1): "),
+        (["--row", "x=--seed 3"], "--seed is given to every run by the compare: leave it out."),
+        (["--baseline", "lavihs"], "baseline='lavihs' is none of the variants ['lavish', 'dg_sct']"),
+        (["--row", "x=--system lavish"], "'lavish' and 'x' are the same model, trained alike: leave out one."),
+        (["--page", "gone.md"], "compare: gone.md has no place for the table: it lacks <!-- compare: begin -->"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_trained(tmp_path, words, message):
+    said = crossmodal(tmp_path, "ave", "compare", "--systems", "lavish", "dg_sct", "--seeds", "0", *words)
+    assert (said.code, said.out) == (1, "")
+    assert message in said.err
+    assert list(tmp_path.iterdir()) == []
