@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 REPORT, METRICS = "report.html", "metrics.csv"
-SHOWN = 5
+SHOWN_ITEMS = 5
 """Test items that are drawn."""
 
 
@@ -154,8 +154,8 @@ def items_remark(system: nn.Module, rows: "DataFrame") -> str:
     """Returns a sentence on which items are drawn, and what over them."""
     count = rows[ITEM].nunique()
     return (
-        f"{min(SHOWN, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order of "
-        f"the split). {maps_remark(system)}"
+        f"{min(SHOWN_ITEMS, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order "
+        f"of the split). {maps_remark(system)}"
     )
 
 
@@ -164,9 +164,9 @@ def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) 
     by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
     share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
     places = {name: at for at, name in enumerate(items.names)}
-    for name in evenly_spaced(list(share.index), SHOWN):
+    for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])
-        heading = f"{name}: {in_words(share[name], counted, task.unit)}"
+        heading = f"{name}: {share_in_words(share[name], counted, task.unit)}"
         item = items[places[name]]
         try:
             yield draw_item(system, item, task, name, heading)
@@ -182,7 +182,7 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
-def in_words(share: float, weight: float, unit: str) -> str:
+def share_in_words(share: float, weight: float, unit: str) -> str:
     """Returns how much of an item is right."""
     if weight == 1 and share in (0, 1):
         return "right" if share else "wrong"
