@@ -13,6 +13,7 @@ from crossmodal.data.extras import need
 from crossmodal.data.source import Items
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
+from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
@@ -81,7 +82,7 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
         scores=scores,
         unit=task.unit,
         remarks=list(remarks(summary)),
-        commands=list(commands(run, task)),
+        commands=list(commands(run, task, system)),
         curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor)),
         confusion=confusion(rows, task.unit),
         items_remark=items_remark(system, rows),
@@ -126,14 +127,14 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
     yield from summary.get("deviations", ())
 
 
-def commands(run: Path, task: Task) -> Iterator[str]:
-    """Yields commands that go on with a run."""
+def commands(run: Path, task: Task, system: nn.Module) -> Iterator[str]:
+    """Yields commands that go on with a run; those on guides only where the system has coupled encoders."""
     where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
     yield f"crossmodal {task.name} test --run {where}"
     yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
-    yield from (
-        f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent
-    )
+    verbs = [verb for verb in ("look", "figure") if verb not in task.absent]
+    if isinstance(system, CoupledSystem):
+        yield from (f"crossmodal {task.name} {verb} --run {where}" for verb in verbs)
 
 
 def read_predictions(file: Path) -> "DataFrame":

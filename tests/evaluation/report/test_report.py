@@ -83,6 +83,8 @@ def test_a_system_without_couplers_has_a_page_too(alone, clip):
     assert "This system has no coupled encoders: there are no maps to draw." in words
     assert "truth" in words
     assert "map, " not in words
+    assert "ave test --run runs/alone" in words
+    assert "ave look" not in words
     assert crossmodal(alone, "ave", "predict", clip(1.0)).code == 0
     assert checked(alone / "runs/alone/predictions/1.0.html").elements.count("image") == 1  # the frame
 
