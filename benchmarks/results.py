@@ -15,9 +15,14 @@ class Results:
     """Measurements by group and name, with the commit and the load of the machine at each."""
 
     def __init__(self, file: Path, machine: Mapping[str, Any]):
-        """
-        - `file`: where they are kept; need not exist.
-        - `machine`: what it runs on. `ValueError` where the file holds results of another.
+        """Reads the measurements that a file holds.
+
+        Args:
+            file: Where they are kept; need not exist.
+            machine: What the benchmarks run on.
+
+        Raises:
+            ValueError: If the file holds results of another machine.
         """
         self.file = file
         self.content: dict[str, Any] = {"machine": dict(machine), "measurements": {}}

@@ -11,15 +11,17 @@ Axes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Site:
-    """A point of an encoder: what flows past it, and what each of its tokens means.
+    """Describes a point of an encoder: the stream there, and the meaning of each of its tokens.
 
-    - `name`: unique in its encoder; the name of the section that ends here, or `"stem"`.
-    - `width`: channels of the stream.
-    - `axes`: for every token after the prefix its integer coordinate on each named axis, in token order:
-      `{"row", "column"}` for images, `{"frequency", "time"}` for audio.
-    - `stage`, `block`: where the section sits, counted from 0; `block` is `None` for a stem or a merge.
-    - `part`: what ends here. A pairing may know it.
-    - `prefix`: leading tokens (class token, registers) that are read and written but have no coordinate.
+    Attributes:
+        name: Name of the section that ends here, or `"stem"`; unique in its encoder.
+        width: Channels of the stream.
+        axes: Coordinate of every token after the prefix on each named axis, in token order: `{"row", "column"}` for
+            images, `{"frequency", "time"}` for audio.
+        stage: Stage of the section, counted from 0.
+        block: Block of the section in its stage, counted from 0; `None` for a stem or a merge.
+        part: Part of a block that ends here; pairings read it.
+        prefix: Number of leading tokens (class token, registers) that are read and written but have no coordinate.
     """
 
     name: str
@@ -61,15 +63,24 @@ class Site:
 
 
 def grid_axes(rows: int, columns: int) -> Axes:
-    """Axes of a row-major token grid of an image."""
+    """Builds the axes of a row-major token grid of an image."""
     cells = tuple(product(range(rows), range(columns)))
     return {"row": tuple(row for row, _ in cells), "column": tuple(column for _, column in cells)}
 
 
 def folded_axes(rows: int, columns: int, *, chunks: int) -> Axes:
-    """Axes of a row-major token grid of a spectrogram whose time was cut in `chunks` pieces stacked along frequency.
+    """Builds the axes of a row-major token grid of a spectrogram that was folded.
 
-    HTS-AT folds so: a row of the grid is not a band. `band = row % (rows / chunks)`, and the chunk shifts time.
+    Its time was cut in chunks that are stacked along frequency, as in HTS-AT. A row of the grid is not a band:
+    `band = row % (rows / chunks)`, and the chunk shifts time.
+
+    Args:
+        rows: Rows of the grid.
+        columns: Columns of the grid.
+        chunks: Number of chunks; must divide `rows`.
+
+    Raises:
+        ValueError: If `chunks` does not divide `rows`.
     """
     if rows % chunks:
         raise ValueError(f"folded_axes: chunks={chunks} must divide rows={rows}.")
@@ -82,5 +93,5 @@ def folded_axes(rows: int, columns: int, *, chunks: int) -> Axes:
 
 
 def vector_axes() -> Axes:
-    """Axes of a guide that is one vector a frame: a single token."""
+    """Builds the axes of a guide that is one vector a frame: a single token."""
     return {"token": (0,)}

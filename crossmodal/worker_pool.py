@@ -200,11 +200,11 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: the usual one is taken where two pools run
             memory_limit=0,
             env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports numpy or torch
             silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": 0},
+            scheduler_kwargs={"allowed_failures": 0, "dashboard": False},
         )
     try:
         with Client(cluster, set_as_default=False) as client:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import av
 from films import film
 
-from crossmodal.data.annotations import AVE_CLASSES, HEADER
+from crossmodal.data.annotations import ANNOTATION_HEADER, AVE_CLASSES
 
 
 class Kind(NamedTuple):
@@ -125,7 +125,7 @@ def write_rows(folder, videos):
     rows = [
         f"{AVE_CLASSES[index % 4]}&{video}&good&{index % 5}&{5 + index % 6}\n" for index, video in enumerate(videos)
     ]
-    (folder / "Annotations.txt").write_text("".join([f"{HEADER}\n", *rows]))
+    (folder / "Annotations.txt").write_text("".join([f"{ANNOTATION_HEADER}\n", *rows]))
     splits = {"val": rows[1:-2:3], "test": rows[2:-2:3], "train": [*rows[0:-2:3], *rows[-2:]]}
     for split, lines in splits.items():
         (folder / f"{split}Set.txt").write_text("".join(lines))

@@ -4,7 +4,6 @@ OPTIONAL = {
     "av",
     "dask",
     "distributed",
-    "greenlet",
     "h5py",
     "huggingface_hub",
     "hypothesis",

@@ -17,7 +17,6 @@ FLOORS = {
     "site": 0,
     "cached_from_frozen": 0,
     "check_cache": 0,
-    "child_command": 0,
     "io": 0,
     "lazy_constant": 0,
     "plain": 0,

@@ -57,16 +57,23 @@ def lab(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def stops(lab, monkeypatch) -> None:
-    """Every parser of argparse stops its command behind parsing, in the folder of the lab."""
-    parse_known = argparse.ArgumentParser.parse_known_args
+    """Every parser stops its command behind parsing, in the folder of the lab; those of `fit` are called by hand."""
+    parse_known, parse_all = argparse.ArgumentParser.parse_known_args, jsonargparse.ArgumentParser.parse_args
 
     def stopping(self, args=None, namespace=None):
         given, unknown = parse_known(self, args, namespace)
-        if isinstance(self, jsonargparse.ArgumentParser) or not self.add_help:  # those of `fit` are called by hand
+        if isinstance(self, jsonargparse.ArgumentParser) or not self.add_help:
             return given, unknown
         raise Parsed(unknown)
 
+    def stopping_behind_types(self, args=None, **options):
+        given = parse_all(self, args, **options)
+        if self.prog.endswith(" fit"):
+            return given
+        raise Parsed([])
+
     monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", stopping)
+    monkeypatch.setattr(jsonargparse.ArgumentParser, "parse_args", stopping_behind_types)
     monkeypatch.chdir(lab)
     monkeypatch.syspath_prepend(lab)
 

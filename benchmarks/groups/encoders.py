@@ -48,7 +48,7 @@ def compared(setting: Setting, make: Callable[[str], Pair]) -> Found:
 
 
 def swin_pair(size: str) -> Pair:
-    """timm's Swin-V2 without its classifier."""
+    """Returns the Swin-V2 of timm, without its classifier, and ours."""
     from timm.models.swin_transformer_v2 import SwinTransformerV2
 
     sizes = SWIN[size]

@@ -13,7 +13,7 @@ from crossmodal.cli.study_options import add_study_options, print_commands, spli
 from crossmodal.evaluation.result_table import ABLATION
 from crossmodal.evaluation.study import Study, check_keyword
 from crossmodal.tasks.task import Task
-from crossmodal.training.options import parse
+from crossmodal.training.options import model_values, parse
 
 MAPS = ("channel", "spatial", "frequency", "temporal")
 CONTROLS = {"self": "own_stream", "none": "no_guide"}
@@ -96,7 +96,7 @@ def frozen(text: str, full: FullSystem) -> Variant:
     Raises:
         ValueError: If the full system has no such map.
     """
-    there = [name for name in MAPS if full.options.model.get(name) is not None]
+    there = [name for name in MAPS if model_values(full.options).get(name) is not None]
     maps = there if text == "all" else text.split("+")
     absent = [name for name in maps if name not in there]
     if absent or not maps:

@@ -17,7 +17,7 @@ from crossmodal.checkpoints import read_header
 from crossmodal.data import Clip, windows
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.clip_sources import Source, read_source, sources
+from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, read_clip_source
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
 from crossmodal.io import folder_lock
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -42,7 +42,7 @@ def features(argv: Sequence[str], task: Task) -> int:
         need(module, f"crossmodal {command}")
     from crossmodal.data.many_videos.feature_file import FeatureFile
 
-    clips, others = sources(given.videos, given.split)
+    clips, others = clip_sources(given.videos, given.split)
     run = find_run(given.runs, given.run, task.name)
     system, trained = load_run(run, task)
     if not isinstance(system, CoupledSystem):
@@ -59,7 +59,7 @@ def features(argv: Sequence[str], task: Task) -> int:
     file.begin()
     with folder_lock(file.parts):
         rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
-        read = partial(read_source, preprocess=system.preprocess, wave_rate=rate)
+        read = partial(read_clip_source, preprocess=system.preprocess, wave_rate=rate)
         failed = write_clips(file, clips, system.to(given.device), read, given.workers, given.cluster)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
@@ -95,9 +95,9 @@ def options(command: str) -> argparse.ArgumentParser:
 
 def write_clips(
     file: "FeatureFile",
-    clips: Sequence[Source],
+    clips: Sequence[ClipSource],
     system: CoupledSystem,
-    read: Callable[[Source], tuple[np.ndarray, np.ndarray] | Failure],
+    read: Callable[[ClipSource], tuple[np.ndarray, np.ndarray] | Failure],
     workers: int,
     cluster: str | None = None,
 ) -> dict[str, str]:

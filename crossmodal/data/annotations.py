@@ -1,4 +1,4 @@
-"""AVE's annotation rows: one event a row, `Category&VideoID&Quality&StartTime&EndTime` (spec B.1)."""
+"""Annotation rows of AVE: one event per row, `Category&VideoID&Quality&StartTime&EndTime` (spec B.1)."""
 
 import difflib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..shapes import shaped
 
-HEADER = "Category&VideoID&Quality&StartTime&EndTime"
+ANNOTATION_HEADER = "Category&VideoID&Quality&StartTime&EndTime"
 
 AVE_CLASSES = (
     "Church bell",
@@ -43,11 +43,11 @@ AVE_CLASSES = (
     "Accordion",
     "Mandolin",
 )
-"""The 28 event classes of AVE in the order of the released labels (spec C); background is index 28."""
+"""Event classes of AVE in the order of the released labels (spec C); background is index 28."""
 
 
 class Event(NamedTuple):
-    """One annotated event: `category` is audible and visible in `video` from second `start` up to, not in, `end`."""
+    """Annotated event: `category` is audible and visible in `video` from second `start` up to, not in, `end`."""
 
     category: str
     video: str
@@ -58,15 +58,21 @@ class Event(NamedTuple):
 def read_events(file: Path, classes: Sequence[str], segments: int) -> list[Event]:
     """Reads the rows of an annotation or split file, in order; the header and blank lines are skipped.
 
-    Raises `FileNotFoundError`, or `ValueError` naming file, line number and text where a line has not five fields, its
-    category is none of `classes`, its video is no plain name, or its times are not `0 ≤ start ≤ end ≤ segments`;
-    or where the file has no row.
+    Args:
+        file: The annotation or split file.
+        classes: Names of the categories.
+        segments: Seconds of a clip.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a line has not five fields, its category is none of `classes`, its video is no plain name, or its
+            times are not `0 ≤ start ≤ end ≤ segments`, naming file, line number and text; if the file has no row.
     """
     if not file.is_file():
         raise FileNotFoundError(f"AVE: {file} is missing: copy the released file there.")
     events = []
     for number, line in enumerate(file.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
-        if line.strip() and line.strip() != HEADER:
+        if line.strip() and line.strip() != ANNOTATION_HEADER:
             try:
                 events.append(_parse(line.strip(), classes, segments))
             except ValueError as error:
@@ -77,9 +83,10 @@ def read_events(file: Path, classes: Sequence[str], segments: int) -> list[Event
 
 
 def read_classes(file: Path) -> tuple[str, ...]:
-    """The event classes that a `categories.txt` lists, one a line, in the order of their index.
+    """Reads the event classes that a `categories.txt` lists, one per line, in the order of their index.
 
-    Raises `ValueError` where it lists none, or one twice.
+    Raises:
+        ValueError: If it lists none, or one twice.
     """
     names = tuple(line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip())
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -92,7 +99,7 @@ def read_classes(file: Path) -> tuple[str, ...]:
 
 @shaped
 def event_labels(event: Event, classes: Sequence[str], segments: int) -> Int64[Tensor, " segment"]:
-    """The class of every one-second segment: the event's for start ≤ t < end, else background, `len(classes)`."""
+    """Returns the class of every one-second segment: the event's in its time, else background, `len(classes)`."""
     second = torch.arange(segments)
     inside = (second >= event.start) & (second < event.end)
     return torch.where(inside, classes.index(event.category), len(classes))
@@ -101,7 +108,7 @@ def event_labels(event: Event, classes: Sequence[str], segments: int) -> Int64[T
 def _parse(line: str, classes: Sequence[str], segments: int) -> Event:
     fields = line.split("&")
     if len(fields) != 5:
-        raise ValueError(f"{len(fields)} fields, expected the five of {HEADER}.")
+        raise ValueError(f"{len(fields)} fields, expected the five of {ANNOTATION_HEADER}.")
     category, video, _, start, end = fields
     if category not in classes:
         near = difflib.get_close_matches(category, classes, n=1)

@@ -30,17 +30,21 @@ class AVE(Dataset[LabelledClip]):
     second, built from the row (the released `.h5` label files are not read). A video can have several rows: of the
     4097 videos of the release, 8 are in the training and in the test split, as published.
 
-    Items raise `FileNotFoundError` or `ValueError` naming the file where one is missing, cut or of a wrong kind.
+    An item whose file is missing, cut or of a wrong kind raises `FileNotFoundError` or `ValueError` that names it.
     """
 
     def __init__(self, root: str | Path, split: str, preprocess: Preprocess | None = None, *, wave_rate: int = 32_000):
-        """
-        - `root`: the folder of the data set, as above.
-        - `split`: `"train"`, `"val"` or `"test"`.
-        - `preprocess`: what the model wants; `model.preprocess` of a recipe, or the full size's by default.
-        - `wave_rate`: samples a second of the stored waves; they are resampled to `preprocess.rate`.
+        """Reads the rows; frames and waves are read with the items.
 
-        Raises `ValueError` for another split or a row that does not parse, `FileNotFoundError` for a missing part.
+        Args:
+            root: Folder of the data set, as above.
+            split: `"train"`, `"val"` or `"test"`.
+            preprocess: Size, rate and normalisation that the model wants; the full size's by default.
+            wave_rate: Samples per second of the stored waves; they are resampled to `preprocess.rate`.
+
+        Raises:
+            ValueError: For another split, or a row that does not parse.
+            FileNotFoundError: If a part of the layout is missing.
         """
         if split not in SPLITS:
             raise ValueError(f"AVE: split={split!r} must be one of {', '.join(SPLITS)}.")
@@ -54,12 +58,12 @@ class AVE(Dataset[LabelledClip]):
 
     @property
     def videos(self) -> list[str]:
-        """The video id of every item."""
+        """Returns the video id of every item."""
         return [event.video for event in self.events]
 
     @property
     def names(self) -> list[str]:
-        """A name for every item that no other of the split has: the video id, with `#1`, `#2`, … where it has more."""
+        """Returns a unique name for every item: the video id, with `#1`, `#2`, … where the video has several rows."""
         rows, seen, names = Counter(self.videos), Counter[str](), []
         for video in self.videos:
             seen[video] += 1
@@ -68,7 +72,7 @@ class AVE(Dataset[LabelledClip]):
 
     @property
     def background(self) -> int:
-        """The label of a segment without an event: the index behind the last class."""
+        """Returns the label of a segment without an event: the index behind the last class."""
         return len(self.classes)
 
     def __len__(self) -> int:
@@ -82,7 +86,7 @@ class AVE(Dataset[LabelledClip]):
         return LabelledClip(*self.preprocess(images, wave), event_labels(event, self.classes, SEGMENTS))
 
     def check(self) -> dict[str, list[str]]:
-        """What this split lacks, by video id, in the words of the errors its items would raise; empty where nothing is.
+        """Returns video id → what this split lacks of it, in the words of the errors that its items would raise.
 
         Looks at names, headers and sizes only: a picture that is cut is found when it is read.
         """

@@ -1,4 +1,4 @@
-"""Clips: what a data set yields and a model takes. One RGB frame and one second of mono sound a segment."""
+"""Clips, which data sets yield and models take: one RGB frame and one second of mono sound per segment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Clip(NamedTuple):
 
 
 class LabelledClip(NamedTuple):
-    """A clip and its event class a segment; background has the index behind the last class."""
+    """Clip with an event class per segment; background has the index behind the last class."""
 
     frames: Float[Tensor, "segment 3 height width"]
     wave: Float[Tensor, "segment sample"]
@@ -35,7 +35,12 @@ def windows(clip: AnyClip, segments: int = 10) -> Iterator[AnyClip]:
 
     The windows are views of the clip's tensors, and together hold every segment once.
 
-    Raises `ValueError` where `segments` is not positive.
+    Args:
+        clip: A clip of any length.
+        segments: Seconds of a window.
+
+    Raises:
+        ValueError: If `segments` is not positive.
     """
     if segments < 1:
         raise ValueError(f"windows: segments={segments} must be at least 1.")
@@ -46,14 +51,17 @@ def windows(clip: AnyClip, segments: int = 10) -> Iterator[AnyClip]:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """What a model wants its clips to look like.
+    """Size, rate and normalisation that a model wants of its clips.
 
-    - `size`: height and width of a frame in pixels; frames are resized to it (bicubic, not antialiased, as the
-      released transforms do on tensors; the aspect ratio is not kept).
-    - `rate`: samples a second of the sound; readers resample to it.
-    - `mean`, `std`: per RGB channel, applied to values in [0, 1]. Defaults: ImageNet's (spec B.0).
+    Attributes:
+        size: Height and width of a frame in pixels; frames are resized to it (bicubic, not antialiased, as the
+            released transforms do on tensors; the aspect ratio is not kept).
+        rate: Samples per second of the sound; readers resample to it.
+        mean: Mean per RGB channel of values in [0, 1]; ImageNet's by default (spec B.0).
+        std: Standard deviation per RGB channel, as `mean`.
 
-    Raises `ValueError` where `size`, `rate` or an entry of `std` is not positive.
+    Raises:
+        ValueError: If `size`, `rate` or an entry of `std` is not positive.
     """
 
     size: int = 192
@@ -62,6 +70,7 @@ class Preprocess:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
+        """Checks the values."""
         for name, value in {"size": self.size, "rate": self.rate}.items():
             if value < 1:
                 raise ValueError(f"Preprocess: {name}={value} must be at least 1.")
@@ -73,7 +82,11 @@ class Preprocess:
 
     @shaped
     def __call__(self, images: UInt8[Tensor, "segment 3 rows columns"], wave: Float[Tensor, "segment sample"]) -> Clip:
-        """Decoded frames in 0…255 and sound in [-1, 1], already at `rate`: one second a segment."""
+        """Prepares decoded frames in 0…255 and sound in [-1, 1], already at `rate`, one second per segment.
+
+        Raises:
+            ValueError: If the sound is at another rate.
+        """
         if wave.shape[-1] != self.rate:
             raise ValueError(
                 f"Preprocess: wave has {wave.shape[-1]} samples a segment, expected rate={self.rate}: resample it."
@@ -82,7 +95,7 @@ class Preprocess:
 
     @shaped
     def image(self, image: UInt8[Tensor, "3 rows columns"]) -> Float[Tensor, "3 height width"]:
-        """One decoded picture in 0…255, resized and normalised. Bicubic overshoot is kept, as on float tensors."""
+        """Resizes and normalises one picture in 0…255. Bicubic overshoot is kept, as on float tensors."""
         values = image[None].float() / 255
         if values.shape[-2:] != (self.size, self.size):
             values = F.interpolate(values, (self.size, self.size), mode="bicubic", align_corners=False)

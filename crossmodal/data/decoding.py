@@ -1,4 +1,4 @@
-"""Decoded frames of a video file's sound or picture with their times, through PyAV; what fails, fails in words."""
+"""Decoding of a video file's sound or picture with times, through PyAV."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,26 +11,31 @@ from .extras import need
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-Kind = Literal["audio", "video"]
-_WORDS: dict[Kind, tuple[str, str]] = {
+StreamKind = Literal["audio", "video"]
+_WORDS: dict[StreamKind, tuple[str, str]] = {
     "audio": ("sound", "it is silent. Give it an audio track; one of zeros will do"),
     "video": ("picture", "it holds sound alone. Give it a video track"),
 }
 
 
 class Timed(NamedTuple):
-    """A decoded frame, and the seconds of the file's own clock at which it starts and ends."""
+    """Decoded frame, and the seconds of the file's own clock at which it starts and ends."""
 
     start: Fraction
     end: Fraction
     frame: Any
 
 
-def decoded(file: Path, kind: Kind) -> Iterator[Timed]:
+def decoded(file: Path, kind: StreamKind) -> Iterator[Timed]:
     """Yields the decoded frames of one kind in the order in which they are heard or seen.
 
-    Raises `ValueError` where the file has no stream of this kind, holds no frame of it, or stops decoding; the message
-    says at which second.
+    Args:
+        file: The video file.
+        kind: `"audio"` or `"video"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has no stream of this kind, holds no frame of it, or stops decoding, saying at which second.
     """
     reached: Timed | None = None
     with opened(file) as container:
@@ -49,7 +54,12 @@ def decoded(file: Path, kind: Kind) -> Iterator[Timed]:
 
 @contextmanager
 def opened(file: Path) -> Iterator["InputContainer"]:
-    """Opens a media file. Raises `FileNotFoundError`, or `ValueError` where it is no video that FFmpeg can read."""
+    """Opens a media file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no video that FFmpeg can read.
+    """
     av = need("av", "read_clip")
     if not file.is_file():
         raise FileNotFoundError(f"read_clip: there is no file {file}: check the path.")
@@ -67,10 +77,11 @@ def opened(file: Path) -> Iterator["InputContainer"]:
 
 
 def promised_end(file: Path) -> Fraction | None:
-    """The second at which the longer of sound and picture ends by the file's own header; `None` where it says nothing.
+    """Returns the second at which the longer of sound and picture ends by the file's header; `None` if it does not say.
 
-    Raises `ValueError` where the file lacks one of the two streams, or is an AVI shorter than its header says (FFmpeg
-    shortens the times of such a file to what is left).
+    Raises:
+        ValueError: If the file lacks one of the two streams, or is an AVI shorter than its header says (FFmpeg shortens
+            the times of such a file to what is left).
     """
     with opened(file) as container:
         streams = [_stream(container, kind, file) for kind in _WORDS]
@@ -83,7 +94,7 @@ def promised_end(file: Path) -> Fraction | None:
         return Fraction((container.start_time or 0) + container.duration, 1_000_000)
 
 
-def _stream(container: "InputContainer", kind: Kind, file: Path) -> Any:
+def _stream(container: "InputContainer", kind: StreamKind, file: Path) -> Any:
     stream: Any = container.streams.best(kind)
     if stream is None or stream.disposition & type(stream.disposition).attached_pic:  # a cover is no film
         name, fix = _WORDS[kind]
@@ -94,7 +105,10 @@ def _stream(container: "InputContainer", kind: Kind, file: Path) -> Any:
 
 
 def _timed(frames: Iterable[Any], stream: Any) -> Iterator[Timed]:
-    """AVI keeps no presentation times: once one goes back, decoding times are trusted. Untimed frames follow on."""
+    """Yields frames with their times; untimed ones follow on.
+
+    AVI keeps no presentation times: once one goes back, decoding times are trusted.
+    """
     last, trusted, end = None, "pts", Fraction(0)
     for frame in frames:
         if None not in (frame.pts, last) and frame.pts < last:

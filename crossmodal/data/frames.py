@@ -16,13 +16,18 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
 def frame_files(folder: Path, count: int) -> list[Path]:
-    """The files of `count` frames spread evenly over a folder `00000001.jpg`, `00000002.jpg`, …, the first to the last.
+    """Returns `count` files spread evenly over a folder `00000001.jpg`, `00000002.jpg`, …, the first to the last.
 
     Frame `i` of `count` is number `1 + i · (n - 1) // (count - 1)` of `n`: the released sampling, a `linspace(1, n,
     count)` truncated to whole numbers (spec B.1). A folder of fewer frames than `count` repeats some.
 
-    Raises `FileNotFoundError` where the folder is missing or holds no frame, or where a number is missing between 1
-    and the last: a gap would shift every later frame in silence.
+    Args:
+        folder: Folder of the frames.
+        count: How many to return.
+
+    Raises:
+        FileNotFoundError: If the folder is missing or holds no frame, or a number is missing between 1 and the last: a
+            gap would shift every later frame in silence.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"frame_files: the folder {folder} is missing: extract the video's frames into it.")
@@ -42,7 +47,12 @@ def frame_files(folder: Path, count: int) -> list[Path]:
 
 @shaped
 def read_frames(files: list[Path]) -> UInt8[Tensor, "frame 3 height width"]:
-    """Decodes JPEGs of one size. Raises as `read_jpeg` does, and `ValueError` where the sizes differ."""
+    """Decodes JPEGs of one size.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is no whole JPEG, or the sizes differ.
+    """
     pictures = [read_jpeg(file) for file in files]
     for file, picture in zip(files, pictures, strict=True):
         if picture.shape != pictures[0].shape:
@@ -57,8 +67,12 @@ def read_frames(files: list[Path]) -> UInt8[Tensor, "frame 3 height width"]:
 def read_jpeg(file: Path) -> UInt8[Tensor, "3 height width"]:
     """Decodes one whole JPEG; grey and CMYK ones become RGB.
 
-    Raises `FileNotFoundError`, or `ValueError` where the file is no JPEG or is cut. A decoder paints what a cut file
-    lacks grey, and need not complain: the end marker behind the last scan is checked before it runs.
+    A decoder paints what a cut file lacks grey, and need not complain: the end marker behind the last scan is checked
+    before it runs.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no JPEG, or is cut.
     """
     from PIL import Image
 

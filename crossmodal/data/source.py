@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .ave import AVE
 from .clip import Preprocess
-from .world import World
+from .world import TINY, World
 
 
 class Items(Protocol):
@@ -111,8 +111,8 @@ class WorldSource(Source):
 
     def split(self, name: str) -> World:
         """Returns the clips of one split."""
-        preprocess = {} if self.preprocess is None else {"preprocess": self.preprocess}
-        return World(name, clips=self.clips if name == "train" else self.held_out, seed=self.seed, **preprocess)
+        clips = self.clips if name == "train" else self.held_out
+        return World(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""

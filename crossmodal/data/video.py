@@ -1,4 +1,4 @@
-"""A clip from any video file with sound: one frame from the middle of each second, and that second's sound."""
+"""Reading of clips from any video file with sound: one frame per second, from its middle, and that second's sound."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -27,7 +27,7 @@ MARGIN = 1  # s of sound behind the last wanted second, for the resampling filte
 
 
 class Sound(NamedTuple):
-    """A file's mono sound, `(sample,)` at `rate`, from second `start` of the file's own clock on."""
+    """Mono sound of a file, `(sample,)` at `rate`, from second `start` of the file's own clock on."""
 
     start: Fraction
     wave: Tensor
@@ -35,11 +35,12 @@ class Sound(NamedTuple):
 
     @property
     def end(self) -> Fraction:
+        """Returns the second at which it ends."""
         return self.start + Fraction(len(self.wave), self.rate)
 
 
 class Pictures(NamedTuple):
-    """The pictures on screen in the middle of each second from `start` on; the file's last picture ends at `end`."""
+    """Pictures on screen in the middle of each second from `start` on; the file's last picture ends at `end`."""
 
     start: Fraction
     shown: list[Tensor]
@@ -47,30 +48,30 @@ class Pictures(NamedTuple):
 
 
 class Film(NamedTuple):
-    """What a file sounds and shows; its seconds are counted from the earlier of both starts, `pictures.start`."""
+    """Sound and pictures of a file; its seconds are counted from the earlier of both starts, `pictures.start`."""
 
     sound: Sound
     pictures: Pictures
 
     @property
     def seconds(self) -> Fraction:
-        """How long there is both."""
+        """Returns for how many seconds there is both."""
         return max(min(self.sound.end, self.pictures.end) - self.pictures.start, Fraction(0))
 
     @property
     def segments(self) -> int:
-        """How many whole seconds there are; one that lacks up to 50 ms counts."""
+        """Returns how many whole seconds there are; one that lacks up to 50 ms counts."""
         return floor(self.seconds + SLACK)
 
     def wave(self, segments: int, rate: int) -> Tensor:
-        """Its sound at `rate`, `(segment, rate)`, silent before the sound starts and behind its end."""
+        """Returns its sound at `rate`, `(segment, rate)`, silent before the sound starts and behind its end."""
         lead = round((self.sound.start - self.pictures.start) * self.sound.rate)
         wave = resample(F.pad(self.sound.wave, (lead, 0)), self.sound.rate, rate)[: segments * rate]
         return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
 
 
 def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
-    """Reads a video file of any length, frame rate, sample rate and channel count: one segment a whole second.
+    """Reads a video file of any length, frame rate, sample rate and channel count: one segment per whole second.
 
     Time starts where the earlier of sound and picture does. A segment's frame is the one on screen in the middle of
     its second (before the first picture: the first one); rotation metadata is applied. Its sound is the plain mean of
@@ -78,10 +79,18 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
     the shorter of the two; a last second that lacks more than 50 ms of either is dropped. Of the pictures only the
     kept ones are held, already preprocessed: an hour at 192² and 32 kHz takes 2.1 GB.
 
-    Returns `Clip(frames (segment, 3, size, size), wave (segment, rate))`; `windows` cuts it into windows of ten.
+    Args:
+        file: The video file.
+        preprocess: Size, rate and normalisation that the model wants.
 
-    Raises `FileNotFoundError`; `ValueError` where the file is no video, is cut (saying at which second), has no sound
-    or no picture, or is shorter than one second; `ImportError` without the extra `recipes`.
+    Returns:
+        `Clip(frames (segment, 3, size, size), wave (segment, rate))`; `windows` cuts it into windows of ten.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no video, is cut (saying at which second), has no sound or no picture, or is shorter than
+            one second.
+        ImportError: Without the extra `recipes`.
     """
     film = read_film(Path(file), lambda frame: preprocess.image(upright(frame)))
     if film.segments < 1:
@@ -96,10 +105,15 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
 def read_film(file: Path, keep: Callable[[Any], Tensor], most: int | None = None) -> Film:
     """Decodes a file, keeping of its pictures what `keep(frame)` makes of those in the middle of a second.
 
-    - `most`: how many seconds are wanted; decoding stops behind them, so that damage further on is not seen. Pictures
-      are then kept up to there even where the sound ends before.
+    Args:
+        file: The video file.
+        keep: Makes a tensor of a decoded picture.
+        most: Seconds that are wanted; decoding stops behind them, so that damage further on is not seen. Pictures are
+            then kept up to there even where the sound ends before. `None` wants all.
 
-    Raises as `read_clip` does, save that any length will do.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: As `read_clip` does, save that any length will do.
     """
     promised = promised_end(file)
     sound = read_sound(file, most)
@@ -112,8 +126,12 @@ def read_film(file: Path, keep: Callable[[Any], Tensor], most: int | None = None
 def read_sound(file: Path, most: int | None = None) -> Sound:
     """Decodes a file's sound to mono float32; holes of more than 50 ms in its times become silence.
 
-    With `most`, decoding stops behind so many seconds; a little more than them is kept. Raises as `decoded` does, and
-    `ValueError` where the sample rate changes midway.
+    Args:
+        file: The video file.
+        most: Seconds behind which decoding stops; a little more than them is kept. `None` decodes all.
+
+    Raises:
+        ValueError: As `decoded` does, and if the sample rate changes midway.
     """
     parts: list[NDArray[np.float32]] = []
     origin, rate, length = Fraction(0), 0, 0
@@ -138,7 +156,16 @@ def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most:
     """Decodes a file's pictures and keeps those on screen in the middle of a second, as `keep(frame)` makes them.
 
     Seconds are counted from the first picture or the start of `sound`, whichever is earlier, and kept up to its end;
-    with `most`, up to so many, and decoding stops behind them. Raises as `decoded` does.
+    with `most`, up to so many, and decoding stops behind them.
+
+    Args:
+        file: The video file.
+        sound: Its sound.
+        keep: Makes a tensor of a decoded picture.
+        most: Seconds that are wanted; `None` wants all.
+
+    Raises:
+        ValueError: As `decoded` does.
     """
     shown: list[Tensor] = []
     origin, on_screen, last_end = sound.start, None, sound.start
@@ -158,13 +185,13 @@ def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most:
 
 
 def upright(frame: "av.VideoFrame") -> Tensor:
-    """A decoded picture as RGB in 0…255, `(3, height, width)`, turned by the quarter turns its metadata ask for."""
+    """Returns a decoded picture as RGB in 0…255, `(3, height, width)`, turned as its metadata ask for."""
     pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
 
 
 def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
-    """Decoded sound of any sample format as float32 in [-1, 1], the plain mean of its channels: `(sample,)`."""
+    """Returns decoded sound of any sample format as float32 in [-1, 1], the mean of its channels: `(sample,)`."""
     samples = frame.to_ndarray()
     if frame.format.is_packed:
         samples = rearrange(samples, "1 (sample channel) -> channel sample", channel=len(frame.layout.channels))

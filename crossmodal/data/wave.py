@@ -1,4 +1,4 @@
-"""Sound as the published data sets store it: one `.npy` of plain floats a video."""
+"""Sound as the published data sets store it: one `.npy` of plain floats per video."""
 
 from pathlib import Path
 
@@ -18,8 +18,14 @@ def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sa
 
     The array is memory-mapped and never unpickled; float16 and float64 come back as float32.
 
-    Raises `FileNotFoundError`, or `ValueError` where the file is cut, pickled, no array, of another dtype or length, or
-    holds values that are not finite.
+    Args:
+        file: The `.npy` file.
+        segments: Seconds it must hold.
+        rate: Samples per second.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is cut, pickled, no array, of another dtype or length, or holds values that are not finite.
     """
     stored = map_wave(file, segments, rate)
     wave = torch.from_numpy(np.array(stored, dtype=np.float32).reshape(segments, rate))
@@ -29,7 +35,12 @@ def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sa
 
 
 def map_wave(file: Path, segments: int, rate: int) -> np.ndarray:
-    """Checks a stored wave's header and size and maps it, reading no samples. Raises as `read_wave` does."""
+    """Checks the header and size of a stored wave and maps it, reading no samples.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is cut, pickled, no array, or of another dtype or length.
+    """
     if not file.is_file():
         raise FileNotFoundError(f"read_wave: the wave {file} is missing: download it, or make it from its video.")
     try:
@@ -59,9 +70,18 @@ def _other_rate(size: int, segments: int) -> str:
 
 @shaped
 def resample(wave: Float[Tensor, " sample"], rate: int, target: int) -> Float[Tensor, " resampled"]:
-    """Mono sound at `rate` samples a second, brought to `target` by soxr's high-quality band-limited filter.
+    """Resamples mono sound by soxr's high-quality band-limited filter.
 
-    Returns `round(samples · target / rate)` samples; the same tensor where the rates agree. Needs the extra `recipes`.
+    Args:
+        wave: The sound.
+        rate: Its samples per second.
+        target: Samples per second of the result.
+
+    Returns:
+        `round(samples · target / rate)` samples; the same tensor where the rates agree.
+
+    Raises:
+        ImportError: Without the extra `recipes`.
     """
     if rate == target:
         return wave

@@ -15,7 +15,7 @@ from crossmodal.data.source import Source
 from crossmodal.ledger import Cost, cost
 from crossmodal.ledger.nested import map_tensors, shadow, without_data
 from crossmodal.tasks.task import Features, System, Task
-from crossmodal.training.options import parse, required
+from crossmodal.training.options import model_values, parse, required
 from crossmodal.training.run import build
 
 WEIGHTS = "weights"
@@ -57,7 +57,7 @@ def step_cost(system: nn.Module, task: Task, *, items: int = 1, source: Source |
 def system_on_meta(arguments: Namespace, task: Task) -> nn.Module:
     """Builds the system of instantiated options on the meta device, without its files of weights."""
     arguments = arguments.clone()
-    for name in vars(arguments.model):
+    for name in model_values(arguments):
         if name.rpartition("_")[2] == WEIGHTS:
             arguments.model[name] = None
     # that encoders without files are random is true and beside the point here

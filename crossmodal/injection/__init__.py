@@ -22,9 +22,6 @@ from .freezing import freeze_parameters as freeze_parameters
 from .freezing import unfreeze as unfreeze
 from .hooks.as_tokens import as_tokens as as_tokens
 from .hooks.injected import Injected as Injected
-from .hooks.meeting import Meeting as Meeting
-from .hooks.meeting import Met as Met
-from .hooks.meeting import coupled as coupled
 from .hooks.probe import ProbedModule as ProbedModule
 from .hooks.probe import sites as sites
 from .hooks.tensor_layout import TensorLayout as TensorLayout

@@ -54,7 +54,7 @@ class ParsingScores(NamedTuple):
     event_level: LevelScores
 
 
-class Confusion(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """Counts true positives, false positives and false negatives of every clip and class."""
 
     true_positive: Int64[Tensor, "clip category"]
@@ -132,7 +132,7 @@ def parsing_metric(*, read: Read | None = None) -> "CountMetric[ParsingCounts]":
 
 
 def level_sums(
-    predicted: Parsing, target: Parsing, confuse: Callable[[Tensor, Tensor], Confusion]
+    predicted: Parsing, target: Parsing, confuse: Callable[[Tensor, Tensor], ConfusionCounts]
 ) -> Float[Tensor, "4"]:
     """Sums F-scores over clips: of what is audible, visible, both at once, and of the counts of both together.
 
@@ -143,22 +143,22 @@ def level_sums(
     """
     audio, visual = confuse(predicted.audio, target.audio), confuse(predicted.visual, target.visual)
     both = confuse(predicted.audio & predicted.visual, target.audio & target.visual)
-    either = Confusion._make(heard + seen for heard, seen in zip(audio, visual, strict=True))
+    either = ConfusionCounts._make(heard + seen for heard, seen in zip(audio, visual, strict=True))
     return torch.stack([mean_f_score(counts).sum() for counts in (audio, visual, both, either)])
 
 
 @shaped
 def segment_confusion(
     predicted: Bool[Tensor, "clip segment category"], target: Bool[Tensor, "clip segment category"]
-) -> Confusion:
+) -> ConfusionCounts:
     """Counts segments, class by class."""
-    return Confusion((predicted & target).sum(1), (predicted & ~target).sum(1), (~predicted & target).sum(1))
+    return ConfusionCounts((predicted & target).sum(1), (predicted & ~target).sum(1), (~predicted & target).sum(1))
 
 
 @shaped
 def event_confusion(
     predicted: Bool[Tensor, "clip segment category"], target: Bool[Tensor, "clip segment category"]
-) -> Confusion:
+) -> ConfusionCounts:
     """Counts events, class by class: runs of segments, right at an intersection over union of at least 1/2."""
     (start, stop), (true_start, true_stop) = runs(predicted), runs(target)
     inner = torch.minimum(stop, true_stop) - torch.maximum(start, true_start)
@@ -169,7 +169,7 @@ def event_confusion(
     events, true_events = (
         (found & (time == begin)).sum(1) for found, begin in ((predicted, start), (target, true_start))
     )
-    return Confusion(right, events - right, true_events - right)
+    return ConfusionCounts(right, events - right, true_events - right)
 
 
 def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
@@ -183,7 +183,7 @@ def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
     return gap_before + 1, gap_after
 
 
-def mean_f_score(counts: Confusion) -> Float[Tensor, " clip"]:
+def mean_f_score(counts: ConfusionCounts) -> Float[Tensor, " clip"]:
     """Computes the F-score of each clip: the mean over its classes predicted or true; 1 where there is none."""
     right, wrong = 2 * counts.true_positive, counts.false_positive + counts.false_negative
     occurs = right + wrong > 0

@@ -1,14 +1,15 @@
-"""The laws of adapters and of what they are made of, asked of any factory called with sites or widths."""
+"""Checks adapters and their parts against the laws: any factory that is called with sites or widths."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..adapters import AdapterFactory
+from ..adapters import AdapterFactory, AlignmentFactory
 from ..adapters.bottleneck import Sized
+from ..adapters.guided import ModulationFactory
 from ..site import Site
 from . import laws
 from .law import Law
@@ -19,14 +20,11 @@ from .sizes import SiteSizes, site_candidates, site_sizes, smallest
 from .suite import Suite
 from .trial import Trial, segments_of
 
-AlignmentFactory = Callable[[Site, Site], Any]
-ModulationFactory = Callable[[Site], nn.Module]
-
 EVERY_BLOCK = (
     laws.frames_do_not_leak,
     laws.every_parameter_learns,
-    laws.checkpointed,
-    laws.compiled,
+    laws.checkpointed_agrees,
+    laws.compiled_agrees,
     laws.bad_input_is_named,
     laws.state_dict_round_trip,
     laws.copies,
@@ -37,32 +35,74 @@ EVERY_BLOCK = (
 
 
 def check_adapter(factory: AdapterFactory) -> Report:
-    """Asks all laws of adapters of what `factory(stream, guide)` makes between drawn sites.
+    """Checks all laws of adapters on what a factory makes between drawn sites.
 
     Sites are images, folded spectrograms, sequences and, as guides, single vectors; half of the time both are one.
-    What a factory refuses with `ValueError` or `KeyError` is drawn again. Raises as `check_guidance` does.
+    Sites that the factory refuses with `ValueError` or `KeyError` are drawn again.
+
+    Args:
+        factory: Called with the sites of stream and guide; returns an adapter.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
     """
     return ADAPTER.check(factory)
 
 
 def check_alignment(factory: AlignmentFactory) -> Report:
-    """Asks all laws of alignments of what `factory(stream, guide)` makes; raises as `check_guidance` does."""
+    """Checks all laws of alignments on what a factory makes between drawn sites.
+
+    Args:
+        factory: Called with the sites of stream and guide; returns an alignment.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
+    """
     return ALIGNMENT.check(factory)
 
 
 def check_modulation(factory: ModulationFactory) -> Report:
-    """Asks all laws of modulations of what `factory(stream)` makes for a cue of the stream's width; raises as
-    `check_guidance` does."""
+    """Checks all laws of modulations on what a factory makes at drawn sites, for cues of the stream's width.
+
+    Args:
+        factory: Called with the site of a stream; returns a modulation.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
+    """
     return MODULATION.check(factory)
 
 
 def check_bottleneck(factory: Sized) -> Report:
-    """Asks of what `factory(width)` makes all laws of blocks that write a residual; raises as `check_guidance` does."""
+    """Checks all laws of blocks that write a residual on what a factory makes at drawn widths.
+
+    Args:
+        factory: Called with the width of a stream; returns a block that writes a residual.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
+    """
     return BOTTLENECK.check(factory)
 
 
 def adapter_trial(factory: AdapterFactory, sizes: SiteSizes) -> AdapterTrial:
-    """An adapter between two sites, a stream and a guide of whole clips."""
+    """Builds a trial of an adapter between two sites, with a stream and a guide of whole clips."""
     (stream, guide), build = sizes.sites(), partial(factory, *sizes.sites())
     frames = sizes.clips * segments_of(build())
     inputs = {"stream": noise(frames, stream), "guide": noise(frames, guide)}
@@ -71,7 +111,7 @@ def adapter_trial(factory: AdapterFactory, sizes: SiteSizes) -> AdapterTrial:
 
 
 def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes) -> AlignmentTrial:
-    """An alignment between two sites, a guide, and latent rows that read it."""
+    """Builds a trial of an alignment between two sites, with a guide and latent rows that read it."""
     (stream, guide), build = sizes.sites(), partial(factory, *sizes.sites())
     inputs = {"guide": noise(sizes.clips * segments_of(build()), guide)}
     latents = torch.randn(1, 2, stream.width)
@@ -80,13 +120,13 @@ def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes) -> AlignmentTri
 
 
 def all_three(latents: Tensor, block: Any, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The aligned guide, the cue, and what the latent rows read."""
+    """Returns the aligned guide, the cue, and what the latent rows read."""
     guide = inputs["guide"]
     return {"forward": block(guide), "pooled": block.pooled(guide), "attend": block.attend(latents.to(guide), guide)}
 
 
 def modulation_trial(factory: ModulationFactory, sizes: SiteSizes) -> Trial:
-    """A modulation of a site, a stream and a cue of its width."""
+    """Builds a trial of a modulation at a site, with a stream and a cue of its width."""
     (stream, _), (wider, _) = sizes.sites(), sizes.sites(times=2)
     frames = sizes.clips * segments_of(factory(stream))
     inputs = {"stream": noise(frames, stream), "cue": noise(frames, stream)[:, 0]}
@@ -94,19 +134,19 @@ def modulation_trial(factory: ModulationFactory, sizes: SiteSizes) -> Trial:
 
 
 def bottleneck_trial(factory: Sized, sizes: SiteSizes) -> Trial:
-    """A writer of residuals, and a stream."""
+    """Builds a trial of a block that writes a residual, with a stream."""
     (stream, _), (wider, _) = sizes.sites(), sizes.sites(times=2)
     frames = sizes.clips * segments_of(factory(stream.width))
     return Trial(partial(factory, stream.width), {"stream": noise(frames, stream)}, other=partial(factory, wider.width))
 
 
 def in_order(*asked: Law[Any]) -> tuple[Law[Any], ...]:
-    """Laws by their number."""
+    """Sorts laws by their number."""
     return tuple(sorted(asked, key=lambda law: law.number))
 
 
 def noise(frames: int, site: Site) -> Tensor:
-    """A random stream at a site."""
+    """Draws a random stream at a site."""
     return torch.randn(frames, site.tokens, site.width)
 
 
@@ -124,7 +164,7 @@ ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
         *EVERY_BLOCK,
     ),
 )
-"""What every adapter is asked."""
+"""Laws of every adapter."""
 
 ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     kind="alignment",
@@ -134,7 +174,7 @@ ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     fits=lambda trial: list(trial.run(trial.build())) == ["forward", "pooled", "attend"],
     laws=in_order(laws.aligned_to_the_stream, laws.fast_equals_direct, *EVERY_BLOCK),
 )
-"""What every alignment is asked."""
+"""Laws of every alignment."""
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
@@ -144,7 +184,7 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     fits=lambda trial: "stream" in trial.run(trial.build()),
     laws=(laws.residual_and_maps, laws.factor_lies_in_its_span, laws.weights_of_zero, *EVERY_BLOCK),
 )
-"""What every modulation is asked."""
+"""Laws of every modulation."""
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
@@ -154,4 +194,4 @@ BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],
     laws=(laws.silent_at_initialisation, laws.residual_and_maps, *EVERY_BLOCK),
 )
-"""What every writer of residuals is asked."""
+"""Laws of every block that writes a residual."""

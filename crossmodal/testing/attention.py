@@ -1,4 +1,4 @@
-"""The law of attention, asked of any function with the arguments of `attend`."""
+"""Checks an attention against its law: any function with the arguments of `attend`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,24 @@ from .suite import Suite, needed
 
 
 def check_attention(attend: Attend) -> Report:
-    """Asks of a function with the arguments of `crossmodal.attention.attend` that it computes what the reference does;
-    raises as `check_pairing` does."""
+    """Checks that an attention computes what the reference does, in outputs and gradients.
+
+    Args:
+        attend: A function with the arguments of `crossmodal.attention.attend`.
+
+    Returns:
+        The report.
+
+    Raises:
+        LawBroken: If the law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
+    """
     return ATTENTION.check(attend)
 
 
 @dataclass(frozen=True)
 class AttentionSizes:
-    """Sizes of query, key and value; `bias` says whether there is one, `scale` which."""
+    """Holds the sizes of query, key and value, whether there is a bias, and the scale."""
 
     batch: int
     queries: int
@@ -36,7 +46,7 @@ class AttentionSizes:
 
 
 def attention_sizes(_: AttentionSizes) -> Any:
-    """A strategy of `AttentionSizes`."""
+    """Builds a strategy of `AttentionSizes`."""
     st = needed("hypothesis.strategies")
     small = st.integers(1, 4)
     return st.builds(
@@ -54,7 +64,7 @@ def attention_sizes(_: AttentionSizes) -> Any:
 
 
 def attention_trial(attend: Attend, sizes: AttentionSizes) -> AttentionTrial:
-    """Random query, key, value and bias."""
+    """Draws query, key, value and bias."""
     query = torch.randn(sizes.batch, sizes.queries, sizes.heads, sizes.width)
     key = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.width)
     value = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.value_width)
@@ -69,4 +79,4 @@ ATTENTION: Suite[Attend, AttentionSizes, AttentionTrial] = Suite(
     trial=attention_trial,
     laws=(laws.backends_agree,),
 )
-"""What every attention is asked."""
+"""The law of every attention."""

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from ..data.annotations import AVE_CLASSES, HEADER, Event
+from ..data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event
 
 SEGMENTS = 10
 DEFAULT_CLIPS = {"train": 4, "val": 2, "test": 2}
@@ -24,18 +24,25 @@ def write_ave(
     wave_rate: int = 32_000,
     seed: int = 0,
 ) -> list[Event]:
-    """Writes a data set that `crossmodal.data.AVE(root, …)` reads, the same one for the same arguments.
+    """Writes a data set that `crossmodal.data.AVE(root, …)` reads; it is the same for the same arguments.
 
     In the seconds of a clip's event its frames have the colour of its class and its sound is the tone of its class;
     the rest is grey and silent. Both carry a little noise. A model can learn it in seconds.
 
-    - `root`: a folder that is empty or does not exist; it is filled at once or not at all.
-    - `clips`: how many clips a split has; the splits are `train`, `val` and `test`. Video ids begin with a dash.
-    - `classes`: the event classes, used in turn; others than AVE's are written to `categories.txt`.
-    - `frames`, `size`: JPEGs a clip, and their height and width in pixels.
-    - `wave_rate`: samples a second of the waves; pass the same to `AVE`.
+    Args:
+        root: A folder that is empty or does not exist; it is filled at once or not at all.
+        clips: Number of clips of each split; the splits are `train`, `val` and `test`. Video ids begin with a dash.
+        classes: The event classes, used in turn; others than AVE's are written to `categories.txt`.
+        frames: JPEGs a clip.
+        size: Height and width of the JPEGs, in pixels.
+        wave_rate: Samples a second of the waves; pass the same to `AVE`.
+        seed: Seed of everything that is random.
 
-    Returns the events, split by split. Raises `ValueError` where `root` holds something.
+    Returns:
+        The events, split by split.
+
+    Raises:
+        ValueError: If `root` holds something.
     """
     root = Path(root)
     if root.exists() and any(root.iterdir()):
@@ -97,6 +104,8 @@ def _write_rows(root: Path, events: Mapping[str, Sequence[Event]], classes: Sequ
     rows = {split: [f"{e.category}&{e.video}&good&{e.start}&{e.end}\n" for e in some] for split, some in events.items()}
     for split, lines in rows.items():
         (root / f"{split}Set.txt").write_text("".join(lines), "utf-8")
-    (root / "Annotations.txt").write_text("".join([f"{HEADER}\n", *chain.from_iterable(rows.values())]), "utf-8")
+    (root / "Annotations.txt").write_text(
+        "".join([f"{ANNOTATION_HEADER}\n", *chain.from_iterable(rows.values())]), "utf-8"
+    )
     if tuple(classes) != AVE_CLASSES:
         (root / "categories.txt").write_text("".join(f"{name}\n" for name in classes), "utf-8")

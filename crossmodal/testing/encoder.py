@@ -1,4 +1,4 @@
-"""The laws of what is given whole: an encoder, or encoders in lockstep, with an example input."""
+"""Checks whole models against the laws: an encoder, or encoders in lockstep, with an example input."""
 
 import copy
 import inspect
@@ -18,29 +18,43 @@ from .trial import Trial
 
 
 def check_encoder(encoder: Encoder, example: Tensor, *, original: nn.Module | None = None) -> Report:
-    """Asks all laws of encoders of `encoder`, which is copied and never touched.
+    """Checks all laws of encoders on a copy of an encoder.
 
-    - `example`: an input of at least two frames, of the encoder's dtype.
-    - `original`: the model it was cut from, if there is one to compare with.
+    Args:
+        encoder: The encoder.
+        example: An input of at least two frames, of the encoder's dtype.
+        original: The model it was cut from, if there is one to compare with.
 
-    Raises `LawBroken` with the report where a law is broken, `ImportError` without hypothesis.
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
     """
     return ENCODER.check(Whole(encoder, {argument_of(encoder.stem): example}, original))
 
 
 def check_lockstep(model: Lockstep, inputs: Mapping[str, Tensor]) -> Report:
-    """Asks all laws of coupled models of a freshly built `model`, which is copied and never touched.
+    """Checks all laws of coupled models on a copy of a lockstep.
 
-    - `inputs`: what its forward takes, at least two frames (two clips where guidance is clip-wise).
+    Args:
+        model: The lockstep, freshly built.
+        inputs: Inputs of its forward: at least two frames (two clips where guidance is clip-wise).
 
-    Raises as `check_encoder` does.
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
     """
     return LOCKSTEP.check(Whole(model, inputs))
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A model that exists, and an input for it."""
+    """Holds a model that exists, and an input for it."""
 
     model: nn.Module
     inputs: Mapping[str, Tensor]
@@ -53,7 +67,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Once:
-    """The sizes of what has no sizes to draw."""
+    """Stands for the sizes of a model that exists: there is nothing to draw."""
 
     seed: int = 0
 
@@ -62,26 +76,26 @@ class Once:
 
 
 def once(_: object) -> Any:
-    """A strategy that draws one thing."""
+    """Builds a strategy that always draws `Once()`."""
     return needed("hypothesis.strategies").just(Once())
 
 
 def argument_of(stem: nn.Module) -> str:
-    """What the stem calls its input."""
+    """Returns the name of the input of a stem."""
     return next(iter(inspect.signature(stem.forward).parameters))
 
 
 def encoder_trial(whole: Whole, sizes: Once) -> EncoderTrial:
-    """The encoder and the example."""
+    """Builds a trial of a copy of the encoder, with the example."""
     return EncoderTrial(partial(copy.deepcopy, whole.model), whole.inputs, original=whole.original)
 
 
 def lockstep_trial(whole: Whole, sizes: Once) -> Trial:
-    """The model and its inputs, given as one mapping."""
+    """Builds a trial of a copy of the model, with its inputs as one mapping."""
     return Trial(partial(copy.deepcopy, whole.model), whole.inputs, lambda block, inputs: block(dict(inputs)))
 
 
-RUN = (laws.checkpointed, laws.compiled)
+RUN = (laws.checkpointed_agrees, laws.compiled_agrees)
 KEPT = (laws.state_dict_round_trip, laws.copies, laws.built_on_meta)
 
 ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
@@ -102,7 +116,7 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         laws.replaced_layers_are_heard,
     ),
 )
-"""What every encoder is asked."""
+"""Laws of every encoder."""
 
 LOCKSTEP: Suite[Whole, Once, Trial] = Suite(
     kind="lockstep",
@@ -120,4 +134,4 @@ LOCKSTEP: Suite[Whole, Once, Trial] = Suite(
         *KEPT,
     ),
 )
-"""What every coupled model is asked."""
+"""Laws of every coupled model."""

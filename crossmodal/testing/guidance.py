@@ -1,4 +1,4 @@
-"""The laws of guidance, asked of any factory of guidance blocks."""
+"""Checks guidance against the laws: any factory of guidance blocks."""
 
 import inspect
 from collections.abc import Callable
@@ -14,35 +14,45 @@ from .sizes import GuidanceSizes, guidance_candidates, guidance_sizes, smallest
 from .suite import Suite
 from .trial import segments_of
 
-GuidanceFactory = Callable[..., nn.Module]
+AnyGuidanceFactory = Callable[..., nn.Module]
 """`factory(channels, cue_channels)`; also called with `bands=`, the band of every token, where it asks for them."""
 
 
-def check_guidance(factory: GuidanceFactory) -> Report:
-    """Asks all laws of guidance of the blocks that `factory(channels, cue_channels)` makes, at drawn widths.
+def check_guidance(factory: AnyGuidanceFactory) -> Report:
+    """Checks all laws of guidance on the blocks that a factory makes at drawn widths.
 
     The kind is read off the map's shape: channel `frame 1 channel`, spatial `frame token 1`, temporal `frame 1 1`. A
     factory with a keyword `bands` that has no default is given the band of every token, and makes frequency guidance.
-    A block that names `segments` is clip-wise. Raises `LawBroken` with the report where a law is broken, `ValueError`
-    where the factory takes no widths, `ImportError` without hypothesis.
+    A block that names `segments` is clip-wise.
+
+    Args:
+        factory: Called with the widths of stream and cue; returns a guidance block.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ValueError: If the factory takes none of the widths that are tried.
+        ImportError: If hypothesis is not installed.
     """
     return GUIDANCE.check(factory)
 
 
-def takes_bands(factory: GuidanceFactory) -> bool:
-    """Whether a factory cannot be called without `bands`."""
+def takes_bands(factory: AnyGuidanceFactory) -> bool:
+    """Returns whether a factory cannot be called without `bands`."""
     parameters = inspect.signature(factory).parameters
     return "bands" in parameters and parameters["bands"].default is inspect.Parameter.empty
 
 
-def built(factory: GuidanceFactory, sizes: GuidanceSizes, *, times: int = 1) -> nn.Module:
-    """The block of those sizes; `times` as wide."""
+def built(factory: AnyGuidanceFactory, sizes: GuidanceSizes, *, times: int = 1) -> nn.Module:
+    """Builds the block of those sizes, `times` as wide."""
     given = {"bands": sizes.band_of_token} if takes_bands(factory) else {}
     return factory(times * sizes.channels, times * sizes.cue_channels, **given)
 
 
-def guidance_trial(factory: GuidanceFactory, sizes: GuidanceSizes) -> GuidanceTrial:
-    """A block of those sizes, a stream and a cue of whole clips."""
+def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes) -> GuidanceTrial:
+    """Builds a trial of a block of those sizes, with a stream and a cue of whole clips."""
     frames = sizes.clips * segments_of(built(factory, sizes))
     inputs = {
         "stream": torch.randn(frames, len(sizes.band_of_token), sizes.channels),
@@ -56,7 +66,7 @@ def guidance_trial(factory: GuidanceFactory, sizes: GuidanceSizes) -> GuidanceTr
     )
 
 
-GUIDANCE: Suite[GuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
+GUIDANCE: Suite[AnyGuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
     kind="guidance",
     smallest=lambda factory: smallest(factory, guidance_candidates(), partial(built, factory)),
     sizes=guidance_sizes,
@@ -69,8 +79,8 @@ GUIDANCE: Suite[GuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
         laws.constancy,
         laws.band_equivariance,
         laws.every_parameter_learns,
-        laws.checkpointed,
-        laws.compiled,
+        laws.checkpointed_agrees,
+        laws.compiled_agrees,
         laws.bad_input_is_named,
         laws.state_dict_round_trip,
         laws.copies,
@@ -79,4 +89,4 @@ GUIDANCE: Suite[GuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
         laws.replaced_layers_are_heard,
     ),
 )
-"""What every guidance is asked."""
+"""Laws of every guidance."""

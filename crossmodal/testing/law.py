@@ -12,21 +12,22 @@ T = TypeVar("T", contravariant=True)
 
 
 class Violation(AssertionError):
-    """What a law raises of a block that breaks it: what was looked at, what was expected, what was found."""
+    """Raised by a law that is broken: says what was looked at, what was expected, and what was found."""
 
 
 class NotApplicable(Exception):
-    """What a law raises of a block that it says nothing about, and why."""
+    """Raised by a law that does not apply to a block, with the reason."""
 
 
 @dataclass(frozen=True)
 class Law(Generic[T]):
-    """A law, called with one trial of a block. Raises `Violation` or `NotApplicable`; silence is consent.
+    """Tests a law on one trial of a block: raises `Violation` or `NotApplicable`, or returns where the law holds.
 
-    - `number`: of its paragraph in the list of laws.
-    - `name`: how reports call it, and the key under which `laws_exempt` exempts a block.
-    - `check`: the function; the first paragraph of its docstring says the law.
-    - `examples`: how many trials hypothesis draws.
+    Attributes:
+        number: Number of its paragraph in the list of laws.
+        name: Name in reports, and the key under which `laws_exempt` exempts a block.
+        check: The function; the first paragraph of its docstring states the law.
+        examples: Number of trials that hypothesis draws.
     """
 
     number: int
@@ -35,17 +36,24 @@ class Law(Generic[T]):
     examples: int
 
     def __call__(self, trial: T) -> None:
+        """Checks one trial."""
         self.check(trial)
 
     @property
     def says(self) -> str:
-        """The law in words."""
+        """The law in words, as its docstring states it."""
         paragraph, *_ = (inspect.getdoc(self.check) or "").split("\n\n")
         return " ".join(paragraph.split())
 
 
 def law(number: int, name: str, *, examples: int = 10) -> Callable[[Callable[[T], None]], Law[T]]:
-    """Makes a law of a function."""
+    """Turns a function into a law.
+
+    Args:
+        number: Number of its paragraph in the list of laws.
+        name: Name in reports.
+        examples: Number of trials that hypothesis draws.
+    """
     return lambda check: Law(number, name, check, examples)
 
 
@@ -56,9 +64,16 @@ def expect(condition: bool, words: str) -> None:
 
 
 def expect_close(what: str, found: Tensor, expected: Tensor, *, tolerance: float = 0.0) -> None:
-    """Raises `Violation` with the worst of all differences; with no tolerance the two must be equal bit for bit.
+    """Compares two tensors; without tolerance they must be equal bit for bit.
 
-    - `tolerance`: of `|found - expected| / (1 + |expected|)`.
+    Args:
+        what: Name of the tensor in the message.
+        found: The tensor.
+        expected: The tensor that it should be.
+        tolerance: Upper bound of `|found - expected| / (1 + |expected|)`.
+
+    Raises:
+        Violation: If they differ; names the worst of all differences.
     """
     if found.shape != expected.shape:
         raise Violation(f"{what}: expected shape {tuple(expected.shape)}, found {tuple(found.shape)}")

@@ -1,30 +1,39 @@
-"""The laws of pairings, asked over the sites of drawn hierarchies."""
+"""Checks pairings against the laws, over the sites of drawn hierarchies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..injection.pairing_transforms import Pairing
 from ..site import Site, grid_axes
 from . import laws
-from .laws.pairings import Pairing, PairingTrial
+from .laws.pairings import PairingTrial
 from .report import Report
 from .suite import Suite, needed
 
 
 def check_pairing(pairing: Pairing) -> Report:
-    """Asks all laws of pairings of `pairing`, over the sites of two drawn hierarchies.
+    """Checks all laws of pairings over the sites of two drawn hierarchies.
 
-    Their depths are equal, or one a multiple of the other, in every stage; blocks are whole or come in halves.
+    Their depths are equal, or one a multiple of the other, in every stage; blocks are whole or come in halves. Sites
+    that the pairing refuses with `ValueError` are drawn again.
 
-    Sites that a pairing refuses with `ValueError` are drawn again. Raises `LawBroken` with the report where a law is
-    broken, `ImportError` without hypothesis.
+    Args:
+        pairing: Called with the sites of two streams; returns steps.
+
+    Returns:
+        The report, law by law.
+
+    Raises:
+        LawBroken: If a law is broken; the message is the report.
+        ImportError: If hypothesis is not installed.
     """
     return PAIRING.check(pairing)
 
 
 @dataclass(frozen=True)
 class PairingSizes:
-    """Depths of two hierarchies, stage by stage, and whether their blocks come in halves."""
+    """Holds the depths of two hierarchies, stage by stage, and whether their blocks come in halves."""
 
     depths: tuple[tuple[int, ...], tuple[int, ...]]
     halves: bool
@@ -35,7 +44,14 @@ class PairingSizes:
 
 
 def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, tokens: int = 64) -> tuple[Site, ...]:
-    """The sites of an encoder with that many blocks a stage; between stages tokens halve and the width doubles."""
+    """Builds the sites of an encoder; between stages tokens halve and the width doubles.
+
+    Args:
+        depths: Number of blocks of each stage.
+        halves: Whether attention and MLP of a block are sections of their own.
+        width: Width of the first stage.
+        tokens: Tokens of the first stage.
+    """
     sites = [Site("stem", width, grid_axes(tokens, 1), part="stem")]
     for stage, depth in enumerate(depths):
         for block in range(depth):
@@ -49,7 +65,7 @@ def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, toke
 
 
 def pairing_sizes(_: PairingSizes) -> Any:
-    """A strategy of `PairingSizes`."""
+    """Builds a strategy of `PairingSizes`."""
     st = needed("hypothesis.strategies")
 
     def sizes(stages: Sequence[tuple[int, int]], swap: bool, halves: bool) -> PairingSizes:
@@ -61,7 +77,7 @@ def pairing_sizes(_: PairingSizes) -> Any:
 
 
 def pairing_trial(pairing: Pairing, sizes: PairingSizes) -> PairingTrial:
-    """The sites of two streams; `ValueError` where the pairing refuses them."""
+    """Builds the sites of two streams, which the pairing may refuse with `ValueError`."""
     one, other = sizes.depths
     sites = {
         "one": hierarchy_sites(one, halves=sizes.halves),
@@ -78,4 +94,4 @@ PAIRING: Suite[Pairing, PairingSizes, PairingTrial] = Suite(
     trial=pairing_trial,
     laws=(laws.steps_run_every_section_once, laws.coupled_where_sites_agree),
 )
-"""What every pairing is asked."""
+"""Laws of every pairing."""

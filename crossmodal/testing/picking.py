@@ -1,4 +1,4 @@
-"""Does a guidance find what a cue picks? Streams made for it, mean pooling and a linear layer: seconds, no encoders."""
+"""Measures whether guidance finds what a cue picks: synthetic streams, mean pooling and a linear layer, no encoders."""
 
 import difflib
 import math
@@ -8,18 +8,20 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ..adapters import Modulation
-from .guidance import GuidanceFactory, takes_bands
+from .guidance import AnyGuidanceFactory, takes_bands
 from .slots import BAND_OF_TOKEN, CHANNELS, CUES, TASKS, PickingTask
 from .trial import segments_of
 
 
 class Picker(nn.Module):
-    """A stream, modulated by one map, pooled by its mean and read by a linear layer: a logit a clip."""
+    """Modulates a stream by one map, pools it by its mean and reads it with a linear layer: a logit a clip."""
 
     def __init__(self, guidance: nn.Module | None, *, gain: float):
-        """
-        - `guidance`: makes the map, which adds to a factor of one; `None` leaves pooling alone.
-        - `gain`: what pooled vectors are multiplied by.
+        """Builds the model.
+
+        Args:
+            guidance: Makes the map, which adds to a factor of one; `None` leaves pooling alone.
+            gain: Factor of the pooled vectors.
         """
         super().__init__()
         self.modulation = Modulation({} if guidance is None else {"map": (guidance, 1.0)}, base=1.0)
@@ -27,27 +29,36 @@ class Picker(nn.Module):
         self.gain = gain
 
     def forward(self, stream: Tensor, cue: Tensor, segments: int) -> Tensor:
-        """`(frame, token, channel)`, `(frame, cue_channel)` → `(clip,)`."""
+        """Computes the logits: `(frame, token, channel)`, `(frame, cue_channel)` → `(clip,)`."""
         vectors = self.modulation(stream, cue).stream.mean(1)
         return self.readout(self.gain * torch.unflatten(vectors, 0, (-1, segments)).mean(1))[:, 0]
 
 
 def picks(
-    factory: GuidanceFactory | None, task: str | PickingTask, *, seed: int = 0, steps: int = 400, shuffled: bool = False
+    factory: AnyGuidanceFactory | None,
+    task: str | PickingTask,
+    *,
+    seed: int = 0,
+    steps: int = 400,
+    shuffled: bool = False,
 ) -> float:
-    """Accuracy on clips never seen, of guidance that was trained to let through what the cue picks; chance is 0.5.
-
-    - `factory`: called as by `check_guidance`; `None` is mean pooling alone.
-    - `task`: a name of `crossmodal.testing.slots.TASKS` (`"channel"`, `"token"`, `"band"`, `"second"`, `"own second"`),
-      or a task of your own.
-    - `seed`: of weights and clips; torch's own generator is left as it was.
-    - `steps`: batches of 64 frames, every clip new; the optimizer is Adam.
-    - `shuffled`: every clip is given the cue of another, which picks nothing.
+    """Trains guidance to let through what the cue picks, and returns its accuracy on new clips; chance is 0.5.
 
     Only the guidance and a linear layer on the mean of the modulated stream are trained. A clip has the `segments` that
-    the block names, and at least those of the task. Raises `ValueError` for a task that there is not.
+    the block names, and at least those of the task.
+
+    Args:
+        factory: Called as by `check_guidance`; `None` is mean pooling alone.
+        task: A name of `crossmodal.testing.slots.TASKS` (`"channel"`, `"token"`, `"band"`, `"second"`,
+            `"own second"`), or a task of your own.
+        seed: Seed of weights and clips; torch's own generator is left as it was.
+        steps: Batches of 64 frames, every clip new; the optimizer is Adam.
+        shuffled: Gives every clip the cue of another, which picks nothing.
+
+    Raises:
+        ValueError: If there is no such task.
     """
-    chosen = task if isinstance(task, PickingTask) else named(task)
+    chosen = task if isinstance(task, PickingTask) else task_named(task)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         given = {"bands": BAND_OF_TOKEN} if factory and takes_bands(factory) else {}
@@ -73,8 +84,8 @@ def picks(
     return ((logits > 0) == label).double().mean().item()
 
 
-def named(task: str) -> PickingTask:
-    """The task of that name."""
+def task_named(task: str) -> PickingTask:
+    """Returns the task of that name."""
     if task not in TASKS:
         near = difflib.get_close_matches(task, TASKS, n=1) or list(TASKS)
         raise ValueError(f"picks: there is no task {task!r}; did you mean {' or '.join(map(repr, near))}?")

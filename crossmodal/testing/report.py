@@ -1,4 +1,4 @@
-"""What the laws said of one block."""
+"""The outcomes of the laws for one block, as a report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,13 @@ Verdict = Literal["held", "broken", "not applicable", "exempt"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one law said.
+    """Holds the outcome of one law.
 
-    - `words`: the shrunk example of a broken law, or why a law was not asked; empty where it held.
-    - `trials`: how many trials it looked at.
+    Attributes:
+        law: The law.
+        verdict: Whether it held, was broken, does not apply, or the block is exempt.
+        words: The shrunk example of a broken law, or why a law was not checked; empty where it held.
+        trials: Number of trials.
     """
 
     law: Law[Any]
@@ -34,7 +37,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcomes of all laws that are asked of one kind of block; `print` it."""
+    """Holds the outcomes of all laws for one block; `print` shows them."""
 
     subject: str
     outcomes: Sequence[Outcome]
@@ -43,7 +46,7 @@ class Report:
         return "\n".join([f"Laws of {self.subject}", *map(str, self.outcomes)])
 
     def named(self, verdict: Verdict) -> tuple[str, ...]:
-        """Names of the laws with that verdict."""
+        """Returns the names of the laws with that verdict."""
         return tuple(outcome.law.name for outcome in self.outcomes if outcome.verdict == verdict)
 
     @property
@@ -53,7 +56,7 @@ class Report:
 
 
 class LawBroken(AssertionError):
-    """A block breaks laws; the message is the whole report, which is kept as `report`."""
+    """Raised for a block that breaks laws; the message is the whole report, which is kept as `report`."""
 
     def __init__(self, report: Report):
         super().__init__(f"{', '.join(report.broken)}\n{report}")

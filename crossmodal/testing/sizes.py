@@ -1,4 +1,4 @@
-"""The numbers that trials are drawn from; every `smallest` finds the first that a factory takes."""
+"""Sizes that trials are drawn from; `smallest` finds the first that a factory takes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Literal, TypeVar
 
 from ..site import Site, folded_axes, grid_axes, vector_axes
-from .suite import REFUSALS, described, needed
+from .suite import REFUSALS, describe, needed
 
 Form = Literal["image", "folded", "sequence", "vector"]
 WIDTHS = (3, 2, 4, 8, 16, 32, 64)
@@ -15,8 +15,8 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The tokens and the width of a site: an image, a spectrogram folded in two chunks, a sequence or a vector."""
+class SiteGrid:
+    """Holds the tokens and the width of a site: an image, a folded spectrogram, a sequence or a vector."""
 
     form: Form
     rows: int
@@ -25,7 +25,7 @@ class Grid:
     prefix: int = 0
 
     def site(self, name: str) -> Site:
-        """A site of these sizes."""
+        """Builds a site of these sizes."""
         axes = {
             "image": lambda: grid_axes(self.rows, self.columns),
             "folded": lambda: folded_axes(2 * self.rows, self.columns, chunks=2),
@@ -42,7 +42,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class GuidanceSizes:
-    """A stream on a folded grid, so that the tokens of a band lie apart, and a cue."""
+    """Holds the sizes of a stream on a folded grid, so that the tokens of a band lie apart, and of a cue."""
 
     clips: int
     bands: int
@@ -65,15 +65,15 @@ class GuidanceSizes:
 
 @dataclass(frozen=True)
 class SiteSizes:
-    """The site of a stream, and that of its guide."""
+    """Holds the sizes of the sites of a stream and of its guide."""
 
     clips: int
-    stream: Grid
-    guide: Grid
+    stream: SiteGrid
+    guide: SiteGrid
     seed: int = 0
 
     def sites(self, *, times: int = 1) -> tuple[Site, Site]:
-        """The sites of stream and guide; `times` as wide."""
+        """Builds the sites of stream and guide, `times` as wide."""
         wide = (replace(grid, width=times * grid.width) for grid in (self.stream, self.guide))
         stream, guide = (grid.site(name) for grid, name in zip(wide, ("stream", "guide"), strict=True))
         return stream, guide
@@ -83,7 +83,16 @@ class SiteSizes:
 
 
 def smallest(factory: object, candidates: Iterable[S], build: Callable[[S], object]) -> S:
-    """The first sizes at which `build` succeeds; `ValueError` with the last refusal where none does."""
+    """Finds the first sizes at which `build` succeeds.
+
+    Args:
+        factory: Named in the message.
+        candidates: Sizes in the order in which they are tried.
+        build: Builds a block, or refuses the sizes.
+
+    Raises:
+        ValueError: If it refuses all; the message holds the last refusal.
+    """
     refusal: Exception | None = None
     for sizes in candidates:
         try:
@@ -92,29 +101,29 @@ def smallest(factory: object, candidates: Iterable[S], build: Callable[[S], obje
             refusal = error
         else:
             return sizes
-    raise ValueError(f"{described(factory)}: takes none of the sizes that were tried; it last said: {refusal}")
+    raise ValueError(f"{describe(factory)}: takes none of the sizes that were tried; it last said: {refusal}")
 
 
 def guidance_candidates() -> Iterable[GuidanceSizes]:
-    """Sizes for a guidance factory."""
+    """Lists sizes to try with a guidance factory."""
     return (GuidanceSizes(2, 2, 1, channels, cue) for channels, cue in product(WIDTHS, WIDTHS))
 
 
 def site_candidates() -> Iterable[SiteSizes]:
-    """Sizes for a factory called with two sites: all widths, then all pairs of forms."""
+    """Yields sizes to try with a factory of two sites: all widths, and for each all pairs of forms."""
     forms: tuple[Form, ...] = ("image", "folded", "sequence", "vector")
     for width, guide_width, form, guide in product(WIDTHS, WIDTHS, forms[:3], forms):
-        yield SiteSizes(2, Grid(form, 2, 2, width), Grid(guide, 2, 2, guide_width))
+        yield SiteSizes(2, SiteGrid(form, 2, 2, width), SiteGrid(guide, 2, 2, guide_width))
 
 
 def widths(first: int) -> Any:
-    """A strategy of small widths, all multiples of what the first one stands for; at least 2."""
+    """Builds a strategy of small widths from 2 on, multiples of the first one that a factory takes."""
     unit = 1 if first == WIDTHS[0] else first
     return needed("hypothesis.strategies").integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
 
 
 def guidance_sizes(first: GuidanceSizes) -> Any:
-    """A strategy of `GuidanceSizes`, given the first that a factory takes."""
+    """Builds a strategy of `GuidanceSizes`, given the first that a factory takes."""
     st = needed("hypothesis.strategies")
     return st.builds(
         GuidanceSizes,
@@ -128,18 +137,18 @@ def guidance_sizes(first: GuidanceSizes) -> Any:
 
 
 def site_sizes(first: SiteSizes) -> Any:
-    """A strategy of `SiteSizes`, given the first that a factory takes; half of them share one site."""
+    """Builds a strategy of `SiteSizes`, given the first that a factory takes; half of them share one site."""
     st = needed("hypothesis.strategies")
 
     def grids(width: int, *forms: Form) -> Any:
         sides = {"rows": st.integers(2, 4), "columns": st.integers(1, 3)}
-        return st.builds(Grid, form=st.sampled_from(forms), **sides, width=widths(width), prefix=st.integers(0, 1))
+        return st.builds(SiteGrid, form=st.sampled_from(forms), **sides, width=widths(width), prefix=st.integers(0, 1))
 
     streams = grids(first.stream.width, "image", "folded", "sequence")
     guides = grids(first.guide.width, "image", "folded", "sequence", "vector")
     pairs = st.one_of(streams.map(lambda one: (one, one)), st.tuples(streams, guides))
 
-    def sizes(clips: int, pair: tuple[Grid, Grid], seed: int) -> SiteSizes:
+    def sizes(clips: int, pair: tuple[SiteGrid, SiteGrid], seed: int) -> SiteSizes:
         return SiteSizes(clips, *pair, seed=seed)
 
     return st.builds(sizes, st.integers(2, 3), pairs, st.integers(0, 999))

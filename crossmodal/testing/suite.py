@@ -1,4 +1,4 @@
-"""Suites: the laws that one kind of block is asked, over sizes that hypothesis draws and shrinks."""
+"""Suites: the laws of one kind of block, checked over sizes that hypothesis draws and shrinks."""
 
 import difflib
 import functools
@@ -16,31 +16,34 @@ from .report import LawBroken, Outcome, Report
 from .trial import Trial
 
 
-class Sized(Protocol):
-    """Drawn numbers, and the seed of all that is random in a trial."""
+class Seeded(Protocol):
+    """Describes drawn sizes: they hold the seed of everything that is random in a trial."""
 
     @property
-    def seed(self) -> int: ...
+    def seed(self) -> int:
+        """Seed of everything that is random in a trial."""
+        ...
 
 
 F = TypeVar("F")
-S = TypeVar("S", bound=Sized)
+S = TypeVar("S", bound=Seeded)
 T = TypeVar("T")
 
 REFUSALS = (ValueError, KeyError)
-"""What a factory raises of sizes that it does not take; such sizes are drawn again."""
+"""Errors by which a factory refuses sizes; others are drawn then."""
 
 
 @dataclass(frozen=True)
 class Suite(Generic[F, S, T]):
-    """What one kind of block is asked.
+    """Checks the laws of one kind of block.
 
-    - `kind`: in words, as in `"guidance"`.
-    - `smallest`: a factory → the smallest sizes that it takes; raises `ValueError` where it takes none.
-    - `sizes`: the smallest sizes → a hypothesis strategy of sizes.
-    - `trial`: a factory and sizes → a trial; the seed is set.
-    - `laws`: in the order of the report.
-    - `fits`: a trial → whether it holds a block of this kind at all; of kinds that can be told from their factory.
+    Attributes:
+        kind: The kind in words, as in `"guidance"`.
+        smallest: Finds the smallest sizes that a factory takes; raises `ValueError` where it takes none.
+        sizes: Turns the smallest sizes into a hypothesis strategy of sizes.
+        trial: Builds a trial of a factory and sizes; the seed is set.
+        laws: Laws in the order of the report.
+        fits: Returns whether a trial holds a block of this kind, for kinds that can be told from their factory.
     """
 
     kind: str
@@ -51,7 +54,11 @@ class Suite(Generic[F, S, T]):
     fits: Callable[[T], bool] = lambda _: False
 
     def exemptions(self, factory: F) -> Mapping[str, str]:
-        """`laws_exempt` of the block: name of a law → why. `ValueError` for a name that no law has."""
+        """Reads `laws_exempt` of the block: name of a law → the reason.
+
+        Raises:
+            ValueError: If no law has such a name.
+        """
         trial = self.trial(factory, self.smallest(factory))
         declared: Mapping[str, str] = getattr(trial.build(), "laws_exempt", {}) if isinstance(trial, Trial) else {}
         names = sorted({law.name for law in vars(laws).values() if isinstance(law, Law)})
@@ -59,27 +66,31 @@ class Suite(Generic[F, S, T]):
             if name not in names:
                 near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
                 raise ValueError(
-                    f"{described(factory)}: laws_exempt names {name!r}, as no law is called; nearest: {near[0]!r} (of "
+                    f"{describe(factory)}: laws_exempt names {name!r}, as no law is called; nearest: {near[0]!r} (of "
                     f"{', '.join(names)})."
                 )
         return declared
 
     def ask(self, law: Law[T], factory: F) -> Outcome:
-        """What one law says of the blocks that a factory makes."""
+        """Checks one law on the blocks that a factory makes."""
         with torch.random.fork_rng(devices=[]), shape_checks(True):
             exempt = self.exemptions(factory)
             return Outcome(law, "exempt", exempt[law.name]) if law.name in exempt else judged(law, self, factory)
 
     def check(self, factory: F) -> Report:
-        """What all laws say. Raises `LawBroken`, with the report, where one is broken."""
-        report = Report(f"{described(factory)} ({self.kind})", [self.ask(law, factory) for law in self.laws])
+        """Checks all laws.
+
+        Raises:
+            LawBroken: If a law is broken; the message is the report.
+        """
+        report = Report(f"{describe(factory)} ({self.kind})", [self.ask(law, factory) for law in self.laws])
         if report.broken:
             raise LawBroken(report)
         return report
 
 
 def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
-    """Asks a law over drawn sizes; a broken one comes back with the smallest trial that breaks it."""
+    """Checks a law over drawn sizes; a broken one comes back with the smallest trial that breaks it."""
     hypothesis, asked = needed("hypothesis"), 0
 
     def attempt(sizes: S) -> None:
@@ -94,7 +105,7 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
 
     drawn = hypothesis.given(suite.sizes(suite.smallest(factory)))(attempt)
     try:
-        quietly(hypothesis, law.examples)(drawn)()
+        quiet_settings(hypothesis, law.examples)(drawn)()
     except NotApplicable as reason:
         return Outcome(law, "not applicable", str(reason))
     except Violation as words:
@@ -107,7 +118,7 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
 
 
 def refuted(law: Law[T], trial: T, sizes: object) -> None:
-    """Asks a law of one trial; whatever a block raises breaks the law, in words that begin with the sizes."""
+    """Checks a law on one trial; any error of the block breaks the law, in words that begin with the sizes."""
     try:
         law(trial)
     except NotApplicable:
@@ -119,8 +130,8 @@ def refuted(law: Law[T], trial: T, sizes: object) -> None:
         raise Violation(f"at {sizes}:\nit raised {type(error).__name__}: {first}") from error
 
 
-def quietly(hypothesis: Any, examples: int) -> Any:
-    """Settings that draw the same trials every time, print nothing and leave no files."""
+def quiet_settings(hypothesis: Any, examples: int) -> Any:
+    """Builds settings that draw the same trials every time, print nothing and leave no files."""
     return hypothesis.settings(
         max_examples=examples,
         derandomize=True,
@@ -134,7 +145,11 @@ def quietly(hypothesis: Any, examples: int) -> Any:
 
 
 def needed(module: str) -> Any:
-    """Imports `hypothesis` or `pytest`; `ImportError` with the install command where it is missing."""
+    """Imports `hypothesis` or `pytest`.
+
+    Raises:
+        ImportError: If it is missing; the message names the install command.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as missing:
@@ -143,12 +158,12 @@ def needed(module: str) -> Any:
         ) from missing
 
 
-def described(factory: object) -> str:
-    """A factory in a few words, as in `Bottleneck(groups=1)`."""
+def describe(factory: object) -> str:
+    """Writes a factory in a few words, as in `Bottleneck(groups=1)`."""
     if isinstance(factory, functools.partial):
         given = [
-            *map(described, factory.args),
-            *(f"{name}={described(value)}" for name, value in factory.keywords.items()),
+            *map(describe, factory.args),
+            *(f"{name}={describe(value)}" for name, value in factory.keywords.items()),
         ]
-        return f"{described(factory.func)}({', '.join(given)})"
+        return f"{describe(factory.func)}({', '.join(given)})"
     return getattr(factory, "__name__", None) or repr(factory)

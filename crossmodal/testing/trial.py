@@ -1,4 +1,4 @@
-"""A trial: a block that can be built again, and what it is called with."""
+"""A trial: a block that can be built again, and the inputs that it is called with."""
 
 import copy
 import math
@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-Call = Callable[[nn.Module, Mapping[str, Tensor]], Any]
+BlockCall = Callable[[nn.Module, Mapping[str, Tensor]], Any]
 
 
 def positional(block: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
@@ -19,26 +19,27 @@ def positional(block: nn.Module, inputs: Mapping[str, Tensor]) -> Any:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a law looks at. `Trial.of(block, stream=stream, cue=cue)` makes one of a block that exists.
+    """Holds what a law is checked on. `Trial.of(block, stream=stream, cue=cue)` makes one of a block that exists.
 
-    - `build`: makes the block, every time with other random weights.
-    - `inputs`: what it is called with, by the names of its arguments; frames come first.
-    - `call`: how it is called; returns tensors, alone or in tuples and dictionaries.
-    - `other`: makes the block at another size, where that can be done.
+    Attributes:
+        build: Builds the block, every time with other random weights.
+        inputs: Inputs by the names of its arguments; frames come first.
+        call: Calls the block; returns tensors, alone or in tuples and dictionaries.
+        other: Builds the block at another size, where that can be done.
     """
 
     build: Callable[[], nn.Module]
     inputs: Mapping[str, Tensor]
-    call: Call = positional
+    call: BlockCall = positional
     other: Callable[[], nn.Module] | None = None
 
     @classmethod
     def of(cls, block: nn.Module, **inputs: Tensor) -> Self:
-        """A trial of one block, which is copied and never touched."""
+        """Builds a trial of copies of one block."""
         return cls(lambda: copy.deepcopy(block), inputs)
 
     def exact(self) -> Self:
-        """The same in float64, where rounding hides nothing."""
+        """Returns the same trial in float64, where rounding hides nothing."""
         build = self.build
         inputs = {
             name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in self.inputs.items()
@@ -46,7 +47,7 @@ class Trial:
         return replace(self, build=lambda: build().double(), inputs=inputs)
 
     def woken(self) -> nn.Module:
-        """The block as training might leave it: in evaluation mode, with nothing at zero that started there."""
+        """Builds the block as training might leave it: in evaluation mode, no parameter at zero throughout."""
         block = self.build()
         wake(block)
         with torch.no_grad():
@@ -54,24 +55,24 @@ class Trial:
         return block.eval()
 
     def run(self, block: nn.Module, **changed: Tensor) -> dict[str, Tensor]:
-        """All tensors that the block returns, by name; `changed` inputs take the place of the trial's own."""
-        return dict(named(self.call(block, {**self.inputs, **changed})))
+        """Returns all tensors that the block returns, by name; `changed` inputs replace those of the trial."""
+        return dict(named_tensors(self.call(block, {**self.inputs, **changed})))
 
 
-def named(result: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """The tensors in what a block returned, as `residual`, `maps['spatial']`, or `output` where there is one alone."""
+def named_tensors(result: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yields the tensors of a result by name, such as `residual`, `maps['spatial']`, or `output` for a single one."""
     if isinstance(result, Tensor):
         yield name or "output", result
     elif isinstance(result, Mapping):
         for key, value in result.items():
-            yield from named(value, f"{name}[{key!r}]" if name else str(key))
+            yield from named_tensors(value, f"{name}[{key!r}]" if name else str(key))
     elif isinstance(result, tuple):
         for field, value in zip(getattr(result, "_fields", range(len(result))), result, strict=True):
-            yield from named(value, f"{name}.{field}" if name else str(field))
+            yield from named_tensors(value, f"{name}.{field}" if name else str(field))
 
 
 def wake(block: nn.Module) -> None:
-    """Moves every parameter that is zero throughout: gates, biases, norms that start silent."""
+    """Moves every parameter that is zero throughout: gates, biases, norms that start at zero."""
     with torch.no_grad():
         for parameter in block.parameters():
             if not parameter.any():
@@ -79,23 +80,29 @@ def wake(block: nn.Module) -> None:
 
 
 def segments_of(block: nn.Module) -> int:
-    """Frames that a clip-wise block mixes: the least common multiple of all `segments` that its modules name."""
+    """Counts the frames that a clip-wise block mixes: the least common multiple of all `segments` in it."""
     found = (getattr(module, "segments", 1) for module in block.modules())
     return math.lcm(*(count for count in found if isinstance(count, int)))
 
 
 def differentiated(
-    trial: Trial, block: nn.Module, call: Call | None = None
+    trial: Trial, block: nn.Module, call: BlockCall | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Outputs of a block, and the gradients of a fixed blend of them into its inputs and parameters, by name.
+    """Computes outputs of a block, and gradients of a fixed blend of them into its inputs and parameters, by name.
 
-    What gets no gradient is given zeros.
+    Args:
+        trial: The inputs.
+        block: The block.
+        call: Calls the block; by default as the trial does.
+
+    Returns:
+        Outputs and gradients; zeros stand for a missing gradient.
     """
     inputs = {
         name: tensor.detach().clone().requires_grad_() if tensor.is_floating_point() else tensor
         for name, tensor in trial.inputs.items()
     }
-    outputs = dict(named((call or trial.call)(block, inputs)))
+    outputs = dict(named_tensors((call or trial.call)(block, inputs)))
     learned = {name: parameter for name, parameter in block.named_parameters() if parameter.requires_grad}
     leaves = {**{name: tensor for name, tensor in inputs.items() if tensor.requires_grad}, **learned}
     blend = sum((blended(value) for value in outputs.values() if value.requires_grad), torch.zeros(()))
@@ -109,11 +116,11 @@ def differentiated(
 
 
 def blended(value: Tensor) -> Tensor:
-    """A number that every entry of `value` moves, none as its neighbour does."""
+    """Sums all entries of `value` with weights of their own, so that every entry moves the sum in its own way."""
     places = torch.arange(1, value.numel() + 1, dtype=value.dtype, device=value.device)
     return (value * places.cos().view(value.shape)).sum()
 
 
 def shapes(block: nn.Module) -> list[tuple[int, ...]]:
-    """The shapes of everything in the state_dict."""
+    """Returns the shapes of everything in the state_dict."""
     return [tuple(tensor.shape) for tensor in block.state_dict().values()]

@@ -22,11 +22,18 @@ def write_videos(
     In the seconds of its event a film shows the colour of its class and sounds its tone; the first second is grey and
     silent. A model can learn it in seconds.
 
-    - `files`, `seconds`: how many films, and how long each is; at least two seconds.
-    - `classes`: of `red`, `green`, `blue`, used in turn.
+    Args:
+        root: A folder that is empty or does not exist.
+        files: Number of films.
+        seconds: Length of each film, at least two seconds.
+        classes: Some of `red`, `green`, `blue`, used in turn.
 
-    Returns the table. Raises `ValueError` where `root` holds something, or there is no such class; `ImportError`
-    without the extra `recipes`.
+    Returns:
+        The path of the table.
+
+    Raises:
+        ValueError: If `root` holds something, or there is no such class.
+        ImportError: If the extra `recipes` is not installed.
     """
     root = Path(root)
     if root.exists() and any(root.iterdir()):

@@ -142,6 +142,11 @@ def model_keywords(system: Callable[..., Any], values: Mapping[str, Any]) -> dic
     return {**given, COUPLING: partial(getattr(chosen, "func", chosen), **rest)}
 
 
+def model_values(arguments: Namespace) -> dict[str, Any]:
+    """Returns the values of `--model.…` by keyword; none for a system without keywords."""
+    return vars(arguments.get("model") or Namespace())
+
+
 def keyword_names(system: Callable[..., Any], coupling: str = "") -> list[str]:
     """Returns the names behind `--model.` of a system."""
     own = _parameters(system)

@@ -19,7 +19,7 @@ from crossmodal.tasks.task import System, Task
 from .data_module import DataModule
 from .fit import quietly, trainer_of
 from .lightning_module import SystemTraining
-from .options import model_keywords, parse
+from .options import model_keywords, model_values, parse
 from .predictions import PREDICTIONS, Tested, write_predictions
 from .provenance import provenance
 from .ranks import is_first
@@ -29,9 +29,7 @@ from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write
 def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module:
     """Builds the system that the options describe, for a label vocabulary."""
     function = find_system(arguments.system, task.name)
-    system = cast(
-        nn.Module, function(classes=classes, **model_keywords(function, vars(arguments.get("model", Namespace()))))
-    )
+    system = cast(nn.Module, function(classes=classes, **model_keywords(function, model_values(arguments))))
     coupled = getattr(system, "coupled", None)
     fast_linears(system)  # on the CPU alone; other devices run torch's own layers
     if coupled is None:

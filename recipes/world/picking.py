@@ -19,10 +19,10 @@ from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance
 from crossmodal.io import whole_file
 from crossmodal.tasks.resolve import find_function
 from crossmodal.testing import picks
-from crossmodal.testing.guidance import GuidanceFactory
+from crossmodal.testing.guidance import AnyGuidanceFactory
 from crossmodal.testing.slots import TASKS
 
-GUIDANCES: Mapping[str, GuidanceFactory | None] = {
+GUIDANCES: Mapping[str, AnyGuidanceFactory | None] = {
     "none": None,
     "channel": ChannelGuidance,
     "spatial": SpatialGuidance,
@@ -35,7 +35,7 @@ Matrix = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def matrix(
-    guidances: Mapping[str, GuidanceFactory | None] = GUIDANCES,
+    guidances: Mapping[str, AnyGuidanceFactory | None] = GUIDANCES,
     *,
     tasks: Sequence[str] = tuple(TASKS),
     seeds: Sequence[int] = (0, 1, 2),

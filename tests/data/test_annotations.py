@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.data.annotations import AVE_CLASSES, HEADER, Event, event_labels, read_classes, read_events
+from crossmodal.data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event, event_labels, read_classes, read_events
 
 ROW = "Church bell&MH3m4AwEcRY&good&6&8"
 
@@ -31,7 +31,7 @@ events = st.builds(
 
 @given(rows=st.lists(events, min_size=1, max_size=5), header=st.booleans(), end=st.sampled_from(["\n", "\r\n"]))
 def test_what_is_written_is_read(tmp_path_factory, rows, header, end):
-    lines = [HEADER] * header + [f"{row.category}&{row.video}&good&{row.start}&{row.end}" for row in rows]
+    lines = [ANNOTATION_HEADER] * header + [f"{row.category}&{row.video}&good&{row.start}&{row.end}" for row in rows]
     file = write(tmp_path_factory.mktemp("rows"), end.join(lines) + end)
     assert read_events(file, AVE_CLASSES, 10) == rows
 
@@ -70,7 +70,7 @@ def test_labels_are_the_class_from_start_up_to_end(event):
     ],
 )
 def test_a_line_that_does_not_parse_is_named_with_file_number_and_text(tmp_path, line, reason):
-    file = write(tmp_path, f"{HEADER}\n{ROW}\n\n{line}\n")
+    file = write(tmp_path, f"{ANNOTATION_HEADER}\n{ROW}\n\n{line}\n")
     with pytest.raises(ValueError, match="AVE: ") as caught:
         read_events(file, AVE_CLASSES, 10)
     assert f"{file}, line 4: {line!r}: {reason}" in str(caught.value)
@@ -78,7 +78,7 @@ def test_a_line_that_does_not_parse_is_named_with_file_number_and_text(tmp_path,
 
 def test_a_file_without_rows_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"Annotations\.txt holds no row: copy the released file"):
-        read_events(write(tmp_path, f"{HEADER}\n"), AVE_CLASSES, 10)
+        read_events(write(tmp_path, f"{ANNOTATION_HEADER}\n"), AVE_CLASSES, 10)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.data import read_labels
-from crossmodal.data.folder.labels import seconds
+from crossmodal.data.folder.labels import event_seconds
 from crossmodal.data.folder.packed_strings import PackedStrings
 from crossmodal.data.folder.splitting import stratified, wanted
 
@@ -129,7 +129,7 @@ def test_a_table_that_is_not_there_is_named(tmp_path):
     ],
 )
 def test_a_second_belongs_to_the_event_that_holds_its_middle(start, end, expected):
-    assert seconds(start, end) == expected
+    assert event_seconds(start, end) == expected
 
 
 @settings(max_examples=25)

@@ -32,7 +32,7 @@ from crossmodal.testing.encoder import ENCODER, LOCKSTEP
 from crossmodal.testing.law import expect_close
 from crossmodal.testing.parametrize import suite_of
 from crossmodal.testing.sizes import site_sizes
-from crossmodal.testing.trial import named
+from crossmodal.testing.trial import named_tensors
 
 
 class Positioned(broken.Ordered):
@@ -66,7 +66,7 @@ def test_the_report_goes_law_by_law():
     assert lines[0] == "Laws of Ordered (guidance)"
     assert lines[1] == " 2  range and shape              held in 10 trials"
     assert lines[2] == " 4  token permutation            broken"
-    assert lines[3].startswith("      law: The spatial map permutes with the tokens of the stream; channel and")
+    assert lines[3].startswith("      law: The spatial map permutes with the tokens of the stream, no other")
     assert lines[4].startswith("      at clips=2 tokens=4 channels=2 cue_channels=2 seed=")
     assert lines[5].startswith("      map of the tokens in order [")
     assert " 6  band equivariance            not applicable: the factory takes no bands" in lines
@@ -162,7 +162,7 @@ def test_cases_for_pytest():
 
 def test_outputs_are_named():
     nested = {"a": torch.zeros(1), "b": (torch.ones(1), {("x", "y"): torch.ones(2)})}
-    assert [name for name, _ in named(nested)] == ["a", "b.0", "b.1[('x', 'y')]"]
+    assert [name for name, _ in named_tensors(nested)] == ["a", "b.0", "b.1[('x', 'y')]"]
 
 
 def test_the_worst_entry_is_named():

@@ -8,12 +8,13 @@ from commands import MINE
 from systems import parsed
 
 from crossmodal.data.world import COLOURS
+from crossmodal.evaluation.step_cost import described_cost
 from crossmodal.recipes.ave import dg_sct as ave_dg_sct
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.tasks import ave, classify
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_function, find_system
-from crossmodal.training.options import TRAINER, chosen, find_coupling, keyword_names, options, parse
+from crossmodal.training.options import TRAINER, chosen, find_coupling, keyword_names, model_values, options, parse
 from crossmodal.training.run import build
 
 G, A = "crossmodal.guidance", "crossmodal.adapters"
@@ -137,6 +138,22 @@ def test_a_file_of_ones_own_is_a_system(tmp_path):
     assert find_system("mysystem", "ave") is find_system("mysystem.mysystem", "ave")
     with pytest.raises(ValueError, match=r"'mysystem.other'.*A module of your own is given by its path"):
         find_system("mysystem.other", "ave")
+
+
+def test_a_system_without_keywords_or_encoders_is_built_and_counted(tmp_path):
+    (tmp_path / "plainsystem.py").write_text(
+        "from torch import nn\n\nfrom crossmodal.data.world import TINY\nfrom crossmodal.tasks.task import Clips\n\n\n"
+        "class Plain(nn.Linear):\n"
+        "    def forward(self, batch):\n        return super().forward(batch.wave.abs().mean(-1, keepdim=True))\n\n"
+        "    def loss(self, outputs, batch):\n        return {'mean': outputs.mean()}\n\n\n"
+        "def plainsystem(*, classes):\n    made = Plain(1, len(classes) + 1)\n"
+        "    made.classes, made.inputs = classes, Clips(TINY)\n    return made\n"
+    )
+    words = ["--system", "plainsystem"]
+    parser, given, system = built(words)
+    assert model_values(parser.instantiate(given)) == {}
+    assert system.out_features == 7
+    assert described_cost(words, ave.TASK).total.parameters == 14
 
 
 def test_help_lists_the_options():

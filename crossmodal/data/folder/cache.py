@@ -18,8 +18,8 @@ from ...io import folder_lock, make_folder, remove_drafts, write_whole
 from ..clip import Preprocess
 from .windowing import Span
 
-FORMAT = 1
-BROKEN = "broken"
+CACHE_FORMAT = 1
+BROKEN_FOLDER = "broken"
 
 logger = logging.getLogger("crossmodal")
 
@@ -48,7 +48,7 @@ class ClipCache:
         """
         self.folder = folder
         self.plain = dataclasses.replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-        self._made_by = f"{FORMAT} {self.plain}"
+        self._made_by = f"{CACHE_FORMAT} {self.plain}"
 
     def key(self, name: str, stat: os.stat_result, span: Span) -> bytes:
         """Returns sixteen bytes that name a clip."""
@@ -91,11 +91,11 @@ class ClipCache:
         Raises:
             OSError: If it cannot be written.
         """
-        _write(self.folder / BROKEN / f"{key.hex()}.json", json.dumps({"file": name, "reason": reason}).encode())
+        _write(self.folder / BROKEN_FOLDER / f"{key.hex()}.json", json.dumps({"file": name, "reason": reason}).encode())
 
     def reason(self, key: bytes) -> str:
         """Returns why a clip cannot be had."""
-        record = json.loads((self.folder / BROKEN / f"{key.hex()}.json").read_text("utf-8"))
+        record = json.loads((self.folder / BROKEN_FOLDER / f"{key.hex()}.json").read_text("utf-8"))
         return str(record["reason"])
 
     @contextmanager

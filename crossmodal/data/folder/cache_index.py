@@ -12,7 +12,7 @@ from .cache import ClipCache
 from .index import ClipIndex
 from .labels import Labels
 
-MISSING, BROKEN, UNKNOWN = -2, -1, 0
+NO_FILE, BROKEN, UNKNOWN = -2, -1, 0
 """Stand for the number of seconds of a clip that has none, or none yet."""
 
 
@@ -21,7 +21,7 @@ class CacheIndex(NamedTuple):
 
     Attributes:
         keys: Key of each clip in the cache.
-        seconds: How many seconds there are of each clip, `MISSING`, `BROKEN` or `UNKNOWN`.
+        seconds: How many seconds there are of each clip, `NO_FILE`, `BROKEN` or `UNKNOWN`.
         whole: For each clip whether it is, or may be, whole.
         reasons: Path of a broken file → why it cannot be had.
     """
@@ -44,7 +44,7 @@ def read_cache_index(items: ClipIndex, labels: Labels, root: Path, cache: ClipCa
         cache: The cache.
     """
     keys = np.zeros((len(items.file), 16), np.uint8)
-    known = np.full(len(items.file), MISSING, np.int32)
+    known = np.full(len(items.file), NO_FILE, np.int32)
     stored, last, name, found = cache.listing(), -1, "", None
     for item, file in enumerate(items.file.tolist()):
         if file != last:
@@ -67,7 +67,7 @@ def read_cache_index(items: ClipIndex, labels: Labels, root: Path, cache: ClipCa
 
 
 def _reason(items: ClipIndex, item: int, known: int, cache: ClipCache, key: bytes) -> str:
-    if known == MISSING:
+    if known == NO_FILE:
         return ""
     if known == BROKEN:
         return cache.reason(key)

@@ -13,12 +13,12 @@ from torch.utils.data import Dataset
 from ..clip import LabelledClip, Preprocess
 from .cache import ClipCache, Decoded
 from .cache_index import UNKNOWN, CacheIndex, read_cache_index
-from .decode import Outcome, Undecoded, decode
+from .decode import DecodeResult, Undecoded, decode
 from .index import build_index, clip_names
-from .labels import Labels, read_labels, seconds
+from .labels import Labels, event_seconds, read_labels
 from .windowing import EventWindows, Span, Windowing
 
-Run = Callable[[Callable[[Undecoded], Outcome], Sequence[Undecoded]], Iterable[Outcome]]
+MapFiles = Callable[[Callable[[Undecoded], DecodeResult], Sequence[Undecoded]], Iterable[DecodeResult]]
 """Applies a function to many files, as `map` does, in any order."""
 
 
@@ -130,7 +130,7 @@ class Folder(Dataset[LabelledClip]):
         lacking = (self.segments - known)[(known != UNKNOWN) & (known < self.segments)]
         return len(lacking), int(lacking.sum())
 
-    def prepare(self, run: Run = map) -> None:
+    def prepare(self, run: MapFiles = map) -> None:
         """Decodes what is not in the cache yet, and finds what is broken; the length of the data set may shrink.
 
         What was done stays where this is ended, and is not done again. Of several processes one works, the others wait.
@@ -186,7 +186,7 @@ class Folder(Dataset[LabelledClip]):
             if np.isnan(rows.start[row]):
                 begin, stop = 0, span.length
             else:
-                begin, stop = (second - span.first for second in seconds(rows.start[row], rows.end[row]))
+                begin, stop = (second - span.first for second in event_seconds(rows.start[row], rows.end[row]))
             labels[max(begin, 0) : max(stop, 0)] = int(rows.label[row])
         return labels
 

@@ -20,14 +20,14 @@ class Undecoded(NamedTuple):
     spans: dict[bytes, Span]
 
 
-class Outcome(NamedTuple):
+class DecodeResult(NamedTuple):
     """Result of decoding a file: key → reason of every span that cannot be had."""
 
     file: str
     reasons: dict[bytes, str]
 
 
-def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> Outcome:
+def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> DecodeResult:
     """Decodes the spans of a file into the cache.
 
     Args:
@@ -45,14 +45,14 @@ def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> Outcome:
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         worded = isinstance(error, OSError | ValueError)
         reason = str(error) if worded else f"{type(error).__name__}: {error}"
-        return Outcome(work.file, dict.fromkeys(work.spans, reason))
+        return DecodeResult(work.file, dict.fromkeys(work.spans, reason))
     reasons = {}
     for key, clip in zip(work.spans, found, strict=True):
         if isinstance(clip, str):
             reasons[key] = clip
         else:
             cache.put(key, clip)
-    return Outcome(work.file, reasons)
+    return DecodeResult(work.file, reasons)
 
 
 def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Decoded | str]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .labels import Labels, Rows, seconds
+from .labels import Labels, Rows, event_seconds
 from .windowing import Span, Windowing
 
 Column = NDArray[np.int32]
@@ -54,7 +54,7 @@ def build_index(labels: Labels, wanted: NDArray[np.int8], windowing: Windowing, 
         spans: dict[Span, int] = {}
         for row in range(first, stop):
             start, end = float(rows.start[row]), float(rows.end[row])
-            begin = -1 if np.isnan(start) else seconds(start, end)[0]
+            begin = -1 if np.isnan(start) else event_seconds(start, end)[0]
             for span in windowing.spans(start, end, segments):
                 inside = max(begin - span.first, 0)
                 spans[span] = min(inside, spans.get(span, inside))

@@ -6,16 +6,17 @@ import posixpath
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..ave import SPLITS
 from ..extras import need
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = ("train", "val", "test")
-NEEDED, TIMES, OPTIONAL = ("file", "label"), ("start", "end"), ("start", "end", "split")
+NEEDED, TIME_COLUMNS, OPTIONAL = ("file", "label"), ("start", "end"), ("start", "end", "split")
 DELIMITERS = ",;\t|"
 
 
@@ -129,9 +130,7 @@ def _refuse(table: Path, rows: "pd.DataFrame", wrong: "pd.Series[bool]", words: 
 def _check_texts(table: Path, rows: "pd.DataFrame", classes: Sequence[str] | None) -> None:
     """Checks files, labels and names of splits; writes every path in its shortest form."""
     for name in NEEDED:
-        _refuse(
-            table, rows, rows[name] == "", lambda row, name=name: f"the {name} is empty: fill it in, or remove the row."
-        )
+        _refuse(table, rows, rows[name] == "", partial(_empty, name))
     outside = rows.file.map({name: _leaves(name) for name in rows.file.unique()})
     _refuse(
         table,
@@ -148,6 +147,10 @@ def _check_texts(table: Path, rows: "pd.DataFrame", classes: Sequence[str] | Non
     )
     if classes is not None:
         _refuse(table, rows, ~rows.label.isin(classes), lambda row: _unknown_label(row.label, classes))
+
+
+def _empty(name: str, _: Any) -> str:
+    return f"the {name} is empty: fill it in, or remove the row."
 
 
 def _leaves(name: str) -> bool:
@@ -172,15 +175,10 @@ def _check_times(table: Path, rows: "pd.DataFrame") -> None:
         (start == "") != (end == ""),
         lambda row: f"start {row.start!r} and end {row.end!r} go together: give both, or leave both empty.",
     )
-    numbers = {name: to_numeric(rows[name], errors="coerce").astype(float) for name in TIMES}
+    numbers = {name: to_numeric(rows[name], errors="coerce").astype(float) for name in TIME_COLUMNS}
     for name, values in numbers.items():
         good = values.between(0, float("inf"), inclusive="left") | (rows[name] == "")
-        _refuse(
-            table,
-            rows,
-            ~good,
-            lambda row, name=name: f"{name} {row[name]!r} is no number of seconds: write it as in 12.5, from 0 on.",
-        )
+        _refuse(table, rows, ~good, partial(_no_seconds, name))
     _refuse(
         table,
         rows,
@@ -189,6 +187,10 @@ def _check_times(table: Path, rows: "pd.DataFrame") -> None:
     )
     for name, values in numbers.items():
         rows[name] = values
+
+
+def _no_seconds(name: str, row: Any) -> str:
+    return f"{name} {row[name]!r} is no number of seconds: write it as in 12.5, from 0 on."
 
 
 def _check_splits(table: Path, rows: "pd.DataFrame") -> None:

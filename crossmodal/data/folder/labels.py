@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ave import SPLITS
 from ..extras import need
-from .label_table import SPLITS, read_label_table
+from .label_table import read_label_table
 from .packed_strings import PackedStrings
 from .splitting import stratified
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW = 5
+_FEW = 5
 
 
 class Rows(NamedTuple):
@@ -104,7 +105,7 @@ def read_labels(table: str | Path, *, classes: Sequence[str] | None = None, seed
     pairs = np.unique(np.stack((columns.file, columns.label), axis=1), axis=0)
     notes = []
     if (rows.split == "").all():
-        splits = stratified(files, np.split(pairs[:, 1], np.flatnonzero(np.diff(pairs[:, 0])) + 1), seed)
+        splits = stratified(files, _classes_of(pairs, len(files)), seed)
         notes = [f"files drawn by class and file with seed {seed}"]
     else:
         first = np.unique(file, return_index=True)[1]
@@ -122,6 +123,14 @@ def _sorted_rows(rows: "pd.DataFrame", file: NDArray[np.intp], label: NDArray[np
     return Rows(file[order].astype(np.int32), label[order].astype(np.int32), *rest)
 
 
+def _classes_of(pairs: NDArray[np.int32], files: int) -> list[list[int]]:
+    """Returns the classes of each file, given all pairs of file and class."""
+    found: list[list[int]] = [[] for _ in range(files)]
+    for file, label in pairs.tolist():
+        found[file].append(label)
+    return found
+
+
 def _rare(classes: Sequence[str], counts: NDArray[np.int_]) -> Iterator[str]:
     """Yields a sentence for classes without a file, and for every split that lacks classes.
 
@@ -130,22 +139,21 @@ def _rare(classes: Sequence[str], counts: NDArray[np.int_]) -> Iterator[str]:
         counts: Files by split and class.
     """
     everywhere = counts.sum(axis=0)
-    if unused := [classes[label] for label in np.flatnonzero(everywhere == 0)]:
+    if unused := [classes[label] for label in np.flatnonzero(everywhere == 0).tolist()]:
         yield f"no file has {_some(unused)}"
     for split, inside in zip(SPLITS, counts, strict=True):
-        lacking = [
-            f"{classes[label]} ({everywhere[label]})" for label in np.flatnonzero((inside == 0) & (everywhere > 0))
-        ]
+        absent = np.flatnonzero((inside == 0) & (everywhere > 0)).tolist()
+        lacking = [f"{classes[label]} ({everywhere[label]})" for label in absent]
         if lacking and inside.any():
             yield f"{split} has no file of {_some(lacking)}" + " (files in all)"
 
 
 def _some(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - FEW} others" if len(names) > FEW else ""
-    return ", ".join(names[:FEW]) + rest
+    rest = f" and {len(names) - _FEW} others" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + rest
 
 
-def seconds(start: float, end: float) -> tuple[int, int]:
+def event_seconds(start: float, end: float) -> tuple[int, int]:
     """Returns the first second of an event and the one behind its last: its own are those whose middle it holds."""
     first, stop = math.ceil(start - 0.5), math.ceil(end - 0.5)
     middle = math.floor((start + end) / 2)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from crossmodal.data.ave import SPLITS
 from crossmodal.data.folder import EventWindows, Folder, TrimmedClips, Windowing, read_labels
-from crossmodal.data.folder.decode import Outcome, Undecoded
-from crossmodal.data.folder.label_table import SPLITS
+from crossmodal.data.folder.decode import DecodeResult, Undecoded
 from crossmodal.data.many_videos.video_folder import cores, progress
 from crossmodal.data.source import Source
 from crossmodal.worker_pool import Failure
@@ -117,12 +117,12 @@ class ClipFolderSource(FolderSource):
     filled = "of them are repeated"
 
 
-def in_processes(work: Callable[[Undecoded], Outcome], files: Sequence[Undecoded]) -> Iterable[Outcome]:
+def in_processes(work: Callable[[Undecoded], DecodeResult], files: Sequence[Undecoded]) -> Iterable[DecodeResult]:
     """Decodes files in as many processes as there are cores, with a bar; a decoder that dies fails its file alone."""
     if not files:
         return
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
     for file, outcome in progress("decoding", work, files, total=len(files), workers=workers):
         if isinstance(outcome, Failure):
-            outcome = Outcome(file.file, dict.fromkeys(file.spans, outcome.reason))
+            outcome = DecodeResult(file.file, dict.fromkeys(file.spans, outcome.reason))
         yield outcome

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 
 from ..clip import LabelledClip
-from .labels import seconds
+from .labels import event_seconds
 
 
 class Span(NamedTuple):
@@ -49,7 +49,7 @@ class EventWindows:
         """Returns the windows that an event touches."""
         if math.isnan(start):
             return [Span(0, segments)]
-        first, stop = seconds(start, end)
+        first, stop = event_seconds(start, end)
         return [Span(window * segments, segments) for window in range(first // segments, (stop - 1) // segments + 1)]
 
     def fill(self, clip: LabelledClip, segments: int, background: int) -> LabelledClip:
@@ -71,7 +71,7 @@ class TrimmedClips:
         """Returns the event's first `segments` seconds."""
         if math.isnan(start):
             return [Span(0, segments)]
-        first, stop = seconds(start, end)
+        first, stop = event_seconds(start, end)
         return [Span(first, min(stop - first, segments))]
 
     def fill(self, clip: LabelledClip, segments: int, background: int) -> LabelledClip:

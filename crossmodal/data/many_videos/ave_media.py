@@ -1,4 +1,4 @@
-"""A video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
+"""Writing of a video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
 
 import io
 from pathlib import Path
@@ -9,21 +9,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.many_videos.video_folder import failure
 from crossmodal.data.video import Film, read_film, upright
 from crossmodal.io import remove_drafts, whole_folder, write_whole
 from crossmodal.worker_pool import Failure
 
-SEGMENTS, RATE = 10, 32_000
+WAVE_RATE = 32_000
 
 
-class Look(NamedTuple):
-    """How clips are stored.
+class ClipFormat(NamedTuple):
+    """Format in which clips are stored.
 
-    - `size`: the shorter side of a frame in pixels; a larger picture is shrunk (bicubic, antialiased, its aspect ratio
-      kept), a smaller one is left. `None` leaves all at their own size.
-    - `quality`: of the JPEGs, as Pillow counts it.
-    - `pad`: a clip that ends early repeats its last frame and is silent.
+    Attributes:
+        size: Shorter side of a frame in pixels; a larger picture is shrunk (bicubic, antialiased, its aspect ratio
+            kept), a smaller one is left. `None` leaves all at their own size.
+        quality: Quality of the JPEGs, as Pillow counts it.
+        pad: Let a clip that ends early repeat its last frame and be silent.
     """
 
     size: int | None = None
@@ -31,33 +33,37 @@ class Look(NamedTuple):
     pad: bool = False
 
 
-def write_clip(file: Path, out: Path, look: Look) -> Failure | None:
+def write_clip(file: Path, out: Path, form: ClipFormat) -> Failure | None:
     """Writes `frames/<id>/` and then `wave/<id>.npy`, each at once, so that a clip with a wave is a whole one.
 
-    Returns why the file cannot be read, if so. Raises `OSError` where `out` cannot be written.
+    Returns:
+        Why the file cannot be read; `None` where it was.
+
+    Raises:
+        OSError: If `out` cannot be written.
     """
     try:
-        frames, wave = read(file, look)
+        frames, wave = decode_clip(file, form)
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
-    pictures, sound = places(out, file.stem)
+    pictures, sound = clip_paths(out, file.stem)
     with whole_folder(pictures) as draft:
         for number, frame in enumerate(frames, start=1):
-            Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=look.quality)
+            Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=form.quality)
     content = io.BytesIO()
     np.save(content, wave)
     write_whole(sound, content.getbuffer())
     return None
 
 
-def places(out: Path, video: str) -> tuple[Path, Path]:
-    """Where the frames and the wave of a video go."""
+def clip_paths(out: Path, video: str) -> tuple[Path, Path]:
+    """Returns where the frames and the wave of a video go."""
     return out / "frames" / video, out / "wave" / f"{video}.npy"
 
 
-def finished(out: Path, video: str) -> bool:
-    """Whether a clip was written: its wave comes last."""
-    return all(place.exists() for place in places(out, video))
+def is_finished(out: Path, video: str) -> bool:
+    """Returns whether a clip was written: its wave comes last."""
+    return all(place.exists() for place in clip_paths(out, video))
 
 
 def clear_drafts(out: Path) -> None:
@@ -65,14 +71,15 @@ def clear_drafts(out: Path) -> None:
     remove_drafts(out, out / "frames", out / "wave")
 
 
-def read(file: Path, look: Look) -> tuple[list[Tensor], np.ndarray]:
-    """The frame on screen in the middle of each of the first ten seconds, and their sound, flat.
+def decode_clip(file: Path, form: ClipFormat) -> tuple[list[Tensor], np.ndarray]:
+    """Decodes the frame on screen in the middle of each of the first ten seconds, and their sound, flat.
 
-    Raises `ValueError` as `crossmodal.data.read_clip` does, where the picture changes its size, and where the file is
-    shorter than ten seconds and `look.pad` is not set.
+    Raises:
+        ValueError: As `crossmodal.data.read_clip` does; if the picture changes its size; if the file is shorter than
+            ten seconds and `form.pad` is not set.
     """
-    film = read_film(file, lambda frame: shrunk(frame, look.size), most=SEGMENTS)
-    check_length(file, film, look)
+    film = read_film(file, lambda frame: shrink(frame, form.size), most=SEGMENTS)
+    check_length(file, film, form)
     shown = film.pictures.shown
     shown += shown[-1:] * (SEGMENTS - len(shown))
     for second, frame in enumerate(shown):
@@ -82,21 +89,25 @@ def read(file: Path, look: Look) -> tuple[list[Tensor], np.ndarray]:
                 f"the picture of {file} changes from {width} × {height} to {columns} × {rows} pixels before second "
                 f"{second + 1}: convert it to one size."
             )
-    return shown, film.wave(SEGMENTS, RATE).flatten().numpy()
+    return shown, film.wave(SEGMENTS, WAVE_RATE).flatten().numpy()
 
 
-def check_length(file: Path, film: Film, look: Look) -> None:
-    """Ten whole seconds, or any picture at all where the rest may be padded; else `ValueError`."""
-    if film.segments < SEGMENTS and not (look.pad and film.pictures.shown):
-        rest = "too short to pad" if look.pad else "--pad repeats its last frame and adds silence"
+def check_length(file: Path, film: Film, form: ClipFormat) -> None:
+    """Checks that there are ten whole seconds, or any picture at all where the rest may be padded.
+
+    Raises:
+        ValueError: If not.
+    """
+    if film.segments < SEGMENTS and not (form.pad and film.pictures.shown):
+        rest = "too short to pad" if form.pad else "--pad repeats its last frame and adds silence"
         raise ValueError(
             f"{file} has {float(film.seconds):.2f} s of sound with picture, shorter than a clip of {SEGMENTS} s: "
             f"{rest}."
         )
 
 
-def shrunk(frame: Any, size: int | None) -> Tensor:
-    """A decoded picture upright, its shorter side `size` at most: uint8 `(height, width, 3)`."""
+def shrink(frame: Any, size: int | None) -> Tensor:
+    """Returns a decoded picture upright, its shorter side `size` at most: uint8 `(height, width, 3)`."""
     picture = upright(frame).permute(1, 2, 0)
     height, width = picture.shape[:2]
     if size is None or size >= min(height, width):

@@ -1,4 +1,4 @@
-"""Where clips come from: a folder of video files, or a data set in AVE's layout."""
+"""Sources of clips: a folder of video files, or a data set in AVE's layout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,47 +14,61 @@ from crossmodal.data.wave import read_wave, resample_segments
 from crossmodal.worker_pool import Failure
 
 
-class Source(NamedTuple):
-    """A clip's id, what a list of failures calls it, and where it is: a video file, or the root of a data set."""
+class ClipSource(NamedTuple):
+    """Source of one clip: its id, its name in a list of failures, and a video file or the root of a data set."""
 
     clip: str
     name: str
     place: Path
 
 
-def sources(folder: Path, split: str | None) -> tuple[list[Source], list[str]]:
-    """The clips of a folder by name, and the names of files beside videos that are none.
+def clip_sources(folder: Path, split: str | None) -> tuple[list[ClipSource], list[str]]:
+    """Lists the clips of a folder by name, and the names of files beside videos that are none.
 
     A folder that holds `frames/` and `wave/` is in AVE's layout: all its clips, or those that the rows of `split` name.
 
-    Raises `FileNotFoundError` or `ValueError` where there is no clip, or a split is asked of videos.
+    Args:
+        folder: The folder.
+        split: Split of a data set; `None` takes all clips.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there is no clip, or a split is asked of videos.
     """
     if (folder / "frames").is_dir() and (folder / "wave").is_dir():
         clips = of_split(folder, split) if split else of_layout(folder)
         if not clips:
             raise ValueError(f"{folder}/frames and {folder}/wave are empty: prepare clips by `crossmodal ave prepare`.")
-        return [Source(clip, clip, folder) for clip in clips], []
+        return [ClipSource(clip, clip, folder) for clip in clips], []
     if split:
         raise ValueError(f"--split {split} is of a data set in AVE's layout, and {folder}/ has no frames/ and wave/.")
     videos, others = video_files(folder)
-    return [Source(video.stem, video.name, video) for video in videos], others
+    return [ClipSource(video.stem, video.name, video) for video in videos], others
 
 
 def of_layout(root: Path) -> list[str]:
-    """Every clip that has frames or a wave: one that lacks either fails, and is not passed over."""
+    """Lists every clip that has frames or a wave: one that lacks either fails, and is not passed over."""
     pictures, waves = {entry.name for entry in (root / "frames").iterdir()}, (root / "wave").glob("*.npy")
     return sorted(name for name in pictures | {wave.stem for wave in waves} if not name.startswith("."))
 
 
 def of_split(root: Path, split: str) -> list[str]:
-    """The clips that the rows of a split name, each once."""
+    """Lists the clips that the rows of a split name, each once."""
     listed = root / "categories.txt"
     classes = read_classes(listed) if listed.is_file() else AVE_CLASSES
     return sorted({event.video for event in read_events(root / f"{split}Set.txt", classes, SEGMENTS)})
 
 
-def read_source(source: Source, *, preprocess: Preprocess, wave_rate: int) -> tuple[np.ndarray, np.ndarray] | Failure:
-    """The frames and the wave of a clip as a model takes them, or why they cannot be read."""
+def read_clip_source(
+    source: ClipSource, *, preprocess: Preprocess, wave_rate: int
+) -> tuple[np.ndarray, np.ndarray] | Failure:
+    """Reads the frames and the wave of a clip as a model takes them, or returns why they cannot be read.
+
+    Args:
+        source: Where the clip is.
+        preprocess: Size, rate and normalisation that the model wants.
+        wave_rate: Samples per second of the waves of a data set.
+    """
     try:
         if source.place.is_dir():
             images = read_frames(frame_files(source.place / "frames" / source.clip, SEGMENTS))

@@ -1,4 +1,4 @@
-"""A file of features, and the folder of finished clips that it is put together from."""
+"""HDF5 file of features, and the folder of finished clips that it is put together from."""
 
 import json
 import shutil
@@ -14,18 +14,19 @@ from safetensors.numpy import load_file, save
 
 from crossmodal.io import DRAFT, make_folder, remove_drafts, whole_file, write_whole
 
-STREAMS = ("visual", "audio")
-HEADER = "header.json"
+FEATURE_STREAMS = ("visual", "audio")
+PARTS_HEADER = "header.json"
 
 
 class FeatureFile(NamedTuple):
-    """Features of many clips on their way into one HDF5 file, `(row, channel)` a stream, a row a segment.
+    """HDF5 file of the features of many clips: `(row, channel)` per stream, a row per segment.
 
-    Every finished clip is a file of its own in `parts`, written at once. The HDF5 file is written last, at once, from
-    what it held before and the parts: HDF5 keeps no journal, and a file killed while it grows may be unreadable.
+    Every finished clip is a file of its own in `parts`, written whole. The HDF5 file is written last, from what it held
+    before and the parts: HDF5 keeps no journal, and a file killed while it grows may be unreadable.
 
-    - `file`: the HDF5 file.
-    - `source`: what its rows come from: the model's identity and the folder of the clips.
+    Attributes:
+        file: The HDF5 file.
+        source: Origin of its rows: the model's identity and the folder of the clips.
     """
 
     file: Path
@@ -33,11 +34,15 @@ class FeatureFile(NamedTuple):
 
     @property
     def parts(self) -> Path:
-        """The folder of finished clips, beside the file; it goes once the file is written."""
+        """Returns the folder of finished clips, beside the file; it is removed once the file is written."""
         return self.file.with_name(f"{self.file.name}.parts")
 
     def check(self, clips: Collection[str]) -> None:
-        """Raises `ValueError` where file or parts are of another source, or have clips that are not in `clips`."""
+        """Checks that file and parts are of this source.
+
+        Raises:
+            ValueError: If they are of another one, or have clips that are not in `clips`.
+        """
         for place, found in ((self.file, self._attributes()), (self.parts, self._header())):
             if found is not None and (differ := [name for name in self.source if found.get(name) != self.source[name]]):
                 both = "; ".join(f"{name}: {found.get(name)!r} there, {self.source[name]!r} now" for name in differ)
@@ -54,20 +59,26 @@ class FeatureFile(NamedTuple):
         remove_drafts(self.parts)
         for draft in self.file.parent.glob(f"{DRAFT}*.{self.file.name}"):
             draft.unlink()
-        write_whole(self.parts / HEADER, json.dumps({**self.source}, indent=2) + "\n")
+        write_whole(self.parts / PARTS_HEADER, json.dumps({**self.source}, indent=2) + "\n")
 
     def finished(self) -> set[str]:
-        """The clips that are in the file or in parts."""
+        """Returns the clips that are in the file or in parts."""
         return {*self._stored(), *(part.stem for part in self.parts.glob("*.safetensors"))}
 
     def add(self, clip: str, rows: Mapping[str, np.ndarray]) -> None:
-        """Keeps the rows of a clip: stream → `(segment, channel)`."""
-        write_whole(self._part(clip), save({name: np.ascontiguousarray(rows[name]) for name in STREAMS}))
+        """Keeps the rows of a clip.
+
+        Args:
+            clip: Its id.
+            rows: Stream → `(segment, channel)`.
+        """
+        write_whole(self._part(clip), save({name: np.ascontiguousarray(rows[name]) for name in FEATURE_STREAMS}))
 
     def close(self, **facts: str) -> int:
         """Writes the file from all that is finished, in the order of names; removes `parts`; returns the rows.
 
-        - `facts`: attributes beside those of `source`, such as the version.
+        Args:
+            **facts: Attributes beside those of `source`, such as the version.
         """
         if self.finished() - {*self._stored()}:
             # HDF5 may notice a full disk as late as on closing, by a RuntimeError
@@ -90,7 +101,7 @@ class FeatureFile(NamedTuple):
         return self.parts / f"{clip}.safetensors"
 
     def _header(self) -> dict[str, str] | None:
-        header = self.parts / HEADER
+        header = self.parts / PARTS_HEADER
         return json.loads(header.read_text("utf-8")) if header.is_file() else None
 
     def _attributes(self) -> dict[str, str] | None:
@@ -103,7 +114,7 @@ class FeatureFile(NamedTuple):
             raise ValueError(f"ave features: {self.file} is there, and no HDF5 file: give another name.") from error
 
     def _stored(self) -> dict[str, slice]:
-        """Clip → its rows in the file."""
+        """Returns clip → its rows in the file."""
         if not self.file.exists():
             return {}
         with h5py.File(self.file) as opened:
@@ -113,14 +124,14 @@ class FeatureFile(NamedTuple):
 
 
 def _rows(opened: Mapping[str, h5py.Dataset], rows: slice) -> dict[str, np.ndarray]:
-    return {name: opened[name][rows] for name in STREAMS}
+    return {name: opened[name][rows] for name in FEATURE_STREAMS}
 
 
 def _append(out: h5py.File, clip: str, rows: Mapping[str, np.ndarray]) -> None:
-    segments = len(rows[STREAMS[0]])
+    segments = len(rows[FEATURE_STREAMS[0]])
     names, seconds = np.array([clip] * segments, object), np.arange(segments, dtype=np.int32)
     # always in this order: the same rows make the same bytes
-    for name, values in {**{name: rows[name] for name in STREAMS}, "clip": names, "segment": seconds}.items():
+    for name, values in {**{name: rows[name] for name in FEATURE_STREAMS}, "clip": names, "segment": seconds}.items():
         if name not in out:
             kind = h5py.string_dtype() if name == "clip" else values.dtype
             shape = values.shape[1:]

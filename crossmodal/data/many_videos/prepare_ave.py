@@ -7,8 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.ave_media import Look, clear_drafts, finished, write_clip
-from crossmodal.data.many_videos.ave_rows import Rows, account, read_rows, write_rows
+from crossmodal.data.many_videos.ave_media import ClipFormat, clear_drafts, is_finished, write_clip
+from crossmodal.data.many_videos.ave_rows import (
+    AnnotationFiles,
+    describe_annotations,
+    read_annotation_files,
+    write_annotation_files,
+)
 from crossmodal.data.many_videos.video_folder import (
     SOME_FAILED,
     cores,
@@ -20,7 +25,7 @@ from crossmodal.data.many_videos.video_folder import (
 from crossmodal.io import folder_lock, make_folder, write_whole
 from crossmodal.worker_pool import Failure
 
-SETTINGS, FAILED = "prepared.json", "failed.csv"
+PREPARED, FAILED_CLIPS = "prepared.json", "failed.csv"
 ABOUT = """Writes frames/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the first ten
 seconds, and wave/<id>.npy, their sound, mono at 32 kHz, of every video file <id>.*, and copies the annotations beside
 them. Run it again to go on where it was ended, and to try again what failed. Exit code: 0, or 3 where some clips failed
@@ -37,24 +42,24 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     Returns:
         0, or 3 where some clips are missing at the end.
     """
-    given = options(prog).parse_args(list(argv))
+    given = prepare_options(prog).parse_args(list(argv))
     for module in ("av", "soxr", "tqdm"):
         need(module, f"crossmodal {prog}")
-    look = Look(given.size, given.quality, given.pad)
+    form = ClipFormat(given.size, given.quality, given.pad)
     videos, others = video_files(given.videos)
-    rows = read_rows(annotations_folder(given.annotations or given.videos))
-    own_folder(given.out, look, apart_from={given.videos, rows.folder})
-    print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({described(look)})")
+    rows = read_annotation_files(annotations_folder(given.annotations or given.videos))
+    own_folder(given.out, form, apart_from={given.videos, rows.folder})
+    print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({describe_format(form)})")
     if others:
         print(f"left alone, no videos by their names: {', '.join(others)}")
-    for line in account(rows, [video.stem for video in videos]):
+    for line in describe_annotations(rows, [video.stem for video in videos]):
         print(line, flush=True)
     with folder_lock(given.out):
-        failed = write_clips(videos, given.out, look, given.workers, given.cluster)
-        return report(rows, videos, failed, given.out)
+        failed = prepare_clips(videos, given.out, form, given.workers, given.cluster)
+        return report_prepared(rows, videos, failed, given.out)
 
 
-def options(prog: str) -> argparse.ArgumentParser:
+def prepare_options(prog: str) -> argparse.ArgumentParser:
     """Returns the parser."""
     parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=ABOUT)
     add = parser.add_argument
@@ -73,15 +78,15 @@ def options(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def write_clips(
-    videos: Sequence[Path], out: Path, look: Look, workers: int, cluster: str | None = None
+def prepare_clips(
+    videos: Sequence[Path], out: Path, form: ClipFormat, workers: int, cluster: str | None = None
 ) -> dict[str, str]:
     """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
     clear_drafts(out)
-    missing = [video for video in videos if not finished(out, video.stem)]
+    missing = [video for video in videos if not is_finished(out, video.stem)]
     if cluster is not None:  # whose workers run in other folders
         missing, out = [video.absolute() for video in missing], out.absolute()
-    work = partial(write_clip, out=out, look=look)
+    work = partial(write_clip, out=out, form=form)
     try:
         outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers, cluster=cluster)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
@@ -89,15 +94,15 @@ def write_clips(
         raise OSError(f"ave prepare stopped in {out}/: {error} Then run the same command again.") from error
 
 
-def report(rows: Rows, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
+def report_prepared(rows: AnnotationFiles, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
     """Writes the list of failures and the annotations, prints the last lines, and returns the exit code."""
     names = [video.stem for video in videos]
-    ready = [name for name in names if finished(out, name)]
+    ready = [name for name in names if is_finished(out, name)]
     gone = {name: f"named in {', '.join(files)}, but not there." for name, files in rows.lacking(names).items()}
-    write_failed(out / FAILED, {**failed, **gone})
-    for line in write_rows(rows, out, ready):
+    write_failed(out / FAILED_CLIPS, {**failed, **gone})
+    for line in write_annotation_files(rows, out, ready):
         print(line)
-    listed = f"see {out / FAILED}"
+    listed = f"see {out / FAILED_CLIPS}"
     if gone:
         print(f"{len(gone)} videos that the annotations name are not there: {listed}")
     print(f"prepared {len(ready)} of {len(videos)}" + (f", {len(failed)} failed: {listed}" if failed else ""))
@@ -112,16 +117,16 @@ def annotations_folder(path: Path) -> Path:
     return folder
 
 
-def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
+def own_folder(out: Path, form: ClipFormat, *, apart_from: Collection[Path]) -> None:
     """Makes `out`, or checks that this command made it and in the same way; nothing else is ever written into.
 
     Raises:
         ValueError: If it holds other things, was begun with other options, or is one of `apart_from`.
     """
-    settings = json.dumps(look._asdict()) + "\n"
+    settings = json.dumps(form._asdict()) + "\n"
     if out.resolve() in {folder.resolve() for folder in apart_from}:
         raise ValueError(f"ave prepare: OUT is {out}/ itself, which holds the originals: give another folder.")
-    begun = out / SETTINGS
+    begun = out / PREPARED
     if begun.is_file():
         if begun.read_text("utf-8") != settings:
             raise ValueError(
@@ -136,7 +141,7 @@ def own_folder(out: Path, look: Look, *, apart_from: Collection[Path]) -> None:
         folder.mkdir(exist_ok=True)
 
 
-def described(look: Look) -> str:
+def describe_format(form: ClipFormat) -> str:
     """Returns the options in words."""
-    size = "native size" if look.size is None else f"at most {look.size} pixels on the shorter side"
-    return f"10 frames a clip, {size}, JPEG quality {look.quality}; mono sound at 32 kHz{'; padded' * look.pad}"
+    size = "native size" if form.size is None else f"at most {form.size} pixels on the shorter side"
+    return f"10 frames a clip, {size}, JPEG quality {form.quality}; mono sound at 32 kHz{'; padded' * form.pad}"

@@ -1,4 +1,4 @@
-"""Folders of video files: what is in them, and the list of what could not be read."""
+"""Folders of video files: their listing, work on many of them, and the list of what could not be read."""
 
 import argparse
 import csv
@@ -6,27 +6,25 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from crossmodal.io import write_whole
-from crossmodal.worker_pool import DIED, Failure, worker_pool
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from crossmodal.worker_pool import DIED, Failure, Item, Result, worker_pool
 
 TEXTS = frozenset({".txt", ".csv", ".tsv", ".json", ".md", ".h5", ".srt", ".vtt"})
-"""Suffixes of what lies beside videos and is none."""
+"""Suffixes of files that lie beside videos and are none."""
 
 SOME_FAILED = 3
-"""Exit code of a command that did its work, but not for all."""
+"""Exit code of a command that did its work, but not for all files."""
 
 
 def video_files(folder: Path) -> tuple[list[Path], list[str]]:
-    """The videos of a folder, by name, and the names of what else it holds; hidden files are neither.
+    """Lists the videos of a folder, by name, and the names of what else it holds; hidden files are neither.
 
     Every file is taken for a video that has no suffix of `TEXTS`: one that is none fails later, by its name.
 
-    Raises `FileNotFoundError`, or `ValueError` where there is no video, or two of one stem: the stem is the video id.
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has no video, or two of one stem: the stem is the video id.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: give one that holds video files.")
@@ -92,7 +90,12 @@ def progress(
 
 
 def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
-    """Writes the list of what failed and why, `file,reason`, by name; where nothing did, an old list goes."""
+    """Writes the list of what failed and why, `file,reason`, by name; where nothing did, removes an old list.
+
+    Args:
+        file: The CSV.
+        reasons: Name of a file → why it failed.
+    """
     if not reasons:
         file.unlink(missing_ok=True)
         return
@@ -103,7 +106,7 @@ def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
 
 
 def int_at_least(least: int, most: int | None = None) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` to `most`."""
+    """Returns an argparse type for whole numbers from `least` to `most`."""
 
     def number(text: str) -> int:
         value = int(text)
@@ -115,5 +118,5 @@ def int_at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The built-in world as a data set: deterministic in (seed, index), rendered when asked for."""
+"""Data set of the built-in world: deterministic in (split, seed, index), rendered when an item is read."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -15,11 +15,11 @@ from .truth import Truth
 
 Split = Literal["train", "val", "test"]
 TINY = Preprocess(size=SIZE, rate=16_000)
-"""What the tiny encoders take, and what costs the world nothing to make."""
+"""Size and rate of the tiny encoders; the world is drawn at this size, so nothing is resized."""
 
 
 class Rendered(NamedTuple):
-    """A clip as it is seen and heard: frames in 0…255, sound in [-1, 1], and what there is to know about it."""
+    """Clip as it is seen and heard: frames in 0…255, sound in [-1, 1], and its ground truth."""
 
     images: UInt8[np.ndarray, "segment 3 height width"]
     wave: Float32[np.ndarray, "segment sample"]
@@ -32,22 +32,12 @@ class World(Dataset[LabelledClip]):
     A frame shows three objects or more; each has a texture, which a sound can name, and a colour, which it cannot.
     The event of a segment is the colour of the object whose texture is heard; background where no texture that is
     seen is heard (silence, a sound from outside the frame, or the object has changed its coat). A clip has one event
-    class, as AVE has.
-
-    - `split`: `"train"`, `"val"` or `"test"`: streams of clips that never meet.
-    - `clips`: length of the data set.
-    - `seed`: in [0, 2³²); another world.
-    - `objects`: a clip shows three to `objects` of them; at most 6.
-    - `textures`, `colours`: how many kinds exist; at most 8 each. Colours are the event classes.
-    - `clutter`: in [0, 1], how blotched the ground, how noisy picture and sound.
-    - `preprocess`: size and rate of the clips; frames are drawn with 64 pixels and resized, sound is made at `rate`.
-
-    Raises `ValueError` on difficulty that contradict each other, `IndexError` on an index outside `clips`.
+    class, as AVE has. An index outside `clips` raises `IndexError`.
     """
 
     def __init__(
         self,
-        split: Split = "train",
+        split: str = "train",
         *,
         clips: int = 1000,
         seed: int = 0,
@@ -57,6 +47,21 @@ class World(Dataset[LabelledClip]):
         clutter: float = 0.3,
         preprocess: Preprocess = TINY,
     ):
+        """Draws nothing yet.
+
+        Args:
+            split: `"train"`, `"val"` or `"test"`: streams of clips that never meet.
+            clips: Length of the data set.
+            seed: In [0, 2³²); another seed is another world.
+            objects: Most objects of a clip, which shows three or more; at most 6.
+            textures: Kinds of textures; at most 8.
+            colours: Kinds of colours, which are the event classes; at most 8.
+            clutter: In [0, 1]: how blotched the ground is, how noisy picture and sound are.
+            preprocess: Size and rate of the clips; frames are drawn with 64 pixels and resized.
+
+        Raises:
+            ValueError: If an argument is out of its range, or some contradict each other.
+        """
         if split not in get_args(Split):
             raise ValueError(f"World: split={split!r} must be one of {', '.join(map(repr, get_args(Split)))}.")
         if clips < 1:
@@ -70,17 +75,17 @@ class World(Dataset[LabelledClip]):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the event classes; the label behind the last is background."""
+        """Returns the names of the event classes; the label behind the last is background."""
         return COLOURS[: self.difficulty.colours]
 
     @property
     def texture_names(self) -> tuple[str, ...]:
-        """Names of the textures; each has a timbre of its own."""
+        """Returns the names of the textures; each has a timbre of its own."""
         return TEXTURES[: self.difficulty.textures]
 
     @property
     def names(self) -> list[str]:
-        """A name for every clip, the same wherever this world is made."""
+        """Returns a unique name for every clip, the same wherever this world is made."""
         return [f"world-{self.seed}-{self.split}-{index}" for index in range(self.clips)]
 
     def __len__(self) -> int:
@@ -92,11 +97,15 @@ class World(Dataset[LabelledClip]):
         return LabelledClip(*clip, torch.from_numpy(truth.labels))
 
     def truth(self, index: int) -> Truth:
-        """All that the world knows about a clip."""
+        """Returns the ground truth of a clip."""
         return self.render(index).truth
 
     def render(self, index: int) -> Rendered:
-        """A clip before it is made ready for a model, with its truth."""
+        """Renders a clip before it is resized and normalised, with its ground truth.
+
+        Raises:
+            IndexError: If there is no such clip.
+        """
         if not -self.clips <= index < self.clips:
             raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
         stream = get_args(Split).index(self.split)

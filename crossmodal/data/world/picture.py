@@ -18,7 +18,16 @@ PALETTE = np.array(
 def paint(
     rng: np.random.Generator, objects: Objects, clutter: float
 ) -> tuple[UInt8[np.ndarray, "segment 3 height width"], Bool[np.ndarray, "segment object height width"]]:
-    """Frames, and for each object the pixels on which it is seen."""
+    """Paints the frames of a clip.
+
+    Args:
+        rng: Source of shades, offsets and noise.
+        objects: What to paint.
+        clutter: In [0, 1]: how blotched the ground is, how noisy the picture.
+
+    Returns:
+        The frames, and for each object the pixels on which it is seen.
+    """
     segments, count = objects.radius.shape
     canvas = np.empty((segments, 3, SIZE, SIZE), np.float32)
     canvas[:] = _ground(rng, clutter)
@@ -45,7 +54,7 @@ def paint(
 
 
 def _ground(rng: np.random.Generator, clutter: float) -> Float32[np.ndarray, "height width"]:
-    """Grey, with blotches as large as half an object: colourless, and of no texture."""
+    """Returns a grey ground with blotches as large as half an object: colourless, and of no texture."""
     blotches = np.kron(rng.random((SIZE // 8, SIZE // 8), np.float32), np.ones((8, 8), np.float32))
     return np.float32(rng.uniform(0.2, 0.5)) + np.float32(0.6 * clutter) * (blotches - 0.5)
 
@@ -53,7 +62,7 @@ def _ground(rng: np.random.Generator, clutter: float) -> Float32[np.ndarray, "he
 def _box(
     objects: Objects, index: int
 ) -> tuple[tuple[slice, slice], Float32[np.ndarray, "segment rows 1"], Float32[np.ndarray, "segment 1 columns"]]:
-    """The part of the frame which the object never leaves, and every pixel's distance to its centre, by axis."""
+    """Returns the part of the frame that the object never leaves, and every pixel's offset from its centre, by axis."""
     reach = objects.radius[:, index].max() + 1
     centre = objects.centre[:, index]
     low = np.maximum(np.floor(centre.min(axis=0) - reach), 0).astype(int)
@@ -66,7 +75,7 @@ def _box(
 def _distance(
     shape: int, rows: Float32[np.ndarray, "segment rows 1"], columns: Float32[np.ndarray, "segment 1 columns"]
 ) -> Float32[np.ndarray, "segment rows columns"]:
-    """Level sets of disc, square, diamond and triangle, scaled to areas of about the same size."""
+    """Returns the distance to the centre in the metric of a shape: disc, square, diamond or triangle."""
     if shape == 0:
         return np.sqrt(rows**2 + columns**2)
     if shape == 1:
@@ -82,14 +91,14 @@ def _pattern(
     rows: Float32[np.ndarray, "segment rows 1"],
     columns: Float32[np.ndarray, "segment 1 columns"],
 ) -> Float32[np.ndarray, "segment rows columns"]:
-    """What is drawn on an object, in [0, 1]; it moves with the object, in whole pixels."""
+    """Returns the texture of an object in [0, 1]; it moves with the object, in whole pixels."""
     row, column = np.rint(rows).astype(np.intp) % TILE, np.rint(columns).astype(np.intp) % TILE
     return _tiles()[texture[:, None, None], period, row, column]
 
 
 @functools.cache
 def _tiles() -> Float32[np.ndarray, "texture period height width"]:
-    """One drawing in [0, 1] a texture and period, in the order of `TEXTURES`."""
+    """Returns one drawing in [0, 1] per texture and period, in the order of `TEXTURES`."""
     row, column = np.mgrid[:TILE, :TILE]
     speckle = np.random.default_rng(0).random((TILE, TILE))
     drawn = [

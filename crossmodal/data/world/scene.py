@@ -1,4 +1,4 @@
-"""What happens in a clip of the built-in world: its objects and its sounds, drawn before anything is rendered."""
+"""Scene of a clip of the built-in world: its objects and sounds, drawn at random before anything is rendered."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,7 +15,7 @@ OFFSCREEN = 2  # at most so many sounds come from outside the frame
 
 
 class Objects(NamedTuple):
-    """The objects of a clip; a later object covers an earlier one. Lengths in pixels of a 64-pixel frame.
+    """Objects of a clip; a later object covers an earlier one. Lengths in pixels of a 64-pixel frame.
 
     The texture is what a sound can name, the colour what it cannot. Both are drawn independently, no two objects of
     a frame share either; a texture may change for a few segments (the object changes its coat), a colour never.
@@ -31,7 +31,7 @@ class Objects(NamedTuple):
 
 
 class Sounds(NamedTuple):
-    """The sounds of a clip, in order of onset. Each has the timbre that belongs to one texture."""
+    """Sounds of a clip, in order of onset. Each has the timbre that belongs to one texture."""
 
     texture: Int64[np.ndarray, " source"]
     loudness: Float32[np.ndarray, "segment source"]
@@ -42,7 +42,11 @@ class Sounds(NamedTuple):
 
 @dataclass(frozen=True)
 class Difficulty:
-    """How hard the world is; `World` says what each means. Raises `ValueError` where it cannot be."""
+    """Parameters that make the world harder or easier; `World` says what each means.
+
+    Raises:
+        ValueError: If one is out of its range, or some contradict each other.
+    """
 
     objects: int = 4
     textures: int = len(TEXTURES)
@@ -50,6 +54,7 @@ class Difficulty:
     clutter: float = 0.3
 
     def __post_init__(self) -> None:
+        """Checks the parameters."""
         for name, value, most in (("textures", self.textures, len(TEXTURES)), ("colours", self.colours, len(COLOURS))):
             if not 1 <= value <= most:
                 raise ValueError(f"World: {name}={value} must lie in 1…{most}: so many {name} exist.")
@@ -68,7 +73,7 @@ class Difficulty:
 
 
 def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
-    """Objects and sounds of one clip.
+    """Draws the objects and sounds of one clip.
 
     One object, the first drawn, sounds; the others are silent and the sounds beside its own come from outside the
     frame. All follow activities of one distribution, so that neither the eye can tell the sounding object from those
@@ -95,7 +100,7 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
 def _draw_activities(
     rng: np.random.Generator, count: int
 ) -> tuple[Float32[np.ndarray, "segment source"], Float32[np.ndarray, " source"]]:
-    """Loudness a segment and first onset: one run of seven to ten segments, sometimes with a gap in it."""
+    """Draws loudness per segment and first onset: one run of seven to ten segments, sometimes with a gap in it."""
     length = rng.integers(7, SEGMENTS + 1, count)
     start = rng.integers(0, SEGMENTS - length + 1)
     gap = start + rng.integers(2, length - 3)
@@ -132,7 +137,7 @@ def _draw_objects(
 def _draw_paths(
     rng: np.random.Generator, motion: Int64[np.ndarray, " object"]
 ) -> Float32[np.ndarray, "segment object 2"]:
-    """Way from the anchor: a circle, a swing along the row, hops along the column, or a straight line."""
+    """Draws the path from the anchor: a circle, a swing along the row, hops along the column, or a straight line."""
     count = len(motion)
     reach, phase = rng.uniform(2, 4, count), rng.uniform(0, 2 * np.pi, count)
     angle = phase + rng.uniform(0.5, 1.5, count) * np.arange(SEGMENTS)[:, None]
@@ -144,6 +149,6 @@ def _draw_paths(
 
 
 def _shuffled(rng: np.random.Generator, objects: Objects) -> Objects:
-    """The same objects in another order: the first must not always be the one that sounds."""
+    """Returns the same objects in another order: the first must not always be the one that sounds."""
     order = rng.permutation(len(objects.colour))
     return Objects(*(value[:, order] if value.ndim > 1 else value[order] for value in objects))

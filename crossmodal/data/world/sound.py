@@ -1,4 +1,4 @@
-"""Sounds of the built-in world: one timbre a texture, in a few pitches, as loops of one second."""
+"""Sounds of the built-in world: one timbre per texture, in a few pitches, as loops of one second."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -15,7 +15,14 @@ LEVEL = 0.1  # root mean square of a source at full loudness
 
 
 def mix(rng: np.random.Generator, sounds: Sounds, rate: int, clutter: float) -> Float32[np.ndarray, "segment sample"]:
-    """The sound of a clip in [-1, 1], one second a segment."""
+    """Mixes the sound of a clip, in [-1, 1], one second per segment.
+
+    Args:
+        rng: Source of pitches and shifts.
+        sounds: What to mix.
+        rate: Samples per second.
+        clutter: In [0, 1]: how loud the noise of the room is.
+    """
     bank, ground = _bank(rate)
     wave = np.tile(np.roll(ground, rng.integers(rate)) * np.float32(0.02 + 0.08 * clutter), (SEGMENTS, 1))
     pitch, shift = rng.integers(0, PITCHES, len(sounds.texture)), rng.integers(0, rate, len(sounds.texture))
@@ -30,14 +37,14 @@ def mix(rng: np.random.Generator, sounds: Sounds, rate: int, clutter: float) -> 
 
 @functools.lru_cache(maxsize=4)
 def _bank(rate: int) -> tuple[Float32[np.ndarray, "texture pitch sample"], Wave]:
-    """Every timbre in every pitch, and the noise of the room."""
+    """Returns every timbre in every pitch, and the noise of the room."""
     second = np.arange(rate) / rate
     bank = [[_levelled(timbre(second, pitch)) for pitch in np.linspace(0, 1, PITCHES)] for timbre in TIMBRES]
     return np.array(bank, np.float32), _levelled(np.random.default_rng(1).standard_normal(rate))
 
 
 def _chord(second: np.ndarray, partials: Iterable[tuple[float, float]]) -> np.ndarray:
-    """Sines of the given hertz and amplitudes."""
+    """Returns a sum of sines, given their hertz and amplitudes."""
     return np.sum([amplitude * np.sin(2 * np.pi * hertz * second) for hertz, amplitude in partials], axis=0)
 
 
@@ -50,18 +57,18 @@ def _levelled(wave: np.ndarray) -> Wave:
 
 
 def hum(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Six harmonics of a low note."""
+    """Returns six harmonics of a low note."""
     note = round(100 + 40 * pitch)
     return _chord(second, ((note * k, 1 / k) for k in range(1, 7)))
 
 
 def whistle(second: np.ndarray, pitch: float) -> np.ndarray:
-    """A high pure tone with vibrato."""
+    """Returns a high pure tone with vibrato."""
     return np.sin(2 * np.pi * round(1500 + 500 * pitch) * second + 6 * np.sin(2 * np.pi * 6 * second))
 
 
 def hiss(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Noise of the highest band."""
+    """Returns noise of the highest band."""
     spectrum = np.fft.rfft(np.random.default_rng(int(100 * pitch)).standard_normal(len(second)))
     low = round(4000 + 500 * pitch)
     spectrum[:low] = spectrum[low + 2500 :] = 0
@@ -69,32 +76,32 @@ def hiss(second: np.ndarray, pitch: float) -> np.ndarray:
 
 
 def knock(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Five dull strokes."""
+    """Returns five dull strokes."""
     since = second * 5 % 1 / 5
     return np.sin(2 * np.pi * (250 + 100 * pitch) * since) * np.exp(-40 * since)
 
 
 def bell(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Inharmonic partials, struck twice."""
+    """Returns inharmonic partials, struck twice."""
     since, note = second * 2 % 1 / 2, 420 + 120 * pitch
     partials = [np.sin(2 * np.pi * note * ratio * since) * np.exp(-decay * since) for ratio, decay in BELL]
     return np.sum(partials, axis=0)
 
 
 def siren(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Four rising sweeps over two octaves."""
+    """Returns four rising sweeps over two octaves."""
     since = second * 4 % 1 / 4
     return np.sin(2 * np.pi * (600 + 150 * pitch) * (4 ** (4 * since) - 1) / (4 * np.log(4)))
 
 
 def buzz(second: np.ndarray, pitch: float) -> np.ndarray:
-    """A saw tooth: all harmonics up to six kilohertz."""
+    """Returns a saw tooth: all harmonics up to six kilohertz."""
     note = round(220 + 80 * pitch)
     return _chord(second, ((note * k, k**-0.5) for k in range(1, 6000 // note)))
 
 
 def crackle(second: np.ndarray, pitch: float) -> np.ndarray:
-    """Thirty clicks at random moments."""
+    """Returns thirty clicks at random moments."""
     rng = np.random.default_rng(int(100 * pitch))
     clicks = np.zeros(len(second))
     clicks[rng.integers(0, len(second), 30)] = rng.uniform(0.5, 1, 30)

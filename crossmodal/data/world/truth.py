@@ -1,4 +1,4 @@
-"""All that the built-in world knows about a clip."""
+"""Ground truth of a clip of the built-in world."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,11 @@ from .scene import Difficulty, Objects, Sounds
 class Truth(NamedTuple):
     """Ground truth of one clip: enough to label events, parsing, segmentation and questions.
 
-    - `objects`, `sounds`: what is seen and what is heard.
-    - `masks`: pixels of the 64-pixel frame on which an object is seen (what covers it is taken out).
-    - `difficulty`: what the clip was drawn with.
+    Attributes:
+        objects: Objects, covered or not.
+        sounds: Sounds, named by textures.
+        masks: Pixels of the 64-pixel frame on which an object is seen (what covers it is taken out).
+        difficulty: Parameters that the clip was drawn with.
     """
 
     objects: Objects
@@ -23,48 +25,48 @@ class Truth(NamedTuple):
 
     @property
     def visible(self) -> Bool[np.ndarray, "segment texture"]:
-        """Which textures are seen in a segment."""
+        """Returns which textures are seen in a segment."""
         return (self.objects.texture[:, :, None] == np.arange(self.difficulty.textures)).any(axis=1)
 
     @property
     def audible(self) -> Bool[np.ndarray, "segment texture"]:
-        """Whose timbres are heard in a segment."""
+        """Returns the textures whose timbres are heard in a segment."""
         named = self.sounds.texture[:, None] == np.arange(self.difficulty.textures)
         return ((self.sounds.loudness[:, :, None] > 0) & named).any(axis=1)
 
     @property
     def coloured(self) -> Bool[np.ndarray, "segment colour"]:
-        """Which colours are seen in a segment."""
+        """Returns which colours are seen in a segment."""
         shown = (self.objects.colour[:, None] == np.arange(self.difficulty.colours)).any(axis=0)
         return np.tile(shown, (len(self.masks), 1))
 
     @property
     def sounding(self) -> Bool[np.ndarray, "segment object"]:
-        """Which objects the sound names: seen and heard at once."""
+        """Returns which objects the sound names: seen and heard at once."""
         return np.take_along_axis(self.audible, self.objects.texture, axis=1)
 
     @property
     def labels(self) -> Int64[np.ndarray, " segment"]:
-        """The event: the colour of the object that the sound names; background where there is none."""
+        """Returns the event: the colour of the object that the sound names; background where there is none."""
         colour = self.objects.colour[self.sounding.argmax(axis=1)]
         return np.where(self.sounding.any(axis=1), colour, self.difficulty.colours)
 
     @property
     def event_mask(self) -> Bool[np.ndarray, "segment height width"]:
-        """Pixels of the object that the sound names."""
+        """Returns the pixels of the object that the sound names."""
         return (self.masks & self.sounding[:, :, None, None]).any(axis=1)
 
     @property
     def seen(self) -> int:
-        """Number of objects, the same in every segment."""
+        """Returns the number of objects, the same in every segment."""
         return len(self.objects.colour)
 
     @property
     def heard(self) -> Int64[np.ndarray, " segment"]:
-        """Number of sounds in a segment."""
+        """Returns the number of sounds in a segment."""
         return self.audible.sum(axis=1)
 
     @property
     def onset_order(self) -> tuple[int, ...]:
-        """Textures in the order in which their sounds set in."""
+        """Returns the textures in the order in which their sounds set in."""
         return tuple(int(texture) for texture in self.sounds.texture)

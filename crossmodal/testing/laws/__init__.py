@@ -16,8 +16,8 @@ from .encoders import equals_its_sections as equals_its_sections
 from .encoders import equals_the_original as equals_the_original
 from .encoders import sections_run_once_and_in_order as sections_run_once_and_in_order
 from .encoders import sites_tell_the_truth as sites_tell_the_truth
-from .execution import checkpointed as checkpointed
-from .execution import compiled as compiled
+from .execution import checkpointed_agrees as checkpointed_agrees
+from .execution import compiled_agrees as compiled_agrees
 from .frames import frames_do_not_leak as frames_do_not_leak
 from .inputs import bad_input_is_named as bad_input_is_named
 from .keeping import built_on_meta as built_on_meta

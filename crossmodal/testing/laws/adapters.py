@@ -1,4 +1,4 @@
-"""Laws of adapters: silent at first, of exactly the stream's shape, and deaf to the guide but for its cue."""
+"""Laws of adapters: zero at first, of exactly the stream's shape, and maps that depend on the guide by its cue only."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .maps import in_unit_interval
 
 @dataclass(frozen=True)
 class AdapterTrial(Trial):
-    """A trial of an adapter; with its factory and the stream's site it can be built between other sites."""
+    """Holds a trial of an adapter; with its factory and the stream's site it can be built between other sites."""
 
     factory: Callable[[Site, Site], nn.Module] | None = None
     stream: Site | None = None
@@ -30,7 +30,7 @@ def silent_at_initialisation(trial: Trial) -> None:
 
 
 def residuals(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """What is added to a stream: `residual`, or the one output of a block that writes residuals."""
+    """Returns what is added to a stream: `residual`, or the one output of a block that writes residuals."""
     return {name: value for name, value in outputs.items() if not name.startswith("maps")}
 
 
@@ -54,8 +54,7 @@ def residual_and_maps(trial: Trial) -> None:
 
 @law(4, "cue sufficiency")
 def cue_sufficiency(trial: Trial) -> None:
-    """As built, with the latent tokens silent: of the guide nothing but the cue `align.pooled(guide)` matters to a
-    map."""
+    """As built, with latent tokens at zero, a map depends on the guide only by the cue `align.pooled(guide)`."""
     trial = trial.exact()
     block = trial.build().eval()
     pooled = getattr(getattr(block, "align", None), "pooled", None)
@@ -73,8 +72,10 @@ def cue_sufficiency(trial: Trial) -> None:
 
 
 def unheard(pooled: Callable[[Tensor], Tensor], guide: Tensor) -> Tensor:
-    """A change of the guide that a cue affine in its tokens does not see: the last token says the opposite of the
-    first, as loudly as their shares of the cue demand."""
+    """Builds a change of the guide that leaves a cue as it is, if the cue is affine in the tokens.
+
+    The change of the last token cancels that of the first, in proportion to their shares of the cue.
+    """
     word, change = torch.randn_like(guide[:, 0]), torch.zeros_like(guide)
     shares = []
     for token in (0, -1):

@@ -12,7 +12,7 @@ from ..trial import Trial, differentiated
 
 @dataclass(frozen=True)
 class AlignmentTrial(Trial):
-    """A trial of an alignment to the grid and width of `stream`; `call` returns `forward`, `pooled` and `attend`."""
+    """Holds a trial of an alignment to the site `stream`; `call` returns `forward`, `pooled` and `attend`."""
 
     latents: Tensor = field(kw_only=True)
     stream: Site | None = None
@@ -30,8 +30,7 @@ def aligned_to_the_stream(trial: AlignmentTrial) -> None:
 
 @law(11, "fast equals direct")
 def fast_equals_direct(trial: AlignmentTrial) -> None:
-    """`pooled(g) == forward(g).mean(1)` and `attend(l, g) == softmax(l Gᵀ) G` with `G = forward(g)`, in float64, in
-    values and gradients."""
+    """With `G = forward(g)`: `pooled(g) == G.mean(1)` and `attend(l, g) == softmax(l Gᵀ) G`, gradients too."""
     trial = trial.exact()
     block, latents = trial.woken(), trial.latents.double()
 

@@ -14,7 +14,7 @@ Attend = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class AttentionTrial:
-    """A trial of a function with the arguments of `crossmodal.attention.attend`."""
+    """Holds a trial of a function with the arguments of `crossmodal.attention.attend`."""
 
     attend: Attend
     query: Tensor
@@ -24,7 +24,7 @@ class AttentionTrial:
     scale: float | None = None
 
     def run(self, function: Attend) -> dict[str, Tensor]:
-        """The output, and the gradient of a fixed blend of it into every tensor."""
+        """Computes the output, and the gradient of a fixed blend of it into every tensor."""
         tensors = {"query": self.query, "key": self.key, "value": self.value}
         tensors |= {} if self.bias is None else {"bias": self.bias}
         leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""Laws of encoders: the sections are the model, each runs once and in order, and the sites tell the truth."""
+"""Laws of encoders: the sections are the model, each runs once and in order, and the sites are right."""
 
 import copy
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from ..trial import Trial
 
 @dataclass(frozen=True)
 class EncoderTrial(Trial):
-    """A trial of an encoder; `original` is the model it was cut from."""
+    """Holds a trial of an encoder; `original` is the model it was cut from."""
 
     original: nn.Module | None = None
 
     def encoder(self) -> Encoder:
-        """The encoder, woken and in evaluation mode."""
+        """Builds the encoder, in evaluation mode, no parameter at zero throughout."""
         block = self.woken()
         if not isinstance(block, Encoder):
             raise Violation(f"expected an Encoder, found a {type(block).__name__}")
@@ -28,12 +28,12 @@ class EncoderTrial(Trial):
 def sections_run_once_and_in_order(trial: EncoderTrial) -> None:
     """`encoder(x)` runs every section exactly once and in order."""
     encoder = trial.encoder()
-    ran = runs(encoder, trial)
+    ran = sections_run(encoder, trial)
     expect(ran == list(encoder.names), f"sections: expected {list(encoder.names)}, ran {ran}")
 
 
-def runs(encoder: Encoder, trial: Trial) -> list[str]:
-    """The sections that a forward runs, in order."""
+def sections_run(encoder: Encoder, trial: Trial) -> list[str]:
+    """Returns the sections that a forward runs, in order."""
     ran: list[str] = []
     for name in encoder.names:
         encoder.section(name).register_forward_pre_hook(lambda *_, name=name: ran.append(name))
@@ -63,8 +63,7 @@ def equals_the_original(trial: EncoderTrial) -> None:
 
 @law(9, "sites tell the truth", examples=1)
 def sites_tell_the_truth(trial: EncoderTrial) -> None:
-    """At every site the stream has the tokens and the width that the site says, every token its own coordinates, and
-    the frames of the input."""
+    """At every site the stream has the site's tokens and width, a coordinate a token, and the frames of the input."""
     encoder = trial.encoder()
     stream: Tensor = encoder.stem(*trial.inputs.values())
     frames = len(next(iter(trial.inputs.values())))

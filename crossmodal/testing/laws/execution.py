@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..law import expect, expect_close, law
-from ..trial import Call, Trial, differentiated
+from ..trial import BlockCall, Trial, differentiated
 
 
 @law(10, "checkpointed", examples=3)
-def checkpointed(trial: Trial) -> None:
+def checkpointed_agrees(trial: Trial) -> None:
     """Checkpointed and plain execution give the same outputs and gradients, in training mode too."""
     trial = trial.exact()
     for training in (False, True):
@@ -25,9 +25,8 @@ def checkpointed(trial: Trial) -> None:
 
 
 @law(10, "compiled", examples=2)
-def compiled(trial: Trial) -> None:
-    """Compiled whole (`fullgraph=True`, backend `aot_eager`) and plain execution give the same outputs and
-    gradients."""
+def compiled_agrees(trial: Trial) -> None:
+    """Compiled (`fullgraph=True`, `aot_eager`) and plain execution give the same outputs and gradients."""
     trial = trial.exact()
     # A cache of earlier blocks' graphs would count against torch's limit of recompilations.
     torch.compiler.reset()
@@ -35,7 +34,7 @@ def compiled(trial: Trial) -> None:
     torch.compiler.reset()
 
 
-def same_execution(trial: Trial, block: nn.Module, call: Call, how: str) -> None:
+def same_execution(trial: Trial, block: nn.Module, call: BlockCall, how: str) -> None:
     """Raises `Violation` where `call` and the trial's own call disagree, in outputs or gradients."""
     plain, other = (seeded(trial, block, one) for one in (trial.call, call))
     for of, found, expected in (("", other[0], plain[0]), ("gradient of ", other[1], plain[1])):
@@ -44,7 +43,7 @@ def same_execution(trial: Trial, block: nn.Module, call: Call, how: str) -> None
             expect_close(f"{how}: {of}{name}", found[name], value, tolerance=1e-9)
 
 
-def seeded(trial: Trial, block: nn.Module, call: Call) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Outputs and gradients, always from one seed, so that dropout draws the same."""
+def seeded(trial: Trial, block: nn.Module, call: BlockCall) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Computes outputs and gradients, always from one seed, so that dropout draws the same."""
     torch.default_generator.manual_seed(0)
     return differentiated(trial, block, call)

@@ -1,4 +1,4 @@
-"""The law of frames: what one frame holds is nobody else's business."""
+"""The law of frames: the output of a frame depends on no other frame."""
 
 from torch import nn
 
@@ -8,8 +8,7 @@ from ..trial import Trial, segments_of
 
 @law(5, "frames do not leak")
 def frames_do_not_leak(trial: Trial) -> None:
-    """In evaluation mode, changing one frame changes the outputs of no other; for a block with `segments`, changing one
-    clip those of no other clip."""
+    """In evaluation mode, changing one frame (one clip, of a block with `segments`) changes no other's outputs."""
     trial = trial.exact()
     block = trial.woken()
     before, count = trial.run(block), frames_of(trial)
@@ -28,12 +27,16 @@ def frames_do_not_leak(trial: Trial) -> None:
 
 
 def frames_of(trial: Trial) -> int:
-    """How many frames the inputs have."""
+    """Counts the frames of the inputs."""
     return len(next(iter(trial.inputs.values())))
 
 
 def clips(block: nn.Module, count: int) -> list[tuple[int, int]]:
-    """First frame of every clip, and the first after it; `NotApplicable` where there is one clip only."""
+    """Returns the first frame of every clip, and the first after it.
+
+    Raises:
+        NotApplicable: If there is one clip only.
+    """
     segments = segments_of(block)
     if count <= segments:
         raise NotApplicable(f"the trial holds one clip alone: {count} frames, {segments} a clip")

@@ -10,13 +10,12 @@ from ..law import Violation, law
 from ..trial import Trial, shapes
 
 Wrong = tuple[str, str, Tensor, tuple[str, ...]]
-"""What is wrong in words, the name of the argument, the wrong tensor, and the values that an error must name."""
+"""A wrong input: the fault in words, the argument, the wrong tensor, and the values that an error must name."""
 
 
 @law(12, "bad input is named", examples=3)
 def bad_input_is_named(trial: Trial) -> None:
-    """A wrong shape, width, dtype, device or number of frames raises an error that names the block, the argument and
-    both values; nothing broadcasts in silence."""
+    """A wrong shape, width, dtype, device or frame count raises an error naming block, argument and both values."""
     block = trial.woken()
     for what, argument, tensor, values in wrong(trial, block):
         try:
@@ -31,7 +30,7 @@ def bad_input_is_named(trial: Trial) -> None:
 
 
 def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
-    """All that can be wrong with one argument; what a block has no number to compare with cannot."""
+    """Yields everything that can be wrong with one argument, as far as the block has a number to compare it with."""
     comparable = len(trial.inputs) > 1 or any(True for _ in block.parameters())
     widths = trial.other is None or (shapes(trial.other()), repr(trial.other())) != (shapes(block), repr(block))
     for name, tensor in trial.inputs.items():
@@ -53,7 +52,7 @@ def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
 
 
 def block_names(block: nn.Module) -> set[str]:
-    """Names of the block, of the blocks inside it and of their bases; what torch calls its own says nothing."""
+    """Returns the names of the block, of the blocks inside it and of their bases, those of torch left out."""
     kinds = {kind for module in (block, *block.modules()) for kind in type(module).__mro__}
     return {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] not in ("torch", "builtins")}
 

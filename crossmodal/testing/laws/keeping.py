@@ -25,19 +25,18 @@ def copies(trial: Trial) -> None:
     before = trial.run(block)
     for how, twin in (("deepcopy", copy.deepcopy(block)), ("pickle", pickle.loads(pickle.dumps(block)))):
         agree(trial, how, twin, block)
-        overwritten(twin)
+        overwrite(twin)
         for name, value in trial.run(block).items():
             expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
 
 
 @law(13, "built on meta", examples=4)
 def built_on_meta(trial: Trial) -> None:
-    """Built on the meta device, emptied and loaded (or loaded by assignment) equals built on the CPU: no table is
-    lost."""
+    """Built on meta and loaded, after emptying or by assignment, equals built on the CPU: no table is lost."""
     here = trial.woken()
     with torch.device("meta"):
         emptied, assigned = trial.build().to("meta").to_empty(device="cpu"), trial.build().to("meta")
-    overwritten(emptied)
+    overwrite(emptied)
     emptied.load_state_dict(here.state_dict())
     agree(trial, "built on meta, emptied and loaded", emptied.eval(), here)
     assigned.load_state_dict(here.state_dict(), assign=True)
@@ -62,7 +61,7 @@ def agree(trial: Trial, how: str, found: nn.Module, expected: nn.Module) -> None
         expect_close(f"{name} {how}", outputs[name], value)
 
 
-def overwritten(block: nn.Module) -> None:
+def overwrite(block: nn.Module) -> None:
     """Overwrites all parameters and buffers, with nan where there is one."""
     with torch.no_grad():
         for tensor in [*block.parameters(), *block.buffers()]:

@@ -8,7 +8,7 @@ from torch import nn
 
 from ...injection import fingerprint, freeze
 from ..law import NotApplicable, expect, law
-from ..trial import Trial, blended, differentiated, named, wake
+from ..trial import Trial, blended, differentiated, named_tensors, wake
 
 TRIES = 16
 
@@ -21,8 +21,7 @@ def every_parameter_learns(trial: Trial) -> None:
 
 @law(7, "frozen means frozen", examples=1)
 def frozen_means_frozen(trial: Trial) -> None:
-    """Frozen, a block has the same fingerprint before and after a training step in training mode, and gets no
-    gradient."""
+    """Frozen, a block keeps its fingerprint through a step in training mode, and gets no gradient."""
     block = freeze(trial.build())
     before = fingerprint(block)
     training_step(trial, block)
@@ -49,17 +48,17 @@ def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
 
 
 def jittered(trial: Trial) -> Trial:
-    """The trial with noise on its inputs, as loud as they are."""
+    """Adds noise to the inputs of a trial, of their own standard deviation."""
     inputs = {name: tensor + torch.randn_like(tensor) * tensor.std() for name, tensor in trial.inputs.items()}
     return replace(trial, inputs=inputs)
 
 
 def training_step(trial: Trial, block: nn.Module) -> None:
-    """One step of gradient descent in training mode, on inputs that ask for gradients themselves."""
+    """Runs one step of gradient descent in training mode, on inputs that require gradients themselves."""
     block.train()
     optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
     inputs = {name: tensor.clone().requires_grad_() for name, tensor in trial.inputs.items()}
-    outputs = [value for _, value in named(trial.call(block, inputs)) if value.requires_grad]
+    outputs = [value for _, value in named_tensors(trial.call(block, inputs)) if value.requires_grad]
     torch.autograd.backward([blended(value) for value in outputs])
     optimizer.step()
 

@@ -1,4 +1,4 @@
-"""Laws of whole coupled models: silent at first, every section once and in order, frozen encoders untouched."""
+"""Laws of whole coupled models: unchanged streams at first, every section once and in order, frozen encoders."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ from .learning import learn, still, training_step
 
 
 def lockstep_of(block: nn.Module) -> Lockstep:
-    """The block, which must be a lockstep."""
+    """Returns the block, which must be a lockstep."""
     if not isinstance(block, Lockstep):
         raise Violation(f"expected a Lockstep, found a {type(block).__name__}")
     return block
@@ -73,8 +73,7 @@ def frozen_encoders_stay(trial: Trial) -> None:
 
 @law(12, "bad input is named", examples=1)
 def bad_streams_are_named(trial: Trial) -> None:
-    """A stream that is missing or unknown, and one of another number of frames, raise an error that names block,
-    streams and both values."""
+    """A stream that is missing, unknown or of other frames raises an error naming block, streams and both values."""
     model = lockstep_of(trial.woken())
     first, *others = trial.inputs
     frames = len(trial.inputs[first])

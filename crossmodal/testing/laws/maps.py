@@ -1,4 +1,4 @@
-"""Laws of guidance: where a map lies, which shape it has, and what moves it."""
+"""Laws of guidance: the range and the shape of a map, and what it depends on."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from ..trial import Trial
 
 @dataclass(frozen=True)
 class GuidanceTrial(Trial):
-    """A trial of a guidance block; `band_of_token` where it was built for bands."""
+    """Holds a trial of a guidance block; `band_of_token` where it was built for bands."""
 
     band_of_token: tuple[int, ...] | None = None
 
     def map(self, block: nn.Module, **changed: Tensor) -> Tensor:
-        """The one tensor that a guidance block returns."""
+        """Returns the one tensor that a guidance block returns."""
         found = self.run(block, **changed)
         expect(list(found) == ["output"], f"a guidance returns one map, this one returned {sorted(found)}")
         return found["output"]
 
     def kind(self, found: Tensor) -> str | None:
-        """Which guidance returns a map of this shape; `None` where none does."""
+        """Returns the kind of guidance whose map has this shape; `None` where there is none."""
         frames, tokens, channels = self.inputs["stream"].shape
         spatial = "spatial" if self.band_of_token is None else "frequency"
         kinds = {(1, channels): "channel", (tokens, 1): spatial, (1, 1): "temporal"}
@@ -53,8 +53,7 @@ def in_unit_interval(what: str, found: Tensor) -> None:
 
 @law(4, "token permutation")
 def token_permutation(trial: GuidanceTrial) -> None:
-    """The spatial map permutes with the tokens of the stream; channel and temporal maps do not move, nor does a
-    frequency map under permutations within a band."""
+    """The spatial map permutes with the tokens of the stream, no other map does; frequency: within each band."""
     trial = trial.exact()
     block, stream = trial.woken(), trial.inputs["stream"]
     order = permutation_within(trial.band_of_token or (0,) * stream.shape[1])
@@ -66,7 +65,7 @@ def token_permutation(trial: GuidanceTrial) -> None:
 
 
 def permutation_within(groups: tuple[int, ...]) -> Tensor:
-    """A random order in which every position holds a member of the group that it held."""
+    """Draws an order in which every position holds a member of the group that it held."""
     group, order = torch.tensor(groups), torch.arange(len(groups))
     for which in set(groups):
         members = order[group == which]
@@ -76,8 +75,7 @@ def permutation_within(groups: tuple[int, ...]) -> Tensor:
 
 @law(6, "constancy")
 def constancy(trial: GuidanceTrial) -> None:
-    """The spatial map is constant over channels, the channel map over tokens, the temporal map over both, and the
-    frequency map over all tokens of a band."""
+    """Maps are constant: spatial over channels, channel over tokens, temporal over both, frequency within a band."""
     found = trial.map(trial.woken())
     kind = trial.kind(found)
     expect(kind is not None, f"map: its shape {tuple(found.shape)} is constant over neither tokens nor channels")

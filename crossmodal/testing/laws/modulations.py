@@ -1,4 +1,4 @@
-"""Laws of modulations: how far a factor reaches, and that nothing is done where all weights are zero."""
+"""Laws of modulations: the range of the factor, and the identity where all weights are zero."""
 
 import torch
 from torch import nn
@@ -6,8 +6,6 @@ from torch import nn
 from ...adapters import Modulation, Modulations
 from ..law import NotApplicable, expect, expect_close, law
 from ..trial import Trial
-
-Span = tuple[float, float]
 
 
 @law(2, "factor range")
@@ -27,7 +25,7 @@ def factor_lies_in_its_span(trial: Trial) -> None:
 def weights_of_zero(trial: Trial) -> None:
     """With weights of zero and base one a modulation is the identity, bit for bit."""
     block = trial.woken()
-    for modulation in parts(block):
+    for modulation in modulations_of(block):
         modulation.base = 1.0
         for name in modulation.names:
             weight = getattr(modulation, f"{name}_weight")
@@ -36,8 +34,8 @@ def weights_of_zero(trial: Trial) -> None:
     expect_close("stream, all weights zero and base one,", trial.run(block)["stream"], stream)
 
 
-def parts(block: nn.Module) -> list[Modulation]:
-    """The modulations that a block applies one after another."""
+def modulations_of(block: nn.Module) -> list[Modulation]:
+    """Lists the modulations that a block applies one after another."""
     if isinstance(block, Modulation):
         return [block]
     if isinstance(block, Modulations):
@@ -45,10 +43,10 @@ def parts(block: nn.Module) -> list[Modulation]:
     raise NotApplicable(f"{type(block).__name__} is no Modulation whose base and weights could be read")
 
 
-def span(block: nn.Module) -> Span:
-    """Least and greatest factor that maps in [0, 1] can make."""
+def span(block: nn.Module) -> tuple[float, float]:
+    """Computes the least and the greatest factor that maps in [0, 1] can make."""
     least, greatest = 1.0, 1.0
-    for modulation in parts(block):
+    for modulation in modulations_of(block):
         weights = [torch.as_tensor(getattr(modulation, f"{name}_weight")).item() for name in modulation.names]
         low = modulation.base + sum(min(weight, 0.0) for weight in weights)
         high = modulation.base + sum(max(weight, 0.0) for weight in weights)

@@ -1,18 +1,16 @@
 """Laws of pairings: functions from the sites of two streams to steps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...injection import Step
+from ...injection.pairing_transforms import Pairing
 from ...site import Site
 from ..law import expect, law
-
-Pairing = Callable[[Mapping[str, Sequence[Site]]], Sequence[Step]]
 
 
 @dataclass(frozen=True)
 class PairingTrial:
-    """The sites of two streams, and the steps that a pairing makes of them."""
+    """Holds the sites of two streams and the pairing that turns them into steps."""
 
     pairing: Pairing
     sites: Mapping[str, Sequence[Site]]
@@ -30,8 +28,7 @@ def steps_run_every_section_once(trial: PairingTrial) -> None:
 
 @law(9, "coupled where sites agree", examples=30)
 def coupled_where_sites_agree(trial: PairingTrial) -> None:
-    """A coupled step starts and ends at sites of equal width and tokens; couplers have names of their own and edges
-    between the streams."""
+    """A coupled step starts and ends at equal width and tokens; couplers have own names and edges between streams."""
     steps = trial.pairing(trial.sites)
     couplers = [step.coupler for step in steps if step.coupler is not None]
     expect(len(set(couplers)) == len(couplers), f"couplers: expected names of their own, found {couplers}")

@@ -23,7 +23,7 @@ FACTOR = 1.25
 @law(13, "replaced layers are heard", examples=2)
 def replaced_layers_are_heard(trial: Trial) -> None:
     """A replaced, wrapped or hooked layer is called, and the block computes what it does when all layers are called."""
-    for prefix, inside in parts(trial.exact()):
+    for prefix, inside in inner_trials(trial.exact()):
         block = inside.build()
         for name in layers(block):
             heard(inside, block, name, prefix + name)
@@ -131,7 +131,7 @@ def layers(block: nn.Module, prefix: str = "") -> Iterator[str]:
             yield from layers(child, f"{prefix}{name}.")
 
 
-def parts(trial: Trial) -> Iterator[tuple[str, Trial]]:
+def inner_trials(trial: Trial) -> Iterator[tuple[str, Trial]]:
     """Yields what is looked into, after a prefix of its paths: of an encoder each section, with what it is given."""
     if not isinstance(trial, EncoderTrial):
         block = trial.woken()

@@ -11,7 +11,7 @@ from film_zoo import SKIPPED, WHOLE, Kind, write_broken, write_rows
 from films import PLAIN, colour, film, heard, seen, tone
 
 from crossmodal.data import AVE
-from crossmodal.data.annotations import HEADER
+from crossmodal.data.annotations import ANNOTATION_HEADER
 from crossmodal.data.frames import read_jpeg
 
 SECONDS = range(10)
@@ -108,7 +108,7 @@ def test_without_annotations_the_clips_are_prepared_and_the_lack_is_told(few):
     said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "2")
     assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
     assert "videos/ has no Annotations.txt, trainSet.txt, valSet.txt, testSet.txt" in said.out
-    assert HEADER in said.out
+    assert ANNOTATION_HEADER in said.out
     assert not (few / "AVE/failed.csv").exists()
     wave = np.load(few / "AVE/wave/film0.npy", allow_pickle=False)
     assert (wave.shape, wave.dtype) == ((320_000,), np.float32)
@@ -204,7 +204,7 @@ def test_two_files_of_one_name_are_refused_before_anything_is_written(few):
     ],
 )
 def test_annotations_that_do_not_hold_are_refused_before_anything_is_written(few, row, words):
-    (few / "videos/Annotations.txt").write_text(f"{HEADER}\nBark&film0&good&0&2\n")
+    (few / "videos/Annotations.txt").write_text(f"{ANNOTATION_HEADER}\nBark&film0&good&0&2\n")
     (few / "videos/trainSet.txt").write_text(row)
     said = crossmodal(few, "ave", "prepare", "videos", "AVE")
     assert said.code == 1
@@ -215,7 +215,7 @@ def test_annotations_that_do_not_hold_are_refused_before_anything_is_written(few
 def test_annotations_from_elsewhere(few):
     (few / "rows").mkdir()
     (few / "rows/categories.txt").write_text("one\ntwo\n")
-    (few / "rows/Annotations.txt").write_text(f"{HEADER}\none&film0&good&0&2\n")
+    (few / "rows/Annotations.txt").write_text(f"{ANNOTATION_HEADER}\none&film0&good&0&2\n")
     for place in ("rows", "rows/Annotations.txt"):
         said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--annotations", place, "--workers", "0")
         assert said.code == 0, said.err

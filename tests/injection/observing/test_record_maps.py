@@ -90,20 +90,6 @@ def test_an_injected_model_gives_its_maps():
         assert torch.equal(maps[f"adapters.{name.replace('.', '_')}.channel"], made["channel"])
 
 
-def test_coupled_models_give_their_maps():
-    pytest.importorskip("greenlet")
-    from crossmodal.injection import coupled, sites
-
-    torch.manual_seed(0)
-    models, picture = (vit().eval(), vit().eval()), PICTURE[..., :32]
-    points = [("encoder.layers.encoder_layer_1", "encoder.layers.encoder_layer_1")]
-    met = coupled(*models, points, sites=tuple(sites(model, picture) for model in models), adapter=Whisper)
-    with record_maps(met) as maps:
-        expected = flat(met({"visual": picture, "audio": picture}).maps)
-    assert maps.keys() == expected.keys()
-    assert all(torch.equal(maps[name], expected[name]) for name in maps)
-
-
 class Alone(nn.Module):
     """A model of one's own with a modulation in it, and an adapter that is no coupler's."""
 
