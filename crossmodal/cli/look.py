@@ -13,7 +13,7 @@ from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
 from crossmodal.drawing.canvas import write_figure
-from crossmodal.evaluation.counterfactuals import why_not
+from crossmodal.evaluation.counterfactuals import no_guides_reason
 from crossmodal.evaluation.pointing import (
     ANY,
     SOUNDING,
@@ -29,7 +29,7 @@ from crossmodal.evaluation.report.guide_figure import guide_figure
 from crossmodal.io import make_folder, write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
-from crossmodal.training.run import feature_folder, load_run, prepare
+from crossmodal.training.run import feature_folder, load_run, prepare_source
 from crossmodal.training.run_folder import add_run_options, find_run
 
 ABOUT = """Draws some items of a run: frames, the last map of either stream, how far each token moves when its guide is
@@ -37,7 +37,7 @@ taken away, and the probability of the true label with and without. On the built
 sounding object is, maps and counterfactuals play the pointing game, with chance beside it. Writes looking/ in the run's
 folder: one PNG per item, pointing.csv and scores.csv."""
 
-FOLDER = "looking"
+LOOKING = "looking"
 
 
 def look(argv: Sequence[str], task: Task) -> int:
@@ -52,14 +52,14 @@ def look(argv: Sequence[str], task: Task) -> int:
         need(module, f"crossmodal {command}")
     run = find_run(given.runs, given.at or given.run, task.name)
     system, trained = load_run(run, task)
-    reason = why_not(system, task, trained.system)
+    reason = no_guides_reason(system, task, trained.system)
     if reason or not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    source = prepare(trained.data, system, feature_folder(run.parent))
+    source = prepare_source(trained.data, system, feature_folder(run.parent))
     items = source.split(given.split)
-    out = given.out or run / FOLDER
+    out = given.out or run / LOOKING
     make_folder(out)
     if isinstance(items, World):
         scored = min(given.clips, len(items))

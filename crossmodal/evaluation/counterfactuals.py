@@ -71,7 +71,7 @@ def guide_effects(system: CoupledSystem, batch: Any) -> GuideEffects:
     return GuideEffects(values, probabilities)
 
 
-def why_not(system: nn.Module, task: Task, name: str) -> str:
+def no_guides_reason(system: nn.Module, task: Task, name: str) -> str:
     """Returns a sentence on why the guides of a system cannot be compared; empty where they can.
 
     Args:

@@ -11,10 +11,10 @@ from .page import Picture, as_picture, page_style
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
+CURVE_COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
 """Told apart on white and on black."""
 
-MOST = 40
+MOST_LABELS = 40
 """Labels of a confusion table; a larger one cannot be read."""
 
 
@@ -91,7 +91,7 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     figure = new_figure(3.8, 2.3)
     axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
     for number, (name, line) in enumerate(lines.items()):
-        colour, marker = COLOURS[number % len(COLOURS)], "o" if len(line) < 40 else ""
+        colour, marker = CURVE_COLOURS[number % len(CURVE_COLOURS)], "o" if len(line) < 40 else ""
         text = literal_text(name)
         axes.plot(line.index, line.values, color=colour, marker=marker, markersize=3, linewidth=1.3, label=text)
     if chance is not None:
@@ -118,10 +118,10 @@ def confusion(rows: "DataFrame", unit: str) -> Confusion | None:
     names = sorted({*counts.index, *counts.columns}, key=lambda name: (name == "background", name))
     counts = counts.reindex(index=names, columns=names, fill_value=0)
     totals = counts.sum(axis=1)
-    shown = set(totals.sort_values(ascending=False, kind="stable").index[:MOST])
+    shown = set(totals.sort_values(ascending=False, kind="stable").index[:MOST_LABELS])
     kept = [name for name in names if name in shown]
     left = len(names) - len(kept)
-    remark = f"The {MOST} labels with most {unit}; {left} others are left out of the table." if left else ""
+    remark = f"The {MOST_LABELS} labels with most {unit}; {left} others are left out of the table." if left else ""
     return Confusion(kept, list(_lines(counts, totals, kept)), remark)
 
 

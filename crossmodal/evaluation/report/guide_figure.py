@@ -17,7 +17,7 @@ from .map_figures import AXES, seen_stretch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 5
+SHOWN_FRAMES = 5
 """Frames of a figure."""
 
 RUNS = 3
@@ -39,7 +39,7 @@ def guide_figure(system: CoupledSystem, task: Labelled, item: Any, outlines: Ten
     batch = batch_of(item, system)
     effects = guide_effects(system, batch)
     count = len(item.frames)
-    picked = torch.linspace(0, count - 1, min(SHOWN, count)).round().long()
+    picked = torch.linspace(0, count - 1, min(SHOWN_FRAMES, count)).round().long()
     labels = task.labels(batch, system.classes)[0].cpu()
     length = getattr(system.coupled.encoder("audio").stem, "length", None)
     log_mel = seen_stretch(system.sound(batch.wave[0]), length).detach()

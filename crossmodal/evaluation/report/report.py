@@ -13,6 +13,7 @@ from crossmodal.data.extras import need
 from crossmodal.data.source import Items
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
+from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 REPORT, METRICS = "report.html", "metrics.csv"
-SHOWN = 5
+SHOWN_ITEMS = 5
 """Test items that are drawn."""
 
 
@@ -81,7 +82,7 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
         scores=scores,
         unit=task.unit,
         remarks=list(remarks(summary)),
-        commands=list(commands(run, task)),
+        commands=list(commands(run, task, system)),
         curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor)),
         confusion=confusion(rows, task.unit),
         items_remark=items_remark(system, rows),
@@ -126,14 +127,14 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
     yield from summary.get("deviations", ())
 
 
-def commands(run: Path, task: Task) -> Iterator[str]:
-    """Yields commands that go on with a run."""
+def commands(run: Path, task: Task, system: nn.Module) -> Iterator[str]:
+    """Yields commands that go on with a run; those on guides only where the system has coupled encoders."""
     where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
     yield f"crossmodal {task.name} test --run {where}"
     yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
-    yield from (
-        f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent
-    )
+    verbs = [verb for verb in ("look", "figure") if verb not in task.absent]
+    if isinstance(system, CoupledSystem):
+        yield from (f"crossmodal {task.name} {verb} --run {where}" for verb in verbs)
 
 
 def read_predictions(file: Path) -> "DataFrame":
@@ -154,8 +155,8 @@ def items_remark(system: nn.Module, rows: "DataFrame") -> str:
     """Returns a sentence on which items are drawn, and what over them."""
     count = rows[ITEM].nunique()
     return (
-        f"{min(SHOWN, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order of "
-        f"the split). {maps_remark(system)}"
+        f"{min(SHOWN_ITEMS, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order "
+        f"of the split). {maps_remark(system)}"
     )
 
 
@@ -164,9 +165,9 @@ def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) 
     by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
     share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
     places = {name: at for at, name in enumerate(items.names)}
-    for name in evenly_spaced(list(share.index), SHOWN):
+    for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])
-        heading = f"{name}: {in_words(share[name], counted, task.unit)}"
+        heading = f"{name}: {share_in_words(share[name], counted, task.unit)}"
         item = items[places[name]]
         try:
             yield draw_item(system, item, task, name, heading)
@@ -182,7 +183,7 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
-def in_words(share: float, weight: float, unit: str) -> str:
+def share_in_words(share: float, weight: float, unit: str) -> str:
     """Returns how much of an item is right."""
     if weight == 1 and share in (0, 1):
         return "right" if share else "wrong"

@@ -6,76 +6,26 @@ import re
 import shutil
 import sys
 from functools import partial
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 import torch
 from commands import SMALL, crossmodal
+from html_pages import Read, checked, said
 
 from crossmodal.data import Clip
 from crossmodal.drawing import unfold_map
 from crossmodal.evaluation.report import film_page, map_figures
-from crossmodal.evaluation.report.figures import MOST, confusion, curves
 from crossmodal.evaluation.report.film_page import DRAWN, MAPPED, Window, write_film
 from crossmodal.evaluation.report.map_figures import ItemMaps
 from crossmodal.evaluation.report.page import render
-from crossmodal.evaluation.report.report import evenly_spaced, in_words, read_scores, write_page
+from crossmodal.evaluation.report.report import evenly_spaced, read_scores, share_in_words, write_page
 from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct import dg_sct as couple
 from crossmodal.recipes.lavish import lavish as couple_lavish
 from crossmodal.tasks.ave import TASK as AVE
 from crossmodal.tasks.coupled_system import last_token_map
 from crossmodal.testing.ave_layout import write_ave
-
-VOID = {"meta", "path", "use", "image", "rect", "br", "stop", "line", "circle"}
-
-
-class Read(HTMLParser):
-    """Elements in order, all attributes and all words; complains where elements are not closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.attributes, self.words, self.elements = [], [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.words.append(data)
-
-
-def checked(file):
-    """The page, read; it loads nothing from anywhere."""
-    text = file.read_text(encoding="utf-8")
-    read = Read(text)
-    assert text.startswith("<!doctype html>")
-    for name, value in read.attributes:
-        if name in ("src", "href", "xlink:href", "srcset", "data"):
-            assert value.startswith(("data:image/", "#")), (name, value[:60])
-    assert not re.findall(r"@import|url\((?!#)", text)
-    assert not {"script", "link", "iframe", "object", "metadata"} & set(read.elements)
-    assert len(text) < 3_000_000
-    return read
-
-
-def said(read):
-    return " ".join(" ".join(read.words).split())
 
 
 def words_of(pictures):
@@ -133,6 +83,8 @@ def test_a_system_without_couplers_has_a_page_too(alone, clip):
     assert "This system has no coupled encoders: there are no maps to draw." in words
     assert "truth" in words
     assert "map, " not in words
+    assert "ave test --run runs/alone" in words
+    assert "ave look" not in words
     assert crossmodal(alone, "ave", "predict", clip(1.0)).code == 0
     assert checked(alone / "runs/alone/predictions/1.0.html").elements.count("image") == 1  # the frame
 
@@ -288,53 +240,9 @@ def test_items_are_picked_evenly_and_never_twice():
 
 
 def test_how_much_of_an_item_is_right():
-    assert in_words(1.0, 1.0, "clips") == "right"
-    assert in_words(0.0, 1.0, "clips") == "wrong"
-    assert in_words(0.7, 10.0, "segments") == "70 % of its segments"
-
-
-def test_the_table_counts_segments():
-    pairs = [("a", "a"), ("a", "background"), ("background", "background"), ("a", "a"), ("background", "b")]
-    table = confusion(pd.DataFrame(pairs, columns=["truth", "prediction"]), "segments")
-    assert table.columns == ["a", "b", "background"]
-    assert [(line.truth, [count for count, _ in line.cells], line.total, line.right) for line in table.lines] == [
-        ("a", [2, 0, 1], 3, "67 %"),
-        ("b", [0, 0, 0], 0, "–"),
-        ("background", [0, 1, 1], 2, "50 %"),
-    ]
-    assert table.lines[0].cells[0][1] == pytest.approx(2 / 3)
-    assert confusion(pd.DataFrame({"answer": ["a"]}), "answers") is None
-
-
-def test_a_table_of_many_labels_shows_those_that_count_most():
-    labels = [f"{at:02d}" for at in range(MOST + 3) for _ in range(1 + (at < MOST))]
-    table = confusion(pd.DataFrame({"truth": labels, "prediction": labels}), "clips")
-    assert table.columns == [f"{at:02d}" for at in range(MOST)]
-    assert "3 others are left out" in table.remark
-
-
-def test_curves_of_what_was_logged_and_of_nothing_else():
-    logged = pd.DataFrame(
-        {
-            "step": [0, 1],
-            "train_loss": [2.0, 1.0],
-            "val_loss": [None, 3.0],
-            "train_gate $a$": [1.0, 1.0],
-            "train_event": [1.0, 2.0],
-            "val_F <1>": [None, 0.5],
-            "lr-Adam": [0.1, 0.05],
-        }
-    )
-    titles = {"loss", "accuracy", "loss terms, training", "other scores, validation", "learning rate"}
-    drawn = Read("".join(picture.svg for picture in curves(logged, "accuracy", 0.5)))
-    assert [word for word in drawn.words if word in titles] == [
-        "loss",
-        "loss terms, training",
-        "other scores, validation",
-        "learning rate",
-    ]
-    assert {"gate $a$", "event", "F <1>", "Adam"} <= set(drawn.words)
-    assert curves(pd.DataFrame({"step": []}), "accuracy", None) == []
+    assert share_in_words(1.0, 1.0, "clips") == "right"
+    assert share_in_words(0.0, 1.0, "clips") == "wrong"
+    assert share_in_words(0.7, 10.0, "segments") == "70 % of its segments"
 
 
 def test_the_monitored_score_comes_first_and_chance_beside_it():

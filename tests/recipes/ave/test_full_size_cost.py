@@ -24,7 +24,7 @@ def model():
 
 
 def test_a_step_costs_four_fifths_of_the_released_one():
-    found = step_cost(model(), TASK)
+    found = cost_of(model())
     couplers = found["coupled.couplers"]
     assert (couplers.parameters, couplers.trained) == (188_538_816, 188_538_816)
     assert couplers.step <= 705e9
@@ -36,9 +36,9 @@ def test_a_step_costs_four_fifths_of_the_released_one():
 
 def test_recomputed_its_couplers_keep_two_fifths_and_the_step_less_than_3_5_gigabytes():
     coupled = model()
-    plain = step_cost(coupled, TASK)["coupled.couplers"]
+    plain = cost_of(coupled)["coupled.couplers"]
     coupled.coupled = recomputed(coupled.coupled)
-    found = step_cost(coupled, TASK)
+    found = cost_of(coupled)
     couplers = found["coupled.couplers"]
     assert couplers.saved <= 0.4 * DIRECT
     assert plain.step <= couplers.step <= 1.02 * plain.step
@@ -48,4 +48,4 @@ def test_recomputed_its_couplers_keep_two_fifths_and_the_step_less_than_3_5_giga
 def test_checkpointed_it_keeps_less_than_half_a_gigabyte():
     coupled = model()
     coupled.coupled = checkpointed(coupled.coupled)
-    assert step_cost(coupled, TASK).total.saved <= 0.5e9
+    assert cost_of(coupled).total.saved <= 0.5e9

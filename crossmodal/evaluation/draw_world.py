@@ -1,4 +1,4 @@
-"""Draws a clip of the built-in world: `python -m crossmodal.recipes.world.draw_world docs/blocks/world.png`."""
+"""Draws a clip of the built-in world: `python -m crossmodal.evaluation.draw_world docs/blocks/world.png`."""
 
 import argparse
 from pathlib import Path
@@ -38,7 +38,7 @@ def draw_world(world: World, index: int, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Draws the clip that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.draw_world", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m crossmodal.evaluation.draw_world", description=__doc__)
     parser.add_argument("path", type=Path, help="the picture to write, .png or .svg")
     parser.add_argument("--index", type=int, default=179, help="the clip; default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the world; default %(default)s")
