@@ -78,6 +78,7 @@ __all__ = [*_NAMES, *FLOORS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    """Imports a floor, or the floor of a name, when it is first asked for."""
     if name in FLOORS:
         return import_module(f".{name}", __name__)
     if name in _NAMES:
@@ -86,5 +87,6 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
+    """Lists the names above and the floors."""
     # Not what this file is made of: a tab shows the names above and the floors, no helper and no submodule.
     return list(__all__)

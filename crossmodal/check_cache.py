@@ -82,6 +82,7 @@ def _key(value: Any) -> Hashable:
         if device.type not in AUTOCAST and device.type != "meta":
             raise NoSignature
         return kind, value.shape, value.dtype, device
+    # bool, int and str by value: a Literal or a size is part of the check.
     if isinstance(value, PLAIN):
         return kind, value
     if isinstance(value, nn.Module):
@@ -91,6 +92,7 @@ def _key(value: Any) -> Hashable:
         return kind, *map(_key, value)
     if isinstance(value, dict):
         return (kind, *value, *map(_key, value.values()))
+    # A class may be subscripted, and an iterator would be used up by reading it.
     if isinstance(value, type) or hasattr(kind, "__iter__"):
         raise NoSignature
     return (kind,)

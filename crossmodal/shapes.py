@@ -65,6 +65,7 @@ def shaped(function: Callable[P, R]) -> Callable[P, R]:
         The checked function, which raises `jaxtyping.TypeCheckError` (a `TypeError`) naming the block, the argument
         and both values.
     """
+    # beartype looks at one item of a list, and not at all at the fields of a NamedTuple.
     nested = {name: hint for name, hint in function.__annotations__.items() if _is_nested(hint)}
     nested_result = nested.pop("return", None)
     masks = {name for name, hint in function.__annotations__.items() if "Bool[" in str(hint)} - {"return"}
@@ -99,6 +100,7 @@ def shaped(function: Callable[P, R]) -> Callable[P, R]:
             with shape_checks(not settled):
                 result = function(*args, **kwargs)
             if not (known := cache.holds(given, result)):
+                # The function has run already: only its result is checked, in the scope of the arguments.
                 checking(lambda *_, **__: result)(*args, **kwargs)
         else:
             _check_placement(function, args, kwargs)
@@ -189,6 +191,7 @@ def _check_placement(function: Callable[..., Any], args: tuple[Any, ...], kwargs
         return
     device = next(iter(tensors.values())).device
     _check_same(function, "device", {name: tensor.device for name, tensor in tensors.items()})
+    # There is no autocast on meta: asking for it raises.
     if device.type == "meta" or not torch.is_autocast_enabled(device.type):
         _check_same(function, "dtype", {name: t.dtype for name, t in tensors.items() if t.is_floating_point()})
 

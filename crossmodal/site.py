@@ -55,6 +55,7 @@ class Site:
 
         A folded spectrogram has more rows than bands; a sequence is one column.
         """
+        # The first axis is constant along a row in memory, be it a row of an image or a band.
         leading, placed = next(iter(self.axes.values())), self.tokens - self.prefix
         columns = next((at for at, coordinate in enumerate(leading) if coordinate != leading[0]), placed)
         if placed % columns:

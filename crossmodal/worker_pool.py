@@ -21,6 +21,10 @@ Result = TypeVar("Result")
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SECONDS_TO_CONNECT = 30
+UNGUARDED = (
+    "a worker process imports the script that starts it, so what starts workers must stand below "
+    '`if __name__ == "__main__":` in it.'
+)
 DIED = "the worker process that ran it died (a crash in a native library, or no memory left)"
 
 
@@ -65,8 +69,6 @@ def worker_pool(workers: int, *, cluster: str | None = None, threads: int = 1) -
         OSError: If the scheduler does not answer.
         RuntimeError: If this is the script of a worker process, which lacks `if __name__ == "__main__":`.
     """
-    # dask logs workers that are ended on purpose, even after the cluster is closed
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with terminated_as_interrupted():
         if cluster is not None:
             client = _connected(cluster)
@@ -173,6 +175,7 @@ def _connected(cluster: str) -> "Client":
     """Returns a client of a scheduler that runs already."""
     from distributed import Client
 
+    _quiet()
     if "://" not in cluster and not Path(cluster).is_file():
         raise FileNotFoundError(
             f"cluster={cluster!r} is no address such as tcp://host:8786, and there is no scheduler file of that name: "
@@ -190,28 +193,36 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     """Yields a client of new processes on this machine."""
     from distributed import Client, LocalCluster
 
+    _quiet()
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError(
-            "worker processes import the script that started them, and it starts workers when it is imported: "
-            'put the call below `if __name__ == "__main__":`.'
-        )
-    with deaf_to_ctrl_c():
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",  # any free port: the usual one is taken where two pools run
-            memory_limit=0,
-            env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports numpy or torch
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": 0, "dashboard": False},
-        )
+        raise RuntimeError(UNGUARDED)
+    try:
+        with deaf_to_ctrl_c():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                # pages for a browser are served in any case: keep them on this machine, at free ports
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports numpy or torch
+                silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"allowed_failures": 0, "dashboard": False},
+            )
+    except RuntimeError as error:
+        raise RuntimeError(f"the worker processes did not start ({error}): {UNGUARDED}") from error
     try:
         with Client(cluster, set_as_default=False) as client:
             yield client
     finally:
         _kill(cluster)
         cluster.close()
+
+
+def _quiet() -> None:
+    """Silences dask, which logs workers that are ended on purpose; call it after importing dask, which sets levels."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 def _kill(cluster: Any) -> None:

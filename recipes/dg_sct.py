@@ -72,7 +72,8 @@ def dg_sct(
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
         if frequency and "frequency" in stream.axes:
-            where = {"frequency": (partial(frequency, bands=stream.axes["frequency"]), beta)}
+            banded: GuidanceFactory = partial(frequency, bands=stream.axes["frequency"])  # type: ignore[call-arg]
+            where = {"frequency": (banded, beta)}
         return Modulations(
             modulation_of(stream.width, {"channel": (channel, alpha), **where}, base=1.0),
             modulation_of(stream.width, {"temporal": (temporal, gamma)}, base=1.0),

@@ -14,7 +14,7 @@ from crossmodal.recipes.lavish import lavish
 P = ParamSpec("P")
 
 
-def side_tuned(coupling: Callable[P, Lockstep], *, at_once: int | None = 10) -> Callable[P, SideLockstep]:
+def side_tuning(coupling: Callable[P, Lockstep], *, at_once: int | None = 10) -> Callable[P, SideLockstep]:
     """Turns a coupling such as `dg_sct` into one in side mode, with the same keywords.
 
     Args:
@@ -30,4 +30,4 @@ def side_tuned(coupling: Callable[P, Lockstep], *, at_once: int | None = 10) -> 
     return couple
 
 
-dg_sct_side, lavish_side = side_tuned(dg_sct), side_tuned(lavish)
+dg_sct_side, lavish_side = side_tuning(dg_sct), side_tuning(lavish)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from commands import MINE, SMALL, crossmodal
+from commands import ALONE, MINE, SMALL, crossmodal
 from films import film
 from hypothesis import settings
 
@@ -24,6 +24,26 @@ def lab(tmp_path_factory):
     said = crossmodal(folder, "ave", "fit", "--name", "first", *SMALL)
     assert said.code == 0, said.err
     return folder, said
+
+
+@pytest.fixture(scope="session")
+def classified(tmp_path_factory):
+    """A folder with one finished run of `classify`, `runs/first`."""
+    folder = tmp_path_factory.mktemp("classified")
+    small = [*SMALL, "--data.clips=6", "--data.held_out=5", "--trainer.max_epochs=1"]
+    said = crossmodal(folder, "classify", "fit", "--name", "first", *small)
+    assert said.code == 0, said.err
+    return folder
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """A folder with a system without adapters and its finished run of `ave`, `runs/alone`."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "alone.py").write_text(ALONE)
+    said = crossmodal(folder, "ave", "fit", "--system", "alone", "--name", "alone", *SMALL, "--trainer.max_epochs=1")
+    assert said.code == 0, said.err
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -21,9 +21,9 @@ def double(number):
 def crash(number):
     if number in (3, 8):
         os.kill(os.getpid(), signal.SIGSEGV)
-    import torch
-
-    return number, torch.get_num_threads()
+    if {"numpy", "torch"} & {*sys.modules}:  # they read the number of threads when they are imported
+        return number, "too late"
+    return number, os.environ["OMP_NUM_THREADS"]
 
 
 def refuse(number):
@@ -47,11 +47,28 @@ def test_a_crash_fails_its_item_alone_and_an_error_ends_the_rest():
     with worker_pool(2, threads=2) as pool:
         found = dict(pool.map_unordered(crash, range(12)))
         assert [found.pop(3), found.pop(8)] == [Failure(DIED)] * 2
-        assert found == {number: (number, 2) for number in range(12) if number not in (3, 8)}
+        assert found == {number: (number, "2") for number in range(12) if number not in (3, 8)}
         with pytest.raises(OSError, match="no room for"):
             list(pool.map_unordered(refuse, [1, 2, 3]))
         assert dict(pool.map_unordered(double, [1, -1])) == {1: 2, -1: Failure("-1 is negative.")}
         assert not list(pool.map_unordered(double, []))
+        if Path("/proc/net/tcp").is_file():  # nothing is served to other machines
+            assert not listening_everywhere()
+
+
+def listening_everywhere():
+    """Sockets that this process and its children hold open to other machines."""
+    children = [Path("/proc", pid) for pid in [str(os.getpid()), *_children(os.getpid())]]
+    held = {os.readlink(fd) for child in children for fd in (child / "fd").iterdir() if fd.exists() or fd.is_symlink()}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [
+        row[1] for row in rows if row[3] == "0A" and row[1].startswith("00000000:") and f"socket:[{row[9]}]" in held
+    ]
+
+
+def _children(pid):
+    found = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return [*found, *(grandchild for child in found for grandchild in _children(child))]
 
 
 @pytest.fixture
@@ -145,8 +162,19 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path, end):
     _, said = parent.communicate()
     wait_for(lambda: not any(map(alive, workers_in(tmp_path))))
     if end is not subprocess.Popen.kill:
-        assert said.count("Traceback") == 1
+        assert said.count("Traceback") == 1, said
         assert said.strip().splitlines()[-1].startswith("KeyboardInterrupt")
+
+
+def test_a_script_that_starts_workers_when_it_is_imported_is_told_so(tmp_path):
+    code = "from crossmodal.worker_pool import worker_pool\nwith worker_pool(1) as pool:\n    pass\n"
+    (tmp_path / "run.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(HELPERS.parent)}
+    said = subprocess.run([sys.executable, tmp_path / "run.py"], env=environment, capture_output=True, text=True)
+    assert said.returncode == 1
+    last = said.stderr.strip().splitlines()[-1]
+    assert last.startswith("RuntimeError: the worker processes did not start")
+    assert 'below `if __name__ == "__main__":`' in last
 
 
 def workers_in(folder):

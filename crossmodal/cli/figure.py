@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
 from crossmodal.drawing import ScatterPanel, scatter_figure
-from crossmodal.drawing.canvas import write_figure
+from crossmodal.drawing.canvas import literal_text, write_figure
 from crossmodal.evaluation.embedding import (
     KINDS,
     STREAMS,
@@ -41,7 +42,9 @@ the accuracy of a linear probe, fitted on training clips and scored on the asked
 classes, both in the features, not in the plane. Writes figure/SPLIT.png, SPLIT.csv (where the points lie) and
 SPLIT_scores.csv."""
 
-FOLDER, MOST = "figure", 8
+FIGURES, MOST_CLASSES, CAPTION_WIDTH = "figure", 8, 95
+"""Folder of a run; most classes that are drawn by themselves; characters of a line below the figure."""
+
 PANELS = [(stream, kind) for stream in STREAMS for kind in KINDS]
 
 
@@ -64,18 +67,19 @@ def figure(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {lacking}.", file=sys.stderr)
         return 2
     system.to(given.device)
-    prepare(trained.data, system, feature_folder(run.parent))
-    data = trained.data.describe()
+    source = prepare(trained.data, system, feature_folder(run.parent))
+    data = source.describe()
     print(f"{command}: {given.split} split of {data}, by {run}", flush=True)
-    train = features_of(system, task, trained.data.split("train"), given.train_clips, "training clips")
-    asked = features_of(system, task, trained.data.split(given.split), given.clips, f"{given.split} clips")
+    train = features_of(system, task, source.split("train"), given.train_clips, "training clips")
+    asked = features_of(system, task, source.split(given.split), given.clips, f"{given.split} clips")
     kept = class_places(given.classes, system.classes, asked, command)
     train, asked = train.of(kept), asked.of(kept)
     panels = {panel: project(train, asked, panel, seed=given.seed) for panel in PANELS}
-    out = given.out or run / FOLDER
+    out = given.out or run / FIGURES
     make_folder(out)
     names = [system.classes[label] for label in kept]
-    caption = f"Run: {run.name}.\nData: {given.split} split of {data}.\n{caption_of(train, asked, task, given.seed)}"
+    lines = textwrap.fill(f"Data: {given.split} split of {data}.", CAPTION_WIDTH)
+    caption = f"Run: {run.name}.\n{lines}\n{caption_of(train, asked, task, given.seed)}"
     write_figure(out / f"{given.split}.png", embedding_figure(panels, asked, names, caption))
     scores = scores_frame(panels).to_csv(index=False, lineterminator="\n", float_format="%.4f")
     points = points_frame(panels, asked, names).to_csv(index=False, lineterminator="\n", float_format="%.4f")
@@ -95,7 +99,7 @@ def figure_options(command: str) -> argparse.ArgumentParser:
     add("--split", choices=("val", "test"), default="test", help="split that is drawn (default: test)")
     add("--clips", type=int_at_least(1), default=100, help="of that split, from its first on (default: 100)")
     add("--train_clips", type=int_at_least(1), default=300, help="that the probe is fitted on (default: 300)")
-    classes = f"names of the classes to draw (default: the {MOST} with most points)"
+    classes = f"names of the classes to draw (default: the {MOST_CLASSES} with most points)"
     add("--classes", nargs="+", metavar="NAME", help=classes)
     add("--seed", type=int, default=0, help="of t-SNE (default: 0)")
     add("--out", type=Path, help="folder to write to (default: figure/ in the run's folder)")
@@ -120,7 +124,7 @@ def class_places(
         ValueError: If a name is none of them.
     """
     if asked is None:
-        return most_frequent_classes(known.labels, MOST)
+        return most_frequent_classes(known.labels, MOST_CLASSES)
     if strange := [name for name in asked if name not in classes]:
         raise ValueError(f"{command}: --classes {strange[0]!r} is none of {', '.join(classes)}.")
     return sorted({list(classes).index(name) for name in asked})
@@ -149,8 +153,9 @@ def embedding_figure(
         )
         for (stream, kind), found in panels.items()
     ]
-    labels, title = torch.from_numpy(asked.labels), "Features before guidance and after it"
-    return scatter_figure(drawn, labels, names, title=title, caption=caption)
+    shown = [literal_text(name) for name in names]
+    title = "Features before guidance and after it"
+    return scatter_figure(drawn, torch.from_numpy(asked.labels), shown, title=title, caption=literal_text(caption))
 
 
 def points_frame(panels: Mapping[Panel, Projection], asked: LabelledFeatures, names: Sequence[str]) -> "DataFrame":

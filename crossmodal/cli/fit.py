@@ -88,7 +88,9 @@ def warn(found: Sequence[str]) -> None:
 def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -> None:
     """Makes the run's folder, and writes its options and what was left out of the data."""
     new_run(run)
-    write_whole(run / CONFIG, parser.dump(Namespace({**vars(given.clone()), "resume": False}), skip_unset=False))
+    stored = given.clone()
+    stored.resume = False
+    write_whole(run / CONFIG, parser.dump(stored, skip_unset=False))
     write_failed(run / LEFT_OUT, source.left_out())
     if source.left_out():
         print(f"left out           see {run / LEFT_OUT}", flush=True)

@@ -13,7 +13,7 @@ from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
 from crossmodal.drawing.canvas import write_figure
-from crossmodal.evaluation.counterfactuals import why_not
+from crossmodal.evaluation.counterfactuals import no_guides_reason
 from crossmodal.evaluation.pointing import (
     ANY,
     SOUNDING,
@@ -37,7 +37,7 @@ taken away, and the probability of the true label with and without. On the built
 sounding object is, maps and counterfactuals play the pointing game, with chance beside it. Writes looking/ in the run's
 folder: one PNG per item, pointing.csv and scores.csv."""
 
-FOLDER = "looking"
+LOOKING = "looking"
 
 
 def look(argv: Sequence[str], task: Task) -> int:
@@ -52,14 +52,14 @@ def look(argv: Sequence[str], task: Task) -> int:
         need(module, f"crossmodal {command}")
     run = find_run(given.runs, given.at or given.run, task.name)
     system, trained = load_run(run, task)
-    reason = why_not(system, task, trained.system)
+    reason = no_guides_reason(system, task, trained.system)
     if reason or not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    prepare(trained.data, system, feature_folder(run.parent))
-    items = trained.data.split(given.split)
-    out = given.out or run / FOLDER
+    source = prepare(trained.data, system, feature_folder(run.parent))
+    items = source.split(given.split)
+    out = given.out or run / LOOKING
     make_folder(out)
     if isinstance(items, World):
         scored = min(given.clips, len(items))

@@ -50,6 +50,11 @@ def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
         figure.savefig(draft, dpi=dpi)
 
 
+def literal_text(text: str) -> str:
+    """Returns text that matplotlib draws as it stands: two dollars would enclose a formula."""
+    return text.replace("$", r"\$")
+
+
 def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:
     """Returns `limits`, or the minimum and the maximum of the finite values, widened if they are equal."""
     if limits is not None:

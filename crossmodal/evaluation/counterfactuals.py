@@ -1,12 +1,12 @@
 """Effect of the guides of a coupled system on some items: maps, change of every token, and probabilities without."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from crossmodal.drawing import read_sites
-from crossmodal.injection import Edge, Lockstep, counterfactual, record_maps, without_guide
+from crossmodal.injection import Coupler, Edge, Lockstep, counterfactual, record_maps, without_guide
 from crossmodal.injection.observing.find_adapters import find_adapters
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
@@ -71,7 +71,7 @@ def guide_effects(system: CoupledSystem, batch: Any) -> GuideEffects:
     return GuideEffects(values, probabilities)
 
 
-def why_not(system: nn.Module, task: Task, name: str) -> str:
+def no_guides_reason(system: nn.Module, task: Task, name: str) -> str:
     """Returns a sentence on why the guides of a system cannot be compared; empty where they can.
 
     Args:
@@ -90,7 +90,8 @@ def why_not(system: nn.Module, task: Task, name: str) -> str:
 
 def edges_of(lockstep: Lockstep) -> list[Edge]:
     """Returns every edge that some coupler has, each once, those that guide the frames first."""
-    edges = dict.fromkeys(edge for coupler in lockstep.couplers.values() for edge in coupler.edges)
+    couplers = cast("list[Coupler]", list(lockstep.couplers.values()))
+    edges = dict.fromkeys(edge for coupler in couplers for edge in coupler.edges)
     return sorted(edges, key=lambda edge: edge[1] != "visual")
 
 

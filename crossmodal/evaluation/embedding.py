@@ -87,7 +87,7 @@ def labelled_features(system: CoupledSystem, task: Labelled, items: Items, count
 def _frozen(system: CoupledSystem, batch: Any) -> dict[str, Tensor]:
     """Returns the mean over tokens of both encoders by themselves, `(segment, channel)`."""
     inputs = system.stem_inputs(batch.frames, batch.wave)
-    streams = {name: _stream(system.coupled.encoder(name), inputs[name]) for name in STREAMS}
+    streams = {name: _stream(system.coupled.encoder(name), x) for name, x in inputs.items() if x is not None}
     return {
         "visual": system.coupled.encoder("visual").head(streams["visual"]).mean(1),
         "audio": streams["audio"].mean(1),

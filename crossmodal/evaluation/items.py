@@ -7,18 +7,9 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 from torch.utils.data import default_collate
 
-from crossmodal.tasks.task import Features
-
 
 def batch_of(item: Any, system: nn.Module) -> Any:
-    """Returns the batch of one item, where the system's parameters are and in their precision.
-
-    A system that reads features finds them in place of frames and wave, as in its training.
-    """
-    inputs = getattr(system, "inputs", None)
-    if isinstance(inputs, Features):
-        with torch.no_grad():
-            item = item._replace(frames=inputs.visual(item.frames), wave=inputs.audio(item.wave))
+    """Returns the batch of one item, where the system's parameters are and in their precision."""
     return moved(default_collate([item]), next(system.parameters(), torch.zeros(())))
 
 

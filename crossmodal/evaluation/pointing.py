@@ -112,7 +112,7 @@ def pointing_rows(system: CoupledSystem, parts: Iterable[WorldEffects]) -> list[
     for part in parts:
         for coupler, grids in _grids(part.effects, {name: of["visual"] for name, of in sites.items()}).items():
             for target, mask in ((SOUNDING, part.sounding), (ANY, part.objects)):
-                best = {BEST: covered(mask, next(iter(grids.values())).shape[1:])}
+                best = {BEST: covered(mask, sites[coupler]["visual"].grid)}
                 for what, grid in {**grids, **best}.items():
                     counted = pointing_counts(grid[part.shown], mask[part.shown])
                     counts.setdefault((coupler, what, target), []).append(counted)

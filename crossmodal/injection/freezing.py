@@ -42,9 +42,9 @@ def unfreeze(encoder: M) -> M:
 def freeze_parameters(encoder: M) -> M:
     """Freezes the parameters of `encoder` alone, in place, and returns it: its modes follow `train()` and `eval()`.
 
-    What `requires_grad_(False)` does and no more, also where `freeze` went before: in training, BatchNorm statistics
-    drift, and dropout, drop-path and SpecAugment disturb what a frozen encoder says. For this to be meant, and to
-    repeat trainings that did so; otherwise take `freeze`.
+    It does what `requires_grad_(False)` does and no more, also where `freeze` went before: in training, BatchNorm
+    statistics drift, and dropout, drop-path and SpecAugment disturb the streams of a frozen encoder. Take it where this
+    is meant, or to repeat trainings that did so; otherwise take `freeze`.
     """
     for parameter in unfreeze(encoder).parameters():
         parameter.requires_grad_(False)
@@ -53,18 +53,19 @@ def freeze_parameters(encoder: M) -> M:
 
 
 def stays_in_eval(module: nn.Module) -> bool:
-    """Whether `freeze` keeps this module (not its children) in evaluation mode."""
+    """Returns whether `freeze` keeps this module (not its children) in evaluation mode."""
     return isinstance(module.__dict__.get("train"), _StaysInEval)
 
 
 class _StaysInEval:
-    """Takes the place of one frozen module's `train` method.
+    """Replaces the `train` method of one frozen module.
 
     An object beside the module rather than a subclass of it: the class stays what it was, and copies and pickles carry
     it along.
     """
 
     def __init__(self, module: nn.Module):
+        """Notes the module's mode and which of its parameters learn, for `unfreeze`."""
         self.module = module
         self.was_training = module.training
         self.learned = [name for name, parameter in module.named_parameters(recurse=False) if parameter.requires_grad]
@@ -77,12 +78,20 @@ class _StaysInEval:
 
 
 def fingerprint(module: nn.Module, *, without: Container[str] = ()) -> str:
-    """A hash over name, dtype, shape and bytes of every parameter and buffer of `module`: 64 hexadecimal digits.
-
-    - `without`: names of parameters and buffers that are left out, such as those that training moves.
+    """Hashes name, dtype, shape and bytes of every parameter and buffer of `module`.
 
     The same on every device, for every memory layout and order of registration. Equal fingerprints mean equal weights
-    bit for bit. Raises `ValueError` for tensors on the meta device, which have no bytes.
+    bit for bit.
+
+    Args:
+        module: Any module with weights.
+        without: Names of parameters and buffers that are left out, such as those that training moves.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        ValueError: If a tensor is on the meta device, where it has no bytes.
     """
     tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
     tensors |= dict(module.named_buffers(remove_duplicate=False))

@@ -19,19 +19,29 @@ R = TypeVar("R")
 
 
 def uncompiled(function: Callable[P, R], *, within: bool = True) -> Callable[P, R]:
-    """`function`, which `torch.compile` leaves alone; with `within=False` it still compiles what the function calls."""
+    """Keeps `torch.compile` out of a function.
+
+    Args:
+        function: Any function.
+        within: With `False` it still compiles what the function calls.
+    """
     left_alone: Callable[P, R] = cast(Any, torch.compiler).disable(function, recursive=within)
     return left_alone
 
 
 class ModalityGroup(NamedTuple):
-    """Items of a batch that have the same modalities: which these are, and the rows where the items stand."""
+    """Items of a batch that have the same modalities.
+
+    Attributes:
+        names: These modalities.
+        rows: Where the items stand in the batch.
+    """
 
     names: tuple[str, ...]
     rows: Tensor
 
     def of(self, inputs: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-        """What these items were given."""
+        """Returns the inputs of these items."""
         given = {name: tensor for name in self.names if (tensor := inputs[name]) is not None}
         whole = all(len(tensor) == len(self.rows) for tensor in given.values())
         return given if whole else {name: tensor[self.rows] for name, tensor in given.items()}
@@ -39,13 +49,19 @@ class ModalityGroup(NamedTuple):
 
 @uncompiled
 def group_by_modalities(inputs: Mapping[str, Tensor | None], present: Present, owner: str) -> list[ModalityGroup]:
-    """The items of a batch by the modalities that they have, most of them first; an item without any is in no group.
+    """Groups the items of a batch by the modalities that they have, most of them first.
 
-    - `inputs`: modality → what is given, items first; `None` for one that is missing everywhere.
-    - `present`: where each is there. What `inputs` holds elsewhere is never looked at.
-    - `owner`: who says so in an error.
+    Args:
+        inputs: Modality → tensor, items first; `None` for one that is missing everywhere.
+        present: Modality → where it is there. Elsewhere `inputs` is never looked at.
+        owner: The name with which an error begins.
 
-    Raises `KeyError` for an unknown name, `ValueError` where lengths differ, or where a mask claims what is not given.
+    Returns:
+        The groups; an item without any modality is in none.
+
+    Raises:
+        KeyError: If a name is unknown.
+        ValueError: If lengths differ, or a mask claims what is not given.
     """
     given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
     first, items = next((name, len(tensor)) for name, tensor in given.items())
@@ -76,10 +92,11 @@ def group_by_modalities(inputs: Mapping[str, Tensor | None], present: Present, o
 
 @uncompiled
 def scatter(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
-    """Tensors of the groups as tensors of the whole batch, through dictionaries of any depth; elsewhere zero.
+    """Scatters tensors of the groups back into tensors of the whole batch, zero elsewhere.
 
-    - `parts`: for every group, its rows and its tensors. What no group has is left out.
-    - `items`: of the batch.
+    Args:
+        parts: For every group, its rows and its tensors, in dictionaries of any depth. What no group has is left out.
+        items: Number of items of the batch.
     """
     first = parts[0][1]
     if isinstance(first, Mapping):
@@ -93,7 +110,7 @@ def scatter(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
 
 @uncompiled
 def check_whole_clips(blocks: Iterable[nn.Module], present: Present) -> None:
-    """`ValueError` where a mask divides a clip although one of `blocks` reads whole ones (has `segments`)."""
+    """Raises `ValueError` where a mask divides a clip although one of `blocks` reads whole ones (has `segments`)."""
     lengths = {length for block in blocks if isinstance(length := getattr(block, "segments", None), int)}
     for (name, mask), segments in product(present.items(), lengths):
         length = min(segments, len(mask))

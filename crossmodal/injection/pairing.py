@@ -13,7 +13,7 @@ Block = tuple[str, ...]
 
 
 def paired_as_released(sites: Sites) -> tuple[Step, ...]:
-    """The schedule of the released code: the first stream is cut in halves, the second is not.
+    """Pairs as the released code does: the first stream is cut in halves, the second is not.
 
     The second stream's whole block runs beside the first half of its partner, and nothing beside the other half; both
     receive residuals at both steps. In a stage of unequal depths a block meets the last of the blocks that share its
@@ -32,7 +32,7 @@ def paired_as_released(sites: Sites) -> tuple[Step, ...]:
 
 
 def paired_as_paper(sites: Sites) -> tuple[Step, ...]:
-    """The schedule of the paper: half-block against half-block, at every layer.
+    """Pairs as the paper does: half-block against half-block, at every layer.
 
     In a stage of unequal depths a block of the shallower stream guides all the blocks that share its place, runs
     beside the last of them, and is guided by that one: an HTS-AT block of stage 3 guides three Swin blocks and is
@@ -56,7 +56,7 @@ def paired_as_paper(sites: Sites) -> tuple[Step, ...]:
 
 
 def paired_by_depth(sites: Sites) -> tuple[Step, ...]:
-    """For any two encoders: blocks meet at the same relative depth, whatever the stages are.
+    """Pairs any two encoders: blocks meet at the same relative depth, whatever the stages are.
 
     Blocks are counted through all stages. Where one stream has N of them and the other n ≤ N, block j of the n, from 1,
     runs beside block ⌊jN/n⌋ of the N, and both guide each other: half against half where both are cut so, else whole
@@ -105,7 +105,7 @@ def units_of(sections: Sequence[Site], stream: str) -> Units:
 
 
 def two_streams(sites: Sites) -> tuple[str, str]:
-    """The names of the two streams; `ValueError` for any other number."""
+    """Returns the names of the two streams; raises `ValueError` for any other number."""
     if len(sites) != 2:
         raise ValueError(f"pairing: needs the sites of two streams, got {list(sites)}; write the steps yourself.")
     first, second = sites
@@ -113,7 +113,14 @@ def two_streams(sites: Sites) -> tuple[str, str]:
 
 
 def stages(sites: Sites) -> list[tuple[list[tuple[list[Block], list[Block]]], list[Step]]]:
-    """For every stage: its places, each with the blocks of either stream that share it; and the step of its merges."""
+    """Sorts the blocks of two streams by stage.
+
+    Returns:
+        For every stage its places, each with the blocks of either stream that share it, and the step of its merges.
+
+    Raises:
+        ValueError: If the streams have other stages, or depths that do not divide.
+    """
     first, second = two_streams(sites)
     ours, theirs = by_stage(sites[first]), by_stage(sites[second])
     if ours.keys() != theirs.keys():
@@ -130,18 +137,18 @@ def stages(sites: Sites) -> list[tuple[list[tuple[list[Block], list[Block]]], li
 
 
 def by_stage(sites: Sequence[Site]) -> dict[int, list[Site]]:
-    """The sites behind the stem, by stage."""
+    """Groups the sites behind the stem by stage."""
     return {stage: list(group) for stage, group in groupby(sites[1:], lambda site: site.stage)}
 
 
 def blocks(stage: Sequence[Site]) -> list[Block]:
-    """The blocks of a stage, each as the names of its sections."""
+    """Returns the blocks of a stage, each as the names of its sections."""
     inside = (site for site in stage if site.part != "merge")
     return [tuple(site.name for site in group) for _, group in groupby(inside, lambda site: site.block)]
 
 
 def merging(stage: Sequence[Site]) -> Block:
-    """The merge that ends a stage, if one does."""
+    """Returns the merge that ends a stage, if one does."""
     return tuple(site.name for site in stage if site.part == "merge")
 
 
@@ -158,7 +165,7 @@ def matched_blocks(ours: list[Block], theirs: list[Block], stage: int) -> list[t
 
 
 def halves(ours: Block, theirs: Block) -> list[tuple[Block, Block]]:
-    """Half against half, or whole against whole where the two are cut differently."""
+    """Pairs half with half, or whole with whole where the two are cut differently."""
     if len(ours) != len(theirs):
         return [(ours, theirs)]
     return [((our,), (their,)) for our, their in zip(ours, theirs, strict=True)]

@@ -42,7 +42,7 @@ def without_data(value: Any) -> Any:
 
 def shadow(model: M) -> M:
     """Copies `model` to the meta device, in training mode; no weight is copied, ties and frozen modes stay."""
-    memo: dict[int, Any] = {}
+    memo: dict[int, Any] = {}  # what deepcopy finds here it does not copy: no weight is doubled in memory
     for parameter in model.parameters():
         empty = torch.empty_like(parameter, device="meta")
         memo[id(parameter)] = nn.Parameter(empty, requires_grad=parameter.requires_grad)

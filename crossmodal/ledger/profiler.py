@@ -87,6 +87,7 @@ class Profiler:
         nodes = [tensor.grad_fn for tensor in tensors]
         while nodes:
             node = nodes.pop()
+            # A leaf's AccumulateGrad node is shared by all that use the leaf.
             if node is None or not node.next_functions:
                 continue
             known = cast(dict[str, str], node.metadata)
@@ -99,6 +100,7 @@ class Profiler:
         self._charge_to(path)
 
     def _keep(self, tensor: Tensor) -> Tensor:
+        # By storage, not by tensor: two views of one storage keep it once, and whole.
         storage = tensor.untyped_storage()
         if storage not in self.excluded:
             self.saved.setdefault(storage, self.path)

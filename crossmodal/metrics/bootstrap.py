@@ -78,6 +78,7 @@ def crossed_interval(
     generator = torch.Generator().manual_seed(seed)
     difference, size = (torch.stack(tensors) for tensors in zip(*pairs, strict=True))
     values = []
+    # Drawing n clips is counting them: a matrix product takes the place of an index a clip.
     for some in torch.arange(draws).split(max(LARGEST // difference.shape[1], 1)):
         seeds, clips = (_counts(len(some), of, generator) for of in difference.shape)
         values.append((seeds * (clips @ difference.T) / (clips @ size.T)).sum(1) / len(pairs))

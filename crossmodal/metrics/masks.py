@@ -169,6 +169,7 @@ def _reaching(passed: Tensor, kept: Tensor) -> Tensor:
     """Counts, of the pixels that are kept, those that reach each threshold: `(frame, threshold)`."""
     frames, bins = len(passed), THRESHOLDS + 1
     own = torch.arange(frames, device=passed.device)[:, None] * bins
+    # One histogram for all frames: each has bins of its own. No (frame, pixel, threshold) tensor is formed.
     counts = torch.bincount((passed + own)[kept], minlength=frames * bins).view(frames, bins)
     return counts.flip(1).cumsum(1).flip(1)[:, 1:].to(exact(passed.device))
 

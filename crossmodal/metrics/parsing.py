@@ -174,6 +174,7 @@ def event_confusion(
 
 def runs(found: Bool[Tensor, "clip segment category"]) -> tuple[Tensor, Tensor]:
     """Computes, for every segment that is found, where its run starts and where it stops (the first one after)."""
+    # The last gap before a segment and the first one behind it, by running extrema: no loop over events.
     segments = found.shape[1]
     time = torch.arange(segments, device=found.device)[:, None].expand_as(found)
     if not found.numel():

@@ -115,7 +115,8 @@ def covered(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _overlap(pixels: int, cells: int, device: torch.device) -> Tensor:
     """Computes how much of each cell each pixel fills along one axis, `(cell, pixel)`; rows sum to one."""
-    cell = torch.arange(cells, dtype=exact(device), device=device)[:, None] * pixels  # in units that both divide
+    # In units of 1 / (cells * pixels), so that all borders are whole numbers and shares are exact.
+    cell = torch.arange(cells, dtype=exact(device), device=device)[:, None] * pixels
     pixel = torch.arange(pixels, dtype=exact(device), device=device)[None] * cells
     shared = torch.minimum(cell + pixels, pixel + cells) - torch.maximum(cell, pixel)
     return shared.clamp(min=0) / pixels

@@ -15,7 +15,7 @@ from crossmodal.heads import pool_tokens
 from crossmodal.injection import Coupled, Encoder, Lockstep
 from crossmodal.injection.missing import group_by_modalities, scatter
 
-from .task import Clips
+from .task import Clips, SystemModule
 
 Coupling = Callable[[Encoder, Encoder], Lockstep]
 """Couples two encoders, `(visual, audio) -> Lockstep`: a function such as `crossmodal.recipes.dg_sct.dg_sct`."""
@@ -81,7 +81,7 @@ def coupled_pair(
     )
 
 
-class CoupledSystem(nn.Module):
+class CoupledSystem(SystemModule):
     """Base class of systems with encoders in lockstep: pools the final streams to one vector per segment.
 
     A subclass adds `forward(batch)`, `loss` and `predict`, as `crossmodal.tasks.task.System` asks for.
@@ -150,7 +150,9 @@ class CoupledSystem(nn.Module):
 
     def _pool_alike(self, frames: Tensor | None, wave: Tensor | None) -> Pooled:
         """Pools clips that all have the same modalities."""
-        return self.pool_streams(self.run(frames, wave), len(frames if wave is None else wave))
+        coupled = self.run(frames, wave)  # refuses clips that have neither
+        clips = next(len(given) for given in (frames, wave) if given is not None)
+        return self.pool_streams(coupled, clips)
 
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
@@ -178,7 +180,8 @@ class CoupledSystem(nn.Module):
         if given is None:
             raise ValueError(f"{type(self).__name__}: frames and wave are both None: at least one must be given.")
         clips, segments = given.shape[:2]
-        built = {module.segments for module in self.coupled.couplers.modules() if hasattr(module, "segments")}
+        guidance: list[Any] = [module for module in self.coupled.couplers.modules() if hasattr(module, "segments")]
+        built = {int(block.segments) for block in guidance}
         if not segments or (clips > 1 and built - {segments}):  # shorter clips together would be taken for one
             raise ValueError(
                 f"{type(self).__name__}: {name} holds {clips} clips of {segments} segments, but guidance over the clip "

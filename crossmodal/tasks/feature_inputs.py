@@ -59,7 +59,8 @@ class FeatureItems(Dataset[Any]):
             split: Name of the split.
         """
         self.items, self.cache, self.split = items, cache, split
-        self.names, self.kind = items.names, type(items[0])
+        self.names = items.names
+        self.kind: Any = type(items[0])
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ class FeatureItems(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         found = self.cache.read(_key(self.split, self.names[index]))
-        return self.kind(**{name: found[name] for name in self.kind._fields})  # type: ignore[attr-defined]
+        return self.kind(**{name: found[name] for name in self.kind._fields})
 
 
 class FeatureSource(Source):

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from crossmodal.injection import Encoder
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -31,7 +28,7 @@ class Settings(NamedTuple):
     data: Mapping[str, Any] = NOTHING
     model: Mapping[str, Any] = NOTHING
     encoders: Callable[[Encoder], Any] | None = None
-    callbacks: "tuple[partial[pl.Callback], ...]" = ()
+    callbacks: tuple[partial[Any], ...] = ()
     seed: int = 0
 
     def options(self) -> dict[str, Any]:

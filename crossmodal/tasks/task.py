@@ -68,6 +68,27 @@ class System(Protocol):
         """Returns the task's prediction."""
 
 
+if TYPE_CHECKING:
+
+    class SystemModule(nn.Module):
+        """A system as type checkers see what a recipe function returns: `nn.Module` and `System` at once."""
+
+        classes: tuple[str, ...]
+
+        @property
+        def inputs(self) -> Clips | Features:
+            """What the system reads."""
+
+        def loss(self, outputs: Any, batch: Any) -> dict[str, Tensor]:
+            """Returns the named loss terms."""
+
+        def predict(self, outputs: Any) -> Any:
+            """Returns the task's prediction."""
+
+else:
+    SystemModule = nn.Module  # no base class is asked of a system
+
+
 class Row(NamedTuple):
     """One scored line of `predictions.csv`, and one observation of the paired bootstrap.
 
@@ -90,7 +111,7 @@ class Scores(Protocol):
     def update(self, prediction: Any, batch: Any) -> None:
         """Adds one batch."""
 
-    def compute(self) -> dict[str, Tensor]:
+    def compute(self) -> Mapping[str, float]:
         """Returns name → score over all batches and processes."""
 
     def reset(self) -> None:

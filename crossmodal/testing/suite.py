@@ -95,6 +95,7 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
 
     def attempt(sizes: S) -> None:
         nonlocal asked
+        # The seed is drawn too, so that a shrunk example builds the same weights again.
         torch.default_generator.manual_seed(sizes.seed)
         try:
             trial = suite.trial(factory, sizes)

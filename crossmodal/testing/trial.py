@@ -51,7 +51,7 @@ class Trial:
         block = self.build()
         wake(block)
         with torch.no_grad():
-            self.run(block.train())
+            self.run(block.train())  # so that BatchNorm has seen a batch
         return block.eval()
 
     def run(self, block: nn.Module, **changed: Tensor) -> dict[str, Tensor]:
@@ -117,6 +117,7 @@ def differentiated(
 
 def blended(value: Tensor) -> Tensor:
     """Sums all entries of `value` with weights of their own, so that every entry moves the sum in its own way."""
+    # cos of whole numbers never repeats, so that errors in several entries do not cancel.
     places = torch.arange(1, value.numel() + 1, dtype=value.dtype, device=value.device)
     return (value * places.cos().view(value.shape)).sum()
 

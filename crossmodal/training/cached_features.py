@@ -145,7 +145,8 @@ def fill_cache(
     device = next(system.parameters()).device
     for index in tqdm(own, desc=f"features of {split}{_room(cache, coupled, items, own)}", unit="clip"):
         clip: Any = items[index]
-        features = coupled.read(system.stem_inputs(clip.frames[None].to(device), clip.wave[None].to(device)))
+        inputs = system.stem_inputs(clip.frames[None].to(device), clip.wave[None].to(device))
+        features = coupled.read({name: given for name, given in inputs.items() if given is not None})
         cache.add(cache_key(split, names[index]), {**features, LABELS: clip.labels})
     return len(own)
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written whole or not at all, found again, and taken up in a folder that was moved."""
+"""Checkpoints of a run: written whole or not at all, found again, and resumed in a folder that was moved."""
 
 import io
 from collections.abc import Mapping
@@ -6,7 +6,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
@@ -15,18 +14,29 @@ from torch import Tensor
 from crossmodal.checkpoints import adapter_state
 from crossmodal.io import write_whole
 
+from .lightning_module import SystemTraining
+
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 
 
 class Last(NamedTuple):
-    """Where a run goes on: the file, and how many steps are behind it."""
+    """Checkpoint at which a run goes on.
+
+    Attributes:
+        file: The checkpoint.
+        step: Steps behind it.
+    """
 
     file: Path
     step: int
 
 
-def last_checkpoint(run: Path, training: pl.LightningModule) -> Last | None:
-    """Where a run goes on; `None`, from the start, where nothing was saved. `ValueError` for another model."""
+def last_checkpoint(run: Path, training: SystemTraining) -> Last | None:
+    """Returns the last checkpoint of a run, or `None` where nothing was saved.
+
+    Raises:
+        ValueError: If it is damaged or of another model.
+    """
     file = run / CHECKPOINTS / LAST
     if not file.is_file():
         return None
@@ -42,7 +52,7 @@ def last_checkpoint(run: Path, training: pl.LightningModule) -> Last | None:
 
 
 def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """One line a tensor that is missing, left over, or of another shape."""
+    """Returns a line per tensor that is missing, left over, or of another shape."""
     rows = [f"  {name}: missing from the file" for name in ours.keys() - theirs.keys()]
     rows += [f"  {name}: in the file, not in the model" for name in theirs.keys() - ours.keys()]
     for name in ours.keys() & theirs.keys():
@@ -52,7 +62,7 @@ def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> lis
 
 
 def again(run: Path) -> str:
-    """The words that go on with a run."""
+    """Returns the command that goes on with a run."""
     return f"fit --runs {run.parent} --name {run.name} --resume true"
 
 
@@ -64,11 +74,15 @@ class WholeFiles(TorchCheckpointIO):
     """
 
     def __init__(self, run: Path):
-        """`run`: whose checkpoints these are."""
+        """Names the run whose checkpoints these are."""
         self.run = run
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Called by Lightning, in the first process. `OSError` in words."""
+        """Writes a checkpoint; called by Lightning in the first process.
+
+        Raises:
+            OSError: If it cannot be written; the one before it is kept.
+        """
         content = io.BytesIO()
         torch.save(checkpoint, content)
         file = Path(path)
@@ -84,7 +98,7 @@ class Checkpoints(ModelCheckpoint):
     """Checkpoints in a folder that may have been moved since the run was interrupted."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up what was kept, by the names of the files."""
+        """Restores the state by the names of the files."""
 
         def here(file: str) -> str:
             return str(Path(self.dirpath or ".") / Path(file).name) if file else file

@@ -1,12 +1,12 @@
-"""`metrics.csv`: what a run logs, one row a step, written whole and carried on when the run resumes."""
+"""Logger of `metrics.csv`: one row per step, written whole and continued when the run resumes."""
 
 import csv
 import io
 from pathlib import Path
 from typing import Any
 
+from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from crossmodal.io import write_whole
 
@@ -19,7 +19,12 @@ class MetricsFile(Logger):
     """
 
     def __init__(self, file: Path, *, steps: int = 0):
-        """`file`: of the table. `steps`: how many a run that resumes has behind it: rows of later ones are dropped."""
+        """Opens the table.
+
+        Args:
+            file: CSV file.
+            steps: Steps that a resumed run has behind it; rows of later ones are dropped.
+        """
         super().__init__()
         self.file = file
         self.rows: list[dict[str, Any]] = []
@@ -30,17 +35,17 @@ class MetricsFile(Logger):
 
     @property
     def name(self) -> str:
-        """The folder of the run."""
+        """Name of the run's folder."""
         return self.file.parent.name
 
     @property
     def version(self) -> str:
-        """One table a run."""
+        """Empty: a run has one table."""
         return ""
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """The configuration has a file of its own."""
+        """Does nothing: the configuration has a file of its own."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Training by Lightning in a run folder: the best and the last checkpoint, going on, and no idle hints."""
+"""Training by Lightning in a run folder: best and last checkpoint, resuming, without its idle hints."""
 
 import logging
 import warnings
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, again
 from crossmodal.training.csv_logger import MetricsFile
-from crossmodal.training.mid_epoch import BetweenSteps
+from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.samplers import Reseeded
 
 
@@ -46,7 +46,7 @@ def train(
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
-    callbacks = [Reseeded(seed), *own, BetweenSteps(folder / LAST, save_minutes), best, newest]
+    callbacks = [Reseeded(seed), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(options, WholeFiles(run), logger=[metrics, *loggers_of(options, run)], callbacks=callbacks)
@@ -71,7 +71,7 @@ def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:
 
 
 def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Trainer:
-    """A trainer with `options` as given; data is shared among processes by the data module, not by Lightning."""
+    """Builds a trainer; the data module shares data among processes, not Lightning."""
     given = options.get("plugins") or []
     every = [*(given if isinstance(given, list) else [given]), *plugins]
     with in_one_sentence():
@@ -80,7 +80,7 @@ def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Tr
 
 @contextmanager
 def in_one_sentence() -> Iterator[None]:
-    """What Lightning finds wrong with its options, as a `ValueError`."""
+    """Turns what Lightning finds wrong with its options into a `ValueError`."""
     try:
         yield
     except MisconfigurationException as error:
@@ -90,7 +90,7 @@ def in_one_sentence() -> Iterator[None]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without Lightning's hints on hardware, workers and frozen modules, which are meant as they are here."""
+    """Silences Lightning's hints on hardware, workers and frozen modules, which are meant as they are here."""
     logger = logging.getLogger("pytorch_lightning.utilities.rank_zero")
     level = logger.level
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Lightning module of any system on any task: a step, a validation and a test."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from torchmetrics import Metric
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.tasks.task import System, Task
+from crossmodal.tasks.task import SystemModule, Task
 
 from .predictions import CollectedRows, Tested
 
@@ -49,7 +49,7 @@ class SystemTraining(pl.LightningModule):
 
     def __init__(
         self,
-        system: nn.Module,
+        system: SystemModule,
         task: Task,
         *,
         lr: float = 5e-4,
@@ -80,18 +80,13 @@ class SystemTraining(pl.LightningModule):
         self.collected = CollectedRows()
         self.tested: Tested | None = None
 
-    @property
-    def contract(self) -> System:
-        """The system, as its contract types it."""
-        return self.system  # type: ignore[return-value]  # a module that keeps the protocol
-
     def forward_batch(self, batch: Any) -> Any:
         """Returns the system's outputs for a batch."""
         return self.system(batch)
 
     def training_step(self, batch: Any, index: int) -> Tensor:
         """Returns the sum of the loss terms of one batch, and logs each."""
-        terms = self.contract.loss(self.forward_batch(batch), batch)
+        terms = self.system.loss(self.forward_batch(batch), batch)
         loss = total(terms)
         self.log("train_loss", loss, prog_bar=True)
         if len(terms) > 1:
@@ -109,13 +104,13 @@ class SystemTraining(pl.LightningModule):
 
     def on_test_epoch_start(self) -> None:
         """Notes which items of the split this process will see; a test is not shuffled."""
-        self.batches = list(self.trainer.test_dataloaders.batch_sampler)
+        self.batches = list(cast(Any, self.trainer.test_dataloaders).batch_sampler)
 
     def test_step(self, batch: Any, index: int) -> None:
         """Adds losses, scores and rows of test clips."""
         prediction = self._evaluate(batch)
         self.scores.update(prediction, batch)
-        rows = self.task.rows(prediction, batch, self.contract.classes)
+        rows = self.task.rows(prediction, batch, self.system.classes)
         self.collected.add((self.batches[index][row.item], row) for row in rows)
 
     def on_test_epoch_end(self) -> None:
@@ -148,9 +143,9 @@ class SystemTraining(pl.LightningModule):
     def _evaluate(self, batch: Any) -> Any:
         """Returns the prediction of a held-out batch, and adds its losses."""
         outputs = self.forward_batch(batch)
-        terms = self.contract.loss(outputs, batch)
+        terms = self.system.loss(outputs, batch)
         self.losses.update({"loss": total(terms), **(terms if len(terms) > 1 else {})}, _batch_size(batch))
-        return self.contract.predict(outputs)
+        return self.system.predict(outputs)
 
     def _log(self, split: str, scores: Mapping[str, Any], bar: str = "") -> None:
         """Logs the losses and scores of a split; they are summed over processes already."""

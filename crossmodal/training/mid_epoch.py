@@ -2,14 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 NAME = "between_steps"
-"""Of what a checkpoint within an epoch holds beside Lightning's own."""
+"""Key of what a checkpoint within an epoch holds beside Lightning's own."""
 
 
 @runtime_checkable
@@ -20,7 +20,7 @@ class GoesOn(Protocol):
         """Lets `epoch` begin behind its first `batches` batches."""
 
 
-class BetweenSteps(pl.Callback):
+class MidEpochCheckpoint(pl.Callback):
     """Saves a run within an epoch, so that it goes on from there bit for bit; only for data that `GoesOn`.
 
     A checkpoint is due once `minutes` have passed since the last one, and is written before the next step whose
@@ -29,7 +29,12 @@ class BetweenSteps(pl.Callback):
     """
 
     def __init__(self, file: Path, minutes: float):
-        """`file`: the checkpoint, replaced every time. `minutes`: between checkpoints; 0 is before every step."""
+        """Sets the interval.
+
+        Args:
+            file: The checkpoint, replaced every time.
+            minutes: Minutes between checkpoints; 0 saves before every step.
+        """
         self.file, self.seconds = file, 60 * minutes
         self.saved, self.batches = 0.0, 0
         self.found: dict[str, Any] | None = None
@@ -47,11 +52,11 @@ class BetweenSteps(pl.Callback):
                 )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """The end of the epoch before was saved."""
+        """Restarts the clock: the end of the epoch before was saved."""
         self.saved = time.monotonic()
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
-        """Takes up the random state of a run that goes on; saves one that is due."""
+        """Restores the random state of a resumed run; saves a checkpoint that is due."""
         if self.found:
             restore(self.found["random"], trainer)
             self.found = None
@@ -61,8 +66,8 @@ class BetweenSteps(pl.Callback):
             self.saved, self.batches = time.monotonic(), 0
 
     def due(self, trainer: pl.Trainer) -> bool:
-        """Whether to save now: the first process decides for all."""
-        due = isinstance(trainer.datamodule, GoesOn) and time.monotonic() - self.saved >= self.seconds
+        """Returns whether to save now: the first process decides for all."""
+        due = isinstance(_data(trainer), GoesOn) and time.monotonic() - self.saved >= self.seconds
         return bool(trainer.strategy.broadcast(due))
 
     def on_save_checkpoint(
@@ -88,16 +93,22 @@ class BetweenSteps(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Finds the place in the data, before a worker reads ahead."""
+        """Finds the place in the data before a worker reads ahead."""
         self.found = checkpoint.get(NAME)
-        if isinstance(trainer.datamodule, GoesOn):
+        data = _data(trainer)
+        if isinstance(data, GoesOn):
             epoch = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-            trainer.datamodule.go_on(epoch, self.found["batches"] if self.found else 0)
+            data.go_on(epoch, self.found["batches"] if self.found else 0)
+
+
+def _data(trainer: pl.Trainer) -> Any:
+    """Returns the data module; Lightning sets the attribute when a training begins."""
+    return getattr(trainer, "datamodule", None)
 
 
 def epochs_of(trainer: pl.Trainer) -> dict[str, int]:
-    """What the batches of an epoch follow from."""
-    loader = trainer.train_dataloader
+    """Returns what the batches of an epoch follow from."""
+    loader: Any = trainer.train_dataloader
     return {
         "clips": len(loader.dataset),
         "batch_size": loader.batch_size,
@@ -108,15 +119,15 @@ def epochs_of(trainer: pl.Trainer) -> dict[str, int]:
 
 
 def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tensor]:
-    """The state of torch's generators, a row a process."""
+    """Returns the state of torch's generators, a row per process."""
     states = {"cpu": torch.get_rng_state()}
     if module.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(module.device)
-    return {name: module.all_gather(state).reshape(processes, -1).cpu() for name, state in states.items()}
+    return {name: cast(Tensor, module.all_gather(state)).reshape(processes, -1).cpu() for name, state in states.items()}
 
 
 def restore(states: dict[str, Tensor], trainer: pl.Trainer) -> None:
-    """Puts torch's generators where they were."""
+    """Sets torch's generators to where they were."""
     torch.set_rng_state(states["cpu"][trainer.global_rank])
     if "cuda" in states and trainer.strategy.root_device.type == "cuda":
         torch.cuda.set_rng_state(states["cuda"][trainer.global_rank], trainer.strategy.root_device)

@@ -144,7 +144,7 @@ def model_keywords(system: Callable[..., Any], values: Mapping[str, Any]) -> dic
 
 def model_values(arguments: Namespace) -> dict[str, Any]:
     """Returns the values of `--model.…` by keyword; none for a system without keywords."""
-    return vars(arguments.get("model") or Namespace())
+    return {} if arguments.get("model") is None else vars(arguments.model)
 
 
 def keyword_names(system: Callable[..., Any], coupling: str = "") -> list[str]:
@@ -243,9 +243,10 @@ def _sources(task: Task) -> str:
 
 def nested(options: Mapping[str, Any], name: str) -> Any:
     """Returns an option of a YAML file by its dotted name; `None` where it is not there."""
+    found: Any = options
     for part in name.split("."):
-        options = options.get(part) if isinstance(options, Mapping) else None
-    return options
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 def read_options(file: Path) -> dict[str, Any]:

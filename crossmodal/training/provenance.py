@@ -10,13 +10,13 @@ from torch import nn
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.injection import fingerprint
-from crossmodal.tasks.task import Features
+from crossmodal.tasks.task import Features, SystemModule
 
 from .options import read_options
 from .run_folder import CONFIG
 
 
-def provenance(run: Path, given: Namespace, system: nn.Module) -> dict[str, Any]:
+def provenance(run: Path, given: Namespace, system: SystemModule) -> dict[str, Any]:
     """Returns what an adapter file belongs to: an adapter is worth nothing where one of these is another.
 
     Returns:
@@ -32,7 +32,7 @@ def provenance(run: Path, given: Namespace, system: nn.Module) -> dict[str, Any]
     }
 
 
-def front_end(system: nn.Module) -> dict[str, str]:
+def front_end(system: SystemModule) -> dict[str, str]:
     """Returns what turns a clip into the inputs of the system, by name."""
     inputs = system.inputs
     found = {"frames": repr(inputs.preprocess)}

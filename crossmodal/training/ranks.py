@@ -1,22 +1,23 @@
-"""Training in several processes, which all run the same command: who prints and writes, and in which folder."""
+"""Ranks of a training in several processes that run the same command: who prints, and the shared name of the run."""
 
 import os
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 NAME = "CROSSMODAL_RUN_NAME"
 """Environment variable by which the first process tells those that it starts the name of the run."""
 
 
 def is_first() -> bool:
-    """Whether this process prints and writes: the only one, or the first of several."""
-    return int(rank_zero_only.rank or 0) == 0
+    """Returns whether this process prints and writes: the only one, or the first of several."""
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0  # Lightning sets it on the function
 
 
 def shared_name(given: str | None, otherwise: str) -> str:
-    """The name of the run, the same in all processes: as given, or `otherwise` in the first one.
+    """Returns the name of the run, the same in all processes: as given, or `otherwise` in the first one.
 
-    Raises `ValueError` where other processes cannot know it: `torchrun` and its like start all of them alone.
+    Raises:
+        ValueError: If other processes cannot know it: `torchrun` and its like start all of them alone.
     """
     if given is None and not is_first():
         given = os.environ.get(NAME)

@@ -14,7 +14,7 @@ from crossmodal.data.source import Source
 from crossmodal.injection import fast_linears
 from crossmodal.tasks.feature_inputs import source_as_read
 from crossmodal.tasks.resolve import find_system
-from crossmodal.tasks.task import System, Task
+from crossmodal.tasks.task import SystemModule, Task
 
 from .data_module import DataModule
 from .fit import quietly, trainer_of
@@ -26,10 +26,10 @@ from .ranks import is_first
 from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write_summary
 
 
-def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module:
+def build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemModule:
     """Builds the system that the options describe, for a label vocabulary."""
     function = find_system(arguments.system, task.name)
-    system = cast(nn.Module, function(classes=classes, **model_keywords(function, model_values(arguments))))
+    system = cast(SystemModule, function(classes=classes, **model_keywords(function, model_values(arguments))))
     coupled = getattr(system, "coupled", None)
     fast_linears(system)  # on the CPU alone; other devices run torch's own layers
     if coupled is None:
@@ -46,7 +46,7 @@ def build(arguments: Namespace, classes: Sequence[str], task: Task) -> nn.Module
     return system
 
 
-def prepare(source: Source, system: nn.Module, folder: Path) -> Source:
+def prepare(source: Source, system: SystemModule, folder: Path) -> Source:
     """Makes the items ready as the system reads them, and prints what there is to say of them.
 
     Args:
@@ -58,7 +58,7 @@ def prepare(source: Source, system: nn.Module, folder: Path) -> Source:
         The source to train on: the same, or one that reads cached features.
     """
     check_segments(source, system)
-    read = source_as_read(source, cast(System, system).inputs, folder)
+    read = source_as_read(source, system.inputs, folder)
     said = read.ready()
     if is_first() and said:
         print("\n".join(f"data               {line}" for line in said), flush=True)
@@ -72,7 +72,7 @@ def check_segments(source: Source, system: nn.Module) -> None:
         ValueError: If they differ.
     """
     segments = getattr(source, "segments", None)
-    built = {int(module.segments) for module in system.modules() if hasattr(module, "segments")}
+    built = {int(cast(Any, module).segments) for module in system.modules() if hasattr(module, "segments")}
     if segments is not None and built - {segments}:
         raise ValueError(
             f"--data.segments {segments}, but guidance over the clip is built for {sorted(built)}: add "
@@ -85,7 +85,7 @@ def feature_folder(runs: Path) -> Path:
     return runs / "features"
 
 
-def load_run(run: Path, task: Task) -> tuple[nn.Module, Namespace]:
+def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     """Returns the trained system of a run, in evaluation mode, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
     arguments = parser.instantiate(given)
@@ -95,7 +95,7 @@ def load_run(run: Path, task: Task) -> tuple[nn.Module, Namespace]:
 
 
 def write_results(
-    run: Path, given: Namespace, system: nn.Module, task: Task, source: Source, *, seconds: float
+    run: Path, given: Namespace, system: SystemModule, task: Task, source: Source, *, seconds: float
 ) -> None:
     """Writes what was trained, and how."""
     save_adapters(system, run / ADAPTERS, task=task.name, **provenance(run, given, system))

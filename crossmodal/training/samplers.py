@@ -1,4 +1,4 @@
-"""Epochs that do not depend on what came before them: a run that resumes ends as one that was never interrupted."""
+"""Samplers whose epochs depend on seed and number alone: a resumed run ends as one that was never interrupted."""
 
 import math
 from collections.abc import Iterator, Sized
@@ -17,13 +17,20 @@ class EpochShuffle(Sampler[int]):
     """
 
     def __init__(self, items: Sized, seed: int, *, process: int = 0, processes: int = 1):
-        """`items`: what is shuffled. `seed`: of the orders. `process`: which of `processes` this one is."""
+        """Sets what is shuffled.
+
+        Args:
+            items: Data set.
+            seed: Seed of the orders.
+            process: Which of `processes` this one is.
+            processes: How many there are.
+        """
         self.items, self.seed, self.epoch = items, seed, 0
         self.process, self.processes = process, processes
         self.behind = (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before every epoch."""
+        """Sets the number of the epoch; called by Lightning before every one."""
         self.epoch = epoch
 
     def go_on(self, epoch: int, items: int) -> None:
@@ -51,7 +58,17 @@ class EvenShare(Sampler[list[int]]):
     """
 
     def __init__(self, items: Sized, batch_size: int, *, process: int, processes: int):
-        """`items`: what is shared. `batch_size`: items a batch (one more where a process had none for its last)."""
+        """Deals items to batches.
+
+        Args:
+            items: Data set.
+            batch_size: Items of a batch (one more where a process had none for its last).
+            process: Which of `processes` this one is.
+            processes: How many there are.
+
+        Raises:
+            ValueError: If there are fewer items than processes.
+        """
         if len(items) < processes:
             raise ValueError(f"EvenShare: {len(items)} held-out clips cannot be shared by {processes} processes.")
         self.own = range(process, len(items), processes)
@@ -70,9 +87,9 @@ class Reseeded(pl.Callback):
     """Seeds dropout anew at the start of every epoch, by `seed`, the number of the epoch and that of the process."""
 
     def __init__(self, seed: int):
-        """`seed`: of the run."""
+        """Takes the seed of the run."""
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Called by Lightning."""
+        """Seeds torch; called by Lightning."""
         torch.manual_seed(self.seed * 100_003 + trainer.current_epoch + trainer.global_rank * 1_000_003_019)

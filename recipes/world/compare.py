@@ -7,7 +7,6 @@ seed draws the weights, the order and the world. This is `crossmodal ave compare
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from crossmodal.cli.compare import compare_rows, parser
 from crossmodal.evaluation.page_marks import write_between
@@ -67,14 +66,14 @@ def probes(clips: int = 100) -> list[str]:
 
     from crossmodal.data.world import World
     from crossmodal.encoders.by_name.tiny import AUDIO, VISUAL
-    from crossmodal.recipes.world.pretrain_world import pupils
-    from crossmodal.recipes.world.world_probes import unimodal
+    from crossmodal.training.world.pretrain import pair_of, probed_encoders
+    from crossmodal.training.world.probes import unimodal
 
     world = World("test", clips=clips)
-    both: Any = pupils(world)
+    both = probed_encoders(world)
     for name, file in (("visual", VISUAL), ("audio", AUDIO)):
         both[name].load_state_dict(load_file(file))
-    found = unimodal(both.eval()["visual"], both["audio"], world)
+    found = unimodal(*pair_of(both.eval()), world)
     return [f"  {label:20s} {accuracy:.3f}" for label, accuracy in found.items()]
 
 

@@ -1,4 +1,4 @@
-"""`ave figure`: four panels of the same seconds, their numbers by oracles, the same again for the same seed."""
+"""`figure`: four panels of the same points, their numbers by oracles, the same again for the same seed."""
 
 import csv
 import shutil
@@ -8,10 +8,17 @@ import pytest
 import torch
 from commands import crossmodal
 
-from crossmodal.cli.predict import load_run
 from crossmodal.data import World
-from crossmodal.evaluation.embedding import Seconds, clip_by_clip, commonest, joined, place
-from crossmodal.recipes.ave import dg_sct as ave
+from crossmodal.evaluation.embedding import (
+    LabelledFeatures,
+    concatenate,
+    labelled_features,
+    most_frequent_classes,
+    project,
+)
+from crossmodal.recipes.ave.dg_sct import dg_sct
+from crossmodal.tasks.ave import TASK as AVE
+from crossmodal.training.run import load_run
 
 pytest.importorskip("sklearn")
 CLIPS = 5
@@ -51,7 +58,7 @@ def test_all_panels_hold_the_same_seconds_with_an_event(drawn):
 
 def test_it_prints_what_it_writes_and_says_which_data(drawn):
     assert (drawn[0] / "test_scores.csv").read_text().strip() in drawn[1].out
-    assert "the built-in world (procedural clips, no real data)" in drawn[1].lines[0]
+    assert "the built-in world (seed 0, 6 training clips): procedural clips, no real data" in drawn[1].lines[0]
     assert [(row["stream"], row["features"]) for row in rows(drawn[0] / "test_scores.csv")] == [
         ("visual", "original"),
         ("visual", "guided"),
@@ -61,20 +68,20 @@ def test_it_prints_what_it_writes_and_says_which_data(drawn):
 
 
 def test_original_features_are_the_frozen_encoders_and_guided_ones_what_the_head_reads(lab):
-    model, _ = load_run(lab[0] / "runs/first")
+    model, _ = load_run(lab[0] / "runs/first", AVE)
     world = World("test", clips=1)
-    (found,) = clip_by_clip(model, world, 1)
+    (found,) = labelled_features(model, AVE, world, 1)
     clip, shown = world[0], torch.from_numpy(found.segments)
     with torch.no_grad():
         guided = model.features(clip)
-        alone = ave.tiny().eval().coupled.encoder("visual")(clip.frames).mean(1)
+        alone = dg_sct().eval().coupled.encoder("visual")(clip.frames).mean(1)
     np.testing.assert_allclose(found.features["visual", "original"], alone[shown].numpy(), atol=1e-5)
     for stream in ("visual", "audio"):
         np.testing.assert_allclose(
             found.features[stream, "guided"], getattr(guided, stream)[0, shown].numpy(), atol=1e-5
         )
-    silent = ave.tiny().eval()
-    (same,) = clip_by_clip(silent, world, 1)
+    silent = dg_sct().eval()
+    (same,) = labelled_features(silent, AVE, world, 1)
     streams = silent.run(clip.frames[None], clip.wave[None]).streams  # closed gates: the frozen stream
     np.testing.assert_allclose(
         same.features["audio", "original"], streams["audio"].mean(1)[shown].detach().numpy(), atol=1e-5
@@ -86,7 +93,7 @@ def made(count, seed, apart):
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     features = random.normal(size=(count, 4)) + apart * labels[:, None]
-    return Seconds({("visual", "guided"): features}, labels, np.zeros(count, int), np.arange(count))
+    return LabelledFeatures({("visual", "guided"): features}, labels, np.zeros(count, int), np.arange(count))
 
 
 def slow_silhouette(features, labels):
@@ -103,19 +110,19 @@ def slow_silhouette(features, labels):
 @pytest.mark.parametrize("apart", [0.0, 6.0])
 def test_probe_and_silhouette_tell_classes_that_lie_apart(apart):
     train, asked = made(60, 0, apart), made(20, 1, apart)
-    found = place(train, asked, ("visual", "guided"), seed=0)
+    found = project(train, asked, ("visual", "guided"), seed=0)
     given = train.features["visual", "guided"]
     standard = (asked.features["visual", "guided"] - given.mean(0)) / given.std(0)
     assert found.silhouette == pytest.approx(slow_silhouette(standard, asked.labels))
     assert found.majority == 0.5
     assert found.probe == 1 if apart else found.probe < 0.8
-    again = place(train, asked, ("visual", "guided"), seed=0)
+    again = project(train, asked, ("visual", "guided"), seed=0)
     assert np.array_equal(again.points, found.points)
 
 
 def test_some_classes_are_picked_by_their_seconds_or_names(lab):
-    assert commonest(np.array([4, 4, 1, 1, 1, 0]), 2) == [1, 4]
-    some = joined([made(4, 0, 1.0)]).of([1])
+    assert most_frequent_classes(np.array([4, 4, 1, 1, 1, 0]), 2) == [1, 4]
+    some = concatenate([made(4, 0, 1.0)]).of([1])
     assert some.labels.tolist() == [0, 0]
     assert some.segments.tolist() == [1, 3]
     wrong = crossmodal(
@@ -137,5 +144,18 @@ def test_some_classes_are_picked_by_their_seconds_or_names(lab):
 
 
 def test_too_few_classes_are_refused_in_words():
-    with pytest.raises(ValueError, match="1 classes in 2 training seconds, 2 in 4 asked ones: a probe"):
-        place(made(4, 0, 1.0).of([1]), made(4, 0, 1.0), ("visual", "guided"), seed=0)
+    with pytest.raises(ValueError, match="1 classes in 2 training points, 2 in 4 asked ones: a probe"):
+        project(made(4, 0, 1.0).of([1]), made(4, 0, 1.0), ("visual", "guided"), seed=0)
+
+
+def test_a_classifier_of_clips_has_a_point_per_clip(classified):
+    done = crossmodal(classified, "classify", "figure", "--train_clips", 6)
+    assert done.code == 0, done.err
+    found = rows(classified / "runs/first/figure/test.csv")
+    assert [(row["clip"], row["segment"]) for row in found] == [(str(clip), "0") for clip in range(5)]
+
+
+def test_a_system_without_coupled_encoders_is_told_so(alone):
+    done = crossmodal(alone, "ave", "figure", "runs/alone")
+    assert (done.code, done.out) == (2, "")
+    assert "ave figure: the system 'alone' has no coupled encoders, whose features are compared." in done.err

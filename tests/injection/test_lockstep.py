@@ -160,7 +160,7 @@ def test_frames_do_not_leak():
 @pytest.mark.parametrize("pairing", [pytest.param(paired_as_released, marks=pytest.mark.slow), paired_as_paper])
 def test_compiled_whole_equals_eager(pairing):
     torch.manual_seed(0)
-    encoders = {"visual": toy_encoder(), "audio": toy_encoder()}
+    encoders = {"visual": toy_encoder((1, 1)), "audio": toy_encoder((1, 1))}
     model = lockstep(encoders, pairing=pairing, factory=guided_adapter_small).eval()
     inputs = inputs_for(encoders)
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")(inputs)

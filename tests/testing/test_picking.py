@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from crossmodal.recipes.world.picking import GUIDANCES, draw_matrix, main, markdown_table
+from crossmodal.evaluation.picking import GUIDANCES, draw_matrix, main, markdown_table
 from crossmodal.shapes import shape_checks
 from crossmodal.testing import picks
 
@@ -79,9 +79,9 @@ def test_a_task_that_there_is_not_is_named():
 
 def test_the_command_prints_a_matrix_with_my_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("crossmodal.recipes.world.picking.GUIDANCES", {"none": None})
+    monkeypatch.setattr("crossmodal.evaluation.picking.GUIDANCES", {"none": None})
     monkeypatch.setattr(
-        "crossmodal.recipes.world.picking.picks", lambda factory, task, **_: 0.5 if factory is None else 0.98
+        "crossmodal.evaluation.picking.picks", lambda factory, task, **_: 0.5 if factory is None else 0.98
     )
     (tmp_path / "mylab.py").write_text("class TopK: pass\n")
     main(["--mine", "mylab.TopK", "--tasks", "token", "--seeds", "0", "--figure", "matrix.png"])

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from crossmodal.data.source import WorldSource
 from crossmodal.injection import from_stage, paired_as_paper
 from crossmodal.recipes.dg_sct import dg_sct
-from crossmodal.recipes.side_tuning import dg_sct_side, side_tuned
+from crossmodal.recipes.side_tuning import dg_sct_side, side_tuning
 from crossmodal.tasks import ave
 from crossmodal.training.cached_features import (
     CachedClips,
@@ -27,7 +27,7 @@ from crossmodal.training.cached_features import (
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.fit import quietly
 
-late = side_tuned(partial(dg_sct, pairing=from_stage(paired_as_paper, 1)))
+late = side_tuning(partial(dg_sct, pairing=from_stage(paired_as_paper, 1)))
 
 
 def trained(task, data):

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from crossmodal.io import DRAFT, make_folder, remove_drafts, whole_file, write_whole
+from crossmodal.io import DRAFT, is_draft, make_folder, remove_drafts, whole_file, write_whole
 
 FEATURE_STREAMS = ("visual", "audio")
 PARTS_HEADER = "header.json"
@@ -63,7 +63,7 @@ class FeatureFile(NamedTuple):
 
     def finished(self) -> set[str]:
         """Returns the clips that are in the file or in parts."""
-        return {*self._stored(), *(part.stem for part in self.parts.glob("*.safetensors"))}
+        return {*self._stored(), *(part.stem for part in self.parts.glob("*.safetensors") if not is_draft(part))}
 
     def add(self, clip: str, rows: Mapping[str, np.ndarray]) -> None:
         """Keeps the rows of a clip.

@@ -80,10 +80,11 @@ def progress(
         try:
             with worker_pool(min(workers, len(items)), cluster=cluster if items else None) as pool:
                 for item, outcome in pool.map_unordered(work, items):
-                    yield item, Failure(f"{DIED}: convert the file.") if outcome == Failure(DIED) else outcome
                     if isinstance(outcome, Failure):
+                        outcome = Failure(f"{DIED}: convert the file.") if outcome.reason == DIED else outcome
                         failed += 1
                         bar.set_postfix_str(f"{failed} failed")
+                    yield item, outcome
                     bar.update()
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"interrupted at {bar.n} of {total}; the same command goes on.") from stop

@@ -21,7 +21,7 @@ def tiny_visual(*, weights: Path | None = VISUAL) -> Encoder:
     """Builds a Swin-V2 of two stages for frames of 64²: 8×8 tokens of width 64, then 4×4 of width 128.
 
     Args:
-        weights: A file of `python -m crossmodal.recipes.world.pretrain_world`; `None` for random weights.
+        weights: A file of `python -m crossmodal.training.world.pretrain`; `None` for random weights.
     """
     encoder = swin_v2(TINY.size, patch=8, width=64, depths=(2, 2), heads=(4, 8), window=8, drop_path=0.0)
     return encoder if weights is None else load_tiny(encoder, weights)
@@ -31,7 +31,7 @@ def tiny_audio(*, weights: Path | None = AUDIO) -> Encoder:
     """Builds an HTS-AT of two stages for one second of `tiny_log_mel`: 8×8 tokens of width 48, then 4×4 of width 96.
 
     Args:
-        weights: A file of `python -m crossmodal.recipes.world.pretrain_world`; `None` for random weights.
+        weights: A file of `python -m crossmodal.training.world.pretrain`; `None` for random weights.
     """
     encoder = htsat(
         64, mels=32, patch=8, width=48, depths=(2, 2), heads=(3, 6), window=8, drop_path=0.0, augment=nn.Identity
@@ -54,7 +54,7 @@ def load_tiny(encoder: Encoder, path: Path) -> Encoder:
     if not path.is_file():
         raise FileNotFoundError(
             f"Tiny encoder: no weights at {path}: install the package anew, or make them with "
-            f"`python -m crossmodal.recipes.world.pretrain_world --out {path.parent}`."
+            f"`python -m crossmodal.training.world.pretrain --out {path.parent}`."
         )
     with safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith("encoder.")]  # noqa: SIM118 (not a dict)

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossmodal.data.extras import need
-from crossmodal.drawing.canvas import new_figure
+from crossmodal.drawing.canvas import literal_text, new_figure
 
 from .page import Picture, as_picture, page_style
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
+CURVE_COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
 """Told apart on white and on black."""
 
-MOST = 40
+MOST_LABELS = 40
 """Labels of a confusion table; a larger one cannot be read."""
 
 
@@ -91,22 +91,18 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     figure = new_figure(3.8, 2.3)
     axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
     for number, (name, line) in enumerate(lines.items()):
-        style = {"color": COLOURS[number % len(COLOURS)], "marker": "o" if len(line) < 40 else ""}
-        axes.plot(line.index, line.values, markersize=3, linewidth=1.3, label=plain(name), **style)
+        colour, marker = CURVE_COLOURS[number % len(CURVE_COLOURS)], "o" if len(line) < 40 else ""
+        text = literal_text(name)
+        axes.plot(line.index, line.values, color=colour, marker=marker, markersize=3, linewidth=1.3, label=text)
     if chance is not None:
         axes.axhline(chance, color="#888888", linestyle="--", linewidth=1, label="chance")
-    axes.set_title(plain(title), fontsize=10)
+    axes.set_title(literal_text(title), fontsize=10)
     axes.set_xlabel("step", fontsize=8)
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
     return as_picture(figure, f"curve {title}", share=1.0)
-
-
-def plain(text: str) -> str:
-    """Returns text that matplotlib draws as it is: a dollar would begin a formula."""
-    return text.replace("$", r"\$")
 
 
 def confusion(rows: "DataFrame", unit: str) -> Confusion | None:
@@ -122,10 +118,10 @@ def confusion(rows: "DataFrame", unit: str) -> Confusion | None:
     names = sorted({*counts.index, *counts.columns}, key=lambda name: (name == "background", name))
     counts = counts.reindex(index=names, columns=names, fill_value=0)
     totals = counts.sum(axis=1)
-    shown = set(totals.sort_values(ascending=False, kind="stable").index[:MOST])
+    shown = set(totals.sort_values(ascending=False, kind="stable").index[:MOST_LABELS])
     kept = [name for name in names if name in shown]
     left = len(names) - len(kept)
-    remark = f"The {MOST} labels with most {unit}; {left} others are left out of the table." if left else ""
+    remark = f"The {MOST_LABELS} labels with most {unit}; {left} others are left out of the table." if left else ""
     return Confusion(kept, list(_lines(counts, totals, kept)), remark)
 
 

@@ -10,7 +10,7 @@ from crossmodal.data import Clip
 from crossmodal.io import make_folder, write_whole
 from crossmodal.tasks.task import Task
 
-from .map_figures import ItemMaps, item_maps
+from .map_figures import ItemMaps, item_maps, maps_remark
 from .page import Picture, as_picture, page_style, render
 
 PAGES = "predictions"
@@ -66,7 +66,7 @@ def write_film(file: Path, system: nn.Module, task: Task, film: Path, run: Path,
         "film.html",
         title=film.name,
         facts=facts,
-        remarks=list(_remarks(len(windows))),
+        remarks=[maps_remark(system), *_remarks(len(windows))],
         lines=list(task.tell(windows, classes)),
         few=FEW,
         windows=list(_drawn(system, task, classes, windows)),
@@ -86,11 +86,7 @@ def _drawn(system: nn.Module, task: Task, classes: Sequence[str], windows: Seque
 
 
 def _remarks(windows: int) -> Iterator[str]:
-    """Yields sentences on what is drawn and what is not."""
-    yield (
-        "Maps are those of the last coupler that has one over tokens; colours go from the least to the greatest value "
-        "in the window, which stand below them."
-    )
+    """Yields sentences on what is left out."""
     if windows > MAPPED:
         yield f"Maps are drawn for the first {MAPPED} windows only."
     if windows > DRAWN:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crossmodal.drawing import PanelRow, panel_figure, pictures, read_sites
+from crossmodal.drawing.canvas import literal_text
 from crossmodal.evaluation.counterfactuals import MISSING, GuideEffects, guide_effects
 from crossmodal.evaluation.items import batch_of
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -16,7 +17,7 @@ from .map_figures import AXES, seen_stretch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 5
+SHOWN_FRAMES = 5
 """Frames of a figure."""
 
 RUNS = 3
@@ -38,7 +39,7 @@ def guide_figure(system: CoupledSystem, task: Labelled, item: Any, outlines: Ten
     batch = batch_of(item, system)
     effects = guide_effects(system, batch)
     count = len(item.frames)
-    picked = torch.linspace(0, count - 1, min(SHOWN, count)).round().long()
+    picked = torch.linspace(0, count - 1, min(SHOWN_FRAMES, count)).round().long()
     labels = task.labels(batch, system.classes)[0].cpu()
     length = getattr(system.coupled.encoder("audio").stem, "length", None)
     log_mel = seen_stretch(system.sound(batch.wave[0]), length).detach()
@@ -53,7 +54,7 @@ def guide_figure(system: CoupledSystem, task: Labelled, item: Any, outlines: Ten
         frames=pictures(item.frames, system.preprocess)[picked],
         log_mel=log_mel[picked],
         outlines=None if outlines is None else outlines[picked],
-        titles=[f"{second} s: {names[of_frames[second]]}".replace("$", r"\$") for second in picked.tolist()],
+        titles=[literal_text(f"{second} s: {names[of_frames[second]]}") for second in picked.tolist()],
         scores=scores,
     )
 

@@ -10,6 +10,7 @@ from crossmodal.data import Preprocess
 from crossmodal.drawing import coupler_heatmap, over_frames, over_spectrogram, pictures, read_sites
 from crossmodal.drawing.canvas import GAP
 from crossmodal.drawing.coupler_heatmap import Maps
+from crossmodal.evaluation.counterfactuals import edges_of
 from crossmodal.injection.step import Edge
 from crossmodal.site import Site
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -23,7 +24,6 @@ SECONDS = 10
 """Frames in a row that fill the width of a page."""
 
 NO_MAPS = "This system gives no maps: nothing is drawn over the pictures."
-NO_LOCKSTEP = "This system has no coupled encoders: there are no maps to draw."
 
 
 class ItemMaps(NamedTuple):
@@ -63,10 +63,10 @@ class TokenMap(NamedTuple):
         return f"{self.name} map, {self.edge[0]} → {self.edge[1]}, coupler {self.coupler}"
 
 
-def last_token_map(system: CoupledSystem, maps: Maps, stream: str) -> TokenMap | None:
+def drawable_map(system: CoupledSystem, maps: Maps, stream: str) -> TokenMap | None:
     """Returns the map over tokens of the last coupler that has one for `stream`; `None` where there is none."""
     sites = read_sites(system.coupled)
-    for coupler, by_edge in reversed(maps.items()):
+    for coupler, by_edge in reversed(list(maps.items())):
         site = sites[coupler][stream]
         for edge, named in by_edge.items():
             for name, values in named.items():
@@ -86,26 +86,31 @@ def item_maps(system: nn.Module, item: Any, *, name: str, start: int = 0) -> Ite
         name: Unlike that of other items of the page.
         start: First second of the item.
     """
-    preprocess = getattr(getattr(system, "inputs", None), "preprocess", None)
-    if preprocess is None or getattr(item, "frames", None) is None:
-        return ItemMaps([], None, NO_LOCKSTEP)
     if not isinstance(system, CoupledSystem) or getattr(item, "wave", None) is None:
-        with page_style():
-            return ItemMaps([_frames(item.frames, preprocess, f"{name} frames", start)], None, NO_LOCKSTEP)
+        return ItemMaps(_frames_alone(system, item, f"{name} frames", start), None, "")
     like = next(system.parameters())  # trained in double precision, perhaps
     frames, wave = item.frames.to(like), item.wave.to(like)
     maps = system.run(frames[None], wave[None]).maps
     share, rows = _share(len(frames)), []
     with page_style():
-        rows.append(_frames(frames, preprocess, f"{name} frames", start))
-        if sight := last_token_map(system, maps, "visual"):
-            seen = pictures(frames, preprocess)
+        rows.append(_frames(frames, system.preprocess, f"{name} frames", start))
+        if sight := drawable_map(system, maps, "visual"):
+            seen = pictures(frames, system.preprocess)
             drawn = over_frames(seen, sight.values, sight.site, limits=None, label=sight.caption)
             rows.append(as_picture(drawn, f"{name} sight", share=share))
-        rows.append(_sound(system, wave, last_token_map(system, maps, "audio"), f"{name} sound", share))
+        rows.append(_sound(system, wave, drawable_map(system, maps, "audio"), f"{name} sound", share))
         if not any(named for by_edge in maps.values() for named in by_edge.values()):
             return ItemMaps(rows, None, NO_MAPS)
         return ItemMaps(rows, as_picture(coupler_heatmap(maps, limits=None), f"{name} depth"), "")
+
+
+def _frames_alone(system: nn.Module, item: Any, name: str, start: int) -> list[Picture]:
+    """Draws the frames of an item; nothing where it has none, or features in their place."""
+    frames, preprocess = getattr(item, "frames", None), getattr(getattr(system, "inputs", None), "preprocess", None)
+    if preprocess is None or frames is None or frames.ndim != 4 or frames.shape[1] != 3:
+        return []
+    with page_style():
+        return [_frames(frames, preprocess, name, start)]
 
 
 def _frames(frames: Tensor, preprocess: Preprocess, name: str, start: int) -> Picture:
@@ -134,9 +139,14 @@ def seen_stretch(log_mel: Tensor, length: int | None) -> Tensor:
     return log_mel[:, spare // 2 : log_mel.shape[1] - (spare - spare // 2)]
 
 
-def unguided(system: nn.Module, shown: Sequence[str] = ("visual", "audio")) -> list[str]:
-    """Returns the streams that no coupler of a coupled system guides."""
+def maps_remark(system: nn.Module) -> str:
+    """Returns sentences on which maps are drawn over the pictures, and which streams have none."""
     if not isinstance(system, CoupledSystem):
-        return []
-    guided = {edge[1] for coupler in system.coupled.couplers.values() for edge in coupler.edges}
-    return [stream for stream in shown if stream not in guided]
+        return "This system has no coupled encoders: there are no maps to draw."
+    guided = {edge[1] for edge in edges_of(system.coupled)}
+    alone = " and ".join(stream for stream in AXES if stream not in guided)
+    drawn = (
+        "Maps are those of the last coupler that has one over tokens; colours go from the least to the greatest value "
+        "of the map, which stand below it."
+    )
+    return f"{drawn} No edge leads to {alone}: nothing guides it, and no map is drawn." if alone else drawn

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.figure import Figure
 
-INK = "#010203"
+PAGE_INK = "#010203"
 """Colour of lines and text in figures; `templates/style.css` puts the page's own colour of text in its place."""
 
 FULL = 10.0
@@ -53,7 +53,7 @@ def render(template: str, **values: Any) -> str:
 def page_style() -> Any:
     """Returns a context in which figures are drawn in the page's colours, and their text stays text."""
     rc_context = need("matplotlib", "report.html").rc_context
-    return rc_context({**dict.fromkeys(INKED, INK), "svg.fonttype": "none", "axes.facecolor": "none"})
+    return rc_context({**dict.fromkeys(INKED, PAGE_INK), "svg.fonttype": "none", "axes.facecolor": "none"})
 
 
 def as_picture(figure: "Figure", name: str, *, share: float | None = None) -> Picture:

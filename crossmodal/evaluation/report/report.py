@@ -13,19 +13,20 @@ from crossmodal.data.extras import need
 from crossmodal.data.source import Items
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
+from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
 
 from .figures import confusion, curves
-from .map_figures import ItemMaps, item_maps, unguided
+from .map_figures import ItemMaps, item_maps, maps_remark
 from .page import Picture, as_picture, page_style, render
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 REPORT, METRICS = "report.html", "metrics.csv"
-SHOWN = 5
+SHOWN_ITEMS = 5
 """Test items that are drawn."""
 
 
@@ -81,7 +82,7 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
         scores=scores,
         unit=task.unit,
         remarks=list(remarks(summary)),
-        commands=list(commands(run, task)),
+        commands=list(commands(run, task, system)),
         curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor)),
         confusion=confusion(rows, task.unit),
         items_remark=items_remark(system, rows),
@@ -115,8 +116,8 @@ def read_scores(summary: dict[str, Any], monitor: str) -> Iterator[Score]:
         chance = by_chance.get(name)
         points = 0.0 if chance is None else 100 * (known[name] - chance)
         beside = f"{abs(points):.1f} points {'above' if points >= 0 else 'below'} chance."
-        told = ("", "") if chance is None else (f"{100 * chance:.1f} %", beside)
-        yield Score(name, f"{100 * known[name]:.1f} %", *told)
+        compared = ("", "") if chance is None else (f"{100 * chance:.1f} %", beside)
+        yield Score(name, f"{100 * known[name]:.1f} %", *compared)
 
 
 def remarks(summary: dict[str, Any]) -> Iterator[str]:
@@ -126,14 +127,14 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
     yield from summary.get("deviations", ())
 
 
-def commands(run: Path, task: Task) -> Iterator[str]:
-    """Yields commands that go on with a run."""
+def commands(run: Path, task: Task, system: nn.Module) -> Iterator[str]:
+    """Yields commands that go on with a run; those on guides only where the system has coupled encoders."""
     where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
     yield f"crossmodal {task.name} test --run {where}"
     yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
-    yield from (
-        f"crossmodal {task.name} {verb} --run {where}" for verb in ("look", "figure") if verb not in task.absent
-    )
+    verbs = [verb for verb in ("look", "figure") if verb not in task.absent]
+    if isinstance(system, CoupledSystem):
+        yield from (f"crossmodal {task.name} {verb} --run {where}" for verb in verbs)
 
 
 def read_predictions(file: Path) -> "DataFrame":
@@ -153,14 +154,10 @@ def read_curves(file: Path, monitor: str, chance: float | None) -> list[Picture]
 def items_remark(system: nn.Module, rows: "DataFrame") -> str:
     """Returns a sentence on which items are drawn, and what over them."""
     count = rows[ITEM].nunique()
-    told = (
-        f"{min(SHOWN, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order of "
-        "the split). Maps are those of the last coupler that has one over tokens; colours go from its least to its "
-        "greatest value in the item, which stand below it."
+    return (
+        f"{min(SHOWN_ITEMS, count)} of {count}, evenly spaced from the most wrong to the most right (ties in the order "
+        f"of the split). {maps_remark(system)}"
     )
-    if alone := unguided(system):
-        told += f" No edge leads to {' and '.join(alone)}: nothing guides it, and no map is drawn."
-    return told
 
 
 def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) -> Iterator[DrawnItem]:
@@ -168,9 +165,9 @@ def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) 
     by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
     share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
     places = {name: at for at, name in enumerate(items.names)}
-    for name in evenly_spaced(list(share.index), SHOWN):
+    for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])
-        heading = f"{name}: {in_words(share[name], counted, task.unit)}"
+        heading = f"{name}: {share_in_words(share[name], counted, task.unit)}"
         item = items[places[name]]
         try:
             yield draw_item(system, item, task, name, heading)
@@ -186,7 +183,7 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
-def in_words(share: float, weight: float, unit: str) -> str:
+def share_in_words(share: float, weight: float, unit: str) -> str:
     """Returns how much of an item is right."""
     if weight == 1 and share in (0, 1):
         return "right" if share else "wrong"

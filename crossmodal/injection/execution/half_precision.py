@@ -19,10 +19,13 @@ def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Enc
     and what is kept of them for the backward, take half the room; keys of `state_dict` are as before, and the
     fingerprint is another.
 
-    - `dtype`: `torch.bfloat16`, or `torch.float16` where its range is known to do.
+    Args:
+        encoder: A frozen one.
+        dtype: `torch.bfloat16`, or `torch.float16` where its range is known to do.
 
-    Raises `ValueError` for another dtype, for an encoder that is not frozen (small steps round to nothing), and for one
-    that has been here before.
+    Raises:
+        ValueError: If the dtype is another, the encoder is not frozen (small steps round to nothing), or it has been
+            here before.
     """
     if dtype not in (torch.bfloat16, torch.float16):
         raise ValueError(f"half_precision: dtype={dtype} must be torch.bfloat16 or torch.float16.")

@@ -1,4 +1,4 @@
-"""Where streams stand while couplers run beside encoders that have run already."""
+"""State of side tuning: where streams stand while couplers run beside encoders that have run already."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -13,36 +13,42 @@ from ..step import Edge, Sites, Step
 
 
 class SideStreams:
-    """Every stream as what its encoder said alone, plus a side stream, from site to site.
+    """State of a side network: the streams of the encoders alone, plus a side stream each, from site to site.
 
-    - `features`: `"visual.stem"` → what the encoder said there.
-    - `at`: the site where each stream stands, the stems at first.
-    - `taps`: sites whose streams are kept in `tapped`.
-    - `dtype`: what features are converted to; `None` leaves them.
+    Attributes:
+        tapped: The streams at the sites of `taps`.
     """
 
     def __init__(
         self, features: Mapping[str, Tensor], at: dict[str, str], taps: Collection[str], dtype: torch.dtype | None
     ):
+        """Starts at the stems, with side streams of nothing.
+
+        Args:
+            features: `"visual.stem"` → the stream of the encoder there.
+            at: The site where each stream stands.
+            taps: Sites whose streams are kept.
+            dtype: Features are converted to it; `None` leaves them.
+        """
         self.features, self.at, self.taps, self.dtype = features, at, taps, dtype
         self.sides: dict[str, Tensor] = {}
         self.tapped: dict[str, Tensor] = {}
         self._tap(at)
 
     def streams(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
-        """The streams of `names` where they stand, residuals included; of all by default, without missing ones."""
+        """Returns the streams of `names`, or all, where they stand, residuals included; missing ones are left out."""
         return {name: self._stream(name) for name in (self.at if names is None else names) if name in self.at}
 
-    def through(self, name: str, section: str, carry: nn.Module | None) -> None:
-        """A stream runs a section: its side stream passes as it is, or through `carry`."""
+    def through(self, name: str, section: str, projection: nn.Module | None) -> None:
+        """Moves a stream over a section; its side stream passes as it is, or through `projection`."""
         if name in self.at:
             self.at[name] = section
-            if name in self.sides and carry is not None:
-                self.sides[name] = carry(self.sides[name])
+            if name in self.sides and projection is not None:
+                self.sides[name] = projection(self.sides[name])
             self._tap([name])
 
     def add(self, residuals: Mapping[str, Tensor], source: str) -> None:
-        """Residuals join the side streams."""
+        """Adds residuals to the side streams."""
         for name, residual in residuals.items():
             before = self.sides.get(name)
             if before is not None:
@@ -61,7 +67,7 @@ class SideStreams:
 
 
 def required_sites(edges: Sequence[Sequence[Edge]], ends: Sequence[Mapping[str, str]], sites: Sites) -> tuple[str, ...]:
-    """The sites that couplers read, step by step, and the last one of every stream: `("visual.stem", …)`."""
+    """Returns the sites that couplers read, step by step, and the last of every stream: `("visual.stem", …)`."""
     at, wanted = {name: of[0].name for name, of in sites.items()}, dict[str, None]()
     for here, after in zip(edges, ends, strict=True):
         wanted |= dict.fromkeys(f"{name}.{at[name]}" for edge in here for name in edge)
@@ -72,7 +78,14 @@ def required_sites(edges: Sequence[Sequence[Edge]], ends: Sequence[Mapping[str, 
 def projected_sections(
     steps: Sequence[Step], edges: Sequence[Sequence[Edge]], sites: Sites
 ) -> dict[str, tuple[Site, Site]]:
-    """The sections that change tokens or width of a stream that has residuals by then: key → site before, after."""
+    """Finds the sections that change tokens or width of a stream that has residuals by then.
+
+    Returns:
+        Key of the projection → the sites before and after the section.
+
+    Raises:
+        ValueError: If two projections would share a key.
+    """
     follows = {(name, pair[1].name): pair for name, of in sites.items() for pair in pairwise(of)}
     found, guided = dict[str, tuple[Site, Site]](), set[str]()
     for step, here in zip(steps, edges, strict=True):
@@ -91,5 +104,5 @@ def projected_sections(
 
 
 def projection_key(stream: str, section: str) -> str:
-    """The name under which the carry of a stream over a section is registered."""
+    """Returns the key under which the projection of a stream over a section is registered."""
     return f"{stream}_{module_key(section)}"

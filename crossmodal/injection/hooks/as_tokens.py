@@ -21,19 +21,25 @@ def as_tokens(
     axes: Callable[[int, int], Axes] = grid_axes,
     name: str = "features",
 ) -> tuple[Tensor, TensorLayout]:
-    """`features` as a stream `(frame, token, channel)`, and the port that knows the way back.
+    """Converts features of a known layout to a stream `(frame, token, channel)`.
 
-    `stream, port = as_tokens(features, "BCHW")`, then `port.features(stream)` is laid out as `features` was. The port
-    is a `Site`, so adapters can be built from it. Nothing is copied where strides allow.
+    `stream, layout = as_tokens(features, "BCHW")`, then `layout.features(stream)` is laid out as `features` was. The
+    layout is a `Site`, so adapters can be built from it. Nothing is copied where strides allow.
 
-    - `layout`: `"BCHW"`, `"BHWC"`, `"BNC"` or `"BCN"`.
-    - `grid`: rows and columns of a sequence, row by row; a sequence without one has the axis `token` alone.
-    - `prefix`: leading tokens of a sequence without a place on the grid (class token, registers). They stay in the
-      stream.
-    - `axes`: from rows and columns to the axes of the site.
-    - `name`: of the port.
+    Args:
+        features: Tensor of any of the layouts.
+        layout: `"BCHW"`, `"BHWC"`, `"BNC"` or `"BCN"`.
+        grid: Rows and columns of a sequence, row by row; a sequence without one has the axis `token` alone.
+        prefix: Leading tokens of a sequence without a place on the grid (class token, registers). They stay in the
+            stream.
+        axes: From rows and columns to the axes of the site.
+        name: Name of the site.
 
-    Raises `ValueError` for an unknown layout, other dimensions than it has, or a grid that the tokens do not fill.
+    Returns:
+        The stream, and the layout that converts it back.
+
+    Raises:
+        ValueError: If the layout is unknown, the features have other dimensions, or the tokens do not fill the grid.
     """
     if layout not in LETTERS or features.ndim != LETTERS[layout][0]:
         raise ValueError(
@@ -57,7 +63,17 @@ def as_tokens(
 def placed(
     here: TensorLayout, grid: tuple[int, int] | None, prefix: int, axes: Callable[[int, int], Axes] = grid_axes
 ) -> TensorLayout:
-    """The port of a sequence whose tokens, after `prefix`, lie on `grid`; `None`: in a row."""
+    """Places the tokens of a sequence on a grid.
+
+    Args:
+        here: Layout of the sequence.
+        grid: Rows and columns of the tokens after `prefix`; `None`: they lie in a row.
+        prefix: Leading tokens without a place.
+        axes: From rows and columns to the axes of the site.
+
+    Raises:
+        ValueError: If prefix and grid do not add up to the tokens.
+    """
     tokens = here.tokens
     rows, columns = grid or (tokens - prefix, 1)
     if prefix < 0 or prefix + rows * columns != tokens or rows * columns < 1:

@@ -1,4 +1,4 @@
-"""Which dimension of a third-party tensor holds the channels."""
+"""Inference of the dimension of a third-party tensor that holds the channels."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +11,7 @@ LAST = (nn.Linear, nn.LayerNorm)  # exactly these: torchvision's LayerNorm2d inh
 
 
 class ObservedShapes:
-    """Tells where the channels are in the tensors of a model, from what its layers are known to do.
+    """Infers which dimension of a tensor holds the channels, from the layers that tensors of its shape pass.
 
     Three dimensions are (frame, token, channel) or (frame, channel, token), four (frame, row, column, channel) or
     (frame, channel, row, column). Channels come first or last
@@ -20,12 +20,15 @@ class ObservedShapes:
     2. else as such layers inside the module, or in the nearest module around it, have a tensor of this very shape;
     3. else where only one of the two sizes is a width of the weights in the module, or in the nearest around it;
     4. else, of three dimensions, last; of four, so that rows equal columns, where that is so one way only.
-
-    - `modules`: by dotted name.
-    - `seen`: module name → the shapes of tensors that went in or came out.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module], seen: Mapping[str, Iterable[Shape]]):
+        """Notes where known layers have the channels.
+
+        Args:
+            modules: The modules of the model by dotted name.
+            seen: Module name → the shapes of tensors that went in or came out.
+        """
         self.modules = modules
         self.layers = [
             (name, shape, at)
@@ -35,7 +38,7 @@ class ObservedShapes:
         ]
 
     def infer_channel_axis(self, name: str, shape: Shape) -> int | None:
-        """The dimension of the channels in a tensor of that shape at module `name`; `None` where it cannot be told."""
+        """Returns the dimension of the channels in a tensor of that shape at module `name`; `None` if it is open."""
         if len(shape) not in (3, 4) or 0 in shape:
             return None
         at = _by_kind(self.modules[name], shape)
@@ -73,7 +76,7 @@ def _by_kind(module: nn.Module, shape: Shape) -> int | None:
 
 
 def _outwards(name: str) -> Iterable[str]:
-    """The prefixes of a dotted name from itself to everything: `a.b` → `a.b.`, `a.`, ``."""
+    """Yields the prefixes of a dotted name from itself to everything: `a.b` → `a.b.`, `a.`, ``."""
     while name:
         yield f"{name}."
         name = name.rpartition(".")[0]

@@ -8,7 +8,7 @@ WILDCARDS = {"**": "(.+)", "*": "([^.]+)", "?": "([^.])"}
 
 
 def match(pattern: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The names that `pattern` matches, each with what its wildcards stand for.
+    """Returns the names that `pattern` matches, each with what its wildcards stand for.
 
     `*` is any part of a name between two dots, `?` one character of it, `**` anything, dots included.
     """
@@ -19,7 +19,7 @@ def match(pattern: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def fill(pattern: str, stand_for: tuple[str, ...]) -> str:
-    """`pattern` with its wildcards replaced, in order, by what they stand for. `ValueError` where it has more."""
+    """Replaces the wildcards of `pattern`, in order, by what they stand for; raises `ValueError` where it has more."""
     wildcards = re.findall(r"\*\*|\*|\?", pattern)
     if len(wildcards) > len(stand_for):
         raise ValueError(
@@ -31,7 +31,7 @@ def fill(pattern: str, stand_for: tuple[str, ...]) -> str:
 
 
 def near(pattern: str, names: Iterable[str]) -> str:
-    """The names that come nearest to a pattern that matches none, for an error message."""
+    """Returns, for an error message, the names that come nearest to a pattern that matches none."""
     names = list(names)
     closest = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
     return f"nearest are {', '.join(map(repr, closest))} (of {len(names)})" if names else "there are none"

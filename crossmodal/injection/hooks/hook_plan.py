@@ -1,4 +1,4 @@
-"""From where to where a residual goes in an injected model, and those under way during one forward."""
+"""Plans of an injected model: which module is read, which is written to, and the state of one forward."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,14 @@ from .tensor_layout import TensorLayout
 
 @dataclass(frozen=True)
 class HookPlan:
-    """The residual of one adapter: computed from what flows into `source`, added to what comes out of `name`.
+    """Plan for one adapter: its residual is computed from the input of `source` and added to the output of `name`.
 
-    - `pattern`: the one that matched `name`.
-    - `reads`, `writes`: the ports there.
+    Attributes:
+        name: Module that is written to.
+        pattern: The pattern that matched it.
+        source: Module whose input is read.
+        reads: Layout of the input of `source`.
+        writes: Layout of the output of `name`.
     """
 
     name: str
@@ -29,13 +33,19 @@ class HookPlan:
 
     @property
     def key(self) -> str:
-        """Under which its adapter is registered."""
+        """The key under which the adapter is registered."""
         return self.name.replace(".", "_")
 
 
 @dataclass
 class HookState:
-    """One guided forward: its guide, the frames that have one (`None`: all), and residuals not yet added, by plan."""
+    """State of one guided forward.
+
+    Attributes:
+        guide: The guide; `None` where there is none.
+        rows: The frames that have one; `None`: all.
+        residuals: Those that are not added yet, by module.
+    """
 
     guide: Tensor | None
     rows: Tensor | None = None
@@ -46,7 +56,7 @@ class HookState:
         self.residuals.setdefault(plan.name, []).append(residual)
 
     def take(self, plan: HookPlan) -> Tensor:
-        """The residual for the module that returns now; `RuntimeError` where its source has not run."""
+        """Returns the residual for the module that returns now; raises `RuntimeError` where its source has not run."""
         if not self.residuals.get(plan.name):
             raise RuntimeError(
                 f"Injected: {plan.name!r} has returned, but {plan.source!r}, whose input its adapter reads, has not "
@@ -55,7 +65,7 @@ class HookState:
         return self.residuals[plan.name].pop()
 
     def check_spent(self) -> None:
-        """`RuntimeError` where a residual was computed and never added."""
+        """Raises `RuntimeError` where a residual was computed and never added."""
         for name, left in self.residuals.items():
             if left:
                 raise RuntimeError(
@@ -65,17 +75,29 @@ class HookState:
 
 
 def plan_hooks(
-    patterns: Collection[str], points: Mapping[str, ProbedModule], reads: Mapping[str, str]
+    patterns: Collection[str], probed: Mapping[str, ProbedModule], reads: Mapping[str, str]
 ) -> dict[str, HookPlan]:
-    """The plans by name of the module written to, in the order of `points`. `ValueError` for what does not fit."""
+    """Plans which module reads and which is written to.
+
+    Args:
+        patterns: Globs over module names; each must match, and no module twice.
+        probed: The modules that ran in the probe.
+        reads: Pattern → glob of the module that is read instead.
+
+    Returns:
+        Name of the module written to → its plan, in the order of `probed`.
+
+    Raises:
+        ValueError: If a pattern matches nothing, a module is matched twice, no stream flows, or sizes differ.
+    """
     for stray in [pattern for pattern in reads if pattern not in patterns]:
         raise ValueError(f"Injected: reads[{stray!r}] belongs to no adapter; the patterns are {list(patterns)}.")
     found: dict[str, tuple[str, str]] = {}
     for pattern in patterns:
-        matches = match(pattern, points)
+        matches = match(pattern, probed)
         if not matches:
             raise ValueError(
-                f"Injected: pattern {pattern!r} matches no module that ran in the probe; {near(pattern, points)}."
+                f"Injected: pattern {pattern!r} matches no module that ran in the probe; {near(pattern, probed)}."
             )
         for name, stand_for in matches.items():
             if name in found:
@@ -84,25 +106,25 @@ def plan_hooks(
                     "adapter."
                 )
             found[name] = pattern, fill(reads[pattern], stand_for) if pattern in reads else name
-    plans = {name: _plan(*found[name], name, points) for name in points if name in found}
+    plans = {name: _plan(*found[name], name, probed) for name in probed if name in found}
     if len({plan.key for plan in plans.values()}) != len(plans):
         raise ValueError(f"Injected: two of {list(plans)} become one key when '.' is written '_'; rename a module.")
     return plans
 
 
-def _plan(pattern: str, source: str, name: str, points: Mapping[str, ProbedModule]) -> HookPlan:
-    if source not in points:
+def _plan(pattern: str, source: str, name: str, probed: Mapping[str, ProbedModule]) -> HookPlan:
+    if source not in probed:
         raise ValueError(
-            f"Injected: {source!r}, which {pattern!r} reads, did not run in the probe; {near(source, points)}."
+            f"Injected: {source!r}, which {pattern!r} reads, did not run in the probe; {near(source, probed)}."
         )
-    reads, writes = points[source].reads, points[name].writes
+    reads, writes = probed[source].reads, probed[name].writes
     if reads is None:
         raise ValueError(
-            f"Injected: no stream flows into {source!r}, which {pattern!r} reads: {why_not(points[source], 0)}."
+            f"Injected: no stream flows into {source!r}, which {pattern!r} reads: {why_not(probed[source], 0)}."
         )
     if writes is None:
         raise ValueError(
-            f"Injected: no stream flows out of {name!r}, which {pattern!r} matches: {why_not(points[name], 1)}."
+            f"Injected: no stream flows out of {name!r}, which {pattern!r} matches: {why_not(probed[name], 1)}."
         )
     if (reads.frames, reads.tokens, reads.width) != (writes.frames, writes.tokens, writes.width):
         raise ValueError(
@@ -113,13 +135,13 @@ def _plan(pattern: str, source: str, name: str, points: Mapping[str, ProbedModul
     return HookPlan(name, pattern, source, reads, writes)
 
 
-def _size(port: TensorLayout) -> str:
-    return f"{port.frames} frames, {port.tokens} tokens, {port.width} channels"
+def _size(layout: TensorLayout) -> str:
+    return f"{layout.frames} frames, {layout.tokens} tokens, {layout.width} channels"
 
 
-def why_not(point: ProbedModule, side: int) -> str:
-    """Why a point has no port on one side (0: in, 1: out)."""
-    shapes = list(dict.fromkeys(pair[side] for pair in point.shapes))
+def why_not(probed: ProbedModule, side: int) -> str:
+    """Returns, for an error message, why a module has no layout on one side (0: in, 1: out)."""
+    shapes = list(dict.fromkeys(pair[side] for pair in probed.shapes))
     if shapes == [None]:
         return "it is no tensor"
     if len(shapes) > 1:
@@ -143,7 +165,7 @@ def check_guide(site: Site, guide: Tensor, *, detached: bool) -> None:
 
 
 def guided_rows(guide: Tensor, present: Tensor | None) -> Tensor | None:
-    """The frames that have a guide; `None` for all of them. `ValueError` for a mask of another kind or length."""
+    """Returns the frames that have a guide, `None` for all; raises `ValueError` for another kind or length of mask."""
     if present is None:
         return None
     if present.dtype != torch.bool or present.shape != guide.shape[:1]:

@@ -19,20 +19,10 @@ from .probe import ProbedModule, read_tensor, rewritten, written_tensor
 class Injected(nn.Module):
     """A model whose named modules are guided: each reads a stream, asks its adapter, and adds the residual it gets.
 
-    - `model`: kept as it is; only hooks are attached, and `detach()` takes them away.
-    - `adapters`: glob pattern over module names (`*` within a part, `**` across dots) → factory, called with the two
-      sites. Each must match, and no module twice. A module's adapter reads its input and adds to its output.
-    - `guide`: the site of the guide.
-    - `sites`: what `sites(model, *example)` found.
-    - `reads`: pattern of `adapters` → another module, whose *input* is read instead; wildcards stand for what they
-      matched. Swin-V2 normalises after its halves: adding at `….mlp` lands inside the norm, adding at the block and
-      reading at `….mlp` does not.
-
-    The adapters are registered under the module's name with `_` for `.`: save them alone with
-    `injected.adapters.state_dict()`. One forward at a time: an instance is not for several threads. A model that
-    recomputes activations in the backward is refused there; checkpoint the whole `Injected` instead.
-
-    Raises `ValueError` for a pattern that matches nothing, or a module twice, or one through which no stream flows.
+    A module's adapter reads its input and adds to its output. The adapters are registered under the module's name with
+    `_` for `.`: save them alone with `injected.adapters.state_dict()`. One forward at a time: an instance is not for
+    several threads. A model that recomputes activations in the backward is refused there; checkpoint the whole
+    `Injected` instead.
     """
 
     def __init__(
@@ -44,6 +34,21 @@ class Injected(nn.Module):
         sites: Mapping[str, ProbedModule],
         reads: Mapping[str, str] | None = None,
     ):
+        """Plans the hooks and builds the adapters.
+
+        Args:
+            model: Kept as it is; only hooks are attached, and `detach()` takes them away.
+            adapters: Glob pattern over module names (`*` within a part, `**` across dots) → factory, called with the
+                two sites. Each must match, and no module twice.
+            guide: The site of the guide.
+            sites: The result of `sites(model, *example)`.
+            reads: Pattern of `adapters` → another module, whose *input* is read instead; wildcards stand for what they
+                matched. Swin-V2 normalises after its halves: adding at `….mlp` lands inside the norm, adding at the
+                block and reading at `….mlp` does not.
+
+        Raises:
+            ValueError: If a pattern matches nothing, or a module twice, or one through which no stream flows.
+        """
         super().__init__()
         self.model = model
         self.guide = guide
@@ -58,10 +63,17 @@ class Injected(nn.Module):
         self._hook(True)
 
     def forward(self, *args: Any, guide: Tensor | None = None, present: Tensor | None = None, **kwargs: Any) -> Any:
-        """What the model returns: guided by `guide` `(frame, guide_token, guide_channel)`, or the original without.
+        """Runs the model, guided or as the original.
 
-        `present`: bool, which frames have a guide, where some lack it: these are as in the original, and what `guide`
-        holds of them is never read.
+        Args:
+            *args: Given to the model.
+            guide: `(frame, guide_token, guide_channel)`; without one the model runs as it was.
+            present: Bool, the frames that have a guide, where some lack it: the others are as in the original, and
+                `guide` is not read there.
+            **kwargs: Given to the model.
+
+        Returns:
+            The output of the model.
         """
         rows = None
         if guide is not None:
@@ -100,6 +112,7 @@ class Injected(nn.Module):
         return self.model
 
     def extra_repr(self) -> str:
+        """Returns the guide and the guided modules, which `print` shows."""
         return f"guide={self.guide.name!r} (width {self.guide.width}), guided={list(self.plans)}"
 
     def _hook(self, hooked: bool) -> None:
@@ -120,7 +133,7 @@ class Injected(nn.Module):
         self._hooked = hooked
 
     def _read(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Before the source runs: asks the adapter, while nothing has overwritten what it reads."""
+        """Asks the adapter before the source runs, while nothing has overwritten its input."""
         call, plan = self._guided_call(name), self.plans[name]
         if call is None or call.guide is None:
             return
@@ -132,7 +145,7 @@ class Injected(nn.Module):
             self._maps[name] = adapted.maps
 
     def _adapted(self, plan: HookPlan, stream: Tensor, guide: Tensor, rows: Tensor | None) -> Adapted:
-        """What the adapter makes of the frames that have a guide; zero in the others."""
+        """Runs the adapter on the frames that have a guide; the others get zeros."""
         adapter = self.adapters[plan.key]
         if rows is None:
             check_adapted(plan, stream, adapted := adapter(stream, guide))
@@ -142,14 +155,14 @@ class Injected(nn.Module):
         return Adapted(whole["residual"], whole["maps"])
 
     def _write(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        """After the module ran: its output with the residual added."""
+        """Adds the residual to the output of the module."""
         call, plan = self._guided_call(name), self.plans[name]
         if call is None or call.guide is None:
             return output
         return rewritten(output, plan.writes.add(call.take(plan), written_tensor(output)))
 
     def _guided_call(self, name: str) -> HookState | None:
-        """The forward under way; none where the model was called without `Injected`, or is not guided now."""
+        """Returns the forward under way; `None` where the model was called bare, or is not guided now."""
         if self._calls:
             return self._calls[-1]
         if self._guided_before and not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:

@@ -17,11 +17,12 @@ Shapes = tuple[tuple[Shape | None, Shape | None], ...]
 
 @dataclass(frozen=True)
 class ProbedModule:
-    """What one module of a third-party model takes and gives.
+    """Input and output of one module of a third-party model, as a probing forward found them.
 
-    - `shapes`: of its first tensor in and out, for each different way in which the probe's forward called it.
-    - `reads`: the port at its input; `None` where that is no stream, or not always the same.
-    - `writes`: the port at its output, likewise.
+    Attributes:
+        shapes: Of its first tensor in and out, for each different way in which the forward called it.
+        reads: Layout of its input; `None` where that is no stream, or not always the same.
+        writes: Layout of its output, likewise.
     """
 
     shapes: Shapes
@@ -30,12 +31,20 @@ class ProbedModule:
 
 
 def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, ProbedModule]:
-    """Every module that runs when `model(*example, **named)` is called, by name, with what flows in and out of it.
+    """Finds the sites of a model: every module that runs in one forward, with the streams that flow in and out of it.
 
     The forward runs once, in evaluation mode and without gradients; training flags are put back, no hook stays. The
     input is the first tensor among the arguments, the output the tensor returned or the first item of a tuple.
-    `ObservedShapes` says how layouts are told; where channels could be first or last, probe with a picture that is not
-    square. Works on the meta device too: shapes are all that is looked at.
+    `ObservedShapes` says how layouts are inferred; where channels could be first or last, probe with a picture that is
+    not square. Works on the meta device too: shapes are all that is looked at.
+
+    Args:
+        model: Any module.
+        *example: Arguments of the model.
+        **named: Keyword arguments of the model.
+
+    Returns:
+        Name of the module → what was found.
     """
     calls: dict[str, list[tuple[Shape | None, Shape | None]]] = {}
     modules = {name: module for name, module in model.named_modules() if name}
@@ -53,12 +62,12 @@ def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, ProbedModu
     observed = ObservedShapes(
         modules, {name: [shape for pair in pairs for shape in pair if shape] for name, pairs in shapes.items()}
     )
-    return {name: _point(name, pairs, observed) for name, pairs in shapes.items()}
+    return {name: _probed(name, pairs, observed) for name, pairs in shapes.items()}
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode and without gradients for a while; training flags are put back."""
+    """Keeps a model in evaluation mode and without gradients for a while; puts training flags back."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
@@ -70,7 +79,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def read_tensor(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """What a module reads: the first tensor among its arguments."""
+    """Returns the input of a module: the first tensor among its arguments."""
     for value in (*args, *kwargs.values()):
         if isinstance(value, Tensor):
             return value
@@ -78,13 +87,13 @@ def read_tensor(args: Iterable[Any], kwargs: Mapping[str, Any]) -> Tensor | None
 
 
 def written_tensor(output: Any) -> Tensor | None:
-    """What a module writes: the tensor it returns, or the first item of the tuple or list."""
+    """Returns the output of a module: the tensor, or the first item of a tuple or list."""
     first = output[0] if isinstance(output, (tuple, list)) and output else output
     return first if isinstance(first, Tensor) else None
 
 
 def rewritten(output: Any, tensor: Tensor) -> Any:
-    """`output` with `tensor` in the place of `written_tensor(output)`."""
+    """Replaces `written_tensor(output)` in `output` by `tensor`."""
     if isinstance(output, Tensor):
         return tensor
     if hasattr(output, "_fields"):
@@ -106,10 +115,10 @@ def _shape(tensor: Tensor | None) -> Shape | None:
     return None if tensor is None else tuple(tensor.shape)
 
 
-def _point(name: str, shapes: Shapes, observed: ObservedShapes) -> ProbedModule:
-    ports: list[TensorLayout | None] = []
+def _probed(name: str, shapes: Shapes, observed: ObservedShapes) -> ProbedModule:
+    layouts: list[TensorLayout | None] = []
     for side in zip(*shapes, strict=True):
         shape = side[0] if len(set(side)) == 1 else None
         at = None if shape is None else observed.infer_channel_axis(name, shape)
-        ports.append(None if shape is None or at is None else layout_of(name, shape, at))
-    return ProbedModule(shapes, *ports)
+        layouts.append(None if shape is None or at is None else layout_of(name, shape, at))
+    return ProbedModule(shapes, *layouts)

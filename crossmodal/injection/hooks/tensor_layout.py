@@ -1,4 +1,4 @@
-"""How a stream lies in the tensors of a model that was not written for this library."""
+"""Layouts: how a stream lies in the tensors of a model that was not written for this library."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -21,24 +21,26 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
 
 @dataclass(frozen=True, repr=False)
 class TensorLayout(Site):
-    """A site of a third-party model: what flows in or out of one of its modules.
+    """A site of a third-party model, and how a stream lies in the tensor there.
 
     Where the tensor has rows and columns they are the axes, row-major; a plain sequence has one axis, `token`: what its
-    tokens mean, and which are prefix, cannot be seen from outside (`dataclasses.replace(port, axes=..., prefix=...)`).
+    tokens mean, and which are prefix, cannot be seen from outside (`dataclasses.replace(layout, axes=...,
+    prefix=...)`).
 
-    - `layout`: the dimensions of the tensor, in order.
-    - `frames`: its first dimension in the probe. One that is not the example's own (windows, say) takes no guide.
+    Attributes:
+        layout: The dimensions of the tensor, in order.
+        frames: Its first dimension in the probe. One that is not the example's own (windows, say) takes no guide.
     """
 
     layout: Layout = "frame token channel"
     frames: int = 1
 
     def stream(self, tensor: Tensor | None) -> Tensor:
-        """`tensor` as a stream `(frame, token, channel)`. `ValueError` where it is not laid out as in the probe."""
+        """Returns `tensor` as a stream `(frame, token, channel)`; raises `ValueError` for another layout."""
         return rearrange(self._checked(tensor), f"{self.layout} -> {self._stream}")
 
     def features(self, stream: Tensor) -> Tensor:
-        """`stream` laid out as the tensor of the probe, rows and columns as they were there: undoes `stream`."""
+        """Returns `stream` laid out as the tensor of the probe, rows and columns restored: undoes `stream`."""
         if stream.ndim != 3 or stream.shape[1:] != (self.tokens, self.width):
             raise ValueError(
                 f"TensorLayout {self.name!r}: stream has shape {tuple(stream.shape)}, expected (frame, {self.tokens}, "
@@ -48,7 +50,7 @@ class TensorLayout(Site):
         return rearrange(stream, f"{self._stream} -> {self.layout}", **rows)
 
     def add(self, stream: Tensor, tensor: Tensor | None) -> Tensor:
-        """`tensor` plus `stream`, laid out alike. `ValueError` where their shapes are not exactly the same."""
+        """Adds `stream` to `tensor`, laid out alike; raises `ValueError` where their shapes differ."""
         tensor = self._checked(tensor)
         sizes = dict(zip(self.layout.split(), tensor.shape, strict=True))
         tokens = sizes["row"] * sizes["column"] if "row" in sizes else sizes["token"]
@@ -84,7 +86,7 @@ class TensorLayout(Site):
 
 
 def layout_of(name: str, shape: tuple[int, ...], channels: int) -> TensorLayout:
-    """The port of a tensor of that shape whose dimension `channels` holds the channels."""
+    """Returns the layout of a tensor of that shape whose dimension `channels` holds the channels."""
     grid = [size for position, size in enumerate(shape) if position not in (0, channels)]
     axes = _grid(*grid) if len(grid) == 2 else {"token": tuple(range(grid[0]))}
     return TensorLayout(name, shape[channels], axes, layout=LAYOUTS[len(shape), channels], frames=shape[0])
@@ -92,5 +94,5 @@ def layout_of(name: str, shape: tuple[int, ...], channels: int) -> TensorLayout:
 
 @cache
 def _grid(rows: int, columns: int) -> Axes:
-    """One copy for the many modules of a stage."""
+    """Returns the axes of a grid, one copy for the many modules of a stage."""
     return grid_axes(rows, columns)

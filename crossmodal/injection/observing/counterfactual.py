@@ -1,4 +1,4 @@
-"""What a guide was worth, in place: the same model on the same input, with and without it."""
+"""Interventions: the same model on the same input, with and without some of its guides."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,9 +23,12 @@ Source = Callable[[Tensor, Tensor], Tensor]
 class Counterfactual(NamedTuple):
     """A forward with all guides, and one without some of them.
 
-    - `guided`, `unguided`: what the model returned.
-    - `change`: coupler → stream → `(frame, token, 1)`, how far each token of the stream lies from where it would be
-      without the guide, in lengths of the token without it: ‖with − without‖ / ‖without‖, after the coupler's step.
+    Attributes:
+        guided: The model's output with all guides.
+        unguided: Its output without some.
+        change: Coupler → stream → `(frame, token, 1)`: distance of each token of the stream to where it would be
+            without the guide, in lengths of the token without it: ‖with − without‖ / ‖without‖, after the coupler's
+            step.
     """
 
     guided: Any
@@ -37,16 +40,20 @@ class Counterfactual(NamedTuple):
 def without_guide(
     model: nn.Module, at: str | Edge | None = None, *, instead: Source | None = None
 ) -> Iterator[tuple[str, ...]]:
-    """While the block runs, guides are taken away at some adapters; yields the names of these.
+    """Takes guides away at some adapters while the block runs; yields the names of these.
 
-    - `at`: a glob over the names of adapters (`"couplers.stages2_*.audio_visual"`), an edge (`("audio", "visual")`:
-      audio guides visual no more), or `None` for all.
-    - `instead`: by default the edge is missing: its adapter adds nothing, and its maps stay, for heads that pool by
-      them. A function `(stream, guide)` replaces what the adapter reads instead: `lambda stream, guide: 0 * guide` is
-      what the control `no_guide` trains with, and leaves what the adapter does by itself.
+    A backward of a checkpointed model belongs inside the block too.
 
-    A backward of a checkpointed model belongs inside the block too. Raises `ValueError` where `at` names nothing, or
-    an adapter lies in what `torch.compile` has compiled.
+    Args:
+        model: Any model with adapters.
+        at: A glob over the names of adapters (`"couplers.stages2_*.audio_visual"`), an edge (`("audio", "visual")`:
+            audio guides visual no more), or `None` for all.
+        instead: By default the edge is missing: its adapter adds nothing, and its maps stay, for heads that pool by
+            them. A function `(stream, guide)` replaces what the adapter reads instead: `lambda stream, guide: 0 *
+            guide` is what the control `no_guide` trains with, and leaves what the adapter does by itself.
+
+    Raises:
+        ValueError: If `at` names nothing, or an adapter lies in what `torch.compile` has compiled.
     """
     found = select_adapters(model, at, "without_guide")
     check_uncompiled(model, found, "without_guide")
@@ -64,11 +71,17 @@ def counterfactual(
 ) -> Counterfactual:
     """Runs `model(*inputs, **options)` twice, with its guides and without those that `without` names.
 
-    - `model`: in evaluation mode; a `Lockstep`, or any module with one in it.
-    - `without`, `instead`: as `without_guide` takes them.
+    Where all gates are at zero nothing was guided, and every change is exactly zero.
 
-    Where all gates are at zero nothing was guided, and every change is exactly zero. Raises `ValueError` in training
-    mode, where there is not one lockstep, or as `without_guide` does.
+    Args:
+        model: In evaluation mode; a `Lockstep`, or any module with one in it.
+        *inputs: Given to the model.
+        without: As `at` of `without_guide`.
+        instead: As in `without_guide`.
+        **options: Given to the model.
+
+    Raises:
+        ValueError: If the model is in training mode, does not hold one lockstep, or as `without_guide` does.
     """
     if model.training:
         raise ValueError("counterfactual: the model is in training mode, where two forwards differ: call eval() first.")
@@ -97,7 +110,7 @@ def counterfactual(
 def changed(
     stream: Float[Tensor, "frame token channel"], other: Float[Tensor, "frame token channel"]
 ) -> Float[Tensor, "frame token 1"]:
-    """How far every token lies from the other stream's, in lengths of that; zero where both are equal."""
+    """Computes the distance of every token to the other stream's, in lengths of that; zero where both are equal."""
     length = torch.linalg.vector_norm(other, dim=2, keepdim=True)
     apart = torch.linalg.vector_norm(stream - other, dim=2, keepdim=True)
     return apart / length.clamp(min=torch.finfo(length.dtype).tiny)

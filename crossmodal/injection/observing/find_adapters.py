@@ -1,4 +1,4 @@
-"""Where a model is guided: its adapters and modulations by name, to be looked at or silenced from outside."""
+"""Finding the adapters and modulations of a model by name, to look at them or silence them from outside."""
 
 from collections.abc import Iterator, Mapping
 
@@ -15,22 +15,31 @@ Named = tuple[str, nn.Module]
 
 
 def find_adapters(model: nn.Module) -> dict[str, nn.Module]:
-    """The adapters in a tree of modules by their names: those of couplers, those of `Injected`, and what says so.
+    """Finds the adapters in a tree of modules: those of couplers, those of `Injected`, and modules that say so.
 
-    What says so is a module whose `forward` is annotated `-> Adapted`. An adapter within another is not listed.
+    A module says so by a `forward` annotated `-> Adapted`. An adapter within another is not listed.
+
+    Returns:
+        Name → adapter.
     """
     return _found(model, (Adapted,))
 
 
 def find_map_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """The adapters of `find_adapters`, and the modulations that stand outside of them."""
+    """Finds the adapters of `find_adapters`, and the modulations that stand outside of them."""
     return _found(model, (Adapted, Modulated))
 
 
 def select_adapters(model: nn.Module, at: str | Edge | None, who: str) -> dict[str, nn.Module]:
-    """The adapters that `at` names: a glob over their names, an edge, or all with `None`.
+    """Selects adapters by name.
 
-    Raises `ValueError`, beginning with `who`, where there is none.
+    Args:
+        model: Any model.
+        at: A glob over their names, an edge, or `None` for all.
+        who: The name with which an error begins.
+
+    Raises:
+        ValueError: If there is none.
     """
     found = find_adapters(model)
     if at is None:
@@ -56,7 +65,7 @@ def _on(edge: Edge, coupler: Coupler) -> list[nn.Module]:
 
 
 def check_uncompiled(model: nn.Module, names: Mapping[str, nn.Module], who: str) -> None:
-    """`ValueError` where one of these modules lies in what `torch.compile` has compiled: its hooks would not run."""
+    """Raises `ValueError` where one of these modules lies in what `torch.compile` has compiled: hooks would not run."""
     compiled = [name for name, module in model.named_modules() if is_compiled(module)]
     for outer in compiled:
         inner = next((name for name in names if not outer or name == outer or name.startswith(f"{outer}.")), None)
@@ -68,12 +77,12 @@ def check_uncompiled(model: nn.Module, names: Mapping[str, nn.Module], who: str)
 
 
 def is_compiled(module: nn.Module) -> bool:
-    """Whether a module is what `torch.compile` returns, or was compiled in place."""
+    """Returns whether a module is what `torch.compile` returns, or was compiled in place."""
     return hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
 
 
 def recomputing() -> bool:
-    """Whether a backward is under way: activation checkpoints run their forwards there once more."""
+    """Returns whether a backward is under way: activation checkpoints run their forwards there once more."""
     return torch._C._current_graph_task_id() != -1
 
 
@@ -82,7 +91,7 @@ def _found(model: nn.Module, kinds: tuple[type, ...]) -> dict[str, nn.Module]:
 
 
 def _walk(name: str, module: nn.Module, kinds: tuple[type, ...], seen: set[nn.Module]) -> Iterator[Named]:
-    """The outermost modules under `module` that give one of these kinds; one that stands twice by its first name."""
+    """Yields the outermost modules that give one of these kinds; one that stands twice by its first name."""
     for child_name, child, adapts in _children(module):
         path = f"{name}.{child_name}" if name else child_name
         if child in seen:
@@ -95,7 +104,7 @@ def _walk(name: str, module: nn.Module, kinds: tuple[type, ...], seen: set[nn.Mo
 
 
 def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
-    """Names, children, and whether they are adapters by where they stand."""
+    """Yields names, children, and whether they are adapters by where they stand."""
     for name, child in module.named_children():
         if isinstance(module, Injected) and child is module.adapters:
             yield from ((f"{name}.{key}", adapter, True) for key, adapter in child.named_children())
@@ -104,7 +113,7 @@ def _children(module: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
 
 
 def _gives(module: nn.Module, kinds: tuple[type, ...]) -> bool:
-    """Whether a module gives maps, by its class or by what its `forward` is annotated to return."""
+    """Returns whether a module gives maps, by its class or by what its `forward` is annotated to return."""
     if isinstance(module, Modulation | Modulations):
         return Modulated in kinds
     returned = getattr(type(module).forward, "__annotations__", {}).get("return")

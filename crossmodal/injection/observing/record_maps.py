@@ -13,18 +13,21 @@ from .find_adapters import check_uncompiled, find_map_modules, recomputing
 
 @contextmanager
 def record_maps(model: nn.Module, *, device: torch.device | str | None = None) -> Iterator[dict[str, Tensor]]:
-    """Yields a dictionary that forwards of `model` inside the block fill: name of the module and map → map.
+    """Records the maps of a model: yields a dictionary that its forwards inside the block fill.
 
     `with record_maps(model) as maps: model(frames, wave)`: then
-    `maps["coupled.couplers.stages2_5_attention.audio_visual.spatial"]` is what the map `spatial` of that adapter was;
-    for any tree of modules that holds couplers, an `Injected`, or modulations of its own. What is recorded is what
-    adapters return: nothing is computed otherwise than without, and outputs and gradients are the same, bit for bit.
-    The maps are detached; of several forwards the last one stays.
+    `maps["coupled.couplers.stages2_5_attention.audio_visual.spatial"]` is the map `spatial` of that adapter; for any
+    tree of modules that holds couplers, an `Injected`, or modulations of its own. Recorded is what adapters return:
+    outputs and gradients are the same as without, bit for bit. The maps are detached; of several forwards the last one
+    stays. Blocks may be nested. A model without maps records nothing.
 
-    - `device`: where the maps are kept, as in `"cpu"`; `None` leaves them where they are.
+    Args:
+        model: Any model.
+        device: Where the maps are kept, as in `"cpu"`; `None` leaves them where they are.
 
-    Blocks may be nested. A model without maps records nothing. Raises `ValueError` where a map lies in what
-    `torch.compile` has compiled; a function compiled around the model is not seen, and records nothing.
+    Raises:
+        ValueError: If a map lies in what `torch.compile` has compiled; a function compiled around the model is not
+            seen, and records nothing.
     """
     found, maps = find_map_modules(model), dict[str, Tensor]()
     check_uncompiled(model, found, "record_maps")
@@ -39,7 +42,7 @@ def record_maps(model: nn.Module, *, device: torch.device | str | None = None) -
 def _keep(
     maps: dict[str, Tensor], name: str, device: torch.device | str | None, module: nn.Module, given: Any, output: Any
 ) -> None:
-    """After an adapter or a modulation ran; what a checkpoint computes once more in the backward is not kept again."""
+    """Keeps the maps of an adapter or a modulation that ran, but not of the second run of a checkpoint."""
     if recomputing():
         return
     _, made = output

@@ -1,4 +1,4 @@
-"""Along a recorded forward: the streams between which a model is cut."""
+"""Cut points along a traced forward: the streams between which a model is cut."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,20 +12,25 @@ from .graph import Arg, Attr, Graph, Node
 
 @dataclass(frozen=True)
 class CutPoint:
-    """Where one section ends: at which tensor, and what flows there."""
+    """End of a section.
+
+    Attributes:
+        at: The tensor at which it ends.
+        layout: The stream there.
+    """
 
     at: Arg
-    port: TensorLayout
+    layout: TensorLayout
 
 
-def matching_modules(patterns: str | Sequence[str], points: Mapping[str, ProbedModule]) -> set[str]:
-    """The modules to cut at. `ValueError` for a pattern without a match, or a match inside another."""
+def matching_modules(patterns: str | Sequence[str], probed: Mapping[str, ProbedModule]) -> set[str]:
+    """Returns the modules to cut at; raises `ValueError` for a pattern without a match, or a match inside another."""
     found: set[str] = set()
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        matches = match(pattern, points)
+        matches = match(pattern, probed)
         if not matches:
             raise ValueError(
-                f"sections_of: pattern {pattern!r} matches no module that ran in the probe; {near(pattern, points)}."
+                f"sections_of: pattern {pattern!r} matches no module that ran in the probe; {near(pattern, probed)}."
             )
         found |= matches.keys()
     for name in sorted(found):
@@ -38,24 +43,25 @@ def matching_modules(patterns: str | Sequence[str], points: Mapping[str, ProbedM
 
 
 def cut_points(
-    names: set[str], points: Mapping[str, ProbedModule], lines: Sequence[Node], record: Graph
+    names: set[str], probed: Mapping[str, ProbedModule], nodes: Sequence[Node], graph: Graph
 ) -> list[CutPoint]:
-    """The stem's end and the end of every section, as they ran; unplaced yet.
+    """Finds the end of the stem and of every section, in the order in which they ran; the tokens are not placed yet.
 
-    `ValueError` where a module ran twice, no stream flows through it, or it overwrites its stream.
+    Raises:
+        ValueError: If a module ran twice, no stream flows through it, or it overwrites its stream.
     """
-    ran = [number for number, line in enumerate(lines) if isinstance(line.target, Attr) and line.target.name in names]
+    ran = [number for number, node in enumerate(nodes) if isinstance(node.target, Attr) and node.target.name in names]
     cuts: list[CutPoint] = []
     stage = block = 0
     for number in ran:
-        name = str(lines[number])
-        if sum(str(lines[other]) == name for other in ran) > 1:
+        name = str(nodes[number])
+        if sum(str(nodes[other]) == name for other in ran) > 1:
             raise ValueError(f"sections_of: {name!r} runs more than once in a forward; a section runs once.")
-        entered, reads, writes = _through(name, number, points, lines, record)
+        entered, reads, writes = _through(name, number, probed, nodes, graph)
         if not cuts:
             cuts.append(CutPoint(entered, replace(reads, name="stem", part="stem")))
-        elif not _same(cuts[-1].port, reads):
-            between = _merge_name(lines, cuts[-1].at, entered, f"merge.{stage}")
+        elif not _same(cuts[-1].layout, reads):
+            between = _merge_name(nodes, cuts[-1].at, entered, f"merge.{stage}")
             cuts.append(CutPoint(entered, replace(reads, name=between, stage=stage, part="merge")))
             stage, block = stage + 1, 0
         if _same(reads, writes):
@@ -65,20 +71,20 @@ def cut_points(
             cuts.append(CutPoint(Arg(number), replace(writes, name=name, stage=stage, part="merge")))
             stage, block = stage + 1, 0
     for cut in cuts:
-        _check_stream(cut, record)
+        _check_stream(cut, graph)
     return cuts
 
 
 def _through(
-    name: str, number: int, points: Mapping[str, ProbedModule], lines: Sequence[Node], record: Graph
+    name: str, number: int, probed: Mapping[str, ProbedModule], nodes: Sequence[Node], graph: Graph
 ) -> tuple[Arg, TensorLayout, TensorLayout]:
-    """The tensor that flows into a module, and the ports at both sides of it."""
-    entered = next((ref for ref in lines[number].refs if ref.line in record.moving), None)
-    reads, writes = points[name].reads, points[name].writes
+    """Returns the tensor that flows into a module, and the layouts at both sides of it."""
+    entered = next((ref for ref in nodes[number].refs if ref.node in graph.moving), None)
+    reads, writes = probed[name].reads, probed[name].writes
     if entered is None or reads is None:
-        raise ValueError(f"sections_of: no stream flows into {name!r}: {why_not(points[name], 0)}.")
+        raise ValueError(f"sections_of: no stream flows into {name!r}: {why_not(probed[name], 0)}.")
     if writes is None:
-        raise ValueError(f"sections_of: no stream flows out of {name!r}: {why_not(points[name], 1)}.")
+        raise ValueError(f"sections_of: no stream flows out of {name!r}: {why_not(probed[name], 1)}.")
     return entered, reads, writes
 
 
@@ -86,23 +92,24 @@ def _same(one: TensorLayout, other: TensorLayout) -> bool:
     return (one.tokens, one.width) == (other.tokens, other.width)
 
 
-def _merge_name(lines: Sequence[Node], start: Arg, end: Arg, otherwise: str) -> str:
-    """The name of what changes the stream between two modules: that of the module that does it, if one alone does."""
-    line = lines[end.line] if end.line >= 0 else None
-    alone = line is not None and isinstance(line.target, Attr) and list(line.refs) == [start]
-    return str(line) if alone else otherwise
+def _merge_name(nodes: Sequence[Node], start: Arg, end: Arg, otherwise: str) -> str:
+    """Returns the name of what changes the stream between two modules: a module's, if one alone does it."""
+    node = nodes[end.node] if end.node >= 0 else None
+    alone = node is not None and isinstance(node.target, Attr) and list(node.refs) == [start]
+    return str(node) if alone else otherwise
 
 
-def _check_stream(cut: CutPoint, record: Graph) -> None:
-    tensor = record.tensors[cut.at]
-    frames = len(record.tensors[Arg(-1)])
-    if cut.port.frames != frames:
+def _check_stream(cut: CutPoint, graph: Graph) -> None:
+    tensor = graph.tensors[cut.at]
+    frames = len(graph.tensors[Arg(-1)])
+    if cut.layout.frames != frames:
         raise ValueError(
-            f"sections_of: the tensor at {cut.port.name!r} has the shape {tuple(tensor.shape)} ({cut.port.layout}), "
-            f"but the example {frames} frames: frames must come first, each alone (no windows folded into them)."
+            f"sections_of: the tensor at {cut.layout.name!r} has the shape {tuple(tensor.shape)} "
+            f"({cut.layout.layout}), but the example {frames} frames: frames must come first, each alone (no windows "
+            "folded into them)."
         )
-    if tensor._version != record.versions[cut.at]:
+    if tensor._version != graph.versions[cut.at]:
         raise ValueError(
-            f"sections_of: the stream at {cut.port.name!r} is overwritten in place by what runs next, which would "
+            f"sections_of: the stream at {cut.layout.name!r} is overwritten in place by what runs next, which would "
             "change it for others that read it; set inplace=False there."
         )

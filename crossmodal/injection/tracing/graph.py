@@ -1,4 +1,4 @@
-"""The record of one forward: what a model does between its modules, to be run again without it."""
+"""The graph of one forward: what a model does between its modules, to be run again without it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Arg:
-    """The `leaf`-th tensor in what line number `line` gives; line -1 is what the model was given."""
+    """The tensor number `leaf` in the result of node number `node`; node -1 is the model's input."""
 
-    line: int
+    node: int
     leaf: int = 0
 
 
@@ -24,7 +24,7 @@ class Attr:
 
 @dataclass(frozen=True)
 class BatchMultiple:
-    """`times` the number of frames, whatever it is."""
+    """An integer that is `times` the number of frames, whatever that is."""
 
     times: int
 
@@ -39,7 +39,7 @@ class Node:
 
     @property
     def refs(self) -> Iterator[Arg]:
-        """The tensors that it takes from other lines."""
+        """The tensors that it takes from other nodes."""
         return (leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Arg))
 
     @property
@@ -53,30 +53,38 @@ class Node:
 
 @dataclass
 class Graph:
-    """The lines of one forward, in order, and where every tensor came from (the tensors are kept, so ids stay)."""
+    """The traced nodes of one forward, in order.
 
-    lines: list[Node] = field(default_factory=list)
+    Attributes:
+        nodes: The calls.
+        origin: Id of a tensor → where it came from.
+        tensors: The tensors themselves, which are kept so that ids stay.
+        versions: Their versions when they were made: another one later says that they were overwritten.
+        moving: Numbers of the nodes that depend on the input or on weights.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
     origin: dict[int, Arg | Attr] = field(default_factory=dict)
     tensors: dict[Arg, Tensor] = field(default_factory=dict)
     versions: dict[Arg, int] = field(default_factory=dict)
     moving: set[int] = field(default_factory=lambda: {-1})
 
     def add(self, target: Any, wrote: Any, result: Any) -> None:
-        """One more line; `wrote`: its `(args, kwargs)`, as `written` gives them."""
-        line = Node(target, *wrote)
-        if any(True for _ in line.held) or any(ref.line in self.moving for ref in line.refs):
-            self.moving.add(len(self.lines))
-        self.lines.append(line)
-        self.bind(len(self.lines) - 1, result)
+        """Appends a node; `wrote` holds its `(args, kwargs)`, as `resolved` gives them."""
+        node = Node(target, *wrote)
+        if any(True for _ in node.held) or any(ref.node in self.moving for ref in node.refs):
+            self.moving.add(len(self.nodes))
+        self.nodes.append(node)
+        self.bind(len(self.nodes) - 1, result)
 
-    def bind(self, line: int, result: Any) -> None:
-        """The tensors in `result` come from that line from now on."""
+    def bind(self, node: int, result: Any) -> None:
+        """Notes that the tensors in `result` come from that node from now on."""
         for at, tensor in enumerate(leaf for leaf in leaves(result) if isinstance(leaf, Tensor)):
-            self.origin[id(tensor)] = Arg(line, at)
-            self.tensors[Arg(line, at)], self.versions[Arg(line, at)] = tensor, tensor._version
+            self.origin[id(tensor)] = Arg(node, at)
+            self.tensors[Arg(node, at)], self.versions[Arg(node, at)] = tensor, tensor._version
 
-    def written(self, value: Any, where: object) -> Any:
-        """`value` with every tensor replaced by where it comes from; `ValueError` where that cannot be seen."""
+    def resolved(self, value: Any, where: object) -> Any:
+        """Replaces every tensor in `value` by where it comes from; raises `ValueError` where that cannot be seen."""
 
         def one(leaf: Any) -> Any:
             if not isinstance(leaf, Tensor):
@@ -94,7 +102,7 @@ class Graph:
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """What is inside tuples, lists, dictionaries and slices."""
+    """Yields what is inside tuples, lists, dictionaries and slices."""
     if isinstance(value, Mapping):
         value = tuple(value.values())
     elif isinstance(value, slice):
@@ -107,7 +115,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def mapped(function: Callable[[Any], Any], value: Any) -> Any:
-    """`value` with `function` applied to what is inside tuples, lists, dictionaries and slices."""
+    """Applies `function` to what is inside tuples, lists, dictionaries and slices."""
     if isinstance(value, Mapping):
         return {key: mapped(function, item) for key, item in value.items()}
     if isinstance(value, slice):

@@ -32,54 +32,58 @@ def sections_of(
     stream between two of them is a section of its own, a merge. The encoder shares the parameters of `model`, each
     registered once. Its sites are known at once, as probing forwards find them.
 
-    - `patterns`: one or several globs over dotted module names, as `Injected` takes them. Each must match.
-    - `example`, `named`: how the model is called; exactly one tensor, its frames first. Everything else is kept as it
-      is. Where channels could come first or last, use a picture that is not square.
-    - `axes`: from rows and columns of the tokens, as they lie in memory, to the axes of a site: `grid_axes` for
-      pictures, `partial(folded_axes, chunks=1)` for spectrograms with a row a band.
-    - `output`: which tensor of what the model returns is the encoder's; the first, unless said otherwise
-      (`lambda out: out.pooler_output`).
-
     The encoder does what the model does in evaluation mode, for any number of frames of the example's size. Modules
-    drop out where they are told to, code between them does not: it is recorded, no longer called. Cut again where the
+    drop out where they are told to, code between them does not: it is traced, no longer called. Cut again where the
     model was changed or the input has another size.
 
-    Raises `ValueError` where the encoder would not equal the model: modules that run twice, inside one another or not
-    at all, code that needs more than the one stream or looks at values, an output that differs in any bit.
+    Args:
+        model: Any module.
+        patterns: One or several globs over dotted module names, as `Injected` takes them. Each must match.
+        *example: How the model is called; exactly one tensor, its frames first. Everything else is kept as it is. Where
+            channels could come first or last, use a picture that is not square.
+        axes: From rows and columns of the tokens, as they lie in memory, to the axes of a site: `grid_axes` for
+            pictures, `partial(folded_axes, chunks=1)` for spectrograms with a row a band.
+        output: Which tensor of the model's output is the encoder's; the first, unless said otherwise
+            (`lambda out: out.pooler_output`).
+        **named: Keyword arguments of the call.
+
+    Raises:
+        ValueError: If the encoder would not equal the model: modules that run twice, inside one another or not at all,
+            code that needs more than the one stream or looks at values, an output that differs in any bit.
     """
-    points = sites(model, *example, **named)
-    names = matching_modules(patterns, points)
+    probed = sites(model, *example, **named)
+    names = matching_modules(patterns, probed)
     call = TracedCall.of(model, example, named, output)
     with evaluating(model):
-        (one, result), (other, _) = (call.recorded(names, given) for given in (call.given, call.another))
-        lines = merged_nodes(one, other, len(call.given))
-        cuts = cut_points(names, points, lines, one)
-        ports = infer_grid([cut.port for cut in cuts], points, len(call.given), axes)
-        cuts = [replace(cut, port=port) for cut, port in zip(cuts, ports, strict=True)]
-        encoder = _assembled(model, lines, cuts, result, call.given)
+        (one, result), (other, _) = (call.traced(names, given) for given in (call.given, call.another))
+        nodes = merged_nodes(one, other, len(call.given))
+        cuts = cut_points(names, probed, nodes, one)
+        layouts = infer_grid([cut.layout for cut in cuts], probed, len(call.given), axes)
+        cuts = [replace(cut, layout=layout) for cut, layout in zip(cuts, layouts, strict=True)]
+        encoder = _assembled(model, nodes, cuts, result, call.given)
         for given in (call.given, call.another):
             _check_equal(encoder(given), call.tensor(given))
     return encoder
 
 
-def _assembled(model: nn.Module, lines: list[Node], cuts: list[CutPoint], result: Arg, given: Tensor) -> Encoder:
-    """The encoder whose parts run the lines between one cut and the next."""
+def _assembled(model: nn.Module, nodes: list[Node], cuts: list[CutPoint], result: Arg, given: Tensor) -> Encoder:
+    """Builds the encoder whose parts run the nodes between one cut and the next."""
     places = [Arg(-1), *(cut.at for cut in cuts), result]
-    ports = [cut.port for cut in cuts]
-    names = [*(port.name for port in ports), "head"]
-    reads: list[InputLayout] = [ModelInput(given), *ports]
-    writes: list[OutputLayout] = [*ports, ModelOutput()]
+    layouts = [cut.layout for cut in cuts]
+    names = [*(layout.name for layout in layouts), "head"]
+    reads: list[InputLayout] = [ModelInput(given), *layouts]
+    writes: list[OutputLayout] = [*layouts, ModelOutput()]
     homes: dict[str, SubgraphModule] = {}
     parts = []
     for at, name in enumerate(names):
-        run, end = subgraph(lines, places[at], places[at + 1], f"what runs up to {name!r}", places[1:at])
+        run, end = subgraph(nodes, places[at], places[at + 1], f"what runs up to {name!r}", places[1:at])
         parts.append(SubgraphModule(model, run, end, reads=reads[at], writes=writes[at], homes=homes))
     stem, *sections, head = parts
-    return Encoder(stem, dict(zip(names[1:-1], sections, strict=True)), head, ports)
+    return Encoder(stem, dict(zip(names[1:-1], sections, strict=True)), head, layouts)
 
 
 def _check_equal(found: Tensor, expected: Tensor) -> None:
-    """`ValueError` unless both are the same bit for bit (on the meta device: of the same shape)."""
+    """Raises `ValueError` unless both are the same bit for bit (on the meta device: of the same shape)."""
     apart = 0.0
     if found.shape == expected.shape and not expected.is_meta:
         apart = 0.0 if torch.equal(found, expected) else (found.double() - expected.double()).abs().max().item()

@@ -1,4 +1,4 @@
-"""From two recordings of a model to the lines of its parts."""
+"""Subgraphs: from two traces of a model to the nodes of its parts."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,11 +12,14 @@ INPUT_DEVICE = InputDevice()
 
 
 def merged_nodes(one: Graph, other: Graph, frames: int) -> list[Node]:
-    """The lines of two recordings, of `frames` and of one more frame, as lines for any number of frames.
+    """Merges two traces, of `frames` and of one more frame, into nodes for any number of frames.
 
-    A number that grew with the frames stands for a multiple of them. `ValueError` where anything else differs.
+    A number that grew with the frames stands for a multiple of them.
+
+    Raises:
+        ValueError: If anything else differs.
     """
-    ours, theirs = ([str(line) for line in record.lines] for record in (one, other))
+    ours, theirs = ([str(node) for node in graph.nodes] for graph in (one, other))
     if ours != theirs:
         at = next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if len(set(pair)) > 1), len(theirs))
         raise ValueError(
@@ -24,7 +27,7 @@ def merged_nodes(one: Graph, other: Graph, frames: int) -> list[Node]:
             f"{ours[at:][:1] or 'the end'} with one and {theirs[at:][:1] or 'the end'} with the other; what depends on "
             "the input like this cannot be cut."
         )
-    return [_merged_node(first, second, frames) for first, second in zip(one.lines, other.lines, strict=True)]
+    return [_merged_node(first, second, frames) for first, second in zip(one.nodes, other.nodes, strict=True)]
 
 
 def _merged_node(first: Node, second: Node, frames: int) -> Node:
@@ -49,30 +52,34 @@ def _merged_node(first: Node, second: Node, frames: int) -> Node:
     return Node(first.target, args, kwargs)
 
 
-def subgraph(lines: list[Node], start: Arg, end: Arg, what: str, streams: Collection[Arg]) -> tuple[list[Node], Arg]:
-    """The lines that lead from `start` to `end`, renumbered, and where `end` is among them.
+def subgraph(nodes: list[Node], start: Arg, end: Arg, what: str, streams: Collection[Arg]) -> tuple[list[Node], Arg]:
+    """Extracts the nodes that lead from `start` to `end`.
 
-    `ValueError` where they need what was computed before `start`: `what` is cut at one stream alone.
+    Returns:
+        The nodes, renumbered, and where `end` is among them.
+
+    Raises:
+        ValueError: If they need what was computed before `start`: `what` is cut at one stream alone.
     """
     needed: set[int] = set()
     open_ends = [end]
     while open_ends:
         ref = open_ends.pop()
-        if ref == start or ref.line in needed:
+        if ref == start or ref.node in needed:
             continue
-        if ref.line == -1 or ref in streams or ref.line == start.line:
-            came = "what the model is given" if ref.line == -1 else f"what {lines[ref.line]} gave"
+        if ref.node == -1 or ref in streams or ref.node == start.node:
+            came = "what the model is given" if ref.node == -1 else f"what {nodes[ref.node]} gave"
             raise ValueError(
                 f"sections_of: {what} needs {came} besides the stream that flows into it: a cut there would lose it. "
                 "Match modules between which nothing but one stream flows."
             )
-        needed.add(ref.line)
-        open_ends += lines[ref.line].refs
+        needed.add(ref.node)
+        open_ends += nodes[ref.node].refs
     order = {old: new for new, old in enumerate(sorted(needed))}
     moved = {start: Arg(-1)}
 
     def one(leaf: Any) -> Any:
-        return moved.get(leaf, Arg(order.get(leaf.line, -1), leaf.leaf)) if isinstance(leaf, Arg) else leaf
+        return moved.get(leaf, Arg(order.get(leaf.node, -1), leaf.leaf)) if isinstance(leaf, Arg) else leaf
 
-    kept = [lines[number] for number in order]
-    return [Node(line.target, *mapped(one, (line.args, line.kwargs))) for line in kept], one(end)
+    kept = [nodes[number] for number in order]
+    return [Node(node.target, *mapped(one, (node.args, node.kwargs))) for node in kept], one(end)

@@ -10,48 +10,54 @@ from .graph import Arg, Attr, BatchMultiple, Node, leaves, mapped
 
 
 class InputLayout(Protocol):
-    """The side of a part where something is given."""
+    """Layout of the input of a subgraph."""
 
     def features(self, stream: Tensor) -> Tensor:
-        """What the model works with."""
+        """Converts a stream to the model's own layout."""
 
 
 class OutputLayout(Protocol):
-    """The side of a part where something is handed on."""
+    """Layout of the output of a subgraph."""
 
     def stream(self, tensor: Tensor) -> Tensor:
-        """What an `Encoder` hands on."""
+        """Converts a tensor of the model to what an `Encoder` hands on."""
 
 
 class InputDevice:
-    """Stands for the device that a part runs on."""
+    """Placeholder for the device that a subgraph runs on."""
 
 
 class SubgraphModule(nn.Module):
-    """Runs a few lines of a model on what it is given: its stem, a section, its head.
-
-    - `model`: the model that the lines were recorded from; what they use of it is registered here, under its dotted
-      name with `_` for `.`, unless another part has registered it.
-    - `lines`: in order. `Arg(-1)` is what the part is given, in the model's own layout.
-    - `result`: what of them is returned.
-    - `reads`, `writes`: the layouts of what is given and returned.
-    - `homes`: dotted name → the part that has it; filled on the way.
-    """
+    """Runs a part of a traced model, its stem, a section or its head, on what it is given."""
 
     def __init__(
         self,
         model: nn.Module,
-        lines: Sequence[Node],
+        nodes: Sequence[Node],
         result: Arg,
         *,
         reads: InputLayout,
         writes: OutputLayout,
         homes: "dict[str, SubgraphModule]",
     ):
+        """Registers the modules and weights that the nodes use.
+
+        Args:
+            model: The model that was traced; what the nodes use of it is registered here, under its dotted name with
+                `_` for `.`, unless another part has registered it.
+            nodes: In order. `Arg(-1)` is the input of the part, in the model's own layout.
+            result: Which of their results is returned.
+            reads: Layout of the input.
+            writes: Layout of the output.
+            homes: Dotted name → the part that has it; filled on the way.
+
+        Raises:
+            ValueError: If two names would be registered under one key.
+        """
         super().__init__()
-        self.lines, self.result, self.reads, self.writes = tuple(lines), result, reads, writes
+        self.nodes, self.result, self.reads, self.writes = tuple(nodes), result, reads, writes
         self.borrowed: dict[str, SubgraphModule] = {}
-        for name in dict.fromkeys(name for line in lines for name in line.held):
+        for name in dict.fromkeys(name for node in nodes for name in node.held):
             if homes.setdefault(name, self) is self:
                 self._register(name, model)
             else:
@@ -59,22 +65,27 @@ class SubgraphModule(nn.Module):
 
     @shaped
     def forward(self, given: Tensor) -> Tensor:
-        """`given`: what the model takes, or a stream `(frame, token, channel)`."""
+        """Runs the nodes.
+
+        Args:
+            given: The model's input, or a stream `(frame, token, channel)`.
+        """
         values: dict[int, tuple[Tensor, ...]] = {-1: (self.reads.features(given),)}
-        for number, line in enumerate(self.lines):
-            target, args, kwargs = self._filled((line.target, line.args, line.kwargs), values)
+        for number, node in enumerate(self.nodes):
+            target, args, kwargs = self._filled((node.target, node.args, node.kwargs), values)
             values[number] = tuple(leaf for leaf in leaves(target(*args, **kwargs)) if isinstance(leaf, Tensor))
-        return self.writes.stream(values[self.result.line][self.result.leaf])
+        return self.writes.stream(values[self.result.node][self.result.leaf])
 
     def extra_repr(self) -> str:
-        return f"runs={[str(line) for line in self.lines]}, reads={self.reads}, writes={self.writes}"
+        """Returns the nodes and layouts that `print` shows."""
+        return f"runs={[str(node) for node in self.nodes]}, reads={self.reads}, writes={self.writes}"
 
     def _filled(self, value: Any, values: dict[int, tuple[Tensor, ...]]) -> Any:
-        """`value` with tensors, modules and numbers in the places that were kept for them."""
+        """Puts tensors, modules and numbers into the places that were kept for them."""
 
         def one(leaf: Any) -> Any:
             if isinstance(leaf, Arg):
-                return values[leaf.line][leaf.leaf]
+                return values[leaf.node][leaf.leaf]
             if isinstance(leaf, Attr):
                 return getattr(self.borrowed.get(leaf.name, self), key(leaf.name))
             if isinstance(leaf, BatchMultiple):
@@ -101,18 +112,19 @@ class SubgraphModule(nn.Module):
 
 
 def key(name: str) -> str:
-    """Under which a part registers what the model calls by that dotted name."""
+    """Returns the key under which a part registers what the model calls by that dotted name."""
     return name.replace(".", "_")
 
 
 class ModelInput:
-    """What a model takes: checked against the example that it was cut with."""
+    """Layout of the model's input, checked against the example that it was cut with."""
 
     def __init__(self, example: Tensor):
+        """Notes shape and kind of the example."""
         self.shape, self.floating = tuple(example.shape[1:]), example.is_floating_point()
 
     def features(self, stream: Tensor) -> Tensor:
-        """`stream`, which is the model's input here, where it has the example's size."""
+        """Returns `stream`, the model's input, as it is; raises `ValueError` where it is unlike the example."""
         if stream.shape[1:] != self.shape or stream.is_floating_point() != self.floating:
             raise ValueError(
                 f"SubgraphModule: given has shape {tuple(stream.shape)} ({stream.dtype}), but the encoder was cut for "
@@ -126,10 +138,10 @@ class ModelInput:
 
 
 class ModelOutput:
-    """What a model returns, as it is."""
+    """Layout of the model's output: as it is."""
 
     def stream(self, tensor: Tensor) -> Tensor:
-        """`tensor`."""
+        """Returns `tensor`."""
         return tensor
 
     def __repr__(self) -> str:

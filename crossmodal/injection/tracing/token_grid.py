@@ -1,4 +1,4 @@
-"""Where the tokens of a third-party sequence lie: rows and columns, told from the feature maps that ran before."""
+"""Inference of rows and columns of third-party sequences, from the feature maps that ran before."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -14,28 +14,34 @@ MOST_PREFIX = 16
 
 
 def infer_grid(
-    ports: Iterable[TensorLayout], points: Mapping[str, ProbedModule], frames: int, axes: Callable[[int, int], Axes]
+    layouts: Iterable[TensorLayout], probed: Mapping[str, ProbedModule], frames: int, axes: Callable[[int, int], Axes]
 ) -> list[TensorLayout]:
-    """The ports along a model, in order, with rows and columns where they can be told.
+    """Infers rows and columns of the tokens along a model, in order.
 
     A feature map has them. A sequence has those of a feature map of the probe that holds as many tokens, or a few less:
     the others are its prefix. After a merge rows and columns are fewer by one factor. Else its tokens lie in a row.
+
+    Args:
+        layouts: Along the model, in order.
+        probed: The modules that ran in the probe.
+        frames: Number of frames of the example.
+        axes: From rows and columns to the axes of a site.
     """
-    maps = [port for point in points.values() for port in (point.writes, point.reads) if port is not None]
-    grids = list(dict.fromkeys(port.grid for port in maps if "row" in port.layout and port.frames == frames))
+    maps = [layout for probed in probed.values() for layout in (probed.writes, probed.reads) if layout is not None]
+    grids = list(dict.fromkeys(layout.grid for layout in maps if "row" in layout.layout and layout.frames == frames))
     found: list[TensorLayout] = []
-    for port in ports:
-        if "row" in port.layout:
-            found.append(replace(port, axes=axes(*port.grid)))
+    for layout in layouts:
+        if "row" in layout.layout:
+            found.append(replace(layout, axes=axes(*layout.grid)))
             continue
         before = (found[-1].grid, found[-1].prefix) if found else None
-        grid, prefix = _kept(port.tokens, before) or _fitting(port.tokens, grids) or (None, 0)
-        found.append(placed(port, grid, prefix, axes))
+        grid, prefix = _kept(layout.tokens, before) or _fitting(layout.tokens, grids) or (None, 0)
+        found.append(placed(layout, grid, prefix, axes))
     return found
 
 
 def _kept(tokens: int, before: tuple[tuple[int, int], int] | None) -> tuple[tuple[int, int], int] | None:
-    """Grid and prefix before, the grid smaller by one factor where tokens were merged."""
+    """Returns grid and prefix before, the grid smaller by one factor where tokens were merged."""
     if before is None:
         return None
     (rows, columns), prefix = before
@@ -49,7 +55,7 @@ def _kept(tokens: int, before: tuple[tuple[int, int], int] | None) -> tuple[tupl
 
 
 def _fitting(tokens: int, grids: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], int] | None:
-    """The feature map that leaves the fewest leading tokens; a column of tokens is no map where there is another."""
+    """Returns the feature map that leaves the fewest leading tokens; a column only where there is no other."""
     fits = [(tokens - rows * columns, min(rows, columns) == 1, (rows, columns)) for rows, columns in grids]
     few = [fit for fit in fits if 0 <= fit[0] <= MOST_PREFIX and fit[2] != (1, 1)]
     if not few:

@@ -12,7 +12,7 @@ from .tracer import Tracer
 
 
 def first_tensor(output: Any) -> Tensor:
-    """The tensor that a model returns, or the first of those in a tuple, list or mapping."""
+    """Returns the tensor that a model returns, or the first in a tuple, list or mapping."""
     for leaf in leaves(output):
         if isinstance(leaf, Tensor):
             return leaf
@@ -21,7 +21,14 @@ def first_tensor(output: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class TracedCall:
-    """How a model is called, with one tensor or another, and which tensor of its output is meant."""
+    """A call of a model that can be repeated with another input, and traced.
+
+    Attributes:
+        model: The model.
+        given: The tensor of the example.
+        arguments: All arguments, positional and named.
+        output: Selects the tensor of the output that is meant.
+    """
 
     model: nn.Module
     given: Tensor
@@ -30,7 +37,7 @@ class TracedCall:
 
     @classmethod
     def of(cls, model: nn.Module, example: Any, named: Any, output: Callable[[Any], Tensor]) -> "TracedCall":
-        """`ValueError` where the example does not hold exactly one tensor."""
+        """Makes the call of an example; raises `ValueError` where that does not hold exactly one tensor."""
         tensors = [leaf for leaf in leaves((example, named)) if isinstance(leaf, Tensor)]
         if len(tensors) != 1 or tensors[0].ndim < 2:
             raise ValueError(
@@ -46,18 +53,25 @@ class TracedCall:
         return longer * -0.5 + 0.25 if longer.is_floating_point() else longer.flip(1)
 
     def tensor(self, given: Tensor) -> Tensor:
-        """What the model makes of `given`."""
+        """Runs the model on `given`."""
         args, kwargs = mapped(lambda leaf: given if leaf is self.given else leaf, self.arguments)
         return self.output(self.model(*args, **kwargs))
 
-    def recorded(self, names: set[str], given: Tensor) -> tuple[Graph, Arg]:
-        """The record of one forward in which the modules of those names, and others beside them, are left whole; and
-        where its output came from."""
+    def traced(self, names: set[str], given: Tensor) -> tuple[Graph, Arg]:
+        """Traces one forward.
+
+        Args:
+            names: Modules that are left whole, as are others beside them.
+            given: The input.
+
+        Returns:
+            The graph, and where the output came from.
+        """
         opened = {name[:at] for name in names for at, letter in enumerate(name) if letter == "."} | {""}
         whole = {
             name: module
             for name, module in self.model.named_modules()
             if name not in opened and name.rpartition(".")[0] in opened
         }
-        record, output = Tracer(self.model, whole, given).recorded(lambda: self.tensor(given))
-        return record, record.written(output, "the caller")
+        graph, output = Tracer(self.model, whole, given).traced(lambda: self.tensor(given))
+        return graph, graph.resolved(output, "the caller")

@@ -1,4 +1,4 @@
-"""Recording a model while it runs."""
+"""A tracer: notes the calls of a model while it runs."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,26 +20,33 @@ READ_OFF = {"item", "tolist", "numpy", "equal", "allclose", "is_nonzero", "__arr
 
 
 class Tracer(TorchFunctionMode):
-    """Records what `model` does with `given`: calls of `whole` modules, and torch functions outside of them.
+    """Traces what `model` does with `given`: calls of `whole` modules, and torch functions outside of them.
 
-    `Tracer(model, whole, given).recorded(forward)`; `whole` is by dotted name. What a function returns that is no
-    tensor (a size, a device) is not recorded: it stands in the lines as the number that it was.
+    `Tracer(model, whole, given).traced(forward)`. What a function returns that is no tensor (a size, a device) is not
+    traced: it stands in the nodes as the number that it was.
     """
 
     def __init__(self, model: nn.Module, whole: Mapping[str, nn.Module], given: Tensor):
+        """Starts an empty graph.
+
+        Args:
+            model: Its parameters and buffers become attributes of the graph.
+            whole: Modules that are not looked into, by dotted name.
+            given: The input.
+        """
         super().__init__()
-        self.record, self.whole, self.inside = Graph(), whole, 0
+        self.graph, self.whole, self.inside = Graph(), whole, 0
         for tensors in (model.named_parameters(), model.named_buffers()):
-            self.record.origin.update({id(tensor): Attr(name) for name, tensor in tensors})
-        self.record.bind(-1, given)
+            self.graph.origin.update({id(tensor): Attr(name) for name, tensor in tensors})
+        self.graph.bind(-1, given)
         self.called: list[tuple[Any, Any]] = []
 
-    def recorded(self, forward: Callable[[], R]) -> tuple[Graph, R]:
-        """The record of one call of `forward`, and what that returned. No hook stays."""
+    def traced(self, forward: Callable[[], R]) -> tuple[Graph, R]:
+        """Calls `forward` once; returns the graph of it and its result. No hook stays."""
         handles = self._watch()
         try:
             with self:
-                return self.record, forward()
+                return self.graph, forward()
         finally:
             for handle in handles:
                 handle.remove()
@@ -62,16 +69,16 @@ class Tracer(TorchFunctionMode):
         result = func(*args, **kwargs)
         result = args[0] if target is overwritten else result
         if any(isinstance(leaf, Tensor) for leaf in leaves(result)):
-            wrote = self.record.written((called, kwargs), getattr(func, "__name__", func))
-            self.record.add(target, wrote, result)
+            wrote = self.graph.resolved((called, kwargs), getattr(func, "__name__", func))
+            self.graph.add(target, wrote, result)
         elif getattr(func, "__name__", "") in READ_OFF:
             self._refuse_reading(func.__name__, args)
         return result
 
     def _refuse_reading(self, name: str, args: Any) -> None:
         for leaf in leaves(args):
-            origin = self.record.origin.get(id(leaf)) if isinstance(leaf, Tensor) else None
-            if isinstance(origin, Attr) or (isinstance(origin, Arg) and origin.line in self.record.moving):
+            origin = self.graph.origin.get(id(leaf)) if isinstance(leaf, Tensor) else None
+            if isinstance(origin, Attr) or (isinstance(origin, Arg) and origin.node in self.graph.moving):
                 raise ValueError(
                     f"sections_of: the model's own code calls {name}() on a tensor between its modules, and what it "
                     "does may depend on the answer: such a model cannot be cut."
@@ -79,23 +86,23 @@ class Tracer(TorchFunctionMode):
 
     def _entering(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if not self.inside:
-            self.called.append(self.record.written((args, kwargs), type(module).__name__))
+            self.called.append(self.graph.resolved((args, kwargs), type(module).__name__))
         self.inside += 1
 
     def _left(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         self.inside -= 1
         if not self.inside:
-            self.record.add(Attr(name), self.called.pop(), output)
+            self.graph.add(Attr(name), self.called.pop(), output)
 
 
 def _function(func: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-    """A torch function as it can be called, copied and saved: attributes of tensors are read by `getattr`."""
+    """Returns a torch function as it can be called, copied and saved: attributes of tensors are read by `getattr`."""
     if getattr(func, "__name__", "") == "__get__":
         return getattr, (*args[:1], func.__self__.__name__)
     return (overwritten if func is torch.Tensor.__setitem__ else func), args
 
 
 def overwritten(tensor: Tensor, index: Any, value: Any) -> Tensor:
-    """`tensor[index] = value`, as a function that returns the tensor."""
+    """Does `tensor[index] = value` and returns the tensor."""
     tensor[index] = value
     return tensor

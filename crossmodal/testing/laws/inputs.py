@@ -31,6 +31,7 @@ def bad_input_is_named(trial: Trial) -> None:
 
 def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
     """Yields everything that can be wrong with one argument, as far as the block has a number to compare it with."""
+    # A block without weights and with one input has nothing that a dtype or device could differ from.
     comparable = len(trial.inputs) > 1 or any(True for _ in block.parameters())
     widths = trial.other is None or (shapes(trial.other()), repr(trial.other())) != (shapes(block), repr(block))
     for name, tensor in trial.inputs.items():

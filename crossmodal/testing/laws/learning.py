@@ -36,7 +36,7 @@ def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
     deaf = set(trainable)
     for attempt in range(TRIES):
         # A ReLU may hide a parameter from one draw of weights and inputs; no draw of many may miss it.
-        block = trial.build().train(attempt % 2 == 0)
+        block = trial.build().train(attempt % 2 == 0)  # dropout and BatchNorm hide others in one of the modes
         wake(block)
         of_part = {id(parameter) for parameter in part(block).parameters()}
         names = {name for name, parameter in block.named_parameters() if id(parameter) in of_part}

@@ -14,7 +14,7 @@ def factor_lies_in_its_span(trial: Trial) -> None:
     trial = trial.exact()
     block = trial.woken()
     low, high = span(block)
-    stream = torch.rand_like(trial.inputs["stream"]) + 0.5
+    stream = torch.rand_like(trial.inputs["stream"]) + 0.5  # away from zero: the factor is a quotient
     factor = trial.run(block, stream=stream)["stream"] / stream
     least, most = factor.min().item(), factor.max().item()
     within = low - 1e-9 <= least and most <= high + 1e-9

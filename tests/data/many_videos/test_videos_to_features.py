@@ -27,7 +27,8 @@ def test_a_folder_of_videos_through_every_command(tmp_path, kinds):
     every = len(kinds) + len(broken)
     assert prepared.lines[-1] == f"prepared {len(kinds)} of {every}, 5 failed: see AVE/failed.csv"
 
-    fitted = crossmodal(tmp_path, "ave", "fit", "--data.root", "AVE", *SMALL, "--trainer.max_epochs=1")
+    small = [word for word in SMALL if not word.startswith(("--data.clips", "--data.held_out"))]  # of the world alone
+    fitted = crossmodal(tmp_path, "ave", "fit", "--data.root", "AVE", *small, "--trainer.max_epochs=1")
     assert fitted.code == 0, fitted.err
     tested = crossmodal(tmp_path, "ave", "test")
     assert tested.code == 0, tested.err

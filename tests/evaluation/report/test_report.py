@@ -5,99 +5,58 @@ import json
 import re
 import shutil
 import sys
-from html.parser import HTMLParser
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from commands import SMALL, crossmodal
+from html_pages import Read, checked, said
 
 from crossmodal.data import Clip
 from crossmodal.drawing import unfold_map
-from crossmodal.evaluation.report import looking
-from crossmodal.evaluation.report.figures import confusion, curves
-from crossmodal.evaluation.report.film_page import WINDOWS, Window, write_film
-from crossmodal.evaluation.report.page import element, page, strip
-from crossmodal.evaluation.report.report import chosen, write_page
-from crossmodal.heads import decode_events
-from crossmodal.recipes.ave import dg_sct as ave
-from crossmodal.recipes.dg_sct import dg_sct
-from crossmodal.recipes.lavish import lavish
+from crossmodal.evaluation.report import film_page, map_figures
+from crossmodal.evaluation.report.film_page import DRAWN, MAPPED, Window, write_film
+from crossmodal.evaluation.report.map_figures import ItemMaps
+from crossmodal.evaluation.report.page import render
+from crossmodal.evaluation.report.report import evenly_spaced, read_scores, share_in_words, write_page
+from crossmodal.recipes.ave.dg_sct import dg_sct
+from crossmodal.recipes.dg_sct import dg_sct as couple
+from crossmodal.recipes.lavish import lavish as couple_lavish
+from crossmodal.tasks.ave import TASK as AVE
+from crossmodal.tasks.coupled_system import last_token_map
 from crossmodal.testing.ave_layout import write_ave
 
-VOID = {"meta", "path", "use", "image", "rect", "br", "stop", "line", "circle"}
 
-
-class Read(HTMLParser):
-    """Elements in order, all attributes and all words; complains where elements are not closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.attributes, self.words, self.elements = [], [], [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
-def checked(file):
-    """The page, read; it loads nothing from anywhere."""
-    text = file.read_text(encoding="utf-8")
-    read = Read(text)
-    assert text.startswith("<!doctype html>")
-    for name, value in read.attributes:
-        if name in ("src", "href", "xlink:href", "srcset", "data"):
-            assert value.startswith(("data:image/", "#")), (name, value[:60])
-    assert not re.findall(r"@import|url\((?!#)", text)
-    assert not {"script", "link", "iframe", "object"} & set(read.elements)
-    assert len(text) < 3_000_000
-    return read
-
-
-def said(read):
-    return " ".join(" ".join(read.words).split())
+def words_of(pictures):
+    return said(Read("".join(picture.svg for picture in pictures)))
 
 
 def test_the_report_says_what_the_files_say(lab):
     run = lab[0] / "runs/first"
     words, summary = said(checked(run / "report.html")), json.loads((run / "summary.json").read_text())
-    for share in (summary["test_accuracy"], summary["majority_accuracy"]):
+    for share in (summary["test"]["accuracy"], summary["chance"]["accuracy"]):
         assert f"{100 * share:.1f} %" in words
-    for part in ("dg_sct, tiny", "the built-in world", f"torch {summary['versions']['torch']}", "seed 0"):
+    for part in ("dg_sct (visual tiny, audio tiny)", "the built-in world", f"torch {summary['versions']['torch']}"):
         assert part in words
+    assert "seed 0" in words
     assert "crossmodal ave test --run runs/first" in words
     assert "crossmodal ave fit --runs runs --name first --resume true" in words
-    assert "crossmodal ave look runs/first crossmodal ave figure runs/first" in words
+    assert "crossmodal ave look --run runs/first crossmodal ave figure --run runs/first" in words
 
 
 def test_every_second_of_a_shown_clip_is_in_both_strips(lab):
-    text = (lab[0] / "runs/first/report.html").read_text()
+    words = said(checked(lab[0] / "runs/first/report.html"))
     with (lab[0] / "runs/first/predictions.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
-    strips = re.findall(r'<div class="strip">(.*?)</div>', text)
-    cells = [re.findall(r'title="(\d+) s: (\w+)( [\d.]+)?(, wrong)?"', found) for found in strips]
-    assert [len(found) for found in cells] == [10] * 4  # the truth and the prediction of both test clips
-    found = {}
-    for truth, predicted in zip(cells[::2], cells[1::2], strict=True):
-        for (second, named, _, _), (_, guessed, score, wrong) in zip(truth, predicted, strict=True):
-            found.setdefault(int(second), []).append((named, guessed, score.strip(), bool(wrong)))
-    for row in rows:
-        wrong = row["truth"] != row["prediction"]
-        assert (row["truth"], row["prediction"], f"{float(row['score']):.2f}", wrong) in found[int(row["segment"])]
+    for name in {row["clip"] for row in rows}:
+        of = [row for row in rows if row["clip"] == name]
+        axis = " ".join(f"{second} s" for second in range(10))
+        truth = " ".join(row["truth"] for row in of)
+        cells = [
+            f"{'✗ ' * (row['truth'] != row['prediction'])}{row['prediction']} {float(row['score']):.2f}" for row in of
+        ]
+        assert f"{axis} truth {truth} predicted {' '.join(cells)}" in words.split(f"{name}: ")[1]
 
 
 def test_it_names_the_maps_it_draws(lab):
@@ -107,6 +66,29 @@ def test_it_names_the_maps_it_draws(lab):
     assert "last coupler that has one" in words
 
 
+def test_a_classifier_of_clips_has_neither_events_nor_background(classified, clip):
+    words = said(checked(classified / "runs/first/report.html"))
+    assert "Classes of clips: first" in words
+    assert re.search(r"world-0-test-\d: (right|wrong) truth \w+ predicted", words)
+    assert not re.search(r"event|background|segments", words.split("Every option")[0])
+    done = crossmodal(classified, "classify", "predict", clip(1.0))
+    assert done.code == 0, done.err
+    film = said(checked(classified / "runs/first/predictions/1.0.html"))
+    assert not re.search(r"event|background", film)
+    assert all(line.split()[0] in film for line in done.lines[1:-1])
+
+
+def test_a_system_without_couplers_has_a_page_too(alone, clip):
+    words = said(checked(alone / "runs/alone/report.html"))
+    assert "This system has no coupled encoders: there are no maps to draw." in words
+    assert "truth" in words
+    assert "map, " not in words
+    assert "ave test --run runs/alone" in words
+    assert "ave look" not in words
+    assert crossmodal(alone, "ave", "predict", clip(1.0)).code == 0
+    assert checked(alone / "runs/alone/predictions/1.0.html").elements.count("image") == 1  # the frame
+
+
 def test_test_rewrites_it(lab):
     folder, _ = lab
     shutil.copytree(folder / "runs/first", folder / "runs/rewritten")
@@ -114,11 +96,16 @@ def test_test_rewrites_it(lab):
     before = file.read_text()
     file.unlink()
     assert crossmodal(folder, "ave", "test", "--run", "runs/rewritten").code == 0
-    assert file.read_text().count("<svg") == before.count("<svg")
+    pictures = [re.findall("<svg.*?</svg>", text, flags=re.DOTALL) for text in (before, file.read_text())]
+    assert len(pictures[0]) > 8
+    assert pictures[0] == pictures[1]  # the same again, byte for byte
 
 
-@pytest.mark.parametrize("missing", ["matplotlib", "matplotlib.figure"])
-def test_without_matplotlib_the_run_is_whole_and_says_what_to_install(lab, monkeypatch, missing):
+@pytest.mark.parametrize("missing", ["matplotlib", "jinja2"])
+def test_without_a_library_the_run_is_whole_and_says_what_to_install(lab, monkeypatch, missing):
+    from crossmodal.evaluation.report.page import _environment
+
+    _environment.cache_clear()
     folder, _ = lab
     run = folder / "runs" / f"without-{missing}"
     shutil.copytree(folder / "runs/first", run)
@@ -149,8 +136,9 @@ def test_predict_writes_its_page_elsewhere_where_it_is_told_to(lab, clip):
     assert done.code == 0, done.err
     assert done.lines[-1] == "written to         new/page.html"
     read = checked(lab[0] / "new/page.html")
-    assert read.words.count("3.0.mp4") == 1
+    assert read.words.count("3.0.mp4") == 2  # title and heading
     assert "0–3 s" in read.words
+    assert all(line.strip() in said(read) or line.split()[2] in said(read) for line in done.lines[1:-1])
 
 
 def test_a_page_that_cannot_be_written_where_it_is_wanted_is_an_error(lab, clip):
@@ -160,113 +148,113 @@ def test_a_page_that_cannot_be_written_where_it_is_wanted_is_an_error(lab, clip)
     assert "file" in done.err
 
 
-def recipes():
-    yield pytest.param(dg_sct, ("visual", "audio"), id="both")
-    yield pytest.param(lambda v, a: dg_sct(v, a, edges=[("audio", "visual")]), ("visual",), id="one edge")
-    yield pytest.param(lambda v, a: dg_sct(v, a, edges=[]), (), id="no edges")
-    yield pytest.param(lambda v, a: dg_sct(v, a, spatial=None), (), id="no spatial")
-    yield pytest.param(lavish, (), id="lavish")
+def couplings():
+    yield pytest.param(couple, ("visual", "audio"), id="both")
+    yield pytest.param(partial(couple, edges=[("audio", "visual")]), ("visual",), id="one edge")
+    yield pytest.param(partial(couple, edges=[]), (), id="no edges")
+    yield pytest.param(partial(couple, spatial=None), (), id="no spatial")
+    yield pytest.param(couple_lavish, (), id="lavish")
 
 
-@pytest.mark.parametrize(("coupled", "guided"), list(recipes()))
-def test_clips_of_every_kind_of_recipe_are_drawn(coupled, guided):
-    model = ave.tiny(coupled=coupled).eval()
-    clip = Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000))
-    read = Read(looking.look(model, clip, name="clip", start=7))
+@pytest.mark.parametrize(("coupling", "guided"), list(couplings()))
+def test_clips_of_every_kind_of_coupling_are_drawn(coupling, guided):
+    system = dg_sct(coupling=coupling).eval()
+    found = map_figures.item_maps(system, Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000)), name="clip", start=7)
+    words = words_of(found.rows)
     for stream in ("visual", "audio"):
-        assert (f"→ {stream}, coupler stages1_1_mlp" in said(read)) == (stream in guided)
-    assert "7 s" in read.words
-    assert "8 s" in read.words
+        assert (f"→ {stream}, coupler stages1_1_mlp" in words) == (stream in guided)
+    assert "7 s 8 s" in words
 
 
-def test_a_model_of_double_precision_is_drawn():
-    model = ave.tiny().double().eval()
-    clip = Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000))
-    read = Read(looking.look(model, clip, name="clip"))
-    assert "→ visual, coupler stages1_1_mlp" in said(read)
+def test_a_system_of_double_precision_is_drawn():
+    system = dg_sct().double().eval()
+    found = map_figures.item_maps(system, Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000)), name="clip")
+    assert "→ visual, coupler stages1_1_mlp" in words_of(found.rows)
+
+
+def test_items_without_pictures_are_not_drawn():
+    system = SimpleNamespace(inputs=dg_sct().inputs)
+    assert map_figures.item_maps(system, SimpleNamespace(frames=torch.zeros(2, 8)), name="a").rows == []
+    assert map_figures.item_maps(system, SimpleNamespace(question="?"), name="a").rows == []
 
 
 def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
-    model = ave.tiny().eval()
+    system = dg_sct().eval()
     frames, wave = torch.rand(1, 2, 3, 64, 64), torch.rand(1, 2, 16_000)
-    coupled = model.run(frames, wave)
+    coupled = system.run(frames, wave)
     for stream, extent in (("visual", {"row": 4, "column": 4}), ("audio", {"frequency": 2, "time": 8})):
-        pointing = looking.last_pointing(model, coupled.maps, stream)
-        assert pointing.values is last_token_map(coupled, stream)
-        assert pointing.site.extent == extent
-        assert unfold_map(pointing.values, pointing.site).shape == (2, *extent.values())
+        found = map_figures.drawable_map(system, coupled.maps, stream)
+        assert found.values is last_token_map(coupled, stream)
+        assert found.site.extent == extent
+        assert unfold_map(found.values, found.site).shape == (2, *extent.values())
 
 
 def test_the_stretch_of_sound_that_is_drawn_is_the_one_that_the_encoder_sees():
     log_mel = torch.arange(9.0).view(1, 9, 1)
     for length, kept in ((4, [2, 3, 4, 5]), (8, list(range(8))), (9, list(range(9))), (20, list(range(9)))):
-        assert looking.covered(log_mel, length)[0, :, 0].tolist() == kept
-    stem = ave.tiny().coupled.encoder("audio").stem.eval()
+        assert map_figures.seen_stretch(log_mel, length)[0, :, 0].tolist() == kept
+    stem = dg_sct().coupled.encoder("audio").stem.eval()
     log_mel = torch.rand(1, stem.length + 5, 32)
-    torch.testing.assert_close(stem(log_mel), stem(looking.covered(log_mel, stem.length)))
+    torch.testing.assert_close(stem(log_mel), stem(map_figures.seen_stretch(log_mel, stem.length)))
 
 
 def test_on_data_in_the_layout_of_ave_with_hostile_names(tmp_path):
-    classes = ["<script>alert(1)</script>", "Dog <em>", 'it\'s "so"']
+    classes = ["<b>1</b> $x$", "5 % Dog <em>", 'it\'s "so" {{ 1 }}']
     write_ave(tmp_path / "AVE", {"train": 3, "val": 2, "test": 2}, classes=classes)
-    done = crossmodal(tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL, "--trainer.max_epochs=1")
+    done = crossmodal(
+        tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL[2:], "--trainer.max_epochs=1"
+    )
     assert done.code == 0, done.err
     assert "was not written" not in done.err
     read = checked(tmp_path / "runs/a b/report.html")
-    assert classes[0] in " ".join(read.words)
+    shown = {name for name in classes if name in read.words}
+    assert shown
+    assert "b" not in read.elements[read.elements.index("h2") :]
+    assert any("$x$" in word for word in read.words if word.startswith(("<b>", "✗ <b>")))
     assert "crossmodal ave test --run 'runs/a b'" in said(read)
     assert "data set AVE" in said(read)
 
 
 def test_a_long_film_is_drawn_as_far_as_the_page_says(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "crossmodal.evaluation.report.film_page.look", lambda model, clip, *, name, start: element("i", name)
-    )
-    model = ave.tiny().eval()
-    clip = Clip(torch.zeros(10, 3, 64, 64), torch.zeros(10, 16_000))
+    monkeypatch.setattr(film_page, "item_maps", lambda *given, **named: ItemMaps([], None, named["name"]))
+    system = dg_sct().eval()
+    clip = Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000))
     with torch.inference_mode():
-        decoded = decode_events(model(clip.frames[None], clip.wave[None]))
-    windows = [Window(clip, decoded)] * (WINDOWS + 2)
-    write_film(tmp_path / "page.html", model, tmp_path / "<b>.mp4", tmp_path / "run", windows)
+        prediction = system.predict(system(AVE.ask(clip, ())))
+    windows = [Window(clip, prediction)] * (DRAWN + 2)
+    write_film(tmp_path / "page.html", system, AVE, tmp_path / "<b> 5 % $.mp4", tmp_path / "run", windows)
     read = checked(tmp_path / "page.html")
-    assert read.elements.count("i") == WINDOWS == 6
-    assert f"for the first {WINDOWS} windows of ten seconds only" in said(read)
-    assert read.elements.count("span") == 80
-    assert "<b>.mp4" in read.words
+    assert sum(word.startswith("window ") for word in read.words) == MAPPED
+    assert f"Maps are drawn for the first {MAPPED} windows only." in said(read)
+    assert f"Predictions are drawn for the first {DRAWN} windows; those of all {DRAWN + 2} are in words." in said(read)
+    assert read.elements.count("svg") == DRAWN
+    assert "<b> 5 % $.mp4" in read.words
+    assert f"{2 * DRAWN - 2}–{2 * DRAWN} s" in read.words
 
 
-def test_clips_are_picked_evenly_and_never_twice():
-    assert chosen("abcdefghi", 5) == ["a", "c", "e", "g", "i"]
-    assert chosen("ab", 5) == ["a", "b"]
-    assert chosen("", 5) == []
-    assert all(len(set(chosen(range(many), 5))) == min(many, 5) for many in range(50))
+def test_items_are_picked_evenly_and_never_twice():
+    assert evenly_spaced("abcdefghi", 5) == ["a", "c", "e", "g", "i"]
+    assert evenly_spaced("ab", 5) == ["a", "b"]
+    assert evenly_spaced("", 5) == []
+    assert all(len(set(evenly_spaced(range(many), 5))) == min(many, 5) for many in range(50))
 
 
-def test_the_table_counts_segments():
-    pairs = [("a", "a"), ("a", "background"), ("background", "background"), ("a", "a"), ("background", "b")]
-    table = confusion([{"truth": truth, "prediction": said} for truth, said in pairs])
-    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", table)[1:]]
-    assert rows == [
-        ["a", "2", "", "1", "3", "67 %"],
-        ["b", "", "", "", "0", "–"],
-        ["background", "", "1", "1", "2", "50 %"],
-    ]
+def test_how_much_of_an_item_is_right():
+    assert share_in_words(1.0, 1.0, "clips") == "right"
+    assert share_in_words(0.0, 1.0, "clips") == "wrong"
+    assert share_in_words(0.7, 10.0, "segments") == "70 % of its segments"
 
 
-def test_curves_of_what_was_logged_and_of_nothing_else():
-    rows = [
-        {"step": "0", "train_loss": "2.0", "val_loss": "", "lr-Adam": "0.1"},
-        {"step": "1", "train_loss": "1.0", "val_loss": "3.0", "lr-Adam": "0.05"},
-    ]
-    assert [word for word in Read(curves(rows, 0.5)).words if word in ("loss", "accuracy", "learning rate")] == [
-        "loss",
-        "learning rate",
-        "learning rate",
-    ]
-    assert Read(curves([], None)).elements == ["div"]
+def test_the_monitored_score_comes_first_and_chance_beside_it():
+    summary = {"test": {"a": 0.25, "monitor": 0.5}, "chance": {"monitor": 0.75}}
+    first, other = read_scores(summary, "monitor")
+    assert first == ("monitor", "50.0 %", "75.0 %", "25.0 points below chance.")
+    assert other == ("a", "25.0 %", "", "")
 
 
 def test_words_are_escaped():
-    assert element("p", "<b>", "&", title='"') == '<p title="&quot;">&lt;b&gt; &amp;</p>'
-    assert "<title>&lt;b&gt;</title>" in page("<b>")
-    assert "<b>" not in strip([0], ["<b>"])
+    page = render(
+        "film.html", title="<b>&", facts={"<i>": "</dd>"}, remarks=["{{ 1 }}"], lines=["<u>"], few=3, windows=[]
+    )
+    assert "<title>&lt;b&gt;&amp;</title>" in page
+    assert {"<i>", "</dd>", "{{ 1 }}", "<u>"} <= set(Read(page).words)

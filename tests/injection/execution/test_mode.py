@@ -7,6 +7,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from toys import toy_encoder
 
@@ -19,12 +20,14 @@ from crossmodal.injection import (
     SideLockstep,
     checkpointed,
     couplers_for,
+    fast_linears,
     freeze,
     half_precision,
     paired_as_released,
     recomputed,
     side,
 )
+from crossmodal.injection.execution.fast_linears import FastLinear
 
 small = partial(
     guided_adapter, latents=2, bottleneck=partial(Bottleneck, reduction=2, groups=1), align=learned_alignment
@@ -106,6 +109,16 @@ def test_every_order_gives_the_same_numbers_and_keeps_every_mode(order, plain):
     kept = {"checkpointed": Checkpointing, "recomputed": SelectiveCheckpointing}
     assert {type(mode) for mode in model.execution} == {kept[name] for name in order if name in kept}
     assert isinstance(model, SideLockstep) == ("side" in order)
+
+
+@pytest.mark.parametrize("other", MODES)
+@pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
+def test_fast_linears_go_before_or_after_any_mode(other, first, plain):
+    model = in_modes(built(), (other,))
+    model = in_modes(fast_linears(built()), (other,)) if first else fast_linears(model)
+    expected = plain[(other,) if other in ("side", "half") else ()]
+    torch.testing.assert_close(step(model), expected, rtol=1e-5, atol=1e-6)
+    assert {type(layer) for layer in model.couplers.modules() if isinstance(layer, nn.Linear)} == {FastLinear}
 
 
 @pytest.mark.parametrize("first", [(), ("side",)], ids="".join)

@@ -1,4 +1,4 @@
-"""Draws a clip of the built-in world: `python -m crossmodal.recipes.world.draw_world docs/blocks/world.png`."""
+"""Draws a clip of the built-in world: `python -m crossmodal.evaluation.draw_world docs/blocks/world.png`."""
 
 import argparse
 from pathlib import Path
@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 
 from crossmodal.data.world import World
-from crossmodal.io import whole_file
+from crossmodal.drawing.canvas import new_figure, write_figure
 
 
-def draw(world: World, index: int, path: Path) -> None:
-    """Frames, the outline of the sounding object, spectrogram and event of one clip, second by second."""
-    from matplotlib.figure import Figure
+def draw_world(world: World, index: int, path: Path) -> None:
+    """Draws frames, the outline of the sounding object, spectrogram and event of one clip, second by second.
 
+    Args:
+        world: One split of the world.
+        index: Clip to draw.
+        path: Picture to write, `.png` or `.svg`.
+    """
     images, wave, truth = world.render(index)
     events = (*world.classes, "background")
-    figure = Figure(figsize=(15, 3.6), layout="constrained")
+    figure = new_figure(15, 3.6)
+    figure.set_layout_engine("constrained")
     rows = figure.subplots(2, len(images), gridspec_kw={"height_ratios": (1.6, 1)})
     for second, (above, below) in enumerate(rows.T):
         above.imshow(images[second].transpose(1, 2, 0))
@@ -28,18 +33,17 @@ def draw(world: World, index: int, path: Path) -> None:
     for axes in rows.flat:
         axes.set_xticks([])
         axes.set_yticks([])
-    with whole_file(path) as draft:
-        figure.savefig(draft, dpi=80)
+    write_figure(path, figure, dpi=80)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.draw_world", description=__doc__)
+    """Draws the clip that the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m crossmodal.evaluation.draw_world", description=__doc__)
     parser.add_argument("path", type=Path, help="the picture to write, .png or .svg")
     parser.add_argument("--index", type=int, default=179, help="the clip; default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the world; default %(default)s")
     options = parser.parse_args(arguments)
-    draw(World("train", clips=options.index + 1, seed=options.seed), options.index, options.path)
+    draw_world(World("train", clips=options.index + 1, seed=options.seed), options.index, options.path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Positions that each guidance can pick, as a matrix: `python -m crossmodal.recipes.world.picking`.
+"""Positions that each guidance can pick, as a matrix: `python -m crossmodal.evaluation.picking`.
 
 `--mine mylab.TopK` adds a column for a guidance of your own.
 
@@ -103,7 +103,7 @@ def draw_matrix(found: Matrix, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the matrix, and draws it where a file is named."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.recipes.world.picking", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m crossmodal.evaluation.picking", description=__doc__)
     parser.add_argument("--mine", action="append", default=[], help="import path of a guidance class of your own")
     parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=tuple(TASKS), metavar="TASK", help="rows")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), help="default 0 1 2")

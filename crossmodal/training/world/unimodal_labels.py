@@ -1,4 +1,4 @@
-"""What the tiny encoders are taught: the unimodal labels of the built-in world, and nothing of who has what."""
+"""Pre-training of the tiny encoders: unimodal labels of the built-in world, and no label of which object has what."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,13 +17,16 @@ from crossmodal.injection import Encoder
 IGNORED = -100
 
 
-class Lesson(NamedTuple):
-    """A batch of single seconds and what is in them.
+class UnimodalBatch(NamedTuple):
+    """A batch of single seconds and their unimodal labels.
 
-    - `frames`, `wave`: as `World` gives them.
-    - `seen`: which textures, then which colours. `heard`: which timbres.
-    - `places`: by side of a token grid, the texture (first) and the colour (second) that fills most of a token;
-      `IGNORED` where no object fills 0.4 of it.
+    Attributes:
+        frames: Frames as `World` gives them.
+        wave: Sound as `World` gives it.
+        seen: Which textures, then which colours are visible.
+        heard: Which timbres are audible.
+        places: By side of a token grid, the texture (first) and the colour (second) that fills most of a token;
+            `IGNORED` where no object fills 0.4 of it.
     """
 
     frames: Float[Tensor, "frame 3 height width"]
@@ -33,29 +36,32 @@ class Lesson(NamedTuple):
     places: dict[int, Tensor]
 
 
-def lesson(world: World, clips: Sequence[int], *, grids: Sequence[int] = (), every: int = 1) -> Lesson:
-    """Every `every`-th second of the given clips, from another start in each."""
-    parts: list[Lesson] = []
+def make_batch(world: World, clips: Sequence[int], *, grids: Sequence[int] = (), every: int = 1) -> UnimodalBatch:
+    """Renders every `every`-th second of the given clips, from another start in each."""
+    parts: list[UnimodalBatch] = []
     for clip in clips:
         images, wave, truth = world.render(clip)
         kept = slice(clip % every, None, every)
         frames, sound = world.preprocess(torch.from_numpy(images[kept]), torch.from_numpy(wave[kept]))
         seen = np.concatenate([truth.visible, truth.coloured], axis=1)[kept]
         places = {side: torch.from_numpy(_places(truth, side)[:, kept]) for side in grids}
-        parts.append(Lesson(frames, sound, _float(seen), _float(truth.audible[kept]), places))
+        parts.append(UnimodalBatch(frames, sound, _float(seen), _float(truth.audible[kept]), places))
     tensors = [torch.cat(part) for part in list(zip(*parts, strict=True))[:4]]
     places = {side: torch.cat([part.places[side] for part in parts], dim=1) for side in grids}
-    return Lesson(*tensors, places)
+    return UnimodalBatch(tensors[0], tensors[1], tensors[2], tensors[3], places)
 
 
-class Pupil(nn.Module):
-    """An encoder, a linear probe on its pooled tokens, and linear probes on the tokens of some stages.
-
-    - `labels`: how many the pooled probe tells apart.
-    - `kinds`: sizes of the softmaxes of a token probe, as (textures, colours); none where `()`.
-    """
+class ProbedEncoder(nn.Module):
+    """An encoder, a linear probe on its pooled tokens, and linear probes on the tokens of some stages."""
 
     def __init__(self, encoder: Encoder, labels: int, *, kinds: Sequence[int] = ()):
+        """Puts the probes on an encoder.
+
+        Args:
+            encoder: The encoder that is trained.
+            labels: Labels of the pooled probe.
+            kinds: Sizes of the softmaxes of a token probe, as (textures, colours); no token probe for `()`.
+        """
         super().__init__()
         self.encoder, self.kinds = encoder, tuple(kinds)
         self.probe = nn.Linear(encoder.sites[-1].width, labels)
@@ -72,11 +78,11 @@ class Pupil(nn.Module):
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Sides of the token grids on which it is asked for places."""
+        """Sides of the token grids that have a probe."""
         return tuple(self.stages.values())
 
     def forward(self, x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-        """Logits of the pooled probe, and of the token probes by the side of their grid."""
+        """Computes the logits of the pooled probe, and of the token probes by the side of their grid."""
         stream, places = self.encoder.stem(x), {}
         for name in self.encoder.names:
             stream = self.encoder.section(name)(stream)
@@ -85,7 +91,7 @@ class Pupil(nn.Module):
         return self.probe(self.encoder.head(stream).mean(dim=1)), places
 
     def loss(self, x: Tensor, present: Tensor, places: Mapping[int, Tensor]) -> Tensor:
-        """Binary cross entropy of the pooled probe, and cross entropies of the token probes."""
+        """Computes the binary cross entropy of the pooled probe plus the cross entropies of the token probes."""
         logits, by_side = self(x)
         total = F.binary_cross_entropy_with_logits(logits, present)
         for side, tokens in by_side.items():
@@ -94,7 +100,7 @@ class Pupil(nn.Module):
         return total
 
 
-def wake(encoder: Encoder) -> Encoder:
+def reinitialise(encoder: Encoder) -> Encoder:
     """Initialises a tiny encoder so that it learns in minutes, and returns it.
 
     Swin's own initialisation (weights of 0.02, half-blocks that start as identities) is made for wide models: at width
@@ -112,7 +118,7 @@ def wake(encoder: Encoder) -> Encoder:
 
 
 def _places(truth: Truth, side: int) -> np.ndarray:
-    """Texture and colour that fill most of each token of a `side × side` grid: `(2, segment, token)`."""
+    """Returns texture and colour that fill most of each token of a `side × side` grid: `(2, segment, token)`."""
     pixels = rearrange(truth.masks, "s o (row h) (column w) -> s o (row column) (h w)", row=side, column=side)
     share = pixels.mean(axis=-1)
     owner = share.argmax(axis=1)

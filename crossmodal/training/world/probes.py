@@ -1,4 +1,4 @@
-"""What the frozen tiny encoders know, and what a pooled feature of theirs does not: who has what."""
+"""Probes on the frozen tiny encoders: unimodal labels, and the event from pooled features and from attention."""
 
 from typing import NamedTuple
 
@@ -9,58 +9,60 @@ from torch.nn import functional as F
 
 from crossmodal.data.world import World
 from crossmodal.encoders.by_name.tiny import tiny_log_mel
-from crossmodal.recipes.world.world_lessons import Pupil, lesson
+from crossmodal.training.world.unimodal_labels import ProbedEncoder, make_batch
 
 
-class Known(NamedTuple):
-    """Frozen features of single seconds and the event in them."""
+class FrozenFeatures(NamedTuple):
+    """Frozen features of single seconds and their event."""
 
     tokens: Float[Tensor, "frame token visual_channel"]
     sound: Float[Tensor, "frame audio_channel"]
     event: Int64[Tensor, " frame"]
 
 
-class Bag(nn.Module):
-    """Pooled features of both senses, side by side, and a readout on them: late fusion of one second."""
+class PooledProbe(nn.Module):
+    """Late fusion of one second: a readout on the pooled features of both modalities."""
 
     def __init__(self, readout: nn.Module):
+        """Takes the readout of the concatenated features."""
         super().__init__()
         self.readout = readout
 
-    def forward(self, known: Known) -> Tensor:
-        """Logits `(frame, class)`."""
+    def forward(self, known: FrozenFeatures) -> Tensor:
+        """Computes logits `(frame, class)`."""
         return self.readout(torch.cat([known.tokens.mean(dim=1), known.sound], dim=-1))
 
 
-class Look(nn.Module):
-    """A readout that looks with the sound: the sound asks, the visual tokens answer (four heads of attention)."""
+class AttendingProbe(nn.Module):
+    """Cross-attention of four heads: the sound is the query, the visual tokens are keys and values."""
 
     def __init__(self, visual: int, audio: int, classes: int, *, width: int = 128):
+        """Builds the probe from both widths and the number of classes; `width` is that of the attention."""
         super().__init__()
         self.query = nn.Linear(audio, width)
         self.tokens = nn.MultiheadAttention(width, 4, kdim=visual, vdim=visual, batch_first=True)
         self.readout = mlp(width + audio, classes)
 
-    def forward(self, known: Known) -> Tensor:
-        """Logits `(frame, class)`."""
+    def forward(self, known: FrozenFeatures) -> Tensor:
+        """Computes logits `(frame, class)`."""
         query = self.query(known.sound)[:, None]
         found, _ = self.tokens(query, known.tokens, known.tokens, need_weights=False)
         return self.readout(torch.cat([found[:, 0], known.sound], dim=-1))
 
 
 def mlp(width: int, classes: int, *, hidden: int = 256) -> nn.Module:
-    """Two hidden layers."""
+    """Builds a perceptron of two hidden layers."""
     return nn.Sequential(
         nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, classes)
     )
 
 
 @torch.no_grad()
-def unimodal(visual: Pupil, audio: Pupil, world: World) -> dict[str, float]:
-    """Accuracy of the pooled linear probes, label by label, over all clips of `world`."""
+def unimodal(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> dict[str, float]:
+    """Returns the accuracy of the pooled linear probes, label by label, over all clips of `world`."""
     sound, right = tiny_log_mel(), []
     for start in range(0, len(world), 20):
-        batch = lesson(world, range(start, min(start + 20, len(world))))
+        batch = make_batch(world, range(start, min(start + 20, len(world))))
         logits = torch.cat([visual(batch.frames)[0], audio(sound(batch.wave))[0]], dim=-1)
         right.append((logits > 0) == torch.cat([batch.seen, batch.heard], dim=-1).bool())
     accuracy = torch.cat(right).double().mean(dim=0).tolist()
@@ -68,23 +70,26 @@ def unimodal(visual: Pupil, audio: Pupil, world: World) -> dict[str, float]:
 
 
 def labels(world: World) -> list[str]:
-    """Names of the unimodal labels, in the order of the probes: seen textures, seen colours, heard timbres."""
+    """Returns the names of the unimodal labels in the order of the probes: textures, colours, timbres."""
     textures = world.texture_names
     return [f"sees {name}" for name in (*textures, *world.classes)] + [f"hears {name}" for name in textures]
 
 
 @torch.no_grad()
-def known(visual: Pupil, audio: Pupil, world: World) -> Known:
-    """Frozen features of every second of `world`."""
+def frozen_features(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> FrozenFeatures:
+    """Computes the frozen features of every second of `world`."""
     sound, tokens, pooled, events = tiny_log_mel(), [], [], []
-    for clip in world:
+    for index in range(len(world)):
+        clip = world[index]
         tokens.append(visual.encoder(clip.frames))
         pooled.append(audio.encoder(sound(clip.wave)).mean(dim=1))
         events.append(clip.labels)
-    return Known(torch.cat(tokens), torch.cat(pooled), torch.cat(events))
+    return FrozenFeatures(torch.cat(tokens), torch.cat(pooled), torch.cat(events))
 
 
-def fitted(readout: nn.Module, train: Known, test: Known, *, epochs: int = 20, seed: int = 0) -> float:
+def fit_probe(
+    readout: nn.Module, train: FrozenFeatures, test: FrozenFeatures, *, epochs: int = 20, seed: int = 0
+) -> float:
     """Trains `readout` on frozen features and returns its segment accuracy on `test`."""
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(readout.parameters(), lr=2e-3, weight_decay=0.01)
@@ -93,7 +98,7 @@ def fitted(readout: nn.Module, train: Known, test: Known, *, epochs: int = 20, s
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * batches)
     for _ in range(epochs):
         for rows in torch.randperm(len(train.event), generator=order)[: batches * size].split(size):
-            batch = Known(*(part[rows] for part in train))
+            batch = FrozenFeatures(*(part[rows] for part in train))
             optimizer.zero_grad()
             F.cross_entropy(readout(batch), batch.event).backward()
             optimizer.step()
@@ -102,14 +107,14 @@ def fitted(readout: nn.Module, train: Known, test: Known, *, epochs: int = 20, s
         return (readout(test).argmax(dim=-1) == test.event).double().mean().item()
 
 
-def binding(visual: Pupil, audio: Pupil, train: World, test: World) -> dict[str, float]:
-    """Segment accuracy of the event on `test`: the majority class, two probes on pooled features, and a look."""
+def binding(visual: ProbedEncoder, audio: ProbedEncoder, train: World, test: World) -> dict[str, float]:
+    """Returns the segment accuracy of the event on `test`: majority class, pooled probes, attending probe."""
     classes = len(train.classes) + 1
-    learned, asked = known(visual, audio, train), known(visual, audio, test)
+    learned, asked = frozen_features(visual, audio, train), frozen_features(visual, audio, test)
     widths = learned.tokens.shape[-1], learned.sound.shape[-1]
     return {
         "majority class": torch.bincount(asked.event).max().item() / len(asked.event),
-        "pooled, linear": fitted(Bag(nn.Linear(sum(widths), classes)), learned, asked),
-        "pooled, MLP": fitted(Bag(mlp(sum(widths), classes)), learned, asked),
-        "looking with the sound": fitted(Look(*widths, classes), learned, asked),
+        "pooled, linear": fit_probe(PooledProbe(nn.Linear(sum(widths), classes)), learned, asked),
+        "pooled, MLP": fit_probe(PooledProbe(mlp(sum(widths), classes)), learned, asked),
+        "looking with the sound": fit_probe(AttendingProbe(*widths, classes), learned, asked),
     }

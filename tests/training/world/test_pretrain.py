@@ -8,15 +8,24 @@ from safetensors import safe_open
 
 from crossmodal.data.world import World
 from crossmodal.encoders.by_name.tiny import AUDIO, VISUAL, WEIGHTS, tiny_audio, tiny_visual
-from crossmodal.recipes.world import pretrain_world
-from crossmodal.recipes.world.world_lessons import IGNORED, lesson
-from crossmodal.recipes.world.world_probes import Bag, Look, binding, fitted, known, labels, mlp, unimodal
+from crossmodal.training.world import pretrain as pretrain_world
+from crossmodal.training.world.probes import (
+    AttendingProbe,
+    PooledProbe,
+    binding,
+    fit_probe,
+    frozen_features,
+    labels,
+    mlp,
+    unimodal,
+)
+from crossmodal.training.world.unimodal_labels import IGNORED, make_batch
 
 
 @pytest.fixture(scope="module")
 def taught():
-    """Both pupils with the shipped weights, probes included."""
-    both = pretrain_world.pupils(World()).eval()
+    """Both probed_encoders with the shipped weights, probes included."""
+    both = pretrain_world.probed_encoders(World()).eval()
     for name, path in (("visual", VISUAL), ("audio", AUDIO)):
         with safe_open(path, framework="pt") as file:
             both[name].load_state_dict({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
@@ -42,7 +51,7 @@ def test_the_shipped_encoders_are_the_pupils_without_their_probes(taught):
 
 def test_the_weights_say_how_they_were_made():
     made = claimed()
-    assert made["command"].startswith("python -m crossmodal.recipes.world.pretrain_world")
+    assert made["command"].startswith("python -m crossmodal.training.world.pretrain")
     assert int(made["seed"]) >= 0
     assert set(labels(World())) < set(json.loads(made["probes"]))
 
@@ -57,12 +66,13 @@ def test_unimodal_probes_reach_what_is_claimed_on_clips_never_seen(taught):
 def test_a_bag_does_not_know_who_has_what_but_a_look_with_the_sound_does(taught):
     """A short fit; the full one is in the weights' metadata and in the docs."""
     train, test = (
-        known(*taught.values(), World(name, clips=clips, seed=5)) for name, clips in (("train", 300), ("val", 60))
+        frozen_features(*taught.values(), World(name, clips=clips, seed=5))
+        for name, clips in (("train", 300), ("val", 60))
     )
     torch.manual_seed(0)
     visual, audio = train.tokens.shape[-1], train.sound.shape[-1]
-    bag = fitted(Bag(mlp(visual + audio, 7)), train, test, epochs=10)
-    look = fitted(Look(visual, audio, 7), train, test, epochs=20)
+    bag = fit_probe(PooledProbe(mlp(visual + audio, 7)), train, test, epochs=10)
+    look = fit_probe(AttendingProbe(visual, audio, 7), train, test, epochs=20)
     assert bag < 0.6
     assert look > bag + 0.1
 
@@ -78,7 +88,7 @@ def test_the_binding_probes_reach_what_is_claimed(taught):
 def test_a_lesson_names_the_texture_and_colour_of_each_place():
     """The oracle counts the pixels of one token at a time."""
     world = World(clips=3)
-    taken = lesson(world, range(3), grids=(8,), every=4)
+    taken = make_batch(world, range(3), grids=(8,), every=4)
     row = 0
     for clip in range(3):
         truth = world.truth(clip)
@@ -102,8 +112,8 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        original, calls = pretrain_world.lesson, iter(range(9))
-        patch.setattr(pretrain_world, "lesson", lambda *a, **k: original(*a, **k) if next(calls) < 3 else killed())
+        original, calls = pretrain_world.make_batch, iter(range(9))
+        patch.setattr(pretrain_world, "make_batch", lambda *a, **k: original(*a, **k) if next(calls) < 3 else killed())
         with pytest.raises(KeyboardInterrupt):
             pretrain_world.pretrain(4, 1, tmp_path / "cut", clips=2)
     resumed = pretrain_world.pretrain(4, 1, tmp_path / "cut", clips=2)
@@ -120,7 +130,5 @@ def test_the_command_writes_weights_that_load(tmp_path, capsys):
 
 
 def test_missing_weights_are_named_with_the_command_that_makes_them(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"no weights at .*gone.*python -m crossmodal.recipes.world.pretrain_world"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*gone.*python -m crossmodal.training.world.pretrain"):
         tiny_audio(weights=tmp_path / "gone.safetensors")
