@@ -21,7 +21,7 @@ from crossmodal.evaluation.released_test import (
     build_released,
     predict_items,
     released_systems,
-    test_identity,
+    reproduction_identity,
 )
 from crossmodal.evaluation.resumable_scores import ResumableScores
 from crossmodal.injection import fingerprint
@@ -48,7 +48,7 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
     missing = check_items(source.split("test"), given, task)
     built = build_released(given.system, task, weights)
     items = check_classes(source, built, task)
-    identity = test_identity(source, items, weights, vars(given.data), given.device)
+    identity = reproduction_identity(source, items, weights, vars(given.data), given.device)
     kept = ResumableScores(given.out, task, identity)
     print(built.report or f"{given.system} with the weights {weights}", flush=True)
     wanted = [index for index, name in enumerate(items.names) if name not in missing][: given.limit]

@@ -101,7 +101,7 @@ def predict_items(
             bar.update(len(asked))
 
 
-def test_identity(
+def reproduction_identity(
     source: Source, items: Items, weights: Path, options: Mapping[str, Any], device: str
 ) -> dict[str, Any]:
     """Returns what predictions depend on: they are kept together with others of the same alone."""

@@ -44,7 +44,7 @@ def test_fit_leaves_what_every_run_leaves(lab):
         (["test"], "test accuracy"),
         (["predict", "film.mp4"], "loud seconds: "),
         (["features", ".", "features.h5"], "features of 1 of 1 clips, 4 rows"),
-        (["cost"], "coupled.couplers"),
+        (["cost", "--form=markdown"], "coupled.couplers"),
         (["look", "--figures=1"], "written to runs/first/looking/"),
         (["figure", "--clips=2", "--train_clips=4"], "written to runs/first/figure/"),
         (["ablate", "--without", "spatial", "--seeds", "0", "--", *QUICK], "without spatial"),
