@@ -17,6 +17,8 @@ from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.samplers import Reseeded
 
+from .lightning_module import SystemTraining
+
 
 def train(
     run: Path,

@@ -120,5 +120,5 @@ def assert_close_runs(run, other):
     rows, others = ([row for row in metrics(folder) if not row["train_loss"]] for folder in (run, other))
     for row, known in zip(rows, others, strict=True):
         assert row["step"] == known["step"]
-        for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss", "test_majority"):
+        for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
             assert abs(float(row[name] or 0) - float(known[name] or 0)) < 1e-6, name

@@ -23,7 +23,7 @@ def stopped(lab):
 def test_an_interrupted_run_says_how_it_goes_on(stopped):
     _, said = stopped
     assert said.code == 130
-    assert "interrupted; go on with: fit --runs runs --name stopped --resume true" in said.err
+    assert "interrupted; go on with: crossmodal ave fit --runs runs --name stopped --resume true" in said.err
 
 
 def test_it_ends_as_one_that_was_never_interrupted(stopped):
