@@ -206,7 +206,7 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
                 memory_limit=0,
-                env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports numpy or torch
+                env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports torch; numpy has one thread
                 silence_logs=logging.CRITICAL,
                 scheduler_kwargs={"allowed_failures": 0, "dashboard": False},
             )

@@ -72,8 +72,8 @@ def dg_sct(
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
         if frequency and "frequency" in stream.axes:
-            banded: GuidanceFactory = partial(frequency, bands=stream.axes["frequency"])  # type: ignore[call-arg]
-            where = {"frequency": (banded, beta)}
+            in_bands: Callable[..., nn.Module] = frequency  # its type cannot say that `bands` goes by name
+            where = {"frequency": (partial(in_bands, bands=stream.axes["frequency"]), beta)}
         return Modulations(
             modulation_of(stream.width, {"channel": (channel, alpha), **where}, base=1.0),
             modulation_of(stream.width, {"temporal": (temporal, gamma)}, base=1.0),

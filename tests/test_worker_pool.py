@@ -21,7 +21,7 @@ def double(number):
 def crash(number):
     if number in (3, 8):
         os.kill(os.getpid(), signal.SIGSEGV)
-    if {"numpy", "torch"} & {*sys.modules}:  # they read the number of threads when they are imported
+    if "torch" in sys.modules:  # it reads the number of threads when it is imported
         return number, "too late"
     return number, os.environ["OMP_NUM_THREADS"]
 

@@ -21,7 +21,7 @@ from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.options import parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, shared_name
-from crossmodal.training.run import build, feature_folder, prepare, test_run, write_results
+from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
 from crossmodal.training.run_folder import CONFIG, find_place, new_run, write_summary
 
 LEFT_OUT = "left_out.csv"
@@ -38,7 +38,7 @@ def fit(argv: Sequence[str], task: Task) -> None:
     source: Source = arguments.data
     announce(task, given, source, run)
     system = build(arguments, source.classes, task)
-    source = prepare(source, system, feature_folder(given.runs))
+    source = prepare_source(source, system, feature_folder(given.runs))
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or ())
     warn(found)

@@ -65,8 +65,8 @@ def run(words: Sequence[str]) -> int:
 
         return verb(words[1], words[2:], find_task(words[0]))
     if len(words) == 1 or words[1] in ("-h", "--help"):
-        return task_help(words[0]) if len(words) == 1 or words[0] not in VERBS else unknown(words)
-    return unknown(words)
+        return task_help(words[0]) if len(words) == 1 or words[0] not in VERBS else tell_unknown(words)
+    return tell_unknown(words)
 
 
 def verb(name: str, argv: Sequence[str], task: object) -> int:
@@ -104,7 +104,7 @@ def task_help(name: str) -> int:
     from crossmodal.tasks.names import task_names
 
     if name in VERBS or (name not in task_names() and find_spec(name.partition(".")[0]) is None):
-        return unknown([name])
+        return tell_unknown([name])
     from crossmodal.tasks.names import system_names
     from crossmodal.tasks.resolve import find_task
 
@@ -116,7 +116,7 @@ def task_help(name: str) -> int:
     return 0
 
 
-def unknown(words: Sequence[str]) -> int:
+def tell_unknown(words: Sequence[str]) -> int:
     """Prints what may have been meant; returns exit code 2."""
     from crossmodal.tasks.names import task_names
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from crossmodal.tasks.task import Task
 from crossmodal.training.lightning_module import SystemTraining
-from crossmodal.training.run import feature_folder, load_run, prepare, test_run, testing_trainer
+from crossmodal.training.run import feature_folder, load_run, prepare_source, test_run, testing_trainer
 from crossmodal.training.run_folder import add_run_options, find_run
 
 from .fit import tell
@@ -18,7 +18,7 @@ def test(argv: Sequence[str], task: Task) -> None:
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
-    source = prepare(arguments.data, system, feature_folder(run.parent))
+    source = prepare_source(arguments.data, system, feature_folder(run.parent))
     training = SystemTraining(system, task, **vars(arguments.optim))
     trainer = testing_trainer(vars(arguments.trainer))
     tell(run, test_run(run, trainer, training, source), training, source)

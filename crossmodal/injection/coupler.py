@@ -12,7 +12,7 @@ from .encoder import unknown
 from .step import Edge, Sites, Step, check_edge, check_edges
 
 
-class Coupling(NamedTuple):
+class CouplerOutput(NamedTuple):
     """Result of a coupler: the residual of every stream that an edge enters, and the maps by edge."""
 
     residuals: dict[str, Tensor]
@@ -55,7 +55,7 @@ class Coupler(nn.Module):
             self.add_module(key, adapter)
 
     @shaped
-    def forward(self, streams: Mapping[str, Tensor]) -> Coupling:
+    def forward(self, streams: Mapping[str, Tensor]) -> CouplerOutput:
         """Computes residuals and maps.
 
         Args:
@@ -74,7 +74,7 @@ class Coupler(nn.Module):
             residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
             check_residual(residual, stream, f"adapter {guide} → {name}")
             residuals[name] = residuals[name] + residual if name in residuals else residual
-        return Coupling(residuals, maps)
+        return CouplerOutput(residuals, maps)
 
 
 def check_frames(stream: Tensor, guide: Tensor, name: str, guide_name: str) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..printing import compact_repr
 from ..shapes import shaped
-from .coupler import Coupler, Coupling, check_residual
+from .coupler import Coupler, CouplerOutput, check_residual
 from .encoder import Encoder, unknown
 from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
@@ -156,7 +156,7 @@ class Lockstep(nn.Module):
         step, ends = self.steps[number], self.ends[number]
         after = dict(streams)
         tapped: dict[str, Tensor] = {}
-        coupling = self.couple(step.coupler, after) if step.coupler else Coupling({}, {})
+        coupling = self.couple(step.coupler, after) if step.coupler else CouplerOutput({}, {})
         self._run(step, after, taps, tapped)
         for name, residual in coupling.residuals.items():
             check_residual(residual, after[name], f"coupler {step.coupler!r}")
@@ -164,11 +164,11 @@ class Lockstep(nn.Module):
         tapped.update({f"{name}.{ends[name]}": after[name] for name in after if f"{name}.{ends[name]}" in taps})
         return Advanced(after, coupling.maps, tapped)
 
-    def couple(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
+    def couple(self, name: str, streams: Mapping[str, Tensor]) -> CouplerOutput:
         """Runs the coupler of that name on `streams`, in the modes of `execution`; `KeyError` with near misses."""
         if name not in self.couplers:
             raise KeyError(unknown("coupler", name, self.couplers))
-        coupling: Coupling = call_in_modes(self.couplers[name], streams, self.execution)
+        coupling: CouplerOutput = call_in_modes(self.couplers[name], streams, self.execution)
         return coupling
 
     def _run(self, step: Step, streams: dict[str, Tensor], taps: Collection[str], tapped: dict[str, Tensor]) -> None:

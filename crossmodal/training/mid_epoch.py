@@ -58,7 +58,7 @@ class MidEpochCheckpoint(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, index: int) -> None:
         """Restores the random state of a resumed run; saves a checkpoint that is due."""
         if self.found:
-            restore(self.found["random"], trainer)
+            restore_random_states(self.found["random"], trainer)
             self.found = None
         elif index and index % trainer.accumulate_grad_batches == 0 and self.due(trainer):
             self.batches = index
@@ -126,7 +126,7 @@ def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tenso
     return {name: cast(Tensor, module.all_gather(state)).reshape(processes, -1).cpu() for name, state in states.items()}
 
 
-def restore(states: dict[str, Tensor], trainer: pl.Trainer) -> None:
+def restore_random_states(states: dict[str, Tensor], trainer: pl.Trainer) -> None:
     """Sets torch's generators to where they were."""
     torch.set_rng_state(states["cpu"][trainer.global_rank])
     if "cuda" in states and trainer.strategy.root_device.type == "cuda":

@@ -46,7 +46,7 @@ def build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemMod
     return system
 
 
-def prepare(source: Source, system: SystemModule, folder: Path) -> Source:
+def prepare_source(source: Source, system: SystemModule, folder: Path) -> Source:
     """Makes the items ready as the system reads them, and prints what there is to say of them.
 
     Args:

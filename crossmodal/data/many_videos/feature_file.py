@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import h5py
 import numpy as np
 from safetensors.numpy import load_file, save
 
 from crossmodal.io import DRAFT, is_draft, make_folder, remove_drafts, whole_file, write_whole
+
+if TYPE_CHECKING:
+    import h5py
 
 FEATURE_STREAMS = ("visual", "audio")
 PARTS_HEADER = "header.json"
@@ -89,6 +91,8 @@ class FeatureFile(NamedTuple):
         return sum(rows.stop - rows.start for rows in self._stored().values())
 
     def _write(self, draft: Path, facts: Mapping[str, str]) -> None:
+        import h5py
+
         stored = self._stored()
         with ExitStack() as files:
             old = files.enter_context(h5py.File(self.file)) if stored else {}
@@ -105,6 +109,8 @@ class FeatureFile(NamedTuple):
         return json.loads(header.read_text("utf-8")) if header.is_file() else None
 
     def _attributes(self) -> dict[str, str] | None:
+        import h5py
+
         if not self.file.exists():
             return None
         try:
@@ -115,6 +121,8 @@ class FeatureFile(NamedTuple):
 
     def _stored(self) -> dict[str, slice]:
         """Returns clip → its rows in the file."""
+        import h5py
+
         if not self.file.exists():
             return {}
         with h5py.File(self.file) as opened:
@@ -123,11 +131,13 @@ class FeatureFile(NamedTuple):
         return {str(names[start]): slice(start, end) for start, end in pairwise([*starts, len(names)])}
 
 
-def _rows(opened: Mapping[str, h5py.Dataset], rows: slice) -> dict[str, np.ndarray]:
+def _rows(opened: "Mapping[str, h5py.Dataset]", rows: slice) -> dict[str, np.ndarray]:
     return {name: opened[name][rows] for name in FEATURE_STREAMS}
 
 
-def _append(out: h5py.File, clip: str, rows: Mapping[str, np.ndarray]) -> None:
+def _append(out: "h5py.File", clip: str, rows: Mapping[str, np.ndarray]) -> None:
+    import h5py
+
     segments = len(rows[FEATURE_STREAMS[0]])
     names, seconds = np.array([clip] * segments, object), np.arange(segments, dtype=np.int32)
     # always in this order: the same rows make the same bytes

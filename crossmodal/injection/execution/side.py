@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..coupler import Coupler, Coupling
+from ..coupler import Coupler, CouplerOutput
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
 from ..step import Edge, Step
@@ -118,7 +118,7 @@ class SideLockstep(Lockstep):
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
         return self.beside(self.read(inputs, taps=taps), taps=taps)
 
-    def _coupler_step(self, name: str, streams: Mapping[str, Tensor]) -> Coupling:
+    def _coupler_step(self, name: str, streams: Mapping[str, Tensor]) -> CouplerOutput:
         """Runs a coupler as the step it is here, in the modes of `execution`."""
         return step_in_modes(partial(self.couple, name), self.execution, self.couplers[name].modules)(streams)
 

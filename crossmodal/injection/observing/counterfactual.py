@@ -16,7 +16,7 @@ from ..lockstep import Lockstep
 from ..step import Edge
 from .find_adapters import check_uncompiled, select_adapters
 
-Source = Callable[[Tensor, Tensor], Tensor]
+Replacement = Callable[[Tensor, Tensor], Tensor]
 """From stream and guide to what is read in the guide's place."""
 
 
@@ -38,7 +38,7 @@ class Counterfactual(NamedTuple):
 
 @contextmanager
 def without_guide(
-    model: nn.Module, at: str | Edge | None = None, *, instead: Source | None = None
+    model: nn.Module, at: str | Edge | None = None, *, instead: Replacement | None = None
 ) -> Iterator[tuple[str, ...]]:
     """Takes guides away at some adapters while the block runs; yields the names of these.
 
@@ -67,7 +67,11 @@ def without_guide(
 
 @torch.no_grad()
 def counterfactual(
-    model: nn.Module, *inputs: Any, without: str | Edge | None = None, instead: Source | None = None, **options: Any
+    model: nn.Module,
+    *inputs: Any,
+    without: str | Edge | None = None,
+    instead: Replacement | None = None,
+    **options: Any,
 ) -> Counterfactual:
     """Runs `model(*inputs, **options)` twice, with its guides and without those that `without` names.
 
@@ -116,7 +120,7 @@ def changed(
     return apart / length.clamp(min=torch.finfo(length.dtype).tiny)
 
 
-def _taken(adapter: nn.Module, instead: Source | None) -> RemovableHandle:
+def _taken(adapter: nn.Module, instead: Replacement | None) -> RemovableHandle:
     """Takes the guide of one adapter away, until the handle is removed."""
     if instead is None:
         return adapter.register_forward_hook(_silent)
@@ -128,7 +132,7 @@ def _silent(adapter: nn.Module, given: Any, output: Any) -> Adapted:
     return Adapted(torch.zeros_like(residual), maps)
 
 
-def _read_instead(source: Source, adapter: nn.Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def _read_instead(source: Replacement, adapter: nn.Module, given: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     stream, guide = given
     return stream, source(stream, guide)
 
