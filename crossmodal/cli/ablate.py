@@ -44,7 +44,7 @@ class FullSystem(NamedTuple):
 def ablate(argv: Sequence[str], task: Task) -> int:
     """Trains the full system and its variants with every seed, and writes one table of them."""
     words, options = split_options(argv)
-    given = parser(task).parse_args(words)
+    given = ablate_parser(task).parse_args(words)
     full = FullSystem(task, options, parse(options, task)[1])
     variants = [VARIANTS[kind](text, full) for kind, text in given.variants or ()]
     twice = {name for name, _ in variants if [other for other, _ in variants].count(name) > 1}
@@ -56,7 +56,7 @@ def ablate(argv: Sequence[str], task: Task) -> int:
     return train_and_report(study, given, columns=ABLATION)[0]
 
 
-def parser(task: Task) -> argparse.ArgumentParser:
+def ablate_parser(task: Task) -> argparse.ArgumentParser:
     """Returns the parser; options that make a variant may be repeated and mixed, each makes a row."""
     made = argparse.ArgumentParser(
         prog=f"crossmodal {task.name} ablate",

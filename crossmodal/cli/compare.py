@@ -19,7 +19,7 @@ MARK = "compare"
 def compare(argv: Sequence[str], task: Task) -> int:
     """Trains systems with every seed, and writes one table of them."""
     words, options = split_options(argv)
-    given = parser(task).parse_args(words)
+    given = compare_parser(task).parse_args(words)
     systems = given.systems or in_published_order(task, system_names(task.name)) or [task.system]
     rows = {**{name: ("--system", name) for name in systems}, **more_rows(given.row)}
     return compare_rows(task, rows, tuple(options), given)[0]
@@ -40,7 +40,7 @@ def compare_rows(
         task: The task.
         rows: Name → options of `fit`.
         options: Options of `fit` for all rows.
-        given: Options as `parser` parses them.
+        given: Options as `compare_parser` parses them.
         columns: Columns of the table.
         mark: Name of the two marks on the page.
 
@@ -90,7 +90,7 @@ def published_remarks(task: Task) -> list[str]:
     ]
 
 
-def parser(task: Task) -> argparse.ArgumentParser:
+def compare_parser(task: Task) -> argparse.ArgumentParser:
     """Returns the parser of `compare`."""
     known = ", ".join(system_names(task.name)) or task.system
     made = argparse.ArgumentParser(

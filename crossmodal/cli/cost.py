@@ -12,7 +12,7 @@ FORMS = ("table", "markdown", "json")
 
 def cost(argv: Sequence[str], task: Task) -> None:
     """Prints parameters, operations and bytes, part by part, of the system that the options of `fit` describe."""
-    own, others = options(task).parse_known_args(list(argv))
+    own, others = cost_parser(task).parse_known_args(list(argv))
     if own.clips < 1:
         raise ValueError(f"{task.name} cost: --clips={own.clips} must be at least 1.")
     found = described_cost(others, task, own.clips)
@@ -23,7 +23,7 @@ def cost(argv: Sequence[str], task: Task) -> None:
     print(found.table(own.depth) if own.form == "table" else found.markdown(own.depth))
 
 
-def options(task: Task) -> argparse.ArgumentParser:
+def cost_parser(task: Task) -> argparse.ArgumentParser:
     """Returns the parser of `cost`; what it does not know are options of `fit`."""
     parser = argparse.ArgumentParser(
         prog=f"crossmodal {task.name} cost",

@@ -1,4 +1,4 @@
-"""What Python has at hand as words of a command line: numbers as they are, classes and functions by import path."""
+"""Python objects as words of a command line: numbers as they are, classes and functions by import path."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,15 @@ from typing import Any
 
 
 def words_of(option: str, value: Any) -> list[str]:
-    """The words that give `value` to an option.
+    """Returns the words that give a value to an option.
 
-    - `value`: a class or function that another process can import, a partial of one by keywords, or anything of which
-      JSON is made: a number, text, `None`, sequences and mappings of these.
+    Args:
+        option: Name of the option, `--model.spatial`.
+        value: A class or function that another process can import, a partial of one by keywords, or anything that JSON
+            can hold: a number, text, `None`, sequences and mappings of these.
 
-    Raises `ValueError` in words where another process could not have it.
+    Raises:
+        ValueError: In words, if another process could not have it.
     """
     if isinstance(value, partial):
         if value.args:
@@ -35,7 +38,15 @@ def words_of(option: str, value: Any) -> list[str]:
 
 
 def path_of(value: Callable[..., Any], option: str) -> str:
-    """The import path `module.name` of a class or function; `ValueError` in words where it has none."""
+    """Returns the import path `module.name` of a class or function.
+
+    Args:
+        value: The class or function.
+        option: Names it in an error.
+
+    Raises:
+        ValueError: In words, if another process could not import it.
+    """
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if name is None or module is None:
         raise ValueError(f"{option}: {type(value).__name__} object is no class or function: give what makes it.")
@@ -54,7 +65,7 @@ def path_of(value: Callable[..., Any], option: str) -> str:
 
 
 def _hidden(module: str, name: str) -> str:
-    """Why another process cannot import this; nothing where it can."""
+    """Returns why another process cannot import this; an empty text if it can."""
     if "<lambda>" in name:
         return "has no name"
     if "<locals>" in name:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
-from crossmodal.evaluation.sweep import QUIET, Run
+from crossmodal.evaluation.sweep import QUIET, SweepRun
 from crossmodal.tasks.names import system_names, task_names
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.task import Task
@@ -81,7 +81,7 @@ class Study:
         return {name: configuration(self.words(name), self.task, f"{self.verb}: {name!r}") for name in self.variants}
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[SweepRun]:
         """All runs, seed by seed, so that a table of fewer seeds is complete first."""
         return [self.run(name, seed) for seed in self.seeds for name in self.variants]
 
@@ -89,9 +89,9 @@ class Study:
         """Returns the options of a variant."""
         return (*self.options, *self.variants[name])
 
-    def run(self, name: str, seed: int) -> Run:
+    def run(self, name: str, seed: int) -> SweepRun:
         """Returns one run."""
-        return Run(task_word(self.task), name, seed, self.words(name), self.configurations[name])
+        return SweepRun(task_word(self.task), name, seed, self.words(name), self.configurations[name])
 
     def operations(self, name: str) -> int | None:
         """Counts the floating-point operations of a training step of a variant, in one process.

@@ -18,7 +18,7 @@ QUIET = ("--trainer.enable_progress_bar", "false")
 
 
 @dataclass(frozen=True)
-class Run:
+class SweepRun:
     """One run of a sweep.
 
     Attributes:
@@ -58,7 +58,7 @@ class Run:
         return found if TEST in found else None
 
 
-def sweep(runs: Sequence[Run], folder: Path, *, workers: int = 1, cluster: str | None = None) -> None:
+def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: str | None = None) -> None:
     """Finishes every run; what a run prints goes to `<name>.log` beside its folder.
 
     A run that fails, or whose worker dies, fails alone. Ctrl-C and SIGTERM end all processes.
@@ -106,7 +106,7 @@ def outcomes(commands: Sequence[LoggedCommand], workers: int, cluster: str | Non
             raise
 
 
-def logged(run: Run, folder: Path, environment: dict[str, str]) -> LoggedCommand:
+def logged(run: SweepRun, folder: Path, environment: dict[str, str]) -> LoggedCommand:
     """Returns the command that finishes a run, with the log beside the run's folder."""
     words = (*run.command(folder), *QUIET)
     return LoggedCommand(words, str(folder / f"{run.name}.log"), os.getcwd(), environment)

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, resume_command
 from crossmodal.training.csv_logger import MetricsFile
+from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.samplers import Reseeded
 

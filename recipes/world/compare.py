@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from crossmodal.cli.compare import compare_rows, parser
+from crossmodal.cli.compare import compare_parser, compare_rows
 from crossmodal.evaluation.page_marks import write_between
 from crossmodal.evaluation.result_table import ResultTable
 from crossmodal.tasks.ave import TASK
@@ -79,7 +79,7 @@ def probes(clips: int = 100) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains the rows, prints table and verdicts; returns the exit code."""
-    options = parser(TASK)
+    options = compare_parser(TASK)
     options.prog, options.description, options.epilog = f"python -m {__spec__.name}", str(__doc__), None
     options.set_defaults(
         page=PAGE if PAGE.is_file() else None, runs=Path("runs/compare_ave"), baseline=BASELINE, systems=None

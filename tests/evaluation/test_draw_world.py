@@ -14,6 +14,6 @@ def test_the_command_draws_a_picture_and_nothing_else(tmp_path):
 
 
 def test_the_docs_show_such_a_picture():
-    page = Path(__file__).parents[3] / "docs/blocks"
+    page = Path(__file__).parents[2] / "docs/blocks"
     assert "python -m crossmodal.evaluation.draw_world" in (page / "world.md").read_text(encoding="utf-8")
     assert (page / "world.png").read_bytes()[:4] == PNG

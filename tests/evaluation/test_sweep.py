@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logged, wait_for_logs
-from crossmodal.evaluation.sweep import Run, sweep
+from crossmodal.evaluation.sweep import SweepRun, sweep
 from crossmodal.worker_pool import Failure, ThisProcess
 
 RUNS = [
-    Run("ave", row, seed, ("--data.clips", "4"), row) for seed in (0, 1) for row in ("Late fusion", "DG-SCT (paper)")
+    SweepRun("ave", row, seed, ("--data.clips", "4"), row)
+    for seed in (0, 1)
+    for row in ("Late fusion", "DG-SCT (paper)")
 ]
 
 
@@ -43,7 +45,7 @@ def test_a_run_is_named_by_row_seed_and_configuration():
     assert len(set(names)) == len(RUNS)
     assert names[0].startswith("late-fusion-0-")
     assert names[1].startswith("dg-sct-paper-0-")
-    other = Run("ave", "Late fusion", 0, ("--data.clips", "4"), "other")
+    other = SweepRun("ave", "Late fusion", 0, ("--data.clips", "4"), "other")
     assert other.name.rsplit("-", 1)[0] == names[0].rsplit("-", 1)[0]
     assert other.name != names[0]
 
@@ -153,12 +155,12 @@ def test_a_command_that_is_not_wanted_is_ended(asleep, monkeypatch):
 
 SWEEPS = """
 import crossmodal.evaluation.sweep as of
-from crossmodal.evaluation.sweep import Run, sweep
+from crossmodal.evaluation.sweep import SweepRun, sweep
 from pathlib import Path
 
 if __name__ == "__main__":
     of.import_path = lambda: {{"PYTHONPATH": {folder!r}}}
-    sweep([Run("ave", "a", 0, (), ""), Run("ave", "b", 0, (), "")], Path({folder!r}))
+    sweep([SweepRun("ave", "a", 0, (), ""), SweepRun("ave", "b", 0, (), "")], Path({folder!r}))
 """
 
 
