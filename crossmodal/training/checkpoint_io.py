@@ -61,9 +61,9 @@ def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> lis
     return sorted(rows)
 
 
-def again(run: Path) -> str:
+def resume_command(run: Path, task: str) -> str:
     """Returns the command that goes on with a run."""
-    return f"fit --runs {run.parent} --name {run.name} --resume true"
+    return f"crossmodal {task} fit --runs {run.parent} --name {run.name} --resume true"
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -73,9 +73,9 @@ class WholeFiles(TorchCheckpointIO):
     moving is copying, and a kill meanwhile leaves half a checkpoint where the last good one was.
     """
 
-    def __init__(self, run: Path):
+    def __init__(self, run: Path, task: str):
         """Names the run whose checkpoints these are."""
-        self.run = run
+        self.run, self.task = run, task
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Writes a checkpoint; called by Lightning in the first process.
@@ -91,7 +91,9 @@ class WholeFiles(TorchCheckpointIO):
             write_whole(file, content.getbuffer())
         except OSError as error:
             kept = "the checkpoint before it is whole" if file.is_file() else "there is none before it"
-            raise OSError(f"{str(error).rstrip('.')} ({kept}); go on with: {again(self.run)}") from error
+            raise OSError(
+                f"{str(error).rstrip('.')} ({kept}); go on with: {resume_command(self.run, self.task)}"
+            ) from error
 
 
 class Checkpoints(ModelCheckpoint):

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
-from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, again
+from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, resume_command
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.samplers import Reseeded
@@ -20,7 +20,7 @@ from crossmodal.training.samplers import Reseeded
 
 def train(
     run: Path,
-    training: pl.LightningModule,
+    training: SystemTraining,
     data: pl.LightningDataModule,
     last: Last | None,
     *,
@@ -49,11 +49,16 @@ def train(
     callbacks = [Reseeded(seed), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
-        trainer = trainer_of(options, WholeFiles(run), logger=[metrics, *loggers_of(options, run)], callbacks=callbacks)
+        trainer = trainer_of(
+            options,
+            WholeFiles(run, training.task.name),
+            logger=[metrics, *loggers_of(options, run)],
+            callbacks=callbacks,
+        )
         try:
             trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
         except SystemExit:  # how Lightning leaves when it is interrupted
-            raise KeyboardInterrupt(f"interrupted; go on with: {again(run)}") from None
+            raise KeyboardInterrupt(f"interrupted; go on with: {resume_command(run, training.task.name)}") from None
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         training.load_state_dict({**training.state_dict(), **kept})

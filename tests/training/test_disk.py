@@ -37,9 +37,9 @@ def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):
 def one_line(name, kept):
     """What a run says whose checkpoint does not fit."""
     return (
-        "crossmodal ave fit: tiny model, recipe dg_sct, on the built-in world (procedural clips, no real data); "
-        f"run runs/{name}\ncrossmodal: runs/{name}/checkpoints/last.ckpt cannot be written: File too large; make room "
-        f"there, or choose another folder ({kept}); go on with: fit --runs runs --name {name} --resume true\n"
+        "crossmodal ave fit: system dg_sct, on the built-in world (seed 0, 4 training clips): procedural clips, no real "
+        f"data; run runs/{name}\ncrossmodal: runs/{name}/checkpoints/last.ckpt cannot be written: File too large; make room "
+        f"there, or choose another folder ({kept}); go on with: crossmodal ave fit --runs runs --name {name} --resume true\n"
     )
 
 
@@ -57,8 +57,10 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_named(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").write_text("in the way")
-    with pytest.raises(OSError, match=r"checkpoints.*there is none before.*go on with: fit --runs .* --name run"):
-        WholeFiles(run).save_checkpoint({}, run / "checkpoints/last.ckpt")
+    with pytest.raises(
+        OSError, match=r"checkpoints.*there is none before.*go on with: crossmodal ave fit --runs .* --name run"
+    ):
+        WholeFiles(run, "ave").save_checkpoint({}, run / "checkpoints/last.ckpt")
 
 
 def test_what_a_kill_left_half_written_is_cleared_away_and_nothing_else(tmp_path):

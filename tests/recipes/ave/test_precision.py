@@ -20,7 +20,7 @@ def test_a_training_in_mixed_precision_with_half_encoders(tmp_path):
     assert losses
     assert all(map(math.isfinite, losses))
     summary = json.loads((tmp_path / "runs" / "half" / "summary.json").read_text())
-    assert 0 <= summary["test_accuracy"] <= 1
-    assert read_header(tmp_path / "runs" / "half" / "adapters.safetensors")["size"] == "tiny"
+    assert 0 <= summary["test"]["accuracy"] <= 1
+    assert read_header(tmp_path / "runs" / "half" / "adapters.safetensors")["system"] == "dg_sct"
     said = crossmodal(tmp_path, "ave", "test", "--run", "runs/half")
     assert said.code == 0, said.err
