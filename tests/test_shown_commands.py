@@ -91,7 +91,9 @@ def test_a_command_that_is_shown_is_parsed(page, line):
             check_module(module, rest)
             return
         tool = "crossmodal"
-    if tool == "make":
+    if tool == "dask":
+        check_dask(rest)
+    elif tool == "make":
         assert re.search(rf"^{rest[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     else:
         assert Path(tool).name == "crossmodal", f"{page} shows {tool}: say here how to check it"
@@ -133,6 +135,13 @@ def check_module(module: str, words: Sequence[str]) -> None:
     with pytest.raises(Parsed) as left:
         import_module(main).main(list(words))
     assert left.value.unknown == []
+
+
+def check_dask(words: Sequence[str]) -> None:
+    """A scheduler or a worker of dask, by the options that it has."""
+    known = import_module(f"distributed.cli.dask_{words[0]}").main.params
+    unknown = {word for word in words if word.startswith("--")} - {name for option in known for name in option.opts}
+    assert not unknown, f"dask {words[0]} has no option {unknown}"
 
 
 def stopped(words: Sequence[str]) -> list[str]:

@@ -43,8 +43,8 @@ OTHERS = [
 
 
 def described(model):
-    """Everything that the options decide of a model: its modules with their numbers, and its schedule."""
-    return repr(model.coupled.couplers), model.coupled.steps
+    """Everything that the options decide of a model: its modules with their numbers, its schedule, how it is run."""
+    return repr(model.coupled.couplers), model.coupled.steps, [type(mode) for mode in model.coupled.execution]
 
 
 def built(words):
