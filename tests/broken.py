@@ -11,7 +11,7 @@ from crossmodal.adapters import Adapted, Gate, Modulation
 from crossmodal.alignment import LearnedAlignment, as_alignment
 from crossmodal.guidance import ChannelGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.injection import Coupler
-from crossmodal.injection.coupler import Coupling
+from crossmodal.injection.coupler import CouplerOutput
 from crossmodal.shapes import check_width, shaped
 
 Stream = Float[Tensor, "frame token channel"]
@@ -255,7 +255,7 @@ class OneAfterAnother(Coupler):
         for guide, name in self.edges:
             residuals[name] = self.get_submodule(f"{guide}_{name}")(streams[name], streams[guide]).residual
             streams[name] = streams[name] + residuals[name]
-        return Coupling(residuals, {})
+        return CouplerOutput(residuals, {})
 
 
 class Shortcut(Gate):

@@ -60,7 +60,9 @@ def features(argv: Sequence[str], task: Task) -> int:
     with folder_lock(file.parts):
         rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
         read = partial(read_clip_source, preprocess=system.preprocess, wave_rate=rate)
-        failed = write_clips(file, clips, system.to(given.device), read, given.workers, given.cluster)
+        seconds = getattr(trained.data, "segments", task.segments)
+        extract = partial(feature_rows, system.to(given.device), seconds=seconds)
+        failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
@@ -96,8 +98,9 @@ def options(command: str) -> argparse.ArgumentParser:
 def write_clips(
     file: "FeatureFile",
     clips: Sequence[ClipSource],
-    system: CoupledSystem,
     read: Callable[[ClipSource], tuple[np.ndarray, np.ndarray] | Failure],
+    extract: Callable[[Clip], dict[str, np.ndarray]],
+    *,
     workers: int,
     cluster: str | None = None,
 ) -> dict[str, str]:
@@ -110,14 +113,14 @@ def write_clips(
         if isinstance(found, Failure):
             failed[source.name] = found.reason
         else:
-            file.add(source.clip, feature_rows(system, Clip(*map(torch.from_numpy, found))))
+            file.add(source.clip, extract(Clip(*map(torch.from_numpy, found))))
     return failed
 
 
-def feature_rows(system: CoupledSystem, clip: Clip) -> dict[str, np.ndarray]:
-    """Returns the features of a clip of any length by stream, in windows of ten seconds, as `predict` reads it."""
+def feature_rows(system: CoupledSystem, clip: Clip, *, seconds: int) -> dict[str, np.ndarray]:
+    """Returns the features of a clip of any length by stream, in windows of `seconds`, as `predict` reads it."""
     device = next(system.parameters()).device
-    found = [system.features(Clip(*(part.to(device) for part in window))) for window in windows(clip)]
+    found = [system.features(Clip(*(part.to(device) for part in window))) for window in windows(clip, seconds)]
     return {
         name: torch.cat([getattr(window, name)[0] for window in found]).cpu().numpy() for name in ("visual", "audio")
     }

@@ -18,8 +18,6 @@ from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.samplers import Reseeded
 
-from .lightning_module import SystemTraining
-
 
 def train(
     run: Path,

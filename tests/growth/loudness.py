@@ -110,7 +110,7 @@ class Loudness:
         yield f"loud seconds: {sum(int(prediction.count[0]) for _, prediction in windows)}"
 
     def labels(self, batch, classes):
-        return batch.count[:, None].expand(-1, SECONDS)
+        return batch.count[:, None]
 
 
 def _counts(prediction, batch):

@@ -10,7 +10,7 @@ from commands import crossmodal
 from films import film
 
 HERE = Path(__file__).parent
-QUICK = ["--data.clips=4", "--data.batch_size=2", "--trainer.enable_progress_bar=false"]
+QUICK = ["--data.clips=12", "--data.batch_size=6", "--trainer.enable_progress_bar=false"]
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,8 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("growth")
     for name in ("loudness.py", "listener.py"):
         (folder / name).write_bytes((HERE / name).read_bytes())
-    film(folder / "film.mp4", picture=tuple(Fraction(index, 10) for index in range(40)), sound=(0, 4))
+    (folder / "films").mkdir()
+    film(folder / "films/film.mp4", picture=tuple(Fraction(index, 10) for index in range(40)), sound=(0, 4))
     said = crossmodal(folder, "loudness", "fit", "--name", "first", *QUICK)
     assert said.code == 0, said.err
     return folder, said
@@ -42,11 +43,11 @@ def test_fit_leaves_what_every_run_leaves(lab):
     ("words", "expected"),
     [
         (["test"], "test accuracy"),
-        (["predict", "film.mp4"], "loud seconds: "),
-        (["features", ".", "features.h5"], "features of 1 of 1 clips, 4 rows"),
+        (["predict", "films/film.mp4"], "loud seconds: "),
+        (["features", "films", "features.h5"], "features of 1 of 1 clips, 4 rows"),
         (["cost", "--form=markdown"], "coupled.couplers"),
         (["look", "--figures=1"], "written to runs/first/looking/"),
-        (["figure", "--clips=2", "--train_clips=4"], "written to runs/first/figure/"),
+        (["figure", "--clips=6", "--train_clips=12"], "written to runs/first/figure/"),
         (["ablate", "--without", "spatial", "--seeds", "0", "--", *QUICK], "without spatial"),
         (["compare", "--systems", "listener", "--seeds", "0", "--", *QUICK], "listener"),
     ],

@@ -9,6 +9,7 @@ from small_events import clips, small_events
 from systems import full_size
 from torch._dynamo import lookup_backend, mark_dynamic
 
+from crossmodal.data import Clip
 from crossmodal.data.world import World
 
 
@@ -34,7 +35,7 @@ class Counting:
 def step(model, compiled, frames, wave):
     """Outputs, gradients and buffers of one training step."""
     model.zero_grad()
-    events = compiled(frames, wave)
+    events = compiled(Clip(frames, wave))
     sum(scores.square().sum() for scores in events).backward()
     gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     return list(events), gradients, {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -71,7 +72,7 @@ def test_without_a_word_the_second_number_compiles_for_all_others():
     model.score(*clips(1))
     compiled, graphs = torch.compile(model, fullgraph=True, backend=backend), []
     for count in (2, 3, 4, 7, 2, 1, 5, 1):
-        compiled(*clips(count))
+        compiled(Clip(*clips(count)))
         graphs.append(backend.graphs)
     assert graphs == [1, 2, 2, 2, 2, 3, 3, 3]
 

@@ -36,13 +36,13 @@ from crossmodal.data.world import COLOURS, TINY
 from crossmodal.encoders import htsat, swin_v2
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.heads import EventHead, TemporalAttention
-from crossmodal.tasks.event_system import AudioVisualEvents
+from crossmodal.tasks.event_system import AudioVisualEvents, GateLoss
 from crossmodal.audio.repeated import RepeatedLogMel
 from crossmodal.tasks.coupled_system import Pair
 from crossmodal.tasks.settings import Settings
 
 
-def noisy(*, coupling=dg_sct, gate_loss=binary_cross_entropy, classes=COLOURS[:6]):
+def noisy(*, coupling=dg_sct, gate_loss: GateLoss = binary_cross_entropy, classes=COLOURS[:6]):
     """Encoders with all that differs in training: drop-path, SpecAugment, statistics; the same ones whoever asks."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

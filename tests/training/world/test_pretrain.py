@@ -51,7 +51,7 @@ def test_the_shipped_encoders_are_the_pupils_without_their_probes(taught):
 
 def test_the_weights_say_how_they_were_made():
     made = claimed()
-    assert made["command"].startswith("python -m crossmodal.training.world.pretrain")
+    assert made["command"].startswith("python -m recipes.pretrain_world")  # as it was called when they were made
     assert int(made["seed"]) >= 0
     assert set(labels(World())) < set(json.loads(made["probes"]))
 
