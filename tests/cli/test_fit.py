@@ -236,8 +236,11 @@ def test_print_config_shows_what_fit_would_do_and_reads_back(lab, tmp_path):
 def test_a_component_of_ones_own_by_its_path(lab, clip):
     folder, _ = lab
     words = ["--model.spatial", "mylab.TopK", "--model.spatial.k", "8", "--trainer.limit_train_batches=1"]
-    said = crossmodal(folder, "ave", "fit", "--name", "topk", *SMALL, *words)
+    logger = ["--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "logs"]
+    said = crossmodal(folder, "ave", "fit", "--name", "topk", *SMALL, *words, *logger)
     assert said.code == 0, said.err
+    assert list(folder.glob("logs/**/metrics.csv"))  # Lightning's own logger, beside ours
+    assert metrics(folder / "runs/topk")
     stored = yaml.safe_load((folder / "runs/topk/config.yaml").read_text())["model"]["spatial"]
     assert stored == {"class_path": "mylab.TopK", "init_args": {"k": 8}}
     assert [
