@@ -6,8 +6,9 @@ DEV := .venv/.dev
 
 .PHONY: demo test slow gpu bench lint types docs check clean
 
+# one thread: on a machine that is busy elsewhere, threads that wait for each other make it many times slower
 demo: $(RECIPES)
-	$(BIN)/crossmodal ave fit
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/crossmodal ave fit
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n 2

@@ -144,6 +144,7 @@ def test_stopped_before_any_write_and_run_again(films, monkeypatch, call, after)
     assert not list(folder.glob(f"*{out.name}*part*"))
 
 
+@pytest.mark.slow
 def test_killed_by_the_system_and_run_again(films):
     folder, _ = films
     out = folder / "killed.h5"

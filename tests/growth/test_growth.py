@@ -48,8 +48,6 @@ def test_fit_leaves_what_every_run_leaves(lab):
         (["cost", "--form=markdown"], "coupled.couplers"),
         (["look", "--figures=1"], "written to runs/first/looking/"),
         (["figure", "--clips=6", "--train_clips=12"], "written to runs/first/figure/"),
-        (["ablate", "--without", "spatial", "--seeds", "0", "--", *QUICK], "without spatial"),
-        (["compare", "--systems", "listener", "--seeds", "0", "--", *QUICK], "listener"),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
 )
@@ -57,6 +55,18 @@ def test_a_verb_works(lab, words, expected):
     said = crossmodal(lab[0], "loudness", *words)
     assert said.code == 0, said.err
     assert expected in said.out
+
+
+def test_an_ablation_and_a_comparison_share_their_finished_runs(lab):
+    words = ["--seeds", "0", "--runs", "runs/study", "--", *QUICK]
+    said = crossmodal(lab[0], "loudness", "ablate", "--without", "spatial", "--baseline", "listener", *words)
+    assert said.code == 0, said.err
+    assert "without spatial" in said.out
+    runs = sorted(folder.name for folder in (lab[0] / "runs/study").iterdir() if folder.is_dir())
+    compared = crossmodal(lab[0], "loudness", "compare", "--systems", "listener", *words)
+    assert compared.code == 0, compared.err
+    assert "listener" in compared.out
+    assert sorted(folder.name for folder in (lab[0] / "runs/study").iterdir() if folder.is_dir()) == runs
 
 
 @pytest.mark.parametrize(

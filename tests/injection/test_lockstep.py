@@ -157,7 +157,8 @@ def test_frames_do_not_leak():
     assert changed.tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("pairing", [pytest.param(paired_as_released, marks=pytest.mark.slow), paired_as_paper])
+@pytest.mark.slow  # tests/recipes/ave/test_compiled.py compiles a whole system each time
+@pytest.mark.parametrize("pairing", [paired_as_released, paired_as_paper])
 def test_compiled_whole_equals_eager(pairing):
     torch.manual_seed(0)
     encoders = {"visual": toy_encoder((1, 1)), "audio": toy_encoder((1, 1))}

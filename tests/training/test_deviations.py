@@ -173,7 +173,9 @@ def test_no_habit_by_default_and_each_by_its_part(data):
     assert all(words in habit for words, (habit,) in zip(ALONE, found, strict=True))
 
 
-@pytest.mark.parametrize("words", ALONE)
+@pytest.mark.parametrize(
+    "words", [pytest.param(words, marks=() if words.startswith("Of every") else pytest.mark.slow) for words in ALONE]
+)
 def test_on_the_command_line_each_is_had_alone_told_and_kept(words, tmp_path):
     short = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=1"]
     said = crossmodal(tmp_path, "ave", "fit", "--name", "a", *SMALL, *short, *ALONE[words])

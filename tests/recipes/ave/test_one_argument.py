@@ -282,7 +282,11 @@ def test_everything_at_once_in_a_whole_model_of_events():
     assert fingerprint(model.coupled.encoders) == frozen
 
 
-@pytest.mark.parametrize("recipe", MINE, ids=lambda recipe: recipe.__name__)
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(recipe, marks=pytest.mark.slow if recipe in (dg_sct_released, lavish) else ()) for recipe in MINE],
+    ids=lambda recipe: recipe.__name__,
+)
 def test_as_it_is_a_recipe_passes_every_law_of_coupled_models(recipe):
     trial = trial_of(recipe)
     check_lockstep(trial.build(), trial.inputs)

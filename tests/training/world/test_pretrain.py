@@ -63,6 +63,7 @@ def test_unimodal_probes_reach_what_is_claimed_on_clips_never_seen(taught):
     assert min(measured.values()) > 0.93
 
 
+@pytest.mark.slow
 def test_a_bag_does_not_know_who_has_what_but_a_look_with_the_sound_does(taught):
     """A short fit; the full one is in the weights' metadata and in the docs."""
     train, test = (
