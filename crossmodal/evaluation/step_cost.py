@@ -14,6 +14,7 @@ from torch.utils.data import default_collate
 from crossmodal.data.source import Source
 from crossmodal.ledger import Cost, cost
 from crossmodal.ledger.nested import map_tensors, shadow, without_data
+from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, System, Task
 from crossmodal.training.options import model_values, parse, required
 from crossmodal.training.run import build
@@ -98,7 +99,9 @@ def meta_batch(system: nn.Module, task: Task, *, items: int = 1, source: Source 
     item = shown.split("train")[0]
     segments = getattr(source, "segments", task.segments)
     batch = without_data(default_collate([_of_length(item, task.segments, segments)] * items))
-    return _extracted(batch, inputs) if isinstance(inputs, Features) else batch
+    if not isinstance(inputs, Features):
+        return batch
+    return extract_features(batch, inputs._replace(visual=shadow(inputs.visual), audio=shadow(inputs.audio)))
 
 
 def _of_length(item: Any, usual: int, segments: int) -> Any:
@@ -110,12 +113,3 @@ def _of_length(item: Any, usual: int, segments: int) -> Any:
         return tensor[torch.arange(segments) % usual]
 
     return item if usual == segments else map_tensors(item, resized)
-
-
-def _extracted(batch: Any, inputs: Features) -> Any:
-    """Returns a batch whose frames and waves are the features of the extractors, as such a system reads them."""
-    found = {}
-    for name, extractor in (("frames", inputs.visual), ("wave", inputs.audio)):
-        features = shadow(extractor).eval()
-        found[name] = torch.stack([features(item) for item in getattr(batch, name)])
-    return batch._replace(**found)

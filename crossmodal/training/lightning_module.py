@@ -8,40 +8,44 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
-from torchmetrics import Metric
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.tasks.task import SystemModule, Task
 
 from .predictions import CollectedRows, Tested
+from .ranks import gather_objects
 
 
-class MeanLosses(Metric):
+class MeanLosses:
     """Mean of named loss terms over the clips of all batches and processes.
 
-    Lightning's own mean is wrong where processes see unequal batches. Terms that are absent from a batch count as zero
-    there, as in the sum that is trained.
+    Lightning's own mean is wrong where processes see unequal batches, and a torchmetrics `Metric` waits for ever where
+    one process never sees a term that another has. Terms that are absent from a batch count as zero there, as in the
+    sum that is trained.
     """
 
-    clips: Tensor
-
     def __init__(self) -> None:
-        """Starts empty; the state of a term is added when it is first seen."""
-        super().__init__()
-        self.add_state("clips", torch.tensor(0), dist_reduce_fx="sum")
+        """Starts empty."""
+        self.sums: dict[str, Tensor] = {}
+        self.clips = 0
 
     def update(self, terms: Mapping[str, Tensor], clips: int) -> None:
         """Adds the mean losses of one batch of `clips` clips."""
         for name, value in terms.items():
-            if not hasattr(self, f"sum_{name}"):
-                self.add_state(f"sum_{name}", torch.tensor(0.0, device=value.device), dist_reduce_fx="sum")
-            setattr(self, f"sum_{name}", getattr(self, f"sum_{name}") + value.detach().float() * clips)
+            added = value.detach().float() * clips
+            self.sums[name] = self.sums[name] + added if name in self.sums else added
         self.clips += clips
 
-    def compute(self) -> dict[str, Tensor]:
-        """Returns term → mean loss of a clip."""
-        sums = [name for name in self._defaults if name.startswith("sum_")]
-        return {name.removeprefix("sum_"): getattr(self, name) / self.clips for name in sums}
+    def compute(self) -> dict[str, float]:
+        """Returns term → mean loss of a clip, over all processes."""
+        parts = gather_objects(({name: float(value) for name, value in self.sums.items()}, self.clips))
+        clips = sum(seen for _, seen in parts)
+        names = dict.fromkeys(name for sums, _ in parts for name in sums)
+        return {name: sum(sums.get(name, 0.0) for sums, _ in parts) / clips for name in names}
+
+    def reset(self) -> None:
+        """Forgets all batches."""
+        self.sums, self.clips = {}, 0
 
 
 class SystemTraining(pl.LightningModule):

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch.distributed
-
 from crossmodal.data.extras import need
 from crossmodal.io import write_whole
 from crossmodal.tasks.task import Row
+
+from .ranks import gather_objects
 
 PREDICTIONS = "predictions.csv"
 ITEM, VALUE, WEIGHT = "clip", "value", "weight"
@@ -45,11 +45,7 @@ class CollectedRows:
 
     def gathered(self) -> list[ItemRow]:
         """Returns the rows of all processes, by item; those of an item stay in their order."""
-        rows = self.rows
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            parts: list[list[ItemRow]] = [[] for _ in range(torch.distributed.get_world_size())]
-            torch.distributed.all_gather_object(parts, self.rows)
-            rows = [row for part in parts for row in part]
+        rows = [row for part in gather_objects(self.rows) for row in part]
         return sorted(rows, key=lambda row: row[0])
 
     def reset(self) -> None:

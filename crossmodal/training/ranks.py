@@ -1,8 +1,12 @@
 """Ranks of a training in several processes that run the same command: who prints, and the shared name of the run."""
 
 import os
+from typing import TypeVar, cast
 
+import torch.distributed
 from lightning_utilities.core.rank_zero import rank_zero_only
+
+T = TypeVar("T")
 
 NAME = "CROSSMODAL_RUN_NAME"
 """Environment variable by which the first process tells those that it starts the name of the run."""
@@ -25,3 +29,12 @@ def shared_name(given: str | None, otherwise: str) -> str:
         raise ValueError("fit: several processes train one run: give all of them its --name.")
     os.environ[NAME] = name = given or otherwise
     return name
+
+
+def gather_objects(value: T) -> list[T]:
+    """Returns the values of all processes, by rank; that of this one alone where there are no others."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [value]
+    parts: list[T | None] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, value)
+    return cast(list[T], parts)
