@@ -104,7 +104,9 @@ class CoupledSystem(SystemModule):
         super().__init__()
         self.coupled, self.sound = pair.coupled, pair.sound
         self.preprocess, self.classes = pair.preprocess, tuple(classes)
-        self.pooling = nn.ModuleDict({name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)})
+        self.pooling = nn.ModuleDict(
+            {name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
+        )
         self.pooled_by()
 
     @property
