@@ -122,8 +122,9 @@ class WorldSource(Source):
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
-        answer = "" if self.answer == "place" else f", the answer in a {self.answer}"
-        return f"the built-in world (seed {self.seed}, {self.clips} training clips{answer}): procedural clips, no real data"
+        where = "" if self.answer == "place" else f", the answer in a {self.answer}"
+        drawn = f"seed {self.seed}, {self.clips} training clips{where}"
+        return f"the built-in world ({drawn}): procedural clips, no real data"
 
 
 class AVESource(Source):
