@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,9 @@ from crossmodal.data.extras import need
 from crossmodal.injection.observing.find_adapters import find_adapters
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 def at_its_mean(map: Tensor) -> Tensor:
@@ -35,8 +38,8 @@ def random_map(map: Tensor) -> Tensor:
     return torch.rand(map.shape, generator=torch.Generator().manual_seed(0)).to(map)
 
 
-Replacement = Callable[[Tensor], Tensor]
-REPLACEMENTS: Mapping[str, Replacement] = {"mean": at_its_mean, "shuffled": shuffled_map, "random": random_map}
+MapReplacement = Callable[[Tensor], Tensor]
+REPLACEMENTS: Mapping[str, MapReplacement] = {"mean": at_its_mean, "shuffled": shuffled_map, "random": random_map}
 """What takes the place of a map → how it is made of it."""
 
 
@@ -69,7 +72,7 @@ def map_blocks(model: nn.Module) -> dict[str, list[nn.Module]]:
 
 
 @contextmanager
-def replaced(blocks: Iterable[nn.Module], instead: Replacement) -> Iterator[None]:
+def replaced(blocks: Iterable[nn.Module], instead: MapReplacement) -> Iterator[None]:
     """Replaces what guidance blocks return while the block runs."""
     with ExitStack() as stack:
         for block in blocks:
@@ -102,20 +105,20 @@ def map_effects(
             with replaced(blocks, instead):
                 others = system.run(first.frames, first.wave).streams
                 without = score(system, task, batches) if scored and task else None
-            moves = {key: moved(others[key], stream) for key, stream in streams.items()}
+            moves = {key: relative_move(others[key], stream) for key, stream in streams.items()}
             lost = None if usual is None or without is None else usual - without
             found.append(MapEffect(name, label, residual, moves, lost))
     return found
 
 
-def residual_moves(system: CoupledSystem, batch: Any, blocks: Sequence[nn.Module], instead: Replacement) -> float:
+def residual_moves(system: CoupledSystem, batch: Any, blocks: Sequence[nn.Module], instead: MapReplacement) -> float:
     """Returns the median, over the adapters that hold some of the blocks, of how far their residual moves."""
     moves: list[float] = []
 
     def again(adapter: nn.Module, given: Any, output: Any, *, own: list[nn.Module]) -> None:
         with replaced(own, instead):
             other, _ = adapter.forward(*given)  # not through the hooks: this one would call itself
-        moves.append(moved(other, output[0]))
+        moves.append(relative_move(other, output[0]))
 
     with ExitStack() as stack:
         for adapter in find_adapters(system.coupled).values():
@@ -126,7 +129,7 @@ def residual_moves(system: CoupledSystem, batch: Any, blocks: Sequence[nn.Module
     return median(moves)
 
 
-def moved(other: Tensor, usual: Tensor) -> float:
+def relative_move(other: Tensor, usual: Tensor) -> float:
     """Returns ‖other − usual‖ / ‖usual‖; zero where both are zero."""
     length = torch.linalg.vector_norm(usual).clamp(min=torch.finfo(usual.dtype).tiny)
     return (torch.linalg.vector_norm(other - usual) / length).item()
@@ -140,26 +143,44 @@ def score(system: CoupledSystem, task: Task, batches: Iterable[Any]) -> float:
     return float(scores.compute()[task.monitor])
 
 
-def effects_text(effects: Sequence[MapEffect], *, markdown: bool = False) -> str:
-    """Returns a table of effects, in percent; of scores in points lost."""
+def effects_frame(effects: Sequence[MapEffect]) -> "DataFrame":
+    """Returns a table of effects: shares, and of the score what is lost."""
     pandas = need("pandas", "a table of what the maps do")
     rows = [
         {
             "map": effect.map,
             "instead": effect.instead,
-            "residual moves": shown(effect.residual),
-            **{f"{name} stream moves": shown(move) for name, move in effect.streams.items()},
-            **({} if effect.score is None else {"score lost": f"{100 * effect.score:+.1f}"}),
+            "residual moves": effect.residual,
+            **{f"{name} stream moves": move for name, move in effect.streams.items()},
+            **({} if effect.score is None else {"score lost": effect.score}),
         }
         for effect in effects
     ]
-    frame = pandas.DataFrame(rows)
+    frame: DataFrame = pandas.DataFrame(rows)
+    return frame
+
+
+def effects_text(effects: Sequence[MapEffect], *, markdown: bool = False) -> str:
+    """Returns a table of effects in words, in percent; of scores in points lost.
+
+    Args:
+        effects: What was measured.
+        markdown: Formats it for a page, not for a terminal.
+    """
+    frame = effects_frame(effects)
+    for column in frame.columns[2:]:
+        frame[column] = [points(value) if column == "score lost" else in_percent(value) for value in frame[column]]
     if markdown:
         need("tabulate", "a table in Markdown")
         return str(frame.to_markdown(index=False, disable_numparse=True))
     return str(frame.to_string(index=False))
 
 
-def shown(share: float) -> str:
-    """Returns a share in percent, with two digits however small it is."""
+def in_percent(share: float) -> str:
+    """Formats a share in percent, with two digits however small it is."""
     return f"{100 * share:.2g} %"
+
+
+def points(score: float) -> str:
+    """Formats a difference of scores in points."""
+    return f"{100 * score:+.1f}"

@@ -189,7 +189,7 @@ class CoupledSystem(SystemModule):
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
         read = self._final(name, coupled.streams[name])
-        maps = {key: map for key, map in token_maps(coupled, name).items() if map.shape[1] == read.shape[1]}
+        maps = {key: map for key, map in final_token_maps(coupled, name).items() if map.shape[1] == read.shape[1]}
         pooled: Tensor = self.pooling[name](read, maps)
         return pooled
 
@@ -250,7 +250,7 @@ def map_makers(lockstep: Lockstep, stream: str) -> dict[str, str] | None:
     return {}
 
 
-def token_maps(coupled: Coupled, stream: str) -> dict[str, Tensor]:
+def final_token_maps(coupled: Coupled, stream: str) -> dict[str, Tensor]:
     """Returns the maps of one value per token that guide `stream`: of each name the last, in the order of couplers.
 
     Names do not matter: a spatial map, a frequency map, or one of a block of the user's own.

@@ -1,4 +1,4 @@
-"""What the maps do, coupling by coupling: `python -m crossmodal.recipes.world.maps` writes docs/recipes/maps.md's table.
+"""What the maps do, by coupling: `python -m crossmodal.recipes.world.maps` writes the table of docs/recipes/maps.md.
 
 Tiny encoders, gates opened to 0.3 as training opens them, two clips of the built-in world; nothing is trained.
 """
