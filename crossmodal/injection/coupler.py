@@ -47,8 +47,10 @@ class Coupler(nn.Module):
         for edge, adapter in adapters.items():
             check_edge(edge, "Coupler")
             key = edge_key(edge)
+            # joining is ambiguous: ("a_b", "c") and ("a", "b_c") are one key
             if key in taken:
                 raise ValueError(f"Coupler: the edges {taken[key]} and {edge} share the key {key!r}: rename a stream.")
+            # such as ("register", "buffer")
             if "." in key or hasattr(self, key):
                 raise ValueError(f"Coupler: edge {edge} gives the key {key!r}, which a module cannot have: rename.")
             taken[key] = edge
@@ -73,6 +75,7 @@ class Coupler(nn.Module):
             check_frames(stream, streams[guide], name, guide)
             residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
             check_residual(residual, stream, f"adapter {guide} → {name}")
+            # out of place: the adapter's own backward may need what it returned
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return CouplerOutput(residuals, maps)
 
@@ -120,6 +123,7 @@ def couplers_for(
         if step.coupler is not None:
             kept = [edge for edge in step.directed if edges is None or edge in edges]
             couplers[step.coupler] = Coupler({(guide, to): factory(here[to], here[guide]) for guide, to in kept})
+        # only now: the adapters of a step read the streams as the step finds them
         here |= {name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}
     return couplers
 

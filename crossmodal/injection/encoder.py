@@ -12,7 +12,7 @@ from ..site import Site
 def module_key(name: str) -> str:
     """Returns the key under which a dotted name is registered: `stages.2.5.attention` → `stages2_5_attention`."""
     head, _, rest = name.partition(".")
-    return head + rest.replace(".", "_")
+    return head + rest.replace(".", "_")  # a ModuleDict takes no dots in its keys
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
