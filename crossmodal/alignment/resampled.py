@@ -101,6 +101,7 @@ class ResampledAlignment(nn.Module):
         scores = torch.einsum("ri,sj,flij->flrs", rows, columns, scores).flatten(2)
         leading = scores.mean(2, keepdim=True).expand(-1, -1, self.prefix)
         weights = torch.cat([leading, scores], dim=2).softmax(-1)
+        # a leading token is the mean of the grid, so its weight is shared out among the cells
         shared = weights[..., : self.prefix].sum(-1, keepdim=True) / scores.shape[2]
         weights = rearrange(weights[..., self.prefix :] + shared, "f l (r s) -> f l r s", r=self.grid[0])
         return self.project(torch.einsum("ri,sj,flrs->flij", rows, columns, weights).flatten(2) @ placed)
