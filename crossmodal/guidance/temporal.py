@@ -68,6 +68,7 @@ class ClipGuidance(nn.Module):
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
         self.channels, self.cue_channels, self.segments = channels, cue_channels, segments
         self.enter = nn.Linear(cue_channels, 2 * hidden)
+        # both directions in one tensor, each started as `nn.RNN` starts
         self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.readout = nn.Linear(2 * hidden, 1)
 
