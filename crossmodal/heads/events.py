@@ -100,12 +100,12 @@ def _event_losses(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, T
     """Computes the losses of scores in full precision."""
     shown = labels != events.event.shape[1]
     foreground = shown.to(events.relevance.dtype)
-    of_clip = torch.where(shown, labels, -1).amax(1)
+    of_clip = torch.where(shown, labels, -1).amax(1)  # -1 for a clip without an event, which both losses leave out
     losses = {
         "relevance": F.binary_cross_entropy_with_logits(events.relevance, foreground),
         "gate": gate_loss(events.gate, foreground),
     }
-    if shown.any():
+    if shown.any():  # else the mean would be over no clips: not a number
         losses["event"] = F.cross_entropy(events.event, of_clip, ignore_index=-1)
         losses["activation"] = F.cross_entropy(events.activation, of_clip, ignore_index=-1)
     return losses

@@ -36,6 +36,7 @@ class BidirectionalLSTM(nn.RNNBase):
         if torch.compiler.is_compiling():
             return self._unrolled(sequence, start)
         weights: list[Tensor] = [*self.parameters()]
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
         return torch.lstm(sequence, (start, start), weights, True, 1, 0.0, self.training, True, True)[0]
 
     def _unrolled(self, sequence: Tensor, start: Tensor) -> Tensor:
