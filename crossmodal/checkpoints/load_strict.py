@@ -157,6 +157,7 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copies all tensors into the module, or none."""
     own = module.state_dict()
     if any(tensor.is_meta for tensor in own.values()):
+        # copied, for the tensors of a checkpoint are the caller's, or lie in a mapped file
         fresh = {name: tensor.to(own[name].dtype, copy=True).contiguous() for name, tensor in state.items()}
         module.load_state_dict(fresh, assign=True)
         return
