@@ -155,6 +155,7 @@ def _some(names: Sequence[str]) -> str:
 
 def event_seconds(start: float, end: float) -> tuple[int, int]:
     """Returns the first second of an event and the one behind its last: its own are those whose middle it holds."""
+    # an event shorter than a second may hold no middle: it is given the second it lies in
     first, stop = math.ceil(start - 0.5), math.ceil(end - 0.5)
     middle = math.floor((start + end) / 2)
     return (first, stop) if first < stop else (middle, middle + 1)

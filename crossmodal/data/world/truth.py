@@ -48,6 +48,7 @@ class Truth(NamedTuple):
     @property
     def labels(self) -> Int64[np.ndarray, " segment"]:
         """Returns the event: the colour of the object that the sound names; background where there is none."""
+        # at most one object sounds: `argmax` finds it, or the first where there is none
         colour = self.objects.colour[self.sounding.argmax(axis=1)]
         return np.where(self.sounding.any(axis=1), colour, self.difficulty.colours)
 
