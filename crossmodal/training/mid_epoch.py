@@ -62,7 +62,7 @@ class MidEpochCheckpoint(pl.Callback):
             self.found = None
         elif index and index % trainer.accumulate_grad_batches == 0 and self.due(trainer):
             self.batches = index
-            trainer.save_checkpoint(self.file, weights_only=False)
+            trainer.save_checkpoint(self.file, weights_only=False)  # with optimizer and loops: to go on, not to test
             self.saved, self.batches = time.monotonic(), 0
 
     def due(self, trainer: pl.Trainer) -> bool:
