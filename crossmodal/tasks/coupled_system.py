@@ -166,6 +166,7 @@ class CoupledSystem(SystemModule):
     def _zeros(self, name: str, like: Tensor) -> Tensor:
         """Returns the vectors of a missing modality: zeros, of the width that they would have."""
         last = self.coupled.sites[name][-1]
+        # the head of the encoder may change the width
         read = self._final(name, like.new_zeros(1, last.tokens, last.width))
         return like.new_zeros(len(like), read.shape[-1])
 
