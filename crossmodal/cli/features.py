@@ -131,6 +131,7 @@ def identity(run: Path, system: CoupledSystem, videos: Path) -> dict[str, str]:
     header = read_header(run / ADAPTERS)
     return {
         **{name: header[name] for name in ("system", "classes", "frozen")},
+        # the weights themselves: a run trained anew under its old name has the same header
         "adapters": hashlib.sha256((run / ADAPTERS).read_bytes()).hexdigest(),
         "preprocess": json.dumps(dataclasses.asdict(system.preprocess)),
         "videos": str(videos.resolve()),
