@@ -71,7 +71,7 @@ def dg_sct(
 
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
-        if frequency and "frequency" in stream.axes:
+        if frequency and "frequency" in stream.axes:  # an image has no bands: it keeps its spatial map
             in_bands: Callable[..., nn.Module] = frequency  # its type cannot say that `bands` goes by name
             where = {"frequency": (partial(in_bands, bands=stream.axes["frequency"]), beta)}
         return Modulations(
