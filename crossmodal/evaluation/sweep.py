@@ -78,6 +78,7 @@ def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: 
 
     folder.mkdir(parents=True, exist_ok=True)
     waiting = {run.name: run for run in runs if run.summary(folder) is None}
+    # runs that each took all cores would wait for one another
     threads = int(os.environ.get("OMP_NUM_THREADS", max((os.cpu_count() or 1) // max(workers, 1), 1)))
     environment = import_path() | ({} if cluster else dict.fromkeys(THREADS, str(threads)))
     commands = [logged(run, folder, environment) for run in waiting.values()]
