@@ -140,8 +140,9 @@ def quiet_settings(hypothesis: Any, examples: int) -> Any:
         deadline=None,
         report_multiple_bugs=False,
         print_blob=False,
+        # not `explain`, which runs everything once more under a tracer
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),  # a factory may refuse most sizes
     )
 
 
