@@ -93,7 +93,7 @@ class TokenBatchNorm(nn.BatchNorm1d):
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 return 1 / self.num_batches_tracked
-        return self.momentum or 0.0
+        return self.momentum or 0.0  # as torch: without a momentum and a count, the statistics stay
 
 
 class _ContiguousGradient(torch.autograd.Function):

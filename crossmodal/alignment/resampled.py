@@ -139,6 +139,7 @@ def resize_matrix(old: int, new: int, mode: str, *, device: torch.device | None 
     place = centre.floor() + torch.arange(-1, 3, device=device)
     weights = KERNELS[mode]((centre - place).abs())
     empty = torch.zeros(new, old, dtype=torch.float64, device=device)
+    # added up, for several neighbours beyond a border fall on its one place
     return empty.scatter_add(1, place.clamp(0, old - 1).long(), weights)
 
 

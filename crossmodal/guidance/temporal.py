@@ -80,6 +80,7 @@ class ClipGuidance(nn.Module):
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
         forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
+        # both directions as a batch of two, the second from the end
         entered = torch.stack([forwards, backwards.flip(1)])
         state, states = torch.zeros_like(entered[:, :, 0]), []
         for step in entered.unbind(2):

@@ -60,7 +60,7 @@ class EventHead(nn.Module):
         """Computes the logits of clips."""
         check_width(self, "attended.visual", attended.visual, self.event.in_features)
         fused = (attended.visual + attended.audio) / 2
-        top = min(self.top, fused.shape[1])
+        top = min(self.top, fused.shape[1])  # a clip may be shorter, such as the last window of a video
         activations = self.visual_activation(attended.visual), self.audio_activation(attended.audio)
         activation = sum(segments.topk(top, dim=1).values.mean(1) for segments in activations) / 2
         event = self.event(fused.amax(1)) + self.weight * activation

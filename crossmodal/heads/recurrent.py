@@ -49,6 +49,7 @@ class BidirectionalLSTM(nn.RNNBase):
         entered = torch.einsum("dcsi,doi->dcso", both, entering) + (one + other)[:, None, None]
         state, memory, states = start, start, []
         for step in entered.unbind(2):
+            # in the order of torch's weights
             enter, forget, new, leave = torch.baddbmm(step, state, recurring.mT).chunk(4, dim=2)
             memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
             state = leave.sigmoid() * memory.tanh()

@@ -18,6 +18,7 @@ def module_key(name: str) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Returns the sentence for a name that does not exist, with near misses."""
     known = list(known)
+    # some of them show at least what names look like
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
     return f"{what} {name!r} does not exist; nearest: {', '.join(map(repr, near))} (of {len(known)})."
 

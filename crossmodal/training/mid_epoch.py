@@ -123,6 +123,7 @@ def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tenso
     states = {"cpu": torch.get_rng_state()}
     if module.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(module.device)
+    # for a single process Lightning adds no dimension
     return {name: cast(Tensor, module.all_gather(state)).reshape(processes, -1).cpu() for name, state in states.items()}
 
 

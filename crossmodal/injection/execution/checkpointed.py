@@ -27,6 +27,7 @@ class Checkpointing(ExecutionMode):
         """Returns a step that is checkpointed where gradients are on."""
 
         def checkpointed_step(streams: Mapping[str, Tensor]) -> T:
+            # without a backward, a checkpoint would only save and restore random states
             if not torch.is_grad_enabled():
                 return run(streams)
             call: Any = partial(checkpoint, called_with_tensors(run, streams), use_reentrant=False)

@@ -128,6 +128,7 @@ class Injected(nn.Module):
         for name, plan in self.plans.items() if hooked else ():
             source, target = self.model.get_submodule(plan.source), self.model.get_submodule(name)
             self._handles += [
+                # with keywords: other libraries pass hidden states by name, too
                 source.register_forward_pre_hook(partial(self._read, name), with_kwargs=True),
                 target.register_forward_hook(partial(self._write, name), with_kwargs=True),
             ]
