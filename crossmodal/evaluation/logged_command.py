@@ -48,7 +48,12 @@ def run_logged(command: LoggedCommand) -> int | Failure:
         environment = {**os.environ, **command.environment}
         process = subprocess.Popen(
             # however this process ends, its end of the pipe closes, which ends the command
-            words, cwd=command.folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+            words,
+            cwd=command.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             return _wait(process, cancelled)
