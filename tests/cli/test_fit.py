@@ -256,7 +256,7 @@ def test_a_component_that_does_not_exist_is_named(lab):
 
 
 def test_fit_and_test_on_files_in_the_layout_of_ave(tmp_path):
-    write_ave(tmp_path / "AVE", {"train": 4, "val": 2, "test": 2})
+    write_ave(tmp_path / "AVE", {"train": 2, "val": 1, "test": 2})
     said = crossmodal(
         tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "files", *SMALL[2:], "--trainer.max_epochs=1"
     )
