@@ -99,6 +99,7 @@ def outcomes(commands: Sequence[LoggedCommand], workers: int, cluster: str | Non
     """Yields every command with its exit code as it ends; where this is interrupted, all that run are ended first."""
     with worker_pool(workers, cluster=cluster) as pool:
         try:
+            # closed at once, not when the generator is collected: what still runs is cancelled before it is waited for
             with closing(pool.map_unordered(run_logged, commands)) as ended:  # type: ignore[type-var]  # a generator
                 yield from ended
         except BaseException:

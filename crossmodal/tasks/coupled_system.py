@@ -161,6 +161,7 @@ class CoupledSystem(SystemModule):
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
         """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        # released weights were trained on the streams as they are here
         return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
 
     def _zeros(self, name: str, like: Tensor) -> Tensor:

@@ -57,4 +57,5 @@ def dg_sct(
         visual_options=visual_options,
         audio_options=audio_options,
     )
+    # one label a clip: nothing attends over time
     return AudioVisualClasses(pair, head=head(*pair.widths, len(classes)), classes=classes)
