@@ -83,6 +83,7 @@ class ResampledAlignment(nn.Module):
         if not self.is_plain():
             return Formed(self).pooled(guide)
         rows, columns = self._axes(guide)
+        # interpolation is separable, and so is the mean over the grid that it makes
         weights = torch.outer(rows.mean(0), columns.mean(0)).flatten()
         return self.project(torch.einsum("g,fgc->fc", weights, self._placed(guide)))
 

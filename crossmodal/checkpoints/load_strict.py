@@ -163,4 +163,5 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
         return
     with restore_on_error(own[name] for name in state):
         for name, tensor in state.items():
+            # in place: whoever holds these parameters, an optimizer for one, holds them still
             own[name].copy_(tensor)

@@ -100,7 +100,7 @@ def _stream(container: "InputContainer", kind: StreamKind, file: Path) -> Any:
         name, fix = _WORDS[kind]
         raise ValueError(f"read_clip: {file} has no {name} (no {kind} stream): {fix}.")
     if kind == "video":
-        stream.thread_type = "AUTO"
+        stream.thread_type = "AUTO"  # several frames at once, too, which PyAV does not do by itself
     return stream
 
 

@@ -73,6 +73,7 @@ class Suite(Generic[F, S, T]):
 
     def ask(self, law: Law[T], factory: F) -> Outcome:
         """Checks one law on the blocks that a factory makes."""
+        # checks on, whatever the caller has: the law of bad input is about them
         with torch.random.fork_rng(devices=[]), shape_checks(True):
             exempt = self.exemptions(factory)
             return Outcome(law, "exempt", exempt[law.name]) if law.name in exempt else judged(law, self, factory)

@@ -30,6 +30,7 @@ class Checkpointing(ExecutionMode):
             # without a backward, a checkpoint would only save and restore random states
             if not torch.is_grad_enabled():
                 return run(streams)
+            # the reentrant form gives no gradients where no input asks for one: streams of frozen encoders do not
             call: Any = partial(checkpoint, called_with_tensors(run, streams), use_reentrant=False)
             if torch.compiler.is_compiling():  # the compiler writes buffers once by itself
                 return call(*streams.values())

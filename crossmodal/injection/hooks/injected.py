@@ -84,7 +84,7 @@ class Injected(nn.Module):
             rows = guided_rows(guide, present)
             # a guide that no frame has guides nothing: the model runs without hooks
             guide = guide if rows is None or len(rows) else None
-        before = self._hooked
+        before = self._hooked  # a call around this one may be guided otherwise
         self._hook(guide is not None)
         self._calls.append(HookState(guide, rows))
         try:

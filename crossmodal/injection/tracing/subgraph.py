@@ -76,7 +76,7 @@ def subgraph(nodes: list[Node], start: Arg, end: Arg, what: str, streams: Collec
             )
         needed.add(ref.node)
         open_ends += nodes[ref.node].refs
-    order = {old: new for new, old in enumerate(sorted(needed))}
+    order = {old: new for new, old in enumerate(sorted(needed))}  # as they ran
     moved = {start: Arg(-1)}
 
     def one(leaf: Any) -> Any:
