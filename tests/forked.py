@@ -5,6 +5,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,8 +24,8 @@ def kill_at(function, when):
     return killing
 
 
-def prepare(*, step=None, validation=None, write=None, test=None):
-    """Kills at a training step, in a validation, at the n-th write of a file, in the test."""
+def prepare(*, step=None, validation=None, write=None, test=None, largest_file=None):
+    """Kills at a training step, in a validation, at the n-th write of a file, in the test; limits files, in bytes."""
     from crossmodal.training.lightning_module import SystemTraining as Task
 
     writes = []
@@ -36,6 +37,8 @@ def prepare(*, step=None, validation=None, write=None, test=None):
         Task.test_step = kill_at(Task.test_step, lambda task, batch, index: index == test)
     if write is not None:
         os.fsync = kill_at(os.fsync, lambda file: writes.append(file) or len(writes) == write)
+    if largest_file is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
 
 class Forked:

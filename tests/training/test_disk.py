@@ -1,10 +1,8 @@
 """A full disk ends a run in one sentence, and leaves the last good checkpoint to go on from."""
 
-import resource
-from contextlib import contextmanager
-
 import pytest
-from commands import SMALL, Said, crossmodal
+from commands import SMALL
+from forked import Forked
 from safetensors.torch import load_file
 
 from crossmodal.io import write_whole
@@ -12,51 +10,38 @@ from crossmodal.training.checkpoint_io import WholeFiles
 from crossmodal.training.run_folder import find_place, new_run
 
 
-@contextmanager
-def largest_file(size):
-    """Lets this process write no file of more bytes, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):
     run = tmp_path / "runs/full"
     last = run / "checkpoints/last.ckpt"
+    with Forked() as forked:
 
-    def fit(*words):
-        return crossmodal(tmp_path, "ave", "fit", "--name", "full", *words)
+        def fit(*words, **limits):
+            return forked(tmp_path, "ave", "fit", "--name", "full", *words, **limits), (tmp_path / "said").read_text()
 
-    with largest_file(1_000_000):
-        assert fit(*SMALL, "--save_minutes=0") == refusal("full", "there is none before it")
-    assert not last.exists()
-    assert fit("--resume=true", "--save_minutes=10", "--trainer.max_epochs=1").code == 0
-    kept = last.read_bytes()
-    more = ["--resume=true", "--trainer.max_epochs=2", "--save_minutes=0"]
-    with largest_file(1_000_000):
-        assert fit(*more) == refusal("full", "the checkpoint before it is whole")
-    assert last.read_bytes() == kept
-    assert not list(run.rglob(".*"))
-    assert fit(*more).code == 0
+        assert fit(*SMALL, "--save_minutes=0", largest_file=1_000_000) == (
+            1,
+            one_line("full", "there is none before it"),
+        )
+        assert not last.exists()
+        assert fit("--resume=true", "--save_minutes=10", "--trainer.max_epochs=1")[0] == 0
+        kept = last.read_bytes()
+        more = ["--resume=true", "--trainer.max_epochs=2", "--save_minutes=0"]
+        assert fit(*more, largest_file=1_000_000) == (1, one_line("full", "the checkpoint before it is whole"))
+        assert last.read_bytes() == kept
+        assert not list(run.rglob(".*"))
+        assert fit(*more)[0] == 0
     ours, other = (load_file(folder / "adapters.safetensors") for folder in (run, lab[0] / "runs/first"))
     assert all((ours[name] == other[name]).all() for name in other)
 
 
-def refusal(name, kept):
+def one_line(name, kept):
     """What a run says whose checkpoint does not fit."""
-    begun = (
+    return (
         "crossmodal ave fit: system dg_sct, on the built-in world (seed 0, 4 training clips): procedural clips, no real"
-        f" data; run runs/{name}\n"
-    )
-    refused = (
-        f"crossmodal: runs/{name}/checkpoints/last.ckpt cannot be written: File too large; "
+        f" data; run runs/{name}\ncrossmodal: runs/{name}/checkpoints/last.ckpt cannot be written: File too large; "
         f"make room there, or choose another folder ({kept}); go on with: "
         f"crossmodal ave fit --runs runs --name {name} --resume true\n"
     )
-    return Said(1, begun, refused)
 
 
 def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path, monkeypatch):
