@@ -77,7 +77,7 @@ def dg_sct(
 
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
-        if frequency and "frequency" in stream.axes:
+        if frequency and "frequency" in stream.axes:  # an image has no bands: it keeps its spatial map
             where = {"frequency": (partial(frequency, bands=stream.axes["frequency"]), beta)}
         return Modulations(
             modulation_of(stream.width, {"channel": (channel, alpha), **where}, base=1.0),

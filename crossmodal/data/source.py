@@ -117,6 +117,7 @@ class WorldSource(Source):
 
     def split(self, name: str) -> World:
         """Returns the clips of one split."""
+        # `val` and `test` draw from streams of their own: the same size, never the same clips
         clips = self.clips if name == "train" else self.held_out
         return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=self.preprocess or TINY)
 

@@ -195,11 +195,13 @@ class CoupledSystem(SystemModule):
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
         """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        # released weights were trained on the streams as they are here
         return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
 
     def _zeros(self, name: str, like: Tensor) -> Tensor:
         """Returns the vectors of a missing modality: zeros, of the width that they would have."""
         last = self.coupled.sites[name][-1]
+        # the head of the encoder may change the width
         read = self._final(name, like.new_zeros(1, last.tokens, last.width))
         return like.new_zeros(len(like), read.shape[-1])
 
