@@ -152,6 +152,7 @@ def folder_lock(
     Raises:
         BlockingIOError: If another process holds the folder and `on_wait` is `None`, or has removed it meanwhile.
     """
+    # the folder itself is locked: no lock file stays behind
     handle = os.open(folder, os.O_RDONLY) if _FLOCK else None
     if handle is None:  # Windows
         yield
@@ -169,7 +170,7 @@ def folder_lock(
     finally:
         if handle in _HELD:
             _HELD.remove(handle)
-            os.close(handle)
+            os.close(handle)  # lets go of the lock
 
 
 def _flock(handle: int, *, wait: bool) -> bool:

@@ -13,7 +13,7 @@ from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
 from crossmodal.tasks.resolve import task_word
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.task import Task, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
@@ -25,7 +25,7 @@ from crossmodal.training.options import check_numbers, parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
-from crossmodal.training.run_folder import CONFIG, claimed_run, find_place, write_summary
+from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, write_summary
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -36,7 +36,7 @@ def fit(argv: Sequence[str], task: Task) -> None:
     parser, given = parse_or_resume(argv, task)
     check_numbers(given, task)
     name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
-    if not is_first():
+    if not is_first():  # the first one has claimed the folder, and tells the name
         fit_in(given.runs / name, parser, given, task)
         return
     with claimed_run(given.runs, name, resume=given.resume, numbered=given.name is None) as run:
@@ -51,6 +51,9 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     source: Source = arguments.data
     announce(task, given, source, run)
     system = build(arguments, source.classes, task)
+    remarks = system_remarks(system)
+    if is_first() and remarks:
+        print("\n".join(f"system             {line}" for line in remarks), flush=True)
     source = prepare_source(source, system, feature_folder(given.runs))
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or (), trainer=vars(arguments.trainer))
@@ -74,7 +77,7 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
         if is_first():
             selected = {"selected_on": source.validation} if trained.selected else {}
             write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-            write_summary(run, **selected, **({"deviations": found} if found else {}))
+            write_summary(run, **{REMARKS: remarks}, **selected, **({"deviations": found} if found else {}))
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
         tell(run, test_run(run, trained.trainer, training, source), training, source, selected=trained.selected)
 
@@ -108,7 +111,7 @@ def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source, l
         for file, reason in last.damaged.items():
             print(f"damaged            {file} ({reason}): going on from {last.file}, behind step {last.step}")
     stored = given.clone()
-    stored.resume = False
+    stored.resume = False  # the file describes the run; that it goes on is said anew each time
     write_whole(run / CONFIG, parser.dump(stored, skip_unset=False))
     write_failed(run / LEFT_OUT, source.left_out())
     if source.left_out():

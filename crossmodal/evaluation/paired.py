@@ -53,7 +53,7 @@ def read_result(run: Path, task: str) -> RunResult:
         raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
     pandas = need("pandas", "a comparison of runs")
     try:
-        rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)
+        rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{file} is damaged ({error}): `crossmodal {task} test --run {run}` writes it anew."

@@ -51,6 +51,7 @@ def train(
         save_minutes: Minutes between checkpoints within an epoch; one is written at its end in any case.
     """
     folder = run / CHECKPOINTS
+    # without the counter: a run that resumes replaces its file instead of adding best-v1.ckpt
     best = Checkpoints(folder, Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
@@ -67,7 +68,7 @@ def train(
         trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-        training.load_state_dict({**training.state_dict(), **kept})
+        training.load_state_dict({**training.state_dict(), **kept})  # the file leaves out what is frozen
     return Trained(trainer, bool(best.best_model_path))
 
 
