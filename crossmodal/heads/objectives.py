@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..shapes import shaped
+from .events import relevance_losses
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """Computes a loss from scores `(clip, segment, label)` and classes `(clip, segment)`."""
@@ -91,3 +92,45 @@ def clip_labels(labels: Int64[Tensor, "clip segment"], count: int) -> Int64[Tens
     shown = F.one_hot(labels, count).amax(1)
     silent = shown[:, :-1].sum(1, keepdim=True) == 0
     return torch.cat([shown[:, :-1], silent.to(shown.dtype)], dim=1)
+
+
+class FullSupervision:
+    """Supervision of systems that say when and what, by the class of every segment: two cross-entropies.
+
+    Attributes:
+        extra_labels: Labels of a clip besides the events.
+    """
+
+    extra_labels = 0
+
+    def __call__(self, relevance: Tensor, event: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Returns the losses of `relevance_losses`."""
+        return relevance_losses(relevance, event, labels)
+
+
+class WeakSupervision:
+    """Supervision of systems that say when and what, by the label of the clip alone, which may be background.
+
+    The score of a label in a segment is the segment's relevance, a probability, times the clip's logit. Where a logit
+    is negative, its maximum over time is therefore that of the least relevant segment, as in the released codes.
+
+    Attributes:
+        extra_labels: Labels of a clip besides the events: background.
+    """
+
+    extra_labels = 1
+
+    def __init__(self, criterion: Objective = clip_cross_entropy):
+        """Sets the loss.
+
+        Args:
+            criterion: Loss of the scores; `clip_margin` is the published one.
+        """
+        self.criterion = criterion
+
+    def __call__(self, relevance: Tensor, event: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Returns the criterion's loss of the products."""
+        return {"clip": self.criterion(relevance.sigmoid()[:, :, None] * event[:, None], labels)}
+
+
+Supervision = FullSupervision | WeakSupervision
