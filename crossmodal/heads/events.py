@@ -60,8 +60,8 @@ class EventHead(nn.Module):
         """Computes the logits of clips."""
         check_width(self, "attended.visual", attended.visual, self.event.in_features)
         fused = (attended.visual + attended.audio) / 2
-        activations = self.visual_activation(attended.visual), self.audio_activation(attended.audio)
-        activation = sum(top_activation(segments, self.top) for segments in activations) / 2
+        activation_of_visual = top_activation(self.visual_activation(attended.visual), self.top)
+        activation = (activation_of_visual + top_activation(self.audio_activation(attended.audio), self.top)) / 2
         event = self.event(fused.amax(1)) + self.weight * activation
         return Events(self.relevance(fused).squeeze(2), event, activation, attended.gate.squeeze(2))
 

@@ -2,6 +2,7 @@
 
 Scores are `(clip, segment, label)` with background as the last label; labels are classes per segment, from which the
 weak objectives read only what the clip shows: a clip whose seconds are all background is a clip of background.
+They are annotated as plain tensors, so that the command line takes them by name: `--model.objective`.
 """
 
 from collections.abc import Callable
@@ -19,17 +20,13 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 @shaped
-def segment_cross_entropy(
-    scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]
-) -> Float[Tensor, ""]:
+def segment_cross_entropy(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
     """Computes the cross-entropy of every segment."""
     return F.cross_entropy(scores.flatten(0, 1), labels.flatten())
 
 
 @shaped
-def segment_margin(
-    scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]
-) -> Float[Tensor, ""]:
+def segment_margin(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
     """Computes AVEL's published loss: the multi-label soft margin of softmax probabilities, squashed a second time.
 
     It lives between 0.680 (perfect) and 0.7145 (certain and wrong) for 29 labels, so its gradients are tiny.
@@ -39,46 +36,31 @@ def segment_margin(
     )
 
 
-def over_maximum(scores: Tensor) -> Tensor:
-    """Pools scores over time by the maximum, as the released codes do."""
-    return scores.amax(1)
-
-
-def over_mean(scores: Tensor) -> Tensor:
-    """Pools scores over time by the mean, as AVEL's paper writes it."""
-    return scores.mean(1)
-
-
 @shaped
-def clip_cross_entropy(
-    scores: Float[Tensor, "clip segment label"],
-    labels: Int64[Tensor, "clip segment"],
-    *,
-    pool: Callable[[Tensor], Tensor] = over_maximum,
-) -> Float[Tensor, ""]:
-    """Computes the cross-entropy of scores pooled over time against what the clip shows.
+def clip_cross_entropy(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
+    """Computes the cross-entropy of the maximum over time against what the clip shows.
 
     Args:
         scores: Of every segment.
         labels: Class of every segment; of several events in a clip, the one with the lowest index counts.
-        pool: `(clip, segment, label)` → `(clip, label)`.
     """
-    return F.cross_entropy(pool(scores), clip_labels(labels, scores.shape[2]).argmax(1))
+    return F.cross_entropy(scores.amax(1), clip_labels(labels, scores.shape[2]).argmax(1))
 
 
 @shaped
-def clip_margin(
-    scores: Float[Tensor, "clip segment label"],
-    labels: Int64[Tensor, "clip segment"],
-    *,
-    pool: Callable[[Tensor], Tensor] = over_maximum,
-) -> Float[Tensor, ""]:
-    """Computes the published weak loss: the multi-label soft margin of softmax probabilities of pooled scores.
+def mean_cross_entropy(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
+    """Computes the same of the mean over time, by which AVEL's paper pools."""
+    return F.cross_entropy(scores.mean(1), clip_labels(labels, scores.shape[2]).argmax(1))
+
+
+@shaped
+def clip_margin(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
+    """Computes the published weak loss: the multi-label soft margin of the softmax of the maximum over time.
 
     As in `segment_margin`, the probabilities are squashed once more.
     """
     targets = clip_labels(labels, scores.shape[2]).to(scores.dtype)
-    return F.multilabel_soft_margin_loss(pool(scores).softmax(1), targets)
+    return F.multilabel_soft_margin_loss(scores.amax(1).softmax(1), targets)
 
 
 @shaped

@@ -35,7 +35,11 @@ class EventLocalization:
     sources: Mapping[str, type[Source]] = MappingProxyType(
         {"world": WorldSource, "ave": AVESource, "folder": FolderSource}
     )
-    quick = Settings(optim={"lr": 2e-3, "decay": 0.5, "every": 1}, trainer={"max_epochs": 4})
+    quick = Settings(
+        optim={"lr": 2e-3, "decay": 0.5, "every": 1, "schedule": None},
+        trainer={"max_epochs": 4},
+        data={"batch_size": 8},
+    )
     absent: Mapping[str, str] = MappingProxyType({})
 
     def scores(self) -> Scores:

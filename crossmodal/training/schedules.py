@@ -1,7 +1,5 @@
 """Learning rates that change with every step."""
 
-from collections.abc import Sequence
-
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
@@ -17,16 +15,19 @@ def one_cycle(optimizer: Optimizer, steps: int, *, warmup: float = 0.1) -> LRSch
     return OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=warmup)
 
 
-def multi_step(
-    optimizer: Optimizer, steps: int, *, epochs: int, milestones: Sequence[int], factor: float = 0.5
-) -> LRScheduler:
-    """Multiplies the learning rate by `factor` at every milestone.
+class MultiStep(MultiStepLR):
+    """Multiplies the learning rate by `factor` at every milestone; stepped after every step of the training."""
 
-    Args:
-        optimizer: Its learning rates.
-        steps: Steps of the whole training.
-        epochs: Epochs of the published training; in a training of another length the milestones move in proportion.
-        milestones: Epochs of it after which the rate falls.
-        factor: What the rate is multiplied by.
-    """
-    return MultiStepLR(optimizer, [round(steps * milestone / epochs) for milestone in milestones], factor)
+    def __init__(
+        self, optimizer: Optimizer, steps: int, *, epochs: int, milestones: tuple[int, ...], factor: float = 0.5
+    ):
+        """Places the milestones.
+
+        Args:
+            optimizer: Its learning rates.
+            steps: Steps of the whole training.
+            epochs: Epochs of the published training; in one of another length the milestones move in proportion.
+            milestones: Epochs of it after which the rate falls.
+            factor: What the rate is multiplied by.
+        """
+        super().__init__(optimizer, [round(steps * each / epochs) for each in milestones], factor)

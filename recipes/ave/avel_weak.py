@@ -1,7 +1,7 @@
 """AVEL with attention, weakly supervised: it learns from what a clip shows, and is asked when.
 
 The scores of `crossmodal.recipes.ave.avel`, pooled over time by the maximum, are trained against the clip's label. The
-released code does so; its paper takes the mean over time: `objective=partial(clip_cross_entropy, pool=over_mean)`. The
+released code does so; its paper takes the mean over time: `objective=mean_cross_entropy`. The
 published loss is `objective=clip_margin`. Training clips of AVE's weak setting include 178 of background, which are in
 the published `.h5` files alone.
 """

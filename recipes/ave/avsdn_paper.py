@@ -76,7 +76,7 @@ def avsdn_paper(
         audio: Audio extractor: `tiny`, `vggish` (published), or another audio encoder.
         classes: Names of the events; background is not counted.
         hidden: Units of the LSTMs.
-        objective: Loss of the scores; weakly supervised with `partial(clip_cross_entropy, pool=over_mean)`.
+        objective: Loss of the scores; weakly supervised with `mean_cross_entropy`.
         visual_weights: File of weights of the visual extractor, or `pretrained`.
         audio_weights: The same for the audio extractor.
     """

@@ -26,10 +26,10 @@ from crossmodal.shapes import shaped
 from crossmodal.tasks.feature_system import SegmentSystem
 from crossmodal.tasks.frozen_features import FrozenFeatures, frozen_features
 from crossmodal.tasks.settings import Settings
-from crossmodal.training.schedules import multi_step
+from crossmodal.training.schedules import MultiStep
 
 SETTINGS = Settings(
-    optim={"lr": 5e-4, "schedule": partial(multi_step, epochs=200, milestones=(10, 20, 30))},
+    optim={"lr": 5e-4, "schedule": partial(MultiStep, epochs=200, milestones=(10, 20, 30))},
     trainer={"max_epochs": 200, "gradient_clip_val": 0.1},
     data={"batch_size": 32},
 )

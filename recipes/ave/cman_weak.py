@@ -5,9 +5,9 @@ The scores of every second, averaged over time, are trained against the clip's l
 
 from functools import partial
 
-from crossmodal.heads.objectives import clip_cross_entropy, over_mean
+from crossmodal.heads.objectives import mean_cross_entropy
 from crossmodal.recipes.ave.cman import SETTINGS as SETTINGS
 from crossmodal.recipes.ave.cman import cman
 
-cman_weak = partial(cman, objective=partial(clip_cross_entropy, pool=over_mean))
+cman_weak = partial(cman, objective=mean_cross_entropy)
 """Builds the system; the keywords are those of `cman`."""

@@ -25,10 +25,10 @@ from crossmodal.shapes import shaped
 from crossmodal.tasks.feature_system import RelevanceSystem, WhenAndWhat
 from crossmodal.tasks.frozen_features import FrozenFeatures, frozen_features
 from crossmodal.tasks.settings import Settings
-from crossmodal.training.schedules import multi_step
+from crossmodal.training.schedules import MultiStep
 
 SETTINGS = Settings(
-    optim={"lr": 5e-4, "schedule": partial(multi_step, epochs=200, milestones=(10, 20, 30))},
+    optim={"lr": 5e-4, "schedule": partial(MultiStep, epochs=200, milestones=(10, 20, 30))},
     trainer={"max_epochs": 200, "gradient_clip_val": 0.1},
     data={"batch_size": 32},
     seed=456,
@@ -96,5 +96,4 @@ def cmran(
         audio_weights: The same for the audio extractor.
     """
     features = frozen_features(visual, audio, visual_weights=visual_weights, audio_weights=audio_weights)
-    parts = {"encoding": encoding, "interaction": interaction, "supervision": supervision}
-    return CMRAN(features, classes, width=width, **parts)
+    return CMRAN(features, classes, width=width, encoding=encoding, interaction=interaction, supervision=supervision)

@@ -10,10 +10,10 @@ from crossmodal.heads.cross_encoding import ProductInteraction
 from crossmodal.heads.objectives import WeakSupervision
 from crossmodal.recipes.ave.cmran import cmran
 from crossmodal.tasks.settings import Settings
-from crossmodal.training.schedules import multi_step
+from crossmodal.training.schedules import MultiStep
 
 SETTINGS = Settings(
-    optim={"lr": 5e-4, "schedule": partial(multi_step, epochs=200, milestones=(5, 20, 40))},
+    optim={"lr": 5e-4, "schedule": partial(MultiStep, epochs=200, milestones=(5, 20, 40))},
     trainer={"max_epochs": 200, "gradient_clip_val": 0.5},
     data={"batch_size": 32},
     seed=666,
