@@ -3,7 +3,8 @@ r"""AVEL with audio-guided attention on audio-visual event localisation.
 The sound of every second weighs the positions of its visual map; an LSTM per modality reads the seconds, and a small
 head scores every label in each:
 
-$$x_t = \sum_p w_p v_{t,p}, \qquad y_t = W_2\,\mathrm{relu}(W_1 [\mathrm{LSTM}_a(a)_t, \mathrm{LSTM}_v(x)_t])$$
+$$x_t = \sum_p w_p v_{t,p}, \quad s = [\mathrm{LSTM}_a(a), \mathrm{LSTM}_v(x)], \quad
+y_t = W_2\,\mathrm{relu}(W_1\,\mathrm{relu}\, s_t)$$
 
 Source: Tian et al., *Audio-Visual Event Localization in Unconstrained Videos*, ECCV 2018, and its released code, whose
 numbers this file reproduces. The code differs from the paper in two points, which are keywords here:
@@ -51,7 +52,9 @@ class AVEL(SegmentSystem):
         super().__init__(features, classes, objective)
         self.attention = attention(features.visual, features.audio)
         self.sequences = LSTMPair(features.visual, features.audio, visual_hidden=hidden, audio_hidden=hidden)
-        self.head = nn.Sequential(nn.Linear(4 * hidden, units), nn.ReLU(), nn.Linear(units, len(classes) + 1))
+        self.head = nn.Sequential(
+            nn.ReLU(), nn.Linear(4 * hidden, units), nn.ReLU(), nn.Linear(units, len(classes) + 1)
+        )
         for part in (self.attention, self.head):
             part.apply(xavier)
 
