@@ -1,6 +1,7 @@
 """VGG-19 up to its last pooling, and VGGish, cut into stages: the extractors that the event baselines read."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from einops import rearrange
 from jaxtyping import Float
@@ -49,15 +50,6 @@ class ConvStem(nn.Module):
         return rearrange(self.body(images), "frame width row column -> frame (row column) width")
 
 
-class SpectrogramConvStem(ConvStem):
-    """The same from log-mels `(frame, time, mel)`, images of one channel."""
-
-    @shaped
-    def forward(self, log_mel: Float[Tensor, "frame time mel"]) -> Float[Tensor, "frame token width"]:  # type: ignore[override]
-        """Computes the stream."""
-        return super().forward(log_mel[:, None])
-
-
 class ConvStage(nn.Module):
     """Lays tokens out on their grid, applies a stage of convolutions, and returns tokens of half the grid."""
 
@@ -93,8 +85,7 @@ class FlatEmbedding(nn.Module):
         """
         super().__init__()
         sizes = (flat, hidden, hidden, width)
-        pairs = zip(sizes, sizes[1:], strict=False)
-        self.layers = nn.Sequential(*(layer for pair in pairs for layer in (nn.Linear(*pair), nn.ReLU())))
+        self.layers = nn.Sequential(*(layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())))
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame 1 width"]:
@@ -129,7 +120,7 @@ def vgg19(size: int = 224, *, widths: Sequence[int] = VGG19_WIDTHS) -> Encoder:
 
 
 def vggish(*, widths: Sequence[int] = VGGISH_WIDTHS, hidden: int = 4096, width: int = 128) -> Encoder:
-    """Builds VGGish up to the ReLU after its last layer: log-mels `(frame, 96, 64)` → one token of width 128.
+    """Builds VGGish up to the ReLU after its last layer: log-mels `(frame, 1, 96, 64)` → one token of width 128.
 
     The published features of AVE and LLP are these, without PCA. Google's newer code leaves out the last ReLU.
 
@@ -146,7 +137,7 @@ def vggish(*, widths: Sequence[int] = VGGISH_WIDTHS, hidden: int = 4096, width: 
         sites.append(_site(name, widths[stage], (grid[0] // 2, grid[1] // 2), stage, sound=True))
     sections["embedding"] = FlatEmbedding(sites[-1].tokens * widths[-1], hidden, width)
     sites.append(Site("embedding", width, {"time": (0,), "frequency": (0,)}, stage=4))
-    stem = SpectrogramConvStem(1, widths[0], VGGISH_DEPTHS[0], VGGISH_GRID)
+    stem = ConvStem(1, widths[0], VGGISH_DEPTHS[0], VGGISH_GRID)
     return Encoder(stem, sections, nn.Identity(), sites)
 
 

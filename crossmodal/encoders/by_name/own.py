@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ...audio import LogMel, RepeatedLogMel
 from ...audio.vggish_mel import RATE as VGGISH_RATE
@@ -22,6 +23,7 @@ from .backbone import (
     logger,
     warn_if_random,
 )
+from .clap import OneChannel
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
@@ -62,7 +64,7 @@ def own_vgg19(weights: str | Path | None) -> VisualBackbone:
 def own_vggish(weights: str | Path | None) -> AudioBackbone:
     """Builds VGGish at 16 kHz: one second → one vector of 128 numbers, after its last ReLU."""
     encoder = build_own("vggish", vggish, import_vggish, weights, "audio")
-    return AudioBackbone(encoder, encoder.sites[-1].width, VggishLogMel(), VGGISH_RATE)
+    return AudioBackbone(encoder, encoder.sites[-1].width, nn.Sequential(VggishLogMel(), OneChannel()), VGGISH_RATE)
 
 
 KERAS_MEANS = (123.68, 116.779, 103.939)
