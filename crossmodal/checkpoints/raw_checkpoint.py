@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -69,8 +69,8 @@ def read_weights(weights: Weights) -> RawCheckpoint:
         raise FileNotFoundError(
             f"read_weights: {file} does not exist; published files are {', '.join(RELEASED_FILES)}."
         )
-    load = {".safetensors": _load_safetensors, ".h5": _load_keras}.get(file.suffix, _load_weights_only)
-    return _unwrap(str(file), load(file))
+    loaders: dict[str, Callable[[Path], Any]] = {".safetensors": _load_safetensors, ".h5": _load_keras}
+    return _unwrap(str(file), loaders.get(file.suffix, _load_weights_only)(file))
 
 
 def looks_like(names: Iterable[str]) -> str:

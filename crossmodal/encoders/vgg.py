@@ -84,14 +84,14 @@ class FlatEmbedding(nn.Module):
             width: Channels of the embedding.
         """
         super().__init__()
-        sizes = (flat, hidden, hidden, width)
+        self.flat, sizes = flat, (flat, hidden, hidden, width)
         self.layers = nn.Sequential(*(layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())))
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame 1 width"]:
         """Computes the embedding, a single token."""
         flat = stream.flatten(1)
-        check_width(self, "stream, flattened,", flat, self.layers[0].in_features)
+        check_width(self, "stream, flattened,", flat, self.flat)
         return self.layers(flat)[:, None]
 
 
@@ -130,7 +130,8 @@ def vggish(*, widths: Sequence[int] = VGGISH_WIDTHS, hidden: int = 4096, width: 
         width: Channels of the embedding.
     """
     rows, columns = VGGISH_GRID
-    sites, sections = [_site("stem", widths[0], (rows // 2, columns // 2), 0, sound=True)], {}
+    sites = [_site("stem", widths[0], (rows // 2, columns // 2), 0, sound=True)]
+    sections: dict[str, nn.Module] = {}
     for stage in range(1, 4):
         grid, name = (rows >> stage, columns >> stage), f"stages.{stage}"
         sections[name] = ConvStage(widths[stage - 1], widths[stage], VGGISH_DEPTHS[stage], grid)
