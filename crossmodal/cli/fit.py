@@ -32,6 +32,7 @@ def fit(argv: Sequence[str], task: Task) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
     parser, given = parse_or_resume(argv, task)
     name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
+    # the others may come when the first has made the folder already, and would refuse it
     run = find_place(given.runs, name, resume=given.resume) if is_first() else given.runs / name
     pl.seed_everything(given.seed, workers=True, verbose=False)
     arguments = parser.instantiate(given)
@@ -94,7 +95,7 @@ def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -
     """Makes the run's folder, and writes its options and what was left out of the data."""
     new_run(run)
     stored = given.clone()
-    stored.resume = False
+    stored.resume = False  # the file describes the run; that it goes on is said anew each time
     write_whole(run / CONFIG, parser.dump(stored, skip_unset=False))
     write_failed(run / LEFT_OUT, source.left_out())
     if source.left_out():

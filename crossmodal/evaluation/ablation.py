@@ -74,7 +74,7 @@ def variant_words(words: Sequence[str], task: Task, name: str, keywords: Mapping
         ValueError: If the system has no such keyword, or another process could not have the value.
     """
     absent = keywords.get(WITHOUT, ())
-    absent = (absent,) if isinstance(absent, str) else tuple(absent)
+    absent = (absent,) if isinstance(absent, str) else tuple(absent)  # a string would be taken apart into letters
     given = {**dict.fromkeys(absent), **{key: value for key, value in keywords.items() if key != WITHOUT}}
     found: list[str] = []
     for keyword, value in given.items():
