@@ -22,7 +22,7 @@ from crossmodal.training.options import parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
-from crossmodal.training.run_folder import CONFIG, find_place, new_run, write_summary
+from crossmodal.training.run_folder import CONFIG, REMARKS, find_place, new_run, write_summary
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -62,9 +62,8 @@ def fit(argv: Sequence[str], task: Task) -> None:
     )
     if is_first():
         write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-        write_summary(
-            run, remarks=remarks, **({"selected_on": source.validation, "deviations": found} if found else {})
-        )
+        facts = {"selected_on": source.validation, "deviations": found} if found else {}
+        write_summary(run, **{REMARKS: remarks}, **facts)
     tell(run, test_run(run, trainer, training, source), training, source)
 
 

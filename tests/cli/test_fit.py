@@ -53,7 +53,8 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     assert {entry.name for entry in run.iterdir()} <= {*files, "checkpoints", "predictions"}
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
-        "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions"
+        "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
+            "remarks",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]
