@@ -31,9 +31,11 @@ class Source:
     Set `preprocess` to the one that the system's inputs ask for before the first item is read.
 
     Attributes:
+        features: Name of the features that its items are, as `Features.name`; empty where they are clips.
         preparation: Module whose `prepare(argv, prog)` writes the published layout from video files; empty for none.
     """
 
+    features = ""
     preparation = ""
 
     def __init__(self, *, batch_size: int = 8, workers: int = 0, seed: int = 0, validation: str = "val"):
