@@ -15,6 +15,7 @@ from .laws.encoders import EncoderTrial
 from .report import Report
 from .suite import Suite, needed
 from .trial import Trial
+from .widths import Widths
 
 
 def check_encoder(encoder: Encoder, example: Tensor, *, original: nn.Module | None = None) -> Report:
@@ -75,7 +76,7 @@ class Once:
         return "the example"
 
 
-def once(_: object) -> Any:
+def once(_: object, __: Widths) -> Any:
     """Builds a strategy that always draws `Once()`."""
     return needed("hypothesis.strategies").just(Once())
 
@@ -100,7 +101,7 @@ KEPT = (laws.state_dict_round_trip, laws.copies, laws.built_on_meta)
 
 ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
     kind="encoder",
-    smallest=lambda _: Once(),
+    smallest=lambda _, __: Once(),
     sizes=once,
     trial=encoder_trial,
     laws=(
@@ -120,7 +121,7 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
 
 LOCKSTEP: Suite[Whole, Once, Trial] = Suite(
     kind="lockstep",
-    smallest=lambda _: Once(),
+    smallest=lambda _, __: Once(),
     sizes=once,
     trial=lockstep_trial,
     laws=(

@@ -26,7 +26,8 @@ def parametrize_laws(*factories: Any, suite: Suite[Any, Any, Any] | None = None)
 
     Args:
         *factories: Factories of guidance, alignments, adapters, modulations or bottlenecks.
-        suite: The laws; by default those of the kind of block that the factories return.
+        suite: The laws; by default those of the kind of block that the factories return. `GUIDANCE.bounded(...)` and
+            its like bound the widths that are drawn.
 
     Raises:
         ValueError: If a factory fits no suite.
@@ -51,7 +52,7 @@ def suite_of(factory: Any) -> Suite[Any, Any, Any]:
     for suite in BUILT:
         try:
             with torch.random.fork_rng(devices=[]):
-                fits = suite.fits(suite.trial(factory, suite.smallest(factory)))
+                fits = suite.fits(suite.trial(factory, suite.smallest(factory, suite.widths)))
             if fits:
                 return suite
         except Exception as error:

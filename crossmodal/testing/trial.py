@@ -54,6 +54,21 @@ class Trial:
             self.run(block.train())  # so that BatchNorm has seen a batch
         return block.eval()
 
+    def another(self) -> nn.Module | None:
+        """Builds the block at another size, where the factory has one."""
+        try:
+            return None if self.other is None else self.other()
+        except (ValueError, KeyError):  # outside the widths that it takes
+            return None
+
+    def longer(self, frames: int) -> Self:
+        """Returns the same trial with at least so many frames: those it has, again and again, each with noise."""
+        inputs = {}
+        for name, tensor in self.inputs.items():
+            again = tensor[torch.arange(frames) % len(tensor)]
+            inputs[name] = again + 0.5 * again.std() * torch.randn_like(again) if again.is_floating_point() else again
+        return replace(self, inputs=inputs)
+
     def run(self, block: nn.Module, **changed: Tensor) -> dict[str, Tensor]:
         """Returns all tensors that the block returns, by name; `changed` inputs replace those of the trial."""
         return dict(named_tensors(self.call(block, {**self.inputs, **changed})))
