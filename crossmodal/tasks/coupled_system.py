@@ -17,6 +17,7 @@ from crossmodal.injection import Coupled, Coupler, Encoder, Lockstep
 from crossmodal.injection.coupler import edge_key
 from crossmodal.injection.missing import group_by_modalities, scatter
 from crossmodal.ledger.nested import shadow
+from crossmodal.named_draws import drawn
 
 from .task import Clips, SystemModule
 
@@ -74,10 +75,12 @@ def coupled_pair(
     Raises:
         ValueError: As `visual_backbone`, `audio_backbone` and the coupling do.
     """
-    sight = visual_backbone(visual, weights=visual_weights, size=visual_size, options=visual_options or {})
-    hearing = audio_backbone(audio, weights=audio_weights, options=audio_options or {})
+    sight = drawn(
+        "visual", visual_backbone, visual, weights=visual_weights, size=visual_size, options=visual_options or {}
+    )
+    hearing = drawn("audio", audio_backbone, audio, weights=audio_weights, options=audio_options or {})
     return Pair(
-        coupling(sight.encoder, hearing.encoder),
+        drawn("coupled", coupling, sight.encoder, hearing.encoder),
         (sight.width, hearing.width),
         hearing.sound,
         Preprocess(sight.size, hearing.rate, sight.mean, sight.std),
@@ -104,7 +107,9 @@ class CoupledSystem(SystemModule):
         super().__init__()
         self.coupled, self.sound = pair.coupled, pair.sound
         self.preprocess, self.classes = pair.preprocess, tuple(classes)
-        self.pooling = nn.ModuleDict({name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)})
+        self.pooling = nn.ModuleDict(
+            {name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
+        )
         self.pooled_by()
 
     @property

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from crossmodal.data.world import COLOURS
 from crossmodal.heads import EventHead, MapPooling, PoolFactory, TemporalAttention
+from crossmodal.named_draws import drawn
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.tasks.coupled_system import Coupling, coupled_pair
 from crossmodal.tasks.event_system import AudioVisualEvents, GateLoss
@@ -71,8 +72,8 @@ def dg_sct(
     width = width or min(256, pair.widths[0] // 2)
     return AudioVisualEvents(
         pair,
-        temporal=time_attention(*pair.widths, width),
-        head=head(width, len(classes)),
+        temporal=drawn("temporal", time_attention, *pair.widths, width),
+        head=drawn("head", head, width, len(classes)),
         classes=classes,
         pool=pool,
         gate_loss=gate_loss,

@@ -11,6 +11,7 @@ from torch import nn
 
 from crossmodal.data.world import COLOURS
 from crossmodal.heads import ClipHead, MapPooling, PoolFactory
+from crossmodal.named_draws import drawn
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.tasks.class_system import AudioVisualClasses
 from crossmodal.tasks.coupled_system import Coupling, coupled_pair
@@ -59,4 +60,5 @@ def dg_sct(
         visual_options=visual_options,
         audio_options=audio_options,
     )
-    return AudioVisualClasses(pair, head=head(*pair.widths, len(classes)), classes=classes, pool=pool)
+    made = drawn("head", head, *pair.widths, len(classes))
+    return AudioVisualClasses(pair, head=made, classes=classes, pool=pool)
