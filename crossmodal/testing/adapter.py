@@ -19,9 +19,11 @@ from .sizes import SiteSizes, site_candidates, site_sizes, smallest
 from .suite import Suite
 from .trial import Trial, segments_of
 
-def check_adapter(
-    factory: AdapterFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1
-) -> Report:
+WIDE = 4
+"""How many times as wide the streams are in which maps must be heard: a norm over two channels knows but signs."""
+
+
+def check_adapter(factory: AdapterFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of adapters on what a factory makes between drawn sites.
 
     Sites are images, folded spectrograms, sequences and, as guides, single vectors; half of the time both are one.
@@ -42,9 +44,7 @@ def check_adapter(
     return ADAPTER.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def check_alignment(
-    factory: AlignmentFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1
-) -> Report:
+def check_alignment(factory: AlignmentFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of alignments on what a factory makes between drawn sites.
 
     Args:
@@ -82,9 +82,7 @@ def check_modulation(
     return MODULATION.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def check_bottleneck(
-    factory: Sized, *, widths: Sequence[int] | None = None, multiple_of: int = 1
-) -> Report:
+def check_bottleneck(factory: Sized, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of blocks that write a residual on what a factory makes at drawn widths.
 
     Args:
@@ -102,13 +100,15 @@ def check_bottleneck(
     return BOTTLENECK.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def adapter_trial(factory: AdapterFactory, sizes: SiteSizes) -> AdapterTrial:
-    """Builds a trial of an adapter between two sites, with a stream and a guide of whole clips."""
-    (stream, guide), build = sizes.sites(), partial(factory, *sizes.sites())
+def adapter_trial(factory: AdapterFactory, sizes: SiteSizes, *, times: int = 1) -> AdapterTrial:
+    """Builds a trial of an adapter between two sites, `times` as wide, with a stream and a guide of whole clips."""
+    stream, guide = sizes.sites(times=times)
+    build = partial(factory, stream, guide)
     frames = sizes.clips * segments_of(build())
     inputs = {"stream": noise(frames, stream), "guide": noise(frames, guide)}
     other = partial(factory, *sizes.sites(times=2))
-    return AdapterTrial(build, inputs, other=other, factory=factory, stream=stream)
+    wider = partial(adapter_trial, factory, sizes, times=WIDE)
+    return AdapterTrial(build, inputs, other=other, factory=factory, stream=stream, wider=wider)
 
 
 def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes) -> AlignmentTrial:
@@ -155,6 +155,7 @@ ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
     laws=laws.in_order(
         laws.silent_at_initialisation,
         laws.residual_and_maps,
+        laws.every_map_is_heard,
         laws.cue_sufficiency,
         laws.stream_is_heard,
         laws.guide_is_heard,
@@ -176,7 +177,9 @@ ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
-    smallest=lambda factory, widths: smallest(factory, site_candidates(widths), lambda sizes: factory(sizes.sites()[0])),
+    smallest=lambda factory, widths: smallest(
+        factory, site_candidates(widths), lambda sizes: factory(sizes.sites()[0])
+    ),
     sizes=site_sizes,
     trial=modulation_trial,
     fits=lambda trial: "stream" in trial.run(trial.build()),
@@ -192,12 +195,12 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
-    smallest=lambda factory, widths: smallest(factory, site_candidates(widths), lambda sizes: factory(sizes.stream.width)),
+    smallest=lambda factory, widths: smallest(
+        factory, site_candidates(widths), lambda sizes: factory(sizes.stream.width)
+    ),
     sizes=site_sizes,
     trial=bottleneck_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],
-    laws=laws.in_order(
-        laws.silent_at_initialisation, laws.residual_and_maps, laws.stream_is_heard, *laws.EVERY_BLOCK
-    ),
+    laws=laws.in_order(laws.silent_at_initialisation, laws.residual_and_maps, laws.stream_is_heard, *laws.EVERY_BLOCK),
 )
 """Laws of every block that writes a residual."""

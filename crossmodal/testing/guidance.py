@@ -18,9 +18,7 @@ AnyGuidanceFactory = Callable[..., nn.Module]
 """`factory(channels, cue_channels)`; also called with `bands=`, the band of every token, where it asks for them."""
 
 
-def check_guidance(
-    factory: AnyGuidanceFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1
-) -> Report:
+def check_guidance(factory: AnyGuidanceFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of guidance on the blocks that a factory makes at drawn widths.
 
     The kind is read off the map's shape: channel `frame 1 channel`, spatial `frame token 1`, temporal `frame 1 1`. A

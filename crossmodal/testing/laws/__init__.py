@@ -22,6 +22,7 @@ from .encoders import EncoderTrial as EncoderTrial
 from .encoders import equals_its_sections as equals_its_sections
 from .encoders import equals_the_original as equals_the_original
 from .encoders import sections_run_once_and_in_order as sections_run_once_and_in_order
+from .encoders import sections_leave_their_stream as sections_leave_their_stream
 from .encoders import sites_tell_the_truth as sites_tell_the_truth
 from .execution import checkpointed_agrees as checkpointed_agrees
 from .execution import compiled_agrees as compiled_agrees
@@ -31,6 +32,8 @@ from .frames import frames_do_not_leak as frames_do_not_leak
 from .hearing import cue_is_heard as cue_is_heard
 from .hearing import gradients_are_right as gradients_are_right
 from .hearing import guide_is_heard as guide_is_heard
+from .heard_maps import every_map_is_heard as every_map_is_heard
+from .heard_maps import every_map_is_heard_in_the_streams as every_map_is_heard_in_the_streams
 from .hearing import stream_is_heard as stream_is_heard
 from .inputs import bad_input_is_named as bad_input_is_named
 from .keeping import built_on_meta as built_on_meta

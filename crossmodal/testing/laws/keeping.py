@@ -51,7 +51,9 @@ def one_home(trial: Trial) -> None:
         homes: dict[int, str] = {}
         for name, thing in named:
             first = homes.setdefault(id(thing), name)
-            expect(first == name, f"{kind} {first!r} is also {name!r}: one of them would be saved, moved and trained twice")
+            expect(
+                first == name, f"{kind} {first!r} is also {name!r}: one of them would be saved, moved and trained twice"
+            )
 
 
 @law(13, "built on meta", examples=4)
