@@ -18,6 +18,7 @@ from .report import Report
 from .sizes import SiteSizes, site_candidates, site_sizes, smallest
 from .suite import Suite
 from .trial import Trial, segments_of
+from .widths import ANY
 
 WIDE = 4
 """How many times as wide the streams are in which maps must be heard: a norm over two channels knows but signs."""
@@ -148,7 +149,9 @@ def noise(frames: int, site: Site) -> Tensor:
 
 ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
     kind="adapter",
-    smallest=lambda factory, widths: smallest(factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())),
+    smallest=lambda factory, widths=ANY: smallest(
+        factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())
+    ),
     sizes=site_sizes,
     trial=adapter_trial,
     fits=lambda trial: "residual" in trial.run(trial.build()),
@@ -167,7 +170,9 @@ ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
 
 ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     kind="alignment",
-    smallest=lambda factory, widths: smallest(factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())),
+    smallest=lambda factory, widths=ANY: smallest(
+        factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())
+    ),
     sizes=site_sizes,
     trial=alignment_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["forward", "pooled", "attend"],
@@ -177,7 +182,7 @@ ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
-    smallest=lambda factory, widths: smallest(
+    smallest=lambda factory, widths=ANY: smallest(
         factory, site_candidates(widths), lambda sizes: factory(sizes.sites()[0])
     ),
     sizes=site_sizes,
@@ -195,7 +200,7 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
-    smallest=lambda factory, widths: smallest(
+    smallest=lambda factory, widths=ANY: smallest(
         factory, site_candidates(widths), lambda sizes: factory(sizes.stream.width)
     ),
     sizes=site_sizes,

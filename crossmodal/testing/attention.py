@@ -9,7 +9,6 @@ from . import laws
 from .laws.attention import Attend, AttentionTrial
 from .report import Report
 from .suite import Suite, needed
-from .widths import Widths
 
 
 def check_attention(attend: Attend) -> Report:
@@ -46,7 +45,7 @@ class AttentionSizes:
         return " ".join(f"{name}={value}" for name, value in vars(self).items())
 
 
-def attention_sizes(_: AttentionSizes, __: Widths) -> Any:
+def attention_sizes(_: AttentionSizes) -> Any:
     """Builds a strategy of `AttentionSizes`."""
     st = needed("hypothesis.strategies")
     small = st.integers(1, 4)
@@ -75,7 +74,7 @@ def attention_trial(attend: Attend, sizes: AttentionSizes) -> AttentionTrial:
 
 ATTENTION: Suite[Attend, AttentionSizes, AttentionTrial] = Suite(
     kind="attention",
-    smallest=lambda _, __: AttentionSizes(1, 1, 1, 1, 1, 1, bias=False, scale=None, seed=0),
+    smallest=lambda _: AttentionSizes(1, 1, 1, 1, 1, 1, bias=False, scale=None, seed=0),
     sizes=attention_sizes,
     trial=attention_trial,
     laws=(laws.backends_agree,),

@@ -15,7 +15,6 @@ from .laws.encoders import EncoderTrial
 from .report import Report
 from .suite import Suite, needed
 from .trial import Trial
-from .widths import Widths
 
 
 def check_encoder(encoder: Encoder, example: Tensor, *, original: nn.Module | None = None) -> Report:
@@ -76,7 +75,7 @@ class Once:
         return "the example"
 
 
-def once(_: object, __: Widths) -> Any:
+def once(_: object) -> Any:
     """Builds a strategy that always draws `Once()`."""
     return needed("hypothesis.strategies").just(Once())
 
@@ -101,7 +100,7 @@ KEPT = (laws.state_dict_round_trip, laws.copies, laws.built_on_meta)
 
 ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
     kind="encoder",
-    smallest=lambda _, __: Once(),
+    smallest=lambda _: Once(),
     sizes=once,
     trial=encoder_trial,
     laws=(
@@ -124,7 +123,7 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
 
 LOCKSTEP: Suite[Whole, Once, Trial] = Suite(
     kind="lockstep",
-    smallest=lambda _, __: Once(),
+    smallest=lambda _: Once(),
     sizes=once,
     trial=lockstep_trial,
     laws=(

@@ -10,7 +10,7 @@ from . import laws
 from .laws.pairings import PairingTrial
 from .report import Report
 from .suite import Suite, needed
-from .widths import Widths
+from .widths import ANY, Widths
 
 
 def check_pairing(pairing: Pairing, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
@@ -68,14 +68,14 @@ def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, toke
     return tuple(sites)
 
 
-def smallest_pairing(_: Pairing, widths: Widths) -> PairingSizes:
+def smallest_pairing(_: Pairing, *, widths: Widths = ANY) -> PairingSizes:
     """Returns two hierarchies of one block, of different widths where bounds allow."""
-    if widths == Widths():
+    if widths == ANY:
         return PairingSizes(((1,), (1,)), halves=True)
     return PairingSizes(((1,), (1,)), halves=True, widths=(widths.tried[0], widths.tried[-1]))
 
 
-def pairing_sizes(first: PairingSizes, _: Widths) -> Any:
+def pairing_sizes(first: PairingSizes, *, widths: Widths = ANY) -> Any:
     """Builds a strategy of `PairingSizes`, of the widths of the first."""
     st = needed("hypothesis.strategies")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from ..site import Site, folded_axes, grid_axes, vector_axes
 from .suite import REFUSALS, built_at, describe, needed
-from .widths import Widths
+from .widths import ANY, Widths
 
 Form = Literal["image", "folded", "sequence", "vector"]
 S = TypeVar("S")
@@ -116,7 +116,7 @@ def site_candidates(widths: Widths) -> Iterable[SiteSizes]:
         yield SiteSizes(2, SiteGrid(form, 2, 2, width), SiteGrid(guide, 2, 2, guide_width))
 
 
-def guidance_sizes(first: GuidanceSizes, widths: Widths) -> Any:
+def guidance_sizes(first: GuidanceSizes, *, widths: Widths = ANY) -> Any:
     """Builds a strategy of `GuidanceSizes`, given the first that a factory takes; a few streams are long."""
     st = needed("hypothesis.strategies")
     return st.builds(
@@ -130,7 +130,7 @@ def guidance_sizes(first: GuidanceSizes, widths: Widths) -> Any:
     )
 
 
-def site_sizes(first: SiteSizes, widths: Widths) -> Any:
+def site_sizes(first: SiteSizes, *, widths: Widths = ANY) -> Any:
     """Builds a strategy of `SiteSizes`, given the first that a factory takes; half of them share one site."""
     st = needed("hypothesis.strategies")
 

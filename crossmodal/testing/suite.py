@@ -4,7 +4,8 @@ import difflib
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
@@ -42,23 +43,21 @@ class Suite(Generic[F, S, T]):
     Attributes:
         kind: The kind in words, as in `"guidance"`.
         smallest: Finds the smallest sizes that a factory takes; raises `ValueError` where it takes none.
-        sizes: Turns the smallest sizes and bounds of widths into a hypothesis strategy of sizes.
+        sizes: Turns the smallest sizes into a hypothesis strategy of sizes.
         trial: Builds a trial of a factory and sizes; the seed is set.
         laws: Laws in the order of the report.
         fits: Returns whether a trial holds a block of this kind, for kinds that can be told from their factory.
-        widths: Bounds of the widths that are drawn.
     """
 
     kind: str
-    smallest: Callable[[F, Widths], S]
-    sizes: Callable[[S, Widths], Any]
+    smallest: Callable[[F], S]
+    sizes: Callable[[S], Any]
     trial: Callable[[F, S], T]
     laws: Sequence[Law[T]]
     fits: Callable[[T], bool] = lambda _: False
-    widths: Widths = field(default_factory=Widths)
 
     def bounded(self, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Self:
-        """Returns the same laws over bounded widths.
+        """Returns the same laws over bounded widths; `smallest` and `sizes` must take a keyword `widths`.
 
         Args:
             widths: The only widths that are drawn.
@@ -67,7 +66,12 @@ class Suite(Generic[F, S, T]):
         Raises:
             ValueError: If no width is left, or one is less than 1.
         """
-        return replace(self, widths=Widths(None if widths is None else tuple(widths), multiple_of))
+        bounds = Widths(None if widths is None else tuple(widths), multiple_of)
+        if bounds == Widths():
+            return self
+        smallest: Any = self.smallest
+        sizes: Any = self.sizes
+        return replace(self, smallest=partial(smallest, widths=bounds), sizes=partial(sizes, widths=bounds))
 
     def exemptions(self, factory: F) -> Mapping[str, str]:
         """Reads `laws_exempt` of the block: name of a law → the reason.
@@ -75,7 +79,7 @@ class Suite(Generic[F, S, T]):
         Raises:
             ValueError: If no law has such a name.
         """
-        sizes = self.smallest(factory, self.widths)
+        sizes = self.smallest(factory)
         trial = built_at(sizes, factory, lambda: self.trial(factory, sizes))
         sized(factory, trial)
         declared: Mapping[str, str] = getattr(trial.build(), "laws_exempt", {}) if isinstance(trial, Trial) else {}
@@ -123,7 +127,7 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
         asked += 1
         notes = refuted(law, trial, sizes) or ""
 
-    drawn = hypothesis.given(suite.sizes(suite.smallest(factory, suite.widths), suite.widths))(attempt)
+    drawn = hypothesis.given(suite.sizes(suite.smallest(factory)))(attempt)
     try:
         quiet_settings(hypothesis, law.examples)(drawn)()
     except NotApplicable as reason:

@@ -48,3 +48,7 @@ class Widths:
             return strategies.sampled_from(self.tried)
         unit = 1 if first == TRIED[0] and self.multiple_of == 1 else first
         return strategies.integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
+
+
+ANY = Widths()
+"""No bounds."""

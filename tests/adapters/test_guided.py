@@ -137,9 +137,7 @@ def test_the_guide_speaks_through_the_cue_alone_without_latents():
 
 def test_a_guide_with_other_frames_is_named():
     block = guided_adapter(STREAM, GUIDE)
-    with pytest.raises(
-        TypeCheckError, match=r"(?s)Modulated\.forward.*parameter 'guide'.*f32\[3,8,5\].*frame=2"
-    ):
+    with pytest.raises(TypeCheckError, match=r"(?s)Modulated\.forward.*parameter 'guide'.*f32\[3,8,5\].*frame=2"):
         block(torch.zeros(2, 6, 16), torch.zeros(3, 8, 5))
 
 

@@ -18,7 +18,7 @@ NONE = 1e-6
 
 @law(7, "every parameter learns", examples=4)
 def every_parameter_learns(trial: Trial) -> None:
-    """Once every zero-initialised scale has moved, every trainable parameter gets a gradient, beside its neighbours'."""
+    """Once every zero-initialised scale has moved, every trainable parameter gets a gradient like its neighbours'."""
     learn(trial, lambda block: block)
 
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from ..law import NotApplicable, Violation, expect, expect_close, law
 from ..trial import Trial
 
-
 AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
 
@@ -37,10 +36,10 @@ class GuidanceTrial(Trial):
 def range_and_shape(trial: GuidanceTrial) -> None:
     """A map lies in [0, 1] and is `frame 1 channel`, `frame token 1` or `frame 1 1`, of the stream's dtype."""
     block = trial.woken()
-    for trial in (trial, louder(trial)):
-        found, stream = trial.map(block), trial.inputs["stream"]
+    for played in (trial, louder(trial)):
+        found, stream = played.map(block), played.inputs["stream"]
         expect(
-            trial.kind(found) is not None,
+            played.kind(found) is not None,
             f"map: expected (frame, 1, channel), (frame, token, 1) or (frame, 1, 1) of a stream {tuple(stream.shape)}, "
             f"found {tuple(found.shape)}",
         )
