@@ -67,7 +67,7 @@ class Substituted(TorchFunctionMode):
 
 
 def run(trial: Trial, block: nn.Module, others: Mapping[int, Tensor]) -> tuple[dict[str, Tensor], Substituted]:
-    """Calls a block without gradients, its calls of torch in the same order every time."""
+    """Calls a block without gradients; once its caches are filled, its calls of torch come in the same order."""
     mode = Substituted(others)
     with torch.no_grad(), shape_checks(False), mode:
         outputs = dict(named_tensors(trial.call(block, trial.inputs)))
@@ -79,6 +79,7 @@ def every_map_is_heard(trial: Trial) -> str:
     """Another map in [0, 1], the others as they are, moves the residual by a tenth of what its weight allows."""
     trial = widened(trial).exact()
     block = trial.woken()
+    run(trial, block, {})  # fills caches
     outputs, mode = run(trial, block, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
@@ -139,10 +140,11 @@ def ratio_of(block: nn.Module, name: str, maps: Mapping[str, Tensor]) -> Ratio:
     prefix, _, key = name.rpartition("[")
     key = key.strip("]'")
     for module in block.modules():
-        names = getattr(module, "names", ())
-        if key in names and all(hasattr(module, f"{one}_weight") for one in names):
-            weights = {one: torch.as_tensor(getattr(module, f"{one}_weight")) for one in names}
-            base, weight = module.base, weights[key]
+        modulation: Any = module  # anything with the attributes of `Modulation`
+        names = getattr(modulation, "names", ())
+        if key in names and all(hasattr(modulation, f"{one}_weight") for one in names):
+            weights = {one: torch.as_tensor(getattr(modulation, f"{one}_weight")) for one in names}
+            base, weight = modulation.base, weights[key]
             factor = base + sum((weights[one] * maps[f"{prefix}['{one}']"] for one in names), torch.zeros(()))
             return lambda other: 1 + weight * (other - maps[name]) / factor
     return lambda other: 1 + UNREAD_WEIGHT * (other - maps[name])
@@ -168,6 +170,7 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
     model = trial.woken()
     if not isinstance(model, Lockstep):
         raise Violation(f"expected a Lockstep, found a {type(model).__name__}")
+    run(trial, model, {})  # fills caches
     outputs, mode = run(trial, model, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
@@ -216,7 +219,8 @@ def scaled(model: Lockstep, maps: Mapping[str, Tensor], others: Mapping[str, Ten
                 factor = ratio_of(adapter, name, maps)(others[name])
 
                 def multiply(_: nn.Module, __: Any, adapted: Any, factor: Tensor = factor) -> Any:
-                    return adapted._replace(residual=adapted.residual * factor)
+                    with torch._C.DisableTorchFunction():  # not counted among the calls of the model
+                        return adapted._replace(residual=adapted.residual * factor)
 
                 handles.append(adapter.register_forward_hook(multiply))
     try:
