@@ -89,7 +89,7 @@ def every_map_is_heard(trial: Trial) -> str:
     found = {}
     for name, place in places.items():
         ratio = ratio_of(block, name, maps)
-        found[name] = [(0.0, 1.0)]
+        found[name] = []
         for _ in range(DRAWS):
             other = torch.rand_like(maps[name])
             residual = run(trial, block, {**held, place: other})[0]["residual"]
@@ -116,7 +116,7 @@ def told(what: str, found: Mapping[str, list[tuple[float, float]]], missing: lis
     """
     lines, silent = [], []
     for name, draws in found.items():
-        far, could = max(draws, key=lambda draw: draw[0] / draw[1])
+        far, could = max(draws, key=lambda draw: draw[0] / max(draw[1], 1e-300))
         key = name.rsplit("[", 1)[-1].strip("]'")
         lines.append(f"map '{key}' moves {what} by {far:.2g}; its weight allows {could:.2g}")
         if far < SHARE * could:
