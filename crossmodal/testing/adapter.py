@@ -15,10 +15,9 @@ from . import laws
 from .laws.adapters import AdapterTrial
 from .laws.alignments import AlignmentTrial
 from .report import Report
-from .sizes import SiteSizes, site_candidates, site_sizes, smallest
+from .sizes import SiteSizes, first_of, site_candidates, site_sizes
 from .suite import Suite
 from .trial import Trial, segments_of
-from .widths import ANY
 
 WIDE = 4
 """How many times as wide the streams are in which maps must be heard: a norm over two channels knows but signs."""
@@ -149,9 +148,7 @@ def noise(frames: int, site: Site) -> Tensor:
 
 ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
     kind="adapter",
-    smallest=lambda factory, widths=ANY: smallest(
-        factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())
-    ),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=adapter_trial,
     fits=lambda trial: "residual" in trial.run(trial.build()),
@@ -170,9 +167,7 @@ ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
 
 ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     kind="alignment",
-    smallest=lambda factory, widths=ANY: smallest(
-        factory, site_candidates(widths), lambda sizes: factory(*sizes.sites())
-    ),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=alignment_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["forward", "pooled", "attend"],
@@ -182,9 +177,7 @@ ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
-    smallest=lambda factory, widths=ANY: smallest(
-        factory, site_candidates(widths), lambda sizes: factory(sizes.sites()[0])
-    ),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.sites()[0])),
     sizes=site_sizes,
     trial=modulation_trial,
     fits=lambda trial: "stream" in trial.run(trial.build()),
@@ -200,9 +193,7 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
-    smallest=lambda factory, widths=ANY: smallest(
-        factory, site_candidates(widths), lambda sizes: factory(sizes.stream.width)
-    ),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.stream.width)),
     sizes=site_sizes,
     trial=bottleneck_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],

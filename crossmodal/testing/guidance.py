@@ -10,10 +10,9 @@ from torch import nn
 from . import laws
 from .laws.maps import GuidanceTrial
 from .report import Report
-from .sizes import GuidanceSizes, guidance_candidates, guidance_sizes, smallest
+from .sizes import GuidanceSizes, first_of, guidance_candidates, guidance_sizes
 from .suite import Suite
 from .trial import segments_of
-from .widths import ANY
 
 AnyGuidanceFactory = Callable[..., nn.Module]
 """`factory(channels, cue_channels)`; also called with `bands=`, the band of every token, where it asks for them."""
@@ -72,7 +71,7 @@ def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes) -> Guidanc
 
 GUIDANCE: Suite[AnyGuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
     kind="guidance",
-    smallest=lambda factory, widths=ANY: smallest(factory, guidance_candidates(widths), partial(built, factory)),
+    smallest=first_of(guidance_candidates, built),
     sizes=guidance_sizes,
     trial=guidance_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],

@@ -116,6 +116,20 @@ def site_candidates(widths: Widths) -> Iterable[SiteSizes]:
         yield SiteSizes(2, SiteGrid(form, 2, 2, width), SiteGrid(guide, 2, 2, guide_width))
 
 
+def first_of(candidates: Callable[[Widths], Iterable[S]], build: Callable[[Any, S], object]) -> Callable[..., S]:
+    """Returns a function that finds the smallest sizes that a factory takes: `first(factory, widths=ANY)`.
+
+    Args:
+        candidates: Returns sizes to try within bounds.
+        build: Calls a factory at sizes.
+    """
+
+    def first(factory: Any, *, widths: Widths = ANY) -> S:
+        return smallest(factory, candidates(widths), partial(build, factory))
+
+    return first
+
+
 def guidance_sizes(first: GuidanceSizes, *, widths: Widths = ANY) -> Any:
     """Builds a strategy of `GuidanceSizes`, given the first that a factory takes; a few streams are long."""
     st = needed("hypothesis.strategies")

@@ -212,5 +212,3 @@ def test_widths_can_be_bounded_and_the_failing_draw_is_named():
     assert only.ask(laws.repr_shows_the_sizes, heads).verdict in ("held", "not applicable")
     with pytest.raises(ValueError, match="none of widths=\\(4,\\) is a multiple of multiple_of=3"):
         GUIDANCE.bounded(widths=[4], multiple_of=3)
-
-

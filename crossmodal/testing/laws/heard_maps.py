@@ -86,7 +86,7 @@ def every_map_is_heard(trial: Trial) -> str:
         raise NotApplicable("it returns no maps")
     places = mode.places(maps)
     held = {place: maps[name] for name, place in places.items()}
-    found = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for name, place in places.items():
         ratio = ratio_of(block, name, maps)
         found[name] = []
