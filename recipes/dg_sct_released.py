@@ -74,6 +74,7 @@ def dg_sct_released(
 
     def modulation(stream: Site) -> Modulation:
         guidance = {"channel": (channel, alpha), "spatial": (spatial, beta), "temporal": (temporal, gamma)}
+        # the base gives up the weight of the channel map: without that map, it keeps all of it
         return modulation_of(stream.width, guidance, base=1 - alpha if channel else 1.0)
 
     guided = partial(

@@ -79,7 +79,7 @@ def lavish_shared(
     return lavish(
         encoder,
         encoder,
-        align=identity_alignment,
+        align=identity_alignment,  # one encoder: guide and stream have one grid and width
         latents=latents,
         bottleneck=bottleneck,
         pairing=pairing,

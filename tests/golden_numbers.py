@@ -72,20 +72,23 @@ def differences(value: Callable[[], Tensor], tensors: Mapping[str, Tensor]) -> d
     return found
 
 
-def hashed_weight(shape: torch.Size, position: int, shifted: bool) -> Tensor:
-    """The closed form of a head's weight: `position` counts the floating entries of its state_dict,
-    `shifted` is said of 1-d tensors named `weight`, which lie around one."""
-    count = shape.numel()
+def hashed(count: int, position: int) -> np.ndarray:
+    """`count` numbers in [-1, 1), a hash of their index and `position`, in float64."""
     with np.errstate(over="ignore"):
         u = np.arange(count, dtype=np.uint32) * np.uint32(2654435761)
         u = u + np.uint32((position + 1) * 40503 + 12345)
         u = (u ^ (u >> np.uint32(15))) * np.uint32(2246822519)
         u = (u ^ (u >> np.uint32(13))) * np.uint32(3266489917)
         u = u ^ (u >> np.uint32(16))
-    h = u.astype(np.float64) / 2**31 - 1
+    return u.astype(np.float64) / 2**31 - 1
+
+
+def hashed_weight(shape: torch.Size, position: int, shifted: bool) -> Tensor:
+    """The closed form of a head's weight: `position` counts the floating entries of its state_dict,
+    `shifted` is said of 1-d tensors named `weight`, which lie around one."""
+    count = shape.numel()
     spread = np.sqrt(3 / (count / shape[0])) if len(shape) >= 2 else 0.2
-    h = spread * h + float(shifted)
-    return torch.from_numpy(h.astype(np.float32)).reshape(shape)
+    return torch.from_numpy((spread * hashed(count, position) + float(shifted)).astype(np.float32)).reshape(shape)
 
 
 def hashed_state(case: str) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ class Modulation(nn.Module):
         self.names = tuple(guidance)
         for name, (block, weight) in guidance.items():
             self.add_module(name, block)
-            setattr(self, f"{name}_weight", weight)
+            setattr(self, f"{name}_weight", weight)  # a float stays a number, a parameter is registered
 
     @shaped
     def forward(
@@ -149,6 +149,7 @@ def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns keywords of a block beside stream and cue: `scale`, where earlier maps exist that its `sees` names."""
     names: tuple[str, ...] = getattr(guidance, "sees", ())
     scales = [1 + maps[name] for name in names if name in maps]
+    # from the first tensor on: 1 times it would be one large tensor more
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
 
 

@@ -71,11 +71,16 @@ def adapter_rule(name: str, tensor: Tensor) -> Mapped:
 
 def temporal_rule(name: str, tensor: Tensor) -> Mapped:
     """Maps a tensor of the released temporal attention."""
+    return unread_encoding(name) or rename_rule(_temporal_names())(name, tensor)
+
+
+def unread_encoding(name: str) -> Dropped | None:
+    """Returns why a tensor of the encoders and decoders has no place in the model; `None` for those that have one."""
     if name.startswith(TEMPORAL_COPIES):
         return Dropped("a copy that a container of torch keeps of the layer it was built from")
     if name.startswith(TEMPORAL_UNCALLED):
         return Dropped("a self-attention of the decoders that the released code never calls")
-    return rename_rule(_temporal_names())(name, tensor)
+    return None
 
 
 def event_rule(name: str, tensor: Tensor) -> Mapped:
@@ -97,6 +102,7 @@ def from_released_adapter(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
         KeyError: If a name is unknown.
     """
     state = map_state(released, adapter_rule, "from_released_adapter", "a released DG-SCT adapter")
+    # without a norm after it, the gate itself is the finish
     if "bottleneck.finish.norm.weight" not in state and "bottleneck.finish.gate.scale" in state:
         state["bottleneck.finish.scale"] = state.pop("bottleneck.finish.gate.scale")
     return state
@@ -127,9 +133,14 @@ def from_released_events(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _temporal_names() -> dict[str, str]:
-    """Returns released name → ours for both encoders and decoders of the temporal attention."""
-    names = dict(TEMPORAL)
-    for theirs, ours in (("video", "visual"), ("audio", "audio")):
+    """Returns released name → ours for the temporal attention."""
+    return {**TEMPORAL, **encoding_names()}
+
+
+def encoding_names(prefix: str = "") -> dict[str, str]:
+    """Returns released name → ours for the encoders and decoders of both modalities, which start with `prefix`."""
+    names = {}
+    for theirs, ours in (("video", f"{prefix}visual"), ("audio", f"{prefix}audio")):
         names[f"{theirs}_encoder.affine_matrix"] = f"{ours}_encoder.project"
         names[f"{theirs}_decoder.affine_matrix"] = f"{ours}_decoder.project"
         parts = ("linear1", "linear2", "norm1", "norm2", "self_attn", "self_attn.out_proj")

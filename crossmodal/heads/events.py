@@ -1,6 +1,6 @@
 """Audio-visual event localization: the head, its loss and its decoding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -60,15 +60,20 @@ class EventHead(nn.Module):
         """Computes the logits of clips."""
         check_width(self, "attended.visual", attended.visual, self.event.in_features)
         fused = (attended.visual + attended.audio) / 2
-        top = min(self.top, fused.shape[1])
-        activations = self.visual_activation(attended.visual), self.audio_activation(attended.audio)
-        activation = sum(segments.topk(top, dim=1).values.mean(1) for segments in activations) / 2
+        activation_of_visual = top_activation(self.visual_activation(attended.visual), self.top)
+        activation = (activation_of_visual + top_activation(self.audio_activation(attended.audio), self.top)) / 2
         event = self.event(fused.amax(1)) + self.weight * activation
         return Events(self.relevance(fused).squeeze(2), event, activation, attended.gate.squeeze(2))
 
     def extra_repr(self) -> str:
         """Shows `top` and `weight`."""
         return f"top={self.top}, weight={self.weight}"
+
+
+def top_activation(scores: Float[Tensor, "clip segment label"], top: int = 4) -> Float[Tensor, "clip label"]:
+    """Returns the mean of every label's `top` highest segments (of all of them in shorter clips)."""
+    # a clip may be shorter, such as the last window of a video
+    return scores.topk(min(top, scores.shape[1]), dim=1).values.mean(1)
 
 
 def event_losses(
@@ -98,17 +103,45 @@ def event_losses(
 
 def _event_losses(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, Tensor]:
     """Computes the losses of scores in full precision."""
-    shown = labels != events.event.shape[1]
-    foreground = shown.to(events.relevance.dtype)
-    of_clip = torch.where(shown, labels, -1).amax(1)
-    losses = {
+    foreground = (labels != events.event.shape[1]).to(events.relevance.dtype)
+    return {
         "relevance": F.binary_cross_entropy_with_logits(events.relevance, foreground),
         "gate": gate_loss(events.gate, foreground),
+        **class_losses({"event": events.event, "activation": events.activation}, labels),
     }
-    if shown.any():
-        losses["event"] = F.cross_entropy(events.event, of_clip, ignore_index=-1)
-        losses["activation"] = F.cross_entropy(events.activation, of_clip, ignore_index=-1)
-    return losses
+
+
+def class_losses(scores: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tensor]:
+    """Computes the cross-entropies of per-clip logits against the event that a clip shows.
+
+    Args:
+        scores: Term → logits `(clip, event)`.
+        labels: Class of every segment; the number of events stands for background. A clip without an event has no
+            class to learn.
+
+    Returns:
+        Term → loss; empty where no clip shows an event.
+    """
+    shown = labels != next(iter(scores.values())).shape[1]
+    of_clip = torch.where(shown, labels, -1).amax(1)  # -1 for a clip without an event, which the losses leave out
+    if not shown.any():  # the mean would be over no clips: not a number
+        return {}
+    return {name: F.cross_entropy(logits, of_clip, ignore_index=-1) for name, logits in scores.items()}
+
+
+def relevance_losses(relevance: Tensor, event: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Computes the two cross-entropies of systems that say when and what: relevance of segments, event of clips.
+
+    Args:
+        relevance: Logits `(clip, segment)`.
+        event: Logits `(clip, event)`.
+        labels: Class of every segment, as in `class_losses`.
+    """
+    foreground = (labels != event.shape[1]).to(relevance.dtype)
+    return {
+        "relevance": F.binary_cross_entropy_with_logits(relevance, foreground),
+        **class_losses({"event": event}, labels),
+    }
 
 
 @shaped
@@ -135,8 +168,29 @@ def decode_events(events: Events) -> DecodedEvents:
 
     The confidence is the relevance times the probability of the event, or one minus the relevance.
     """
-    relevance = events.relevance.sigmoid()
-    probability, event = events.event.softmax(1).max(1, keepdim=True)
+    return decode_relevant(events.relevance.sigmoid(), events.event, background=events.event.shape[1])
+
+
+@shaped
+def decode_relevant(
+    relevance: Float[Tensor, "clip segment"], event: Float[Tensor, "clip label"], *, background: int
+) -> DecodedEvents:
+    """Assigns the clip's most likely label to every segment whose relevance is above one half, else background.
+
+    Args:
+        relevance: Probability that a segment shows an event.
+        event: Logits of the labels; background may be one of them.
+        background: Index of background.
+    """
+    probability, label = event.softmax(1).max(1, keepdim=True)
     shown = relevance > 0.5
-    labels = torch.where(shown, event, events.event.shape[1])
-    return DecodedEvents(labels, torch.where(shown, relevance * probability, 1 - relevance))
+    return DecodedEvents(
+        torch.where(shown, label, background), torch.where(shown, relevance * probability, 1 - relevance)
+    )
+
+
+@shaped
+def decode_segments(scores: Float[Tensor, "clip segment label"]) -> DecodedEvents:
+    """Assigns its most likely label to every segment; background is the last one. The confidence is its probability."""
+    confidence, labels = scores.softmax(2).max(2)
+    return DecodedEvents(labels, confidence)

@@ -1,4 +1,6 @@
-"""A bidirectional LSTM that compiles with `fullgraph=True`."""
+"""A bidirectional LSTM that compiles with `fullgraph=True`, with a start state and final states."""
+
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -7,6 +9,20 @@ from torch import Tensor, nn
 from ..shapes import check_width, shaped
 
 DIRECTIONS = ("", "_reverse")
+
+
+class RecurrentState(NamedTuple):
+    """Hidden state and memory cell of both directions; the forward one is entry 0."""
+
+    hidden: Float[Tensor, "direction clip hidden"]
+    cell: Float[Tensor, "direction clip hidden"]
+
+
+class Recurrence(NamedTuple):
+    """Outputs of a recurrent layer, and the states that it ends with: the backward direction ends at segment 0."""
+
+    outputs: Float[Tensor, "clip segment both_hidden"]
+    final: RecurrentState
 
 
 class BidirectionalLSTM(nn.RNNBase):
@@ -31,14 +47,27 @@ class BidirectionalLSTM(nn.RNNBase):
     @shaped
     def forward(self, sequence: Float[Tensor, "clip segment channel"]) -> Float[Tensor, "clip segment both_hidden"]:
         """Computes the states of both directions, concatenated."""
+        return self.run(sequence).outputs
+
+    def run(self, sequence: Tensor, start: RecurrentState | None = None) -> Recurrence:
+        """Computes outputs and final states.
+
+        Args:
+            sequence: `(clip, segment, channel)`.
+            start: States that both directions start with; zero by default.
+        """
         check_width(self, "sequence", sequence, self.input_size)
-        start = sequence.new_zeros(2, sequence.shape[0], self.hidden_size)
+        if start is None:
+            zeros = sequence.new_zeros(2, sequence.shape[0], self.hidden_size)
+            start = RecurrentState(zeros, zeros)
         if torch.compiler.is_compiling():
             return self._unrolled(sequence, start)
         weights: list[Tensor] = [*self.parameters()]
-        return torch.lstm(sequence, (start, start), weights, True, 1, 0.0, self.training, True, True)[0]
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        outputs, *final = torch.lstm(sequence, tuple(start), weights, True, 1, 0.0, self.training, True, True)
+        return Recurrence(outputs, RecurrentState(*final))
 
-    def _unrolled(self, sequence: Tensor, start: Tensor) -> Tensor:
+    def _unrolled(self, sequence: Tensor, start: RecurrentState) -> Recurrence:
         """Computes the same one segment after another, with both directions as a batch of two."""
         entering, recurring, one, other = (
             torch.stack([getattr(self, f"{name}_l0{way}") for way in DIRECTIONS])
@@ -46,11 +75,12 @@ class BidirectionalLSTM(nn.RNNBase):
         )
         both = torch.stack([sequence, sequence.flip(1)])
         entered = torch.einsum("dcsi,doi->dcso", both, entering) + (one + other)[:, None, None]
-        state, memory, states = start, start, []
+        (state, memory), states = start, []
         for step in entered.unbind(2):
+            # in the order of torch's weights
             enter, forget, new, leave = torch.baddbmm(step, state, recurring.mT).chunk(4, dim=2)
             memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
             state = leave.sigmoid() * memory.tanh()
             states.append(state)
         forwards, backwards = torch.stack(states, dim=2)
-        return torch.cat([forwards, backwards.flip(1)], dim=2)
+        return Recurrence(torch.cat([forwards, backwards.flip(1)], dim=2), RecurrentState(state, memory))

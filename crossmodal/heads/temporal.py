@@ -21,7 +21,16 @@ class Attended(NamedTuple):
 class SequenceEncoder(nn.Module):
     """Projects a sequence and encodes it by post-norm self-attention layers over the segments of a clip."""
 
-    def __init__(self, channels: int, width: int, *, heads: int = 4, layers: int = 2, dropout: float = 0.1):
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        *,
+        heads: int = 4,
+        layers: int = 2,
+        dropout: float = 0.1,
+        feedforward: int | None = None,
+    ):
         """Builds the layers; the defaults are the published numbers.
 
         Args:
@@ -30,11 +39,13 @@ class SequenceEncoder(nn.Module):
             heads: Attention heads.
             layers: Number of layers.
             dropout: Dropout rate of the layers.
+            feedforward: Hidden units of the feed-forward part; four times the width by default.
         """
         super().__init__()
         self.project = nn.Linear(channels, width)
+        hidden = feedforward or 4 * width
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, batch_first=True) for _ in range(layers)
+            nn.TransformerEncoderLayer(width, heads, hidden, dropout, batch_first=True) for _ in range(layers)
         )
 
     @shaped
@@ -49,7 +60,9 @@ class SequenceEncoder(nn.Module):
 class SequenceDecoder(nn.Module):
     """Projects a sequence and lets it attend to the concatenation of a memory and itself, in one post-norm layer."""
 
-    def __init__(self, channels: int, width: int, *, heads: int = 4, dropout: float = 0.1):
+    def __init__(
+        self, channels: int, width: int, *, heads: int = 4, dropout: float = 0.1, feedforward: int | None = None
+    ):
         """Builds the layer; the defaults are the published numbers.
 
         Args:
@@ -57,12 +70,14 @@ class SequenceDecoder(nn.Module):
             width: Channels of the layer and of its memory.
             heads: Attention heads.
             dropout: Dropout rate of the layer.
+            feedforward: Hidden units of the feed-forward part; four times the width by default.
         """
         super().__init__()
         self.project = nn.Linear(channels, width)
         self.attention = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
+        hidden = feedforward or 4 * width
         self.feedforward = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(4 * width, width)
+            nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, width)
         )
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)

@@ -35,10 +35,14 @@ class Settings(NamedTuple):
         """Returns the same values by the names of the options, `optim.lr`."""
         found: dict[str, Any] = {"encoders": self.encoders, "seed": self.seed}
         for group in ("data", "optim", "trainer", "model"):
-            found |= {f"{group}.{name}": value for name, value in getattr(self, group).items()}
+            found |= {f"{group}.{name}": _as_written(value) for name, value in getattr(self, group).items()}
         if self.callbacks:
-            found["trainer.callbacks"] = [
-                {"class_path": f"{made.func.__module__}.{made.func.__qualname__}", "init_args": made.keywords}
-                for made in self.callbacks
-            ]
+            found["trainer.callbacks"] = [_as_written(made) for made in self.callbacks]
         return found
+
+
+def _as_written(value: Any) -> Any:
+    """Returns a value as `config.yaml` can keep it: a partial as jsonargparse writes objects."""
+    if not isinstance(value, partial):
+        return value
+    return {"class_path": f"{value.func.__module__}.{value.func.__qualname__}", "init_args": value.keywords}

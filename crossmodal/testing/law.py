@@ -87,7 +87,8 @@ def expect_close(what: str, found: Tensor, expected: Tensor, *, tolerance: float
     if not found.numel():
         return
     found, expected = exactly(found), exactly(expected)
-    # Where both are infinite their difference is nan, though they are equal.
+    # A NaN compares as false with everything: counted as infinitely far, it cannot pass. Where both are infinite their
+    # difference is nan, though they are equal.
     gap = ((found - expected).abs() / (1 + expected.abs())).nan_to_num(nan=torch.inf).masked_fill(found == expected, 0)
     worst = torch.unravel_index(gap.argmax(), gap.shape)
     if not gap[worst] <= tolerance:

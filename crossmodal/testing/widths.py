@@ -47,6 +47,7 @@ class Widths:
         if self.only is not None:
             return strategies.sampled_from(self.tried)
         unit = 1 if first == TRIED[0] and self.multiple_of == 1 else first
+        # from 2 on, rounded up to a multiple: a width of 1 would hide what is broadcast
         return strategies.integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
 
 

@@ -1,7 +1,7 @@
 """Learning rates that change with every step."""
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
 
 def one_cycle(optimizer: Optimizer, steps: int, *, warmup: float = 0.1) -> LRScheduler:
@@ -12,4 +12,23 @@ def one_cycle(optimizer: Optimizer, steps: int, *, warmup: float = 0.1) -> LRSch
     Source: Smith and Topin, *Super-Convergence*, 2018, as torch's `OneCycleLR` has it.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
+    # one step is no cycle: torch would divide by zero
     return OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=warmup)
+
+
+class MultiStep(MultiStepLR):
+    """Multiplies the learning rate by `factor` at every milestone; stepped after every step of the training."""
+
+    def __init__(
+        self, optimizer: Optimizer, steps: int, *, epochs: int, milestones: tuple[int, ...], factor: float = 0.5
+    ):
+        """Places the milestones.
+
+        Args:
+            optimizer: Its learning rates.
+            steps: Steps of the whole training.
+            epochs: Epochs of the published training; in one of another length the milestones move in proportion.
+            milestones: Epochs of it after which the rate falls.
+            factor: What the rate is multiplied by.
+        """
+        super().__init__(optimizer, [round(steps * each / epochs) for each in milestones], factor)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 import faulty_adapters as adapters
 import faulty_guidance as guidance
@@ -147,6 +148,8 @@ def test_every_map_is_measured():
 def test_a_map_that_nothing_of_torch_returned_is_not_looked_into():
     class Kept(ToyAdapter):
         """Returns a map from a drawer."""
+
+        laws_exempt: ClassVar = {}
 
         def forward(self, stream, guide):
             return super().forward(stream, guide)._replace(maps={"kept": self.kept})

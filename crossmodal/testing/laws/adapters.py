@@ -28,6 +28,7 @@ class AdapterTrial(Trial):
 @law(1, "identity at initialisation", examples=5)
 def silent_at_initialisation(trial: Trial) -> None:
     """As built, in evaluation and in training mode, the residual is zero, bit for bit, of loud inputs too."""
+    # batch norm centres a batch only in training: both modes must give zero
     for heard, training in ((trial, False), (trial, True), (louder(trial), False)):
         for name, value in residuals(heard.run(trial.build().train(training))).items():
             expect_close(f"{name} as built, training={training},", value, torch.zeros_like(value))

@@ -33,7 +33,7 @@ def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> No
     """Raises `Violation` where a copy computes otherwise, or changes the block when it is overwritten."""
     before = trial.run(block)
     agree(trial, how, twin, block)
-    overwrite(twin)
+    overwrite(twin)  # a tensor that both share would change the original
     for name, value in trial.run(block).items():
         expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
 
