@@ -41,9 +41,9 @@ class CachedFromFrozen:
         if settings is None or not all(map(_is_frozen, weights)):
             return compute()
         beside, cached = [*map(type, module.modules()), *others], self._cached
-        if cached is not None and cached[2] == settings:
-            if _are_same(beside, cached[3]) and _are_unmoved(weights, cached[1]):
-                return cached[0]
+        same = cached is not None and cached[2] == settings and _are_same(beside, cached[3])
+        if cached is not None and same and _are_unmoved(weights, cached[1]):
+            return cached[0]
         with for_later_calls(weights[0].device if weights else torch.device("cpu")):
             made = compute()
         if type(made) is Tensor:  # a fake tensor belongs to its tracer

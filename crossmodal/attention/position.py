@@ -40,17 +40,15 @@ class PositionTable(nn.Module):
 class ContinuousPosition(nn.Module):
     r"""Computes a bias from the relative position by a small network (Swin v2): $16\,\sigma(\mathrm{MLP}(\delta))$.
 
-    The network reads log-spaced offsets $\operatorname{sign}(\delta)\log_2(1 + |\delta|)/\log_2 8$ with δ in [-8, 8] over
-    the window that the network was first trained with; in a larger window δ goes further. It runs outside of autocast:
-    the bias of a frozen network is computed once, for calls of any precision.
+    The network reads log-spaced offsets $\operatorname{sign}(\delta)\log_2(1 + |\delta|)/\log_2 8$ with δ in [-8, 8]
+    over the window that the network was first trained with; in a larger window δ goes further. It runs outside of
+    autocast: the bias of a frozen network is computed once, for calls of any precision.
 
     Shapes: `()` → bias `(head, query, key)` in (0, 16), tokens row-major.
     Source: Liu et al., *Swin Transformer V2*, CVPR 2022.
     """
 
-    def __init__(
-        self, window: tuple[int, int], heads: int, *, hidden: int = 512, pretrained_window: int | None = None
-    ):
+    def __init__(self, window: tuple[int, int], heads: int, *, hidden: int = 512, pretrained_window: int | None = None):
         """Builds the network.
 
         Args:
