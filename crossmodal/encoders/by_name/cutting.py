@@ -48,7 +48,8 @@ def cut_model(headless: HeadlessModel, points: str | Sequence[str] | None, name:
     last = encoder.sites[-1]
     layout = "BNC"
     if features.ndim == 4:
-        layout = "BCHW" if tuple(features.shape[2:]) == last.grid else "BHWC"
+        first = features.shape[1] == last.width != features.shape[3]
+        layout = "BCHW" if tuple(features.shape[2:]) == last.grid or first else "BHWC"
     stream, _ = as_tokens(features, layout)
     if stream.shape[1] != last.tokens:
         raise ValueError(f"{name}: its head makes {stream.shape[1]} tokens of {last.tokens}; give other points.")
