@@ -1,6 +1,7 @@
 """Hooks that can be taken off for a while and come back to their own place among those of others."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -75,4 +76,4 @@ def _place(order: list[int], before: tuple[int, ...], after: tuple[int, ...]) ->
         return behind[-1] + 1
     if ahead:
         return ahead[0]
-    return next((at for at, pair in enumerate(zip(order, order[1:], strict=False)) if pair[0] < pair[1]), 0)
+    return next((at for at, pair in enumerate(pairwise(order)) if pair[0] < pair[1]), 0)

@@ -87,7 +87,7 @@ def _assembled(model: nn.Module, nodes: list[Node], cuts: list[CutPoint], result
 
 
 def _evidence(encoder: Encoder, given: Tensor) -> Evidence:
-    """Runs the encoder on blotted copies of a frame, up to the last change of tokens; returns what that says of sites."""
+    """Runs the encoder on blotted copies of a frame, up to the last change of tokens: what that says of its sites."""
     pictures = blotted(given)
     if pictures is None:
         return no_places

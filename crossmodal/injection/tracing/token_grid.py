@@ -101,4 +101,5 @@ def _fitting(tokens: int, grids: Iterable[tuple[int, int]]) -> list[Placement]:
     """Returns the feature maps that leave the fewest leading tokens first; a column only behind all others."""
     fits = [(tokens - rows * columns, min(rows, columns) == 1, (rows, columns)) for rows, columns in grids]
     few = [fit for fit in fits if 0 <= fit[0] <= MOST_PREFIX and fit[2] != (1, 1)]
-    return [(grid, prefix) for prefix, _, grid in sorted(reversed(few), key=lambda fit: fit[:2])]
+    latest = few[::-1]
+    return [(grid, prefix) for prefix, _, grid in sorted(latest, key=lambda fit: fit[:2])]

@@ -1,6 +1,6 @@
 """Evidence of where tokens lie: which of them change when a band of the picture is blotted out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Literal
@@ -81,11 +81,8 @@ class TokenPlaces:
         seen = self.seen[:, site.prefix :][:, alive]
         if (seen.std(1) < LOCAL).any():
             return "silent"
-        orders: Iterable[Mapping[str, int]] = [
-            dict(zip(claimed, order, strict=False)) for order in permutations((0, 1))
-        ]
-        if mapped:
-            orders = [named]
+        either = [dict(zip(claimed, order, strict=False)) for order in permutations((0, 1))]
+        orders = [named] if mapped else either
         fits = any(
             all(_alike(places[alive], seen[order[axis]]) for axis, places in claimed.items()) for order in orders
         )
