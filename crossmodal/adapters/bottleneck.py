@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..named_draws import drawn
 from ..plain import is_affine, is_plain
 from ..shapes import check_width, shaped
 from .grouped import GroupedLinear, TokenBatchNorm, fused_linear_batchnorm
@@ -126,12 +127,12 @@ class Bottleneck(nn.Module):
             raise ValueError(f"Bottleneck: reduction={reduction} must divide channels={channels}.")
         hidden = channels // reduction
         self.channels = channels
-        self.before = before(channels)
+        self.before = drawn("before", before, channels)
         self.down = GroupedLinear(channels, hidden, groups=groups)
-        self.down_norm = norm(hidden)
+        self.down_norm = drawn("down_norm", norm, hidden)
         self.up = GroupedLinear(hidden, channels, groups=groups)
-        self.up_norm = norm(channels)
-        self.finish = finish(channels)
+        self.up_norm = drawn("up_norm", norm, channels)
+        self.finish = drawn("finish", finish, channels)
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:

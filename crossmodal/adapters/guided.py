@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from ..alignment import as_alignment, resampled_alignment
 from ..attention.latent import LatentTokens, NoLatents
 from ..guidance import ChannelGuidance, SpatialGuidance
+from ..named_draws import drawn
 from ..shapes import shaped
 from ..site import Site
 from .adapter import Adapted
 from .bottleneck import Bottleneck, Sized
-from .modulation import Modulation
+from .modulation import Modulation, modulation_of
 
 AlignmentFactory = Callable[[Site, Site], nn.Module]
 """`factory(stream, guide)`: returns an `Alignment`."""
@@ -64,10 +65,7 @@ def channel_and_spatial(stream: Site, *, alpha: float = 0.3, beta: float = 0.05)
         alpha: Weight of the channel map.
         beta: Weight of the spatial map.
     """
-    width = stream.width
-    return Modulation(
-        {"channel": (ChannelGuidance(width, width), alpha), "spatial": (SpatialGuidance(width, width), beta)}
-    )
+    return modulation_of(stream.width, {"channel": (ChannelGuidance, alpha), "spatial": (SpatialGuidance, beta)})
 
 
 def unmodulated(stream: Site) -> Modulation:
@@ -96,4 +94,9 @@ def guided_adapter(
     """
     if isinstance(latents, int):
         latents = partial(LatentTokens, latents=latents) if latents else NoLatents
-    return GuidedAdapter(align(stream, guide), latents(stream.width), modulation(stream), bottleneck(stream.width))
+    return GuidedAdapter(
+        drawn("align", align, stream, guide),
+        drawn("latents", latents, stream.width),
+        drawn("modulation", modulation, stream),
+        drawn("bottleneck", bottleneck, stream.width),
+    )

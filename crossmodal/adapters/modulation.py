@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from .adapter import Map
 
@@ -82,7 +83,9 @@ def modulation_of(
         guidance: Name → (factory called with both widths, weight).
         base: The factor where all maps are zero; a weight that belongs to it is the caller's to leave out.
     """
-    blocks = {name: (factory(width, width), weight) for name, (factory, weight) in guidance.items() if factory}
+    present = {name: (factory, weight) for name, (factory, weight) in guidance.items() if factory}
+    with named_draws("modulation"):  # so that a block is drawn alike beside any others
+        blocks = {name: (drawn(name, factory, width, width), weight) for name, (factory, weight) in present.items()}
     return Modulation(blocks, base=base)
 
 

@@ -12,7 +12,7 @@ from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.task import Task, system_remarks
 from crossmodal.training.checkpoint_io import last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
@@ -38,6 +38,9 @@ def fit(argv: Sequence[str], task: Task) -> None:
     source: Source = arguments.data
     announce(task, given, source, run)
     system = build(arguments, source.classes, task)
+    remarks = system_remarks(system)
+    if is_first() and remarks:
+        print("\n".join(f"system             {line}" for line in remarks), flush=True)
     source = prepare_source(source, system, feature_folder(given.runs))
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or ())
@@ -58,7 +61,9 @@ def fit(argv: Sequence[str], task: Task) -> None:
     )
     if is_first():
         write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-        write_summary(run, **({"selected_on": source.validation, "deviations": found} if found else {}))
+        write_summary(
+            run, remarks=remarks, **({"selected_on": source.validation, "deviations": found} if found else {})
+        )
     tell(run, test_run(run, trainer, training, source), training, source)
 
 

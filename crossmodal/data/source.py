@@ -95,6 +95,7 @@ class WorldSource(Source):
         held_out: int = 100,
         seed: int = 0,
         validation: str = "val",
+        answer: str = "place",
     ):
         """Draws a world.
 
@@ -105,18 +106,24 @@ class WorldSource(Source):
             held_out: Validation clips, and as many test clips.
             seed: Seed of the world, and of the order of the training clips.
             validation: Split on which weights are selected, `"val"` or `"test"`.
+            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`.
+
+        Raises:
+            ValueError: If there is no such answer.
         """
         super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out = clips, held_out
+        self.clips, self.held_out, self.answer = clips, held_out, answer
+        self.split("train")  # refuses options that make no world before anything is built
 
     def split(self, name: str) -> World:
         """Returns the clips of one split."""
         clips = self.clips if name == "train" else self.held_out
-        return World(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
+        return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=self.preprocess or TINY)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
-        return f"the built-in world (seed {self.seed}, {self.clips} training clips): procedural clips, no real data"
+        answer = "" if self.answer == "place" else f", the answer in a {self.answer}"
+        return f"the built-in world (seed {self.seed}, {self.clips} training clips{answer}): procedural clips, no real data"
 
 
 class AVESource(Source):

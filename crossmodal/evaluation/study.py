@@ -103,7 +103,7 @@ class Study:
             ValueError: As the variant does when it is built.
         """
         try:
-            return described_cost(self.words(name), self.task, self.items).total.step
+            return described_cost(self.words(name), self.task, self.items).cost.total.step
         except (NotImplementedError, RuntimeError, ValueError) as error:
             if "meta" not in str(error) and "without data" not in str(error):
                 raise

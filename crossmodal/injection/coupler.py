@@ -6,6 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ..adapters import AdapterFactory
+from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from ..site import Site
 from .encoder import unknown
@@ -112,16 +113,22 @@ def couplers_for(
     if edges is not None:
         check_edges(edges, steps, sites, "couplers_for")
     here: dict[str, Site] = {name: of[0] for name, of in sites.items()}
-    couplers = {}
+    ends: dict[str, tuple[Step, dict[str, Site]]] = {}
     for step in steps:
         for name in dict.fromkeys((*step.sections, *(name for edge in step.directed for name in edge))):
             if name not in sites:
                 raise KeyError(unknown("stream", name, sites))
         if step.coupler is not None:
-            kept = [edge for edge in step.directed if edges is None or edge in edges]
-            couplers[step.coupler] = Coupler({(guide, to): factory(here[to], here[guide]) for guide, to in kept})
-        here |= {name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}
-    return couplers
+            ends[step.coupler] = step, here
+        here = {**here, **{name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}}
+    with named_draws("couplers"):
+        return {name: drawn(name, _coupler, step, at, factory, edges) for name, (step, at) in ends.items()}
+
+
+def _coupler(step: Step, sites: Mapping[str, Site], factory: AdapterFactory, edges: Collection[Edge] | None) -> Coupler:
+    """Builds the coupler of a step at the sites where its streams stand; an adapter is drawn alike beside any other."""
+    kept = [edge for edge in step.directed if edges is None or edge in edges]
+    return Coupler({(guide, to): drawn(edge_key((guide, to)), factory, sites[to], sites[guide]) for guide, to in kept})
 
 
 def site_named(name: str, sites: Sequence[Site]) -> Site:

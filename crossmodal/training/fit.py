@@ -16,6 +16,7 @@ from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, La
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
+from crossmodal.training.own_draws import OwnDraws
 from crossmodal.training.samplers import Reseeded
 
 
@@ -47,7 +48,7 @@ def train(
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
-    callbacks = [Reseeded(seed), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
+    callbacks = [Reseeded(seed), OwnDraws(), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(

@@ -30,6 +30,7 @@ def test_a_table_for_a_batch(tmp_path, task, form):
     said = crossmodal(tmp_path, task, "cost", "--system", "lavish", "--clips", "2", "--depth", "1", "--form", form)
     assert said.out.startswith(f"A training step of {task} on 2 item(s), in float32\n")
     assert "times the floor" in said.out
+    assert said.out.endswith("visual pooled by mean\naudio pooled by mean\n")
 
 
 def test_no_items_are_refused(tmp_path):

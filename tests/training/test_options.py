@@ -153,7 +153,7 @@ def test_a_system_without_keywords_or_encoders_is_built_and_counted(tmp_path):
     parser, given, system = built(words)
     assert model_values(parser.instantiate(given)) == {}
     assert system.out_features == 7
-    assert described_cost(words, ave.TASK).total.parameters == 14
+    assert described_cost(words, ave.TASK).cost.total.parameters == 14
 
 
 def test_help_lists_the_options():

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ...named_draws import drawn, named_draws
 from ..coupler import Coupler, CouplerOutput
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
@@ -71,7 +72,8 @@ class SideLockstep(Lockstep):
         self.reads = required_sites(self.edges, self.ends, self.sites)
         projected = projected_sections(self.steps, self.edges, self.sites)
         # Saved adapter files hold these weights under `carries`.
-        self.carries = nn.ModuleDict({key: projection(before, after) for key, (before, after) in projected.items()})
+        with named_draws("carries"):
+            self.carries = nn.ModuleDict({key: drawn(key, projection, *between) for key, between in projected.items()})
 
     @torch.no_grad()
     def read(self, inputs: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> dict[str, Tensor]:

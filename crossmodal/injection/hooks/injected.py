@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...adapters import Adapted, AdapterFactory
+from ...named_draws import drawn, named_draws
 from ...site import Site
 from ..missing import scatter
 from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
@@ -53,9 +54,10 @@ class Injected(nn.Module):
         self.model = model
         self.guide = guide
         self.plans = plan_hooks(adapters, sites, reads or {})
-        self.adapters = nn.ModuleDict(
-            {plan.key: adapters[plan.pattern](plan.writes, guide) for plan in self.plans.values()}
-        )
+        with named_draws("adapters"):
+            self.adapters = nn.ModuleDict(
+                {plan.key: drawn(plan.key, adapters[plan.pattern], plan.writes, guide) for plan in self.plans.values()}
+            )
         self._calls: list[HookState] = []
         self._maps: dict[str, dict[str, Tensor]] | None = None
         self._hooks: list[PausableHook] = []

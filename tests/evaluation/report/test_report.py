@@ -24,7 +24,7 @@ from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct import dg_sct as couple
 from crossmodal.recipes.lavish import lavish as couple_lavish
 from crossmodal.tasks.ave import TASK as AVE
-from crossmodal.tasks.coupled_system import last_token_map
+from crossmodal.tasks.coupled_system import token_maps
 from crossmodal.testing.ave_layout import write_ave
 
 
@@ -184,7 +184,7 @@ def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
     coupled = system.run(frames, wave)
     for stream, extent in (("visual", {"row": 4, "column": 4}), ("audio", {"frequency": 2, "time": 8})):
         found = map_figures.drawable_map(system, coupled.maps, stream)
-        assert found.values is last_token_map(coupled, stream)
+        assert found.values is token_maps(coupled, stream)["spatial"]
         assert found.site.extent == extent
         assert unfold_map(found.values, found.site).shape == (2, *extent.values())
 
