@@ -30,7 +30,7 @@ class GroupedLinear(nn.Module):
             ValueError: If `groups` does not divide both widths.
         """
         super().__init__()
-        if channels % groups or out_channels % groups:
+        if groups < 1 or channels % groups or out_channels % groups:
             raise ValueError(
                 f"GroupedLinear: groups={groups} must divide channels={channels} and out_channels={out_channels}."
             )
