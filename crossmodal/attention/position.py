@@ -114,6 +114,7 @@ def log_coordinates(window: tuple[int, int], reach: tuple[int, int], *, device: 
         device: Where they are made.
     """
     axes = [
+        # at least 1: a window of one row has the offset 0 alone
         torch.arange(1 - size, size, device=device, dtype=torch.float32) / max(most - 1, 1) * 8
         for size, most in zip(window, reach, strict=True)
     ]

@@ -62,7 +62,7 @@ def swin_v2(
     first = [{"pretrained_window": side} for side in pretrained_windows or ()] or [{}] * len(depths)
 
     def attention_half(stage: Stage, block: int) -> nn.Module:
-        shift = block % 2 * (window // 2)
+        shift = block % 2 * (window // 2)  # every other block looks across the borders of the windows
         build = partial(attention, **first[stage.index])
         body = build(stage.width, stage.heads, stage.grid, window=window, shift=shift)
         return PostNorm(body, stage.width, drop_path=stage.drop_paths[block])

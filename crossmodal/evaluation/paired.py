@@ -51,7 +51,7 @@ def read_result(run: Path, task: str) -> RunResult:
     if not file.is_file():
         raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
     pandas = need("pandas", "a comparison of runs")
-    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)
+    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
     if missing := {ITEM, VALUE, WEIGHT} - set(rows):
         raise ValueError(
             f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "

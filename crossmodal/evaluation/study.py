@@ -153,6 +153,7 @@ def configuration(words: Sequence[str], task: Task, what: str) -> str:
         dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False))))
         for options in (given, parser.get_defaults())
     )
+    # `...`, for None is a value that an option may have
     kept = {key: value for key, value in found.items() if key not in NO_CONFIGURATION and usual.get(key, ...) != value}
     chosen = {"task": task.name, **{key: found[key] for key in ALWAYS}}
     return json.dumps({**chosen, **kept}, sort_keys=True)

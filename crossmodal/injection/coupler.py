@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..adapters import AdapterFactory
+from ..adapters import Adapted, AdapterFactory
 from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from ..site import Site
@@ -48,8 +48,10 @@ class Coupler(nn.Module):
         for edge, adapter in adapters.items():
             check_edge(edge, "Coupler")
             key = edge_key(edge)
+            # joining is ambiguous: ("a_b", "c") and ("a", "b_c") are one key
             if key in taken:
                 raise ValueError(f"Coupler: the edges {taken[key]} and {edge} share the key {key!r}: rename a stream.")
+            # such as ("register", "buffer")
             if "." in key or hasattr(self, key):
                 raise ValueError(f"Coupler: edge {edge} gives the key {key!r}, which a module cannot have: rename.")
             taken[key] = edge
@@ -72,10 +74,23 @@ class Coupler(nn.Module):
                 continue
             stream = streams[name]
             check_frames(stream, streams[guide], name, guide)
-            residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
+            adapter = self.get_submodule(edge_key((guide, name)))
+            residual, maps[guide, name] = as_adapted(adapter(stream, streams[guide]), adapter, guide, name)
             check_residual(residual, stream, f"adapter {guide} → {name}")
+            # out of place: the adapter's own backward may need what it returned
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return CouplerOutput(residuals, maps)
+
+
+def as_adapted(adapted: object, adapter: nn.Module, guide: str, name: str) -> Adapted:
+    """Returns what an adapter returned; raises `TypeError` where that is not a residual and maps."""
+    if not isinstance(adapted, tuple) or len(adapted) != 2 or not isinstance(adapted[0], Tensor):
+        inside = f" of {[type(item).__name__ for item in adapted]}" if isinstance(adapted, tuple) else ""
+        raise TypeError(
+            f"adapter {guide} → {name}: {type(adapter).__name__} returned a {type(adapted).__name__}{inside}; an "
+            "adapter returns Adapted(residual, maps): where there are no maps, Adapted(residual, {})."
+        )
+    return Adapted(*adapted)
 
 
 def check_frames(stream: Tensor, guide: Tensor, name: str, guide_name: str) -> None:
@@ -120,6 +135,7 @@ def couplers_for(
                 raise KeyError(unknown("stream", name, sites))
         if step.coupler is not None:
             ends[step.coupler] = step, here
+        # another mapping: the step above keeps the sites at which its adapters read
         here = {**here, **{name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}}
     with named_draws("couplers"):
         return {name: drawn(name, _coupler, step, at, factory, edges) for name, (step, at) in ends.items()}

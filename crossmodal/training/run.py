@@ -99,7 +99,7 @@ def feature_folder(runs: Path) -> Path:
 def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     """Returns the trained system of a run, in evaluation mode, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
-    arguments = parser.instantiate(given)
+    arguments = parser.instantiate(given)  # components of one's own by their import paths
     system = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]), task)
     load_adapters(system, run / ADAPTERS, **provenance(run, given, system))
     return system.eval(), arguments

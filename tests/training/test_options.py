@@ -29,6 +29,7 @@ CASES = {
     "align": [["--model.align", "crossmodal.alignment.resampled_alignment"]],
     "latents": [["--model.latents", "4"], ["--model.latents", "crossmodal.attention.NoLatents"]],
     "bottleneck": [["--model.bottleneck.finish", f"{A}.GateThenNorm"], ["--model.bottleneck.reduction", "4"]],
+    "order": [["--model.order", f"{A}.GuidedAdapter"]],
     "adapter": [["--model.adapter", f"{A}.guided_adapter"]],
     "pairing": [["--model.pairing", "crossmodal.injection.paired_as_released"]],
     "edges": [["--model.edges", "[[audio, visual]]"]],

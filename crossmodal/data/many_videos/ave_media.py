@@ -47,6 +47,7 @@ def write_clip(file: Path, out: Path, form: ClipFormat) -> Failure | None:
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
     pictures, sound = clip_paths(out, file.stem)
+    # before the wave, which tells that the clip is whole
     with whole_folder(pictures) as draft:
         for number, frame in enumerate(frames, start=1):
             Image.fromarray(frame.numpy()).save(draft / f"{number:08d}.jpg", quality=form.quality)
