@@ -15,10 +15,6 @@ from ..shapes import check_width, shaped
 from .grouping import Grouping, HardAssignment, QueryAttention, SoftAssignment, gelu_layers
 from .parsing import Parsed
 
-Extent = Callable[[Tensor], Tensor]
-"""Turns memberships `(clip, segment, category)` into factors of a clip's probability."""
-
-
 class ParsedByGroups(NamedTuple):
     """Outputs of `ClassGroups`: probabilities, and the category that each class token is taken for, as logits."""
 
@@ -27,18 +23,31 @@ class ParsedByGroups(NamedTuple):
     visual_tokens: Float[Tensor, "token category"]
 
 
-def one_plus_softmax(membership: Float[Tensor, "clip segment category"]) -> Float[Tensor, "clip segment category"]:
+class OnePlusSoftmax(nn.Module):
     """Returns 1 plus the softmax over time, as the released codes do.
 
     The factors of ten segments lie between 1.039 and 1.232. So a category of probability 0.4811 is on in every segment,
     one below 0.4058 in none, and little of an event's extent is predicted.
+
+    Shapes: `(clip, segment, category)` → the same.
     """
-    return 1 + membership.softmax(1)
+
+    @shaped
+    def forward(self, membership: Float[Tensor, "clip segment category"]) -> Float[Tensor, "clip segment category"]:
+        """Computes the factors."""
+        return 1 + membership.softmax(1)
 
 
-def as_assigned(membership: Float[Tensor, "clip segment category"]) -> Float[Tensor, "clip segment category"]:
-    """Returns the memberships themselves: MGN's paper, and its code where the assignment is hard."""
-    return membership
+class AsAssigned(nn.Module):
+    """Returns the memberships themselves: MGN's paper, and its code where the assignment is hard.
+
+    Shapes: `(clip, segment, category)` → the same.
+    """
+
+    @shaped
+    def forward(self, membership: Float[Tensor, "clip segment category"]) -> Float[Tensor, "clip segment category"]:
+        """Returns the factors."""
+        return membership
 
 
 class TokenBlock(nn.Module):
@@ -86,7 +95,7 @@ class ClassGroups(nn.Module):
         assignment: Callable[[], nn.Module] = SoftAssignment,
         across: Callable[[], nn.Module] = HardAssignment,
         joint: Callable[[], nn.Module] = SoftAssignment,
-        extent: Extent = one_plus_softmax,
+        extent: Callable[[], nn.Module] = OnePlusSoftmax,
     ):
         """Builds the head; the defaults are the published numbers.
 
@@ -100,10 +109,10 @@ class ClassGroups(nn.Module):
             assignment: Makes the assignment of segments to categories.
             across: Makes that of audio to visual segments; in the released code the opposite of `assignment`.
             joint: Makes that of visual categories to audio categories.
-            extent: Factor of a segment in a category's probability.
+            extent: Makes the factor of a segment in a category's probability.
         """
         super().__init__()
-        self.segments, self.extent = segments, extent
+        self.segments, self.extent = segments, extent()
         blocks = [[TokenBlock(width, heads=heads, drop_path=drop_path) for _ in range(depth)] for depth in depths]
         self.audio_trunk, self.visual_trunk, self.joint_trunk = (nn.Sequential(*part) for part in blocks)
         grouping = partial(Grouping, width, heads=heads)

@@ -1,4 +1,4 @@
-r"""AVSDN on audio-visual video parsing, a **reconstruction**: what the whole clip says starts the reading of its seconds.
+r"""AVSDN on audio-visual video parsing, a **reconstruction**: the whole clip, once read, starts the reading of its seconds.
 
 The published row stems from HAN's authors, who released no code of it: AVSDN “merges global into local features”, with
 “additional audio-visual parsing branches”, is all that is known. Here an LSTM per modality reads the clip; their fused
@@ -67,8 +67,8 @@ def avsdn(
     """Builds the system on features of frozen extractors.
 
     Args:
-        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18 features, or another encoder.
-        audio: Audio extractor: `tiny`, `llp` for the published VGGish features, or another encoder.
+        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18, or another encoder.
+        audio: Audio extractor: `tiny`, `llp` for the published VGGish, or another encoder.
         classes: Names of the categories.
         width: Channels of a second's vectors.
         hidden: Units of each direction of the LSTMs.

@@ -66,8 +66,8 @@ def han(
     """Builds the system on features of frozen extractors.
 
     Args:
-        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18 features, or another encoder.
-        audio: Audio extractor: `tiny`, `llp` for the published VGGish features, or another encoder.
+        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18, or another encoder.
+        audio: Audio extractor: `tiny`, `llp` for the published VGGish, or another encoder.
         classes: Names of the categories.
         width: Channels of both modalities.
         attention: Builds the attention over seconds from the width; called for both modalities.

@@ -2,8 +2,8 @@ r"""MGN on audio-visual video parsing: one token per category and modality gathe
 
 Source: Mo and Tian, *Multi-modal Grouping Network for Weakly-Supervised Audio-Visual Video Parsing*, NeurIPS 2022, and
 its released code, whose numbers this file reproduces. It hardly predicts the extent of an event:
-`crossmodal.heads.class_groups.one_plus_softmax` says why. The paper multiplies by the assignment itself instead, which no
-loss trains: `head=partial(ClassGroups, extent=as_assigned)`.
+`crossmodal.heads.class_groups.OnePlusSoftmax` says why. The paper multiplies by the assignment itself, which
+no loss trains: `head=partial(ClassGroups, extent=AsAssigned)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,8 +60,8 @@ def mgn(
     """Builds the system on features of frozen extractors.
 
     Args:
-        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18 features, or another encoder.
-        audio: Audio extractor: `tiny`, `llp` for the published VGGish features, or another encoder.
+        visual: Visual extractor: `tiny`, `llp` for the published ResNet-152 and R(2+1)D-18, or another encoder.
+        audio: Audio extractor: `tiny`, `llp` for the published VGGish, or another encoder.
         classes: Names of the categories.
         width: Channels of both modalities.
         head: Builds the parsing head from the width and the number of categories.
