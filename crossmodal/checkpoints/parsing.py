@@ -168,9 +168,7 @@ def block_rule(name: str, tensor: Tensor) -> Mapped:
 
 def front_rule(audio: str, visual: str, motion: str) -> Rule:
     """Builds the rule of the projections before the head, from their names here."""
-    return rename_rule(
-        {"fc_a": audio, "fc_v": visual, "fc_st": f"{motion}.project", "fc_fusion": f"{motion}.fuse"}
-    )
+    return rename_rule({"fc_a": audio, "fc_v": visual, "fc_st": f"{motion}.project", "fc_fusion": f"{motion}.fuse"})
 
 
 def mgn_rule() -> Rule:
@@ -206,7 +204,11 @@ def gate_rule(name: str, tensor: Tensor) -> Mapped:
 
 def unread_gate_rule(name: str, tensor: Tensor) -> Mapped:
     """Drops the temporal gate inside the adapters, which the parsing model has and never uses."""
-    return Dropped("a temporal gate of the adapters that the parsing model never uses") if name.startswith(OUTER_GATE) else None
+    return (
+        Dropped("a temporal gate of the adapters that the parsing model never uses")
+        if name.startswith(OUTER_GATE)
+        else None
+    )
 
 
 def first_of(*rules: Rule) -> Rule:

@@ -15,6 +15,7 @@ from ..shapes import check_width, shaped
 from .grouping import Grouping, HardAssignment, QueryAttention, SoftAssignment, gelu_layers
 from .parsing import Parsed
 
+
 class ParsedByGroups(NamedTuple):
     """Outputs of `ClassGroups`: probabilities, and the category that each class token is taken for, as logits."""
 

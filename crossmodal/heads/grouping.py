@@ -13,7 +13,7 @@ from ..shapes import check_width, shaped
 
 
 class Grouped(NamedTuple):
-    """Group vectors, and to which degree each token belongs to each group, without noise."""
+    """Group vectors, and to which degree each token belongs to each group."""
 
     groups: Float[Tensor, "clip group width"]
     membership: Float[Tensor, "clip token group"]
@@ -24,11 +24,7 @@ class SoftAssignment(nn.Module):
 
     @shaped
     def forward(self, scores: Float[Tensor, "clip group token"]) -> Float[Tensor, "clip group token"]:
-        """Computes the assignment that is trained."""
-        return scores.softmax(1)
-
-    def membership(self, scores: Tensor) -> Tensor:
-        """Computes the assignment without noise."""
+        """Computes the assignment."""
         return scores.softmax(1)
 
 
@@ -37,13 +33,9 @@ class HardAssignment(nn.Module):
 
     @shaped
     def forward(self, scores: Float[Tensor, "clip group token"]) -> Float[Tensor, "clip group token"]:
-        """Computes the assignment that is trained."""
+        """Computes the assignment."""
         soft = (scores + gumbel_noise(scores) if self.training else scores).softmax(1)
         return best_group(soft) - soft.detach() + soft
-
-    def membership(self, scores: Tensor) -> Tensor:
-        """Computes the assignment without noise."""
-        return best_group(scores)
 
 
 def gumbel_noise(like: Tensor) -> Tensor:
@@ -140,4 +132,4 @@ class Grouping(nn.Module):
         scores = self.query(groups) @ self.key(tokens).mT / groups.shape[2] ** 0.5
         assigned = self.assignment(scores)
         joined = self.out((assigned / (1 + assigned.sum(2, keepdim=True))) @ self.value(tokens)) + groups
-        return Grouped(joined + self.refine(joined), self.assignment.membership(scores).mT)
+        return Grouped(joined + self.refine(joined), assigned.mT)
