@@ -123,8 +123,8 @@ def import_dg_sct_avvp(model: nn.Module, weights: Weights) -> Imported:
     """Loads the released DG-SCT of LLP: both encoders, 48 adapters, the audio gate and the parsing head.
 
     Args:
-        model: Has `coupled`, as `crossmodal.recipes.avvp.dg_sct_released.dg_sct_released` builds it on `"swin_v2_l"` and
-            `"htsat"` with `motion=512`, or the same at another size.
+        model: The system of `crossmodal.recipes.avvp.dg_sct_released` on `"swin_v2_l"` and `"htsat"` with `motion=512`,
+            or the same at another size.
         weights: A file, or what else `read_weights` takes.
 
     Raises:

@@ -27,7 +27,7 @@ class LLP(Dataset[ParsedClip]):
 
     ```text
     root/AVVP_train.csv, AVVP_val_pd.csv, AVVP_test_pd.csv  clips: filename and event_labels, separated by a tab
-    root/AVVP_eval_audio.csv, AVVP_eval_visual.csv          events of val and test: filename, onset, offset, event_labels
+    root/AVVP_eval_audio.csv, AVVP_eval_visual.csv          of val and test: filename, onset, offset, event_labels
     root/LLP_dataset/frame/<id>/00000001.jpg, … 00000010.jpg  the picture in the middle of every second
     root/LLP_dataset/wave/<id>.npy                          10 · wave_rate samples of mono sound
     root/LLP_dataset/feats/r2plus1d_18/<id>.npy             optional: features of motion, (10, 512)
@@ -139,8 +139,8 @@ class LLP(Dataset[ParsedClip]):
         stored = len(list(folder.glob("*.jpg")))
         if stored != SEGMENTS:
             raise ValueError(
-                f"LLP: {folder} holds {stored} frames, expected {SEGMENTS}, one from the middle of every second: extract "
-                "them again."
+                f"LLP: {folder} holds {stored} frames, expected {SEGMENTS}, one from the middle of every second: "
+                "extract them again."
             )
         return files
 
@@ -191,8 +191,8 @@ def map_feature(feats: Path, kind: str, video: str) -> np.ndarray:
         ) from error
     if stored.shape != FEATURES[kind] or stored.dtype.kind != "f":
         raise ValueError(
-            f"LLP: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape {FEATURES[kind]}: it is "
-            f"no {kind} feature of a clip of {SEGMENTS} s."
+            f"LLP: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape {FEATURES[kind]}: "
+            f"it is no {kind} feature of a clip of {SEGMENTS} s."
         )
     return stored
 

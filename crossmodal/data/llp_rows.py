@@ -104,8 +104,8 @@ def read_dense_events(
             raise ValueError(f"LLP: {file}, line {line}: onset and offset must be whole seconds ({error}).") from error
         if not 0 <= onset <= offset <= segments:
             raise ValueError(
-                f"LLP: {file}, line {line}: {name} has an event from {onset} to {offset} s, but a clip lasts {segments} "
-                "s: onset and offset must lie in it, in this order."
+                f"LLP: {file}, line {line}: {name} has an event from {onset} to {offset} s, but a clip lasts "
+                f"{segments} s: onset and offset must lie in it, in this order."
             )
         found.append(DenseEvent(errata.get(name, name), onset, offset, category))
     return found

@@ -46,7 +46,7 @@ def without_motion(clip: Clip) -> MovingClip:
 
 
 def of_length(clip: Clip, segments: int) -> Clip:
-    """Returns a clip that lasts `segments` seconds: a shorter one repeats its last frame and is silent, a longer is cut.
+    """Returns a clip that lasts `segments` seconds: a shorter one repeats its last frame and falls silent.
 
     Args:
         clip: Clip of at least one second.

@@ -123,7 +123,7 @@ class Grouping(nn.Module):
         check_width(self, "tokens", tokens, self.query.in_features)
         if groups.shape[1] != self.groups:
             raise ValueError(
-                f"Grouping: groups holds {groups.shape[1]} tokens, but was built for groups={self.groups}: give as many."
+                f"Grouping: groups holds {groups.shape[1]} tokens, but was built for groups={self.groups}."
             )
         tokens, groups = self.token_norm(tokens), self.group_norm(groups)
         groups = self.mixed_norm(self.mix(groups.mT).mT)

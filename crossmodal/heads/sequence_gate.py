@@ -68,8 +68,7 @@ class GatedByEachOther(nn.Module):
 class GatedBySound(nn.Module):
     r"""Scales the visual modality by the audio gate, $v (1 + \gamma g_a)$, and leaves the audio one as it is.
 
-    Shapes: as of `GatedByEachOther`. Source: DG-SCT's released parsing model, which computes the other direction too and
-    discards it.
+    Shapes: as of `GatedByEachOther`. Source: DG-SCT's released parsing model, which discards the other direction.
     """
 
     def __init__(self, width: int, *, gamma: float = 0.05, feedforward: int = 1024):

@@ -107,7 +107,7 @@ class VideoParsing:
             start += len(clip.frames)
 
     def labels(self, batch: ParsedClip, classes: Sequence[str]) -> Tensor:
-        """Returns the one category that is heard and seen at once in a second; the number of classes for none or several."""
+        """Returns the one category that is heard and seen in a second; the number of classes for none or several."""
         both = batch.audio & batch.visual
         return torch.where(both.sum(2) == 1, both.int().argmax(2), len(classes))
 

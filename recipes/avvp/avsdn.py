@@ -1,4 +1,4 @@
-r"""AVSDN on audio-visual video parsing, a **reconstruction**: the whole clip, once read, starts the reading of its seconds.
+r"""AVSDN on audio-visual video parsing, a **reconstruction**: the whole clip starts the reading of its seconds.
 
 The published row stems from HAN's authors, who released no code of it: AVSDN “merges global into local features”, with
 “additional audio-visual parsing branches”, is all that is known. Here an LSTM per modality reads the clip; their fused

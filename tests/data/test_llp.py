@@ -1,4 +1,4 @@
-"""LLP in its published layout: labels of clips and of seconds, both versions of the audio table, and what is refused."""
+"""LLP in its published layout: labels, both versions of the audio table, and what is refused."""
 
 import numpy as np
 import pytest

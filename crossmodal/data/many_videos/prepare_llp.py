@@ -74,8 +74,8 @@ def check_ids(videos: Sequence[Path]) -> None:
         other = known.setdefault(video_id(video.stem), video)
         if other != video:
             raise ValueError(
-                f"avvp prepare: {other.name} and {video.name} have the same id {video_id(video.stem)}, the first eleven "
-                "characters of a name: keep one of them."
+                f"avvp prepare: {other.name} and {video.name} have the same id {video_id(video.stem)}, the first "
+                "eleven characters of a name: keep one of them."
             )
 
 
