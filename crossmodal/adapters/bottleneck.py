@@ -138,5 +138,15 @@ class Bottleneck(nn.Module):
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """Computes the residual."""
         check_width(self, "stream", stream, self.channels)
-        hidden = self.down_norm(self.down(self.before(stream))).relu()
+        return self.write(self.before(stream))
+
+    def write(self, normalised: Tensor) -> Tensor:
+        """Computes the residual of a stream that has passed the norm on entry.
+
+        `NormalisedFirst` calls it, to modulate between that norm and the rest.
+
+        Args:
+            normalised: `(frame, token, channel)`.
+        """
+        hidden = self.down_norm(self.down(normalised)).relu()
         return self.finish(fused_linear_batchnorm(self.up, self.up_norm, hidden))

@@ -2,7 +2,7 @@
 
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -50,8 +50,8 @@ def read_weights(weights: Weights) -> RawCheckpoint:
     notes say so.
 
     Args:
-        weights: A file, safetensors or one of `torch.save` that holds tensors only; the name of a released file, as
-            `fetch` knows it; or the content of such a file.
+        weights: A file, safetensors, one of `torch.save` that holds tensors only, or Keras' `.h5`; the name of a
+            released file, as `fetch` knows it; or the content of such a file.
 
     Returns:
         The tensors, with their source and notes.
@@ -69,7 +69,8 @@ def read_weights(weights: Weights) -> RawCheckpoint:
         raise FileNotFoundError(
             f"read_weights: {file} does not exist; published files are {', '.join(RELEASED_FILES)}."
         )
-    return _unwrap(str(file), _load_safetensors(file) if file.suffix == ".safetensors" else _load_weights_only(file))
+    loaders: dict[str, Callable[[Path], Any]] = {".safetensors": _load_safetensors, ".h5": _load_keras}
+    return _unwrap(str(file), loaders.get(file.suffix, _load_weights_only)(file))
 
 
 def looks_like(names: Iterable[str]) -> str:
@@ -86,8 +87,28 @@ def _load_safetensors(file: Path) -> dict[str, Tensor]:
         raise ValueError(f"read_weights: {file} is no whole safetensors file ({error}): get it again.") from error
 
 
+def _load_keras(file: Path) -> dict[str, Tensor]:
+    """Reads `layer.kernel` and `layer.bias` of Keras' layers, whose names in the file vary with its version."""
+    import h5py
+
+    tensors: dict[str, Tensor] = {}
+
+    def add(path: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            layer = path.removeprefix("model_weights/").partition("/")[0]
+            tensors[f"{layer}.{'bias' if item.ndim == 1 else 'kernel'}"] = torch.from_numpy(item[()])
+
+    try:
+        with h5py.File(file) as opened:
+            opened.visititems(add)
+    except OSError as error:
+        raise ValueError(f"read_weights: {file} is no whole HDF5 file ({error}): get it again.") from error
+    return tensors
+
+
 def _load_weights_only(file: Path) -> Any:
     try:
+        # torch maps zip files only, which those from before torch 1.6 are not
         return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except UnpicklingError as error:
         if wanted := re.search(r"GLOBAL (\S+) was not an allowed global|Unsupported global: GLOBAL (\S+)", str(error)):

@@ -12,7 +12,7 @@ FORMS = ("table", "markdown", "json")
 
 def cost(argv: Sequence[str], task: Task) -> None:
     """Prints parameters, operations and bytes, part by part, of the system that the options of `fit` describe."""
-    own, others = cost_parser(task).parse_known_args(list(argv))
+    own, others = cost_parser(task).parse_known_args(list(argv))  # the others describe the system
     if own.clips < 1:
         raise ValueError(f"{task.name} cost: --clips={own.clips} must be at least 1.")
     found, remarks = described_cost(others, task, own.clips)

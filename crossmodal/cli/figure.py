@@ -148,6 +148,7 @@ def embedding_figure(
     drawn = [
         ScatterPanel(
             f"{stream}, {kind}",
+            # a minus sign, as wide as the plus, in place of a hyphen
             f"probe {100 * found.probe:.1f} %, silhouette {found.silhouette:+.3f}".replace("-", "−"),
             torch.from_numpy(found.points),
         )

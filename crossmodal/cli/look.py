@@ -14,6 +14,8 @@ from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
 from crossmodal.drawing.canvas import write_figure
 from crossmodal.evaluation.counterfactuals import no_guides_reason
+from crossmodal.evaluation.items import batch_of_items
+from crossmodal.evaluation.map_effects import effects_frame, effects_text, map_effects
 from crossmodal.evaluation.pointing import (
     ANY,
     SOUNDING,
@@ -34,8 +36,9 @@ from crossmodal.training.run_folder import add_run_options, find_run
 
 ABOUT = """Draws some items of a run: frames, the last map of either stream, how far each token moves when its guide is
 taken away, and the probability of the true label with and without. On the built-in world, which knows where the
-sounding object is, maps and counterfactuals play the pointing game, with chance beside it. Writes looking/ in the run's
-folder: one PNG per item, pointing.csv and scores.csv."""
+sounding object is, maps and counterfactuals play the pointing game, with chance beside it, and every map is replaced by
+its mean, by its values in another order and by random ones. Writes looking/ in the run's folder: one PNG per item,
+pointing.csv, scores.csv and maps.csv."""
 
 LOOKING = "looking"
 
@@ -57,7 +60,7 @@ def look(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    source = prepare_source(trained.data, system, feature_folder(run.parent))
+    source = prepare_source(trained.data, system, feature_folder(run.parent), splits=(given.split,))
     items = source.split(given.split)
     out = given.out or run / LOOKING
     make_folder(out)
@@ -65,6 +68,7 @@ def look(argv: Sequence[str], task: Task) -> int:
         scored = min(given.clips, len(items))
         print(f"{command}: {scored} clips of the {given.split} split of the built-in world, by {run}", flush=True)
         play(system, task, items, scored, out)
+        write_map_effects(system, task, items, scored, out)
     else:
         print(f"{command}: where things are is known of the built-in world alone; {given.figures} items are drawn")
     for index in spread(len(items), given.figures):
@@ -121,6 +125,20 @@ def write_scores(system: CoupledSystem, parts: Sequence[WorldEffects], out: Path
     labels = (*system.classes, "background")
     for name, table in (("pointing", pointing_frame(rows)), ("scores", probabilities_frame(parts, labels))):
         write_whole(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
+
+
+def write_map_effects(system: CoupledSystem, task: Task, world: World, clips: int, out: Path) -> None:
+    """Prints and writes what the score, streams and residuals lose where each map is replaced by another."""
+    batches = [batch_of_items([world[i] for i in range(at, min(at + 8, clips))], system) for at in range(0, clips, 8)]
+    effects = map_effects(system, task, batches)
+    if not effects:
+        return
+    print(
+        f"\nwhat each map does: how far residuals and streams move, and the points of {task.monitor} lost, without it"
+    )
+    print(effects_text(effects))
+    frame = effects_frame(effects)
+    write_whole(out / "maps.csv", frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
 
 
 def spread(items: int, count: int) -> list[int]:

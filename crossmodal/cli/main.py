@@ -48,6 +48,7 @@ def in_words(command: Callable[[], int]) -> int:
 def missing_extra(error: ModuleNotFoundError) -> str:
     """Returns the sentence for a package that is not installed, with the command that installs it."""
     package = (error.name or "").partition(".")[0]
+    # an installed package that lacks a module of its own: no `pip install` of ours helps
     if not package or package == "crossmodal" or find_spec(package) is not None:
         return str(error)
     return f"{package} is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'"

@@ -24,7 +24,7 @@ def predict(argv: Sequence[str], task: Task) -> None:
     seconds = getattr(arguments.data, "segments", task.segments)
     found = []
     for clip in windows(read_clip(given.clip, system.inputs.preprocess), seconds):
-        with torch.inference_mode():
+        with torch.inference_mode():  # one window at a time: a film of any length fits
             batch = task.ask(clip, given.words)
             if isinstance(system.inputs, Features):
                 batch = extract_features(batch, system.inputs)

@@ -31,9 +31,11 @@ class Source:
     Set `preprocess` to the one that the system's inputs ask for before the first item is read.
 
     Attributes:
+        features: Name of the features that its items are, as `Features.name`; empty where they are clips.
         preparation: Module whose `prepare(argv, prog)` writes the published layout from video files; empty for none.
     """
 
+    features = ""
     preparation = ""
 
     def __init__(self, *, batch_size: int = 8, workers: int = 0, seed: int = 0, validation: str = "val"):
@@ -117,13 +119,15 @@ class WorldSource(Source):
 
     def split(self, name: str) -> World:
         """Returns the clips of one split."""
+        # `val` and `test` draw from streams of their own: the same size, never the same clips
         clips = self.clips if name == "train" else self.held_out
         return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=self.preprocess or TINY)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
-        answer = "" if self.answer == "place" else f", the answer in a {self.answer}"
-        return f"the built-in world (seed {self.seed}, {self.clips} training clips{answer}): procedural clips, no real data"
+        where = "" if self.answer == "place" else f", the answer in a {self.answer}"
+        drawn = f"seed {self.seed}, {self.clips} training clips{where}"
+        return f"the built-in world ({drawn}): procedural clips, no real data"
 
 
 class AVESource(Source):

@@ -66,6 +66,7 @@ class Film(NamedTuple):
     def wave(self, segments: int, rate: int) -> Tensor:
         """Returns its sound at `rate`, `(segment, rate)`, silent before the sound starts and behind its end."""
         lead = round((self.sound.start - self.pictures.start) * self.sound.rate)
+        # the whole sound at once: second by second, the filter would leave a seam at every border
         wave = resample(F.pad(self.sound.wave, (lead, 0)), self.sound.rate, rate)[: segments * rate]
         return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
 
@@ -138,6 +139,7 @@ def read_sound(file: Path, most: int | None = None) -> Sound:
     for start, _, frame in decoded(file, "audio"):
         if not parts:
             origin, rate = start, frame.sample_rate
+        # behind the margin nothing is heard any more: the rest of a long file is not decoded
         if most is not None and start - origin > most + MARGIN:
             break
         if frame.sample_rate != rate:
@@ -175,7 +177,7 @@ def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most:
             shown.append(keep(picture))
 
     for start, end, frame in decoded(file, "video"):
-        origin = origin if on_screen else min(origin, start)
+        origin = origin if on_screen else min(origin, start)  # settled by the first picture
         keep_until(start, on_screen or frame)
         on_screen, last_end = frame, end
         if most and start >= origin + most:
@@ -197,7 +199,7 @@ def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
         samples = rearrange(samples, "1 (sample channel) -> channel sample", channel=len(frame.layout.channels))
     if samples.dtype.kind in "iu":
         half = 2.0 ** (8 * samples.itemsize - 1)
-        samples = samples / half - (samples.dtype.kind == "u")
+        samples = samples / half - (samples.dtype.kind == "u")  # unsigned samples are centred at one half
     return samples.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 

@@ -31,6 +31,7 @@ def new_figure(width: float, height: float) -> "Figure":
     Raises:
         ImportError: If matplotlib is not installed.
     """
+    # pyplot would keep every figure alive until it is closed
     figure: Figure = need("matplotlib.figure", "crossmodal.drawing").Figure(figsize=(width, height))
     return figure
 

@@ -118,6 +118,6 @@ def _of_length(item: Any, usual: int, segments: int) -> Any:
     def resized(tensor: Tensor) -> Tensor:
         if tensor.ndim == 0 or len(tensor) != usual:
             return tensor
-        return tensor[torch.arange(segments) % usual]
+        return tensor[torch.arange(segments) % usual]  # values do not matter here, lengths do
 
     return item if usual == segments else map_tensors(item, resized)

@@ -72,6 +72,7 @@ class EventHead(nn.Module):
 
 def top_activation(scores: Float[Tensor, "clip segment label"], top: int = 4) -> Float[Tensor, "clip label"]:
     """Returns the mean of every label's `top` highest segments (of all of them in shorter clips)."""
+    # a clip may be shorter, such as the last window of a video
     return scores.topk(min(top, scores.shape[1]), dim=1).values.mean(1)
 
 
@@ -122,8 +123,8 @@ def class_losses(scores: Mapping[str, Tensor], labels: Tensor) -> dict[str, Tens
         Term → loss; empty where no clip shows an event.
     """
     shown = labels != next(iter(scores.values())).shape[1]
-    of_clip = torch.where(shown, labels, -1).amax(1)
-    if not shown.any():
+    of_clip = torch.where(shown, labels, -1).amax(1)  # -1 for a clip without an event, which the losses leave out
+    if not shown.any():  # the mean would be over no clips: not a number
         return {}
     return {name: F.cross_entropy(logits, of_clip, ignore_index=-1) for name, logits in scores.items()}
 

@@ -48,7 +48,7 @@ class AttentivePooling(nn.Module):
     $u = \operatorname{softmax}_m(W_m x)$: clip $\sum_t \sum_m w\,u\,p$; of one modality $\sum_t w\,p$.
 
     Shapes: audio and visual `(clip, segment, width)` → `Parsed`.
-    Source: Tian et al., *Unified Multisensory Perception: Weakly-Supervised Audio-Visual Video Parsing*, ECCV 2020: HAN.
+    Source: Tian et al., *Unified Multisensory Perception*, ECCV 2020 (HAN).
     """
 
     def __init__(self, width: int, classes: int):

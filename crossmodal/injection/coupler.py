@@ -48,8 +48,10 @@ class Coupler(nn.Module):
         for edge, adapter in adapters.items():
             check_edge(edge, "Coupler")
             key = edge_key(edge)
+            # joining is ambiguous: ("a_b", "c") and ("a", "b_c") are one key
             if key in taken:
                 raise ValueError(f"Coupler: the edges {taken[key]} and {edge} share the key {key!r}: rename a stream.")
+            # such as ("register", "buffer")
             if "." in key or hasattr(self, key):
                 raise ValueError(f"Coupler: edge {edge} gives the key {key!r}, which a module cannot have: rename.")
             taken[key] = edge
@@ -74,6 +76,7 @@ class Coupler(nn.Module):
             check_frames(stream, streams[guide], name, guide)
             residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
             check_residual(residual, stream, f"adapter {guide} → {name}")
+            # out of place: the adapter's own backward may need what it returned
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return CouplerOutput(residuals, maps)
 
@@ -120,6 +123,7 @@ def couplers_for(
                 raise KeyError(unknown("stream", name, sites))
         if step.coupler is not None:
             ends[step.coupler] = step, here
+        # another mapping: the step above keeps the sites at which its adapters read
         here = {**here, **{name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}}
     with named_draws("couplers"):
         return {name: drawn(name, _coupler, step, at, factory, edges) for name, (step, at) in ends.items()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from crossmodal.data import Clip, LabelledClip
+from crossmodal.data.ave_features import AVEFeatureSource
 from crossmodal.data.folder.source import FolderSource
 from crossmodal.data.source import AVESource, Source, WorldSource
 from crossmodal.drawing import label_strips
@@ -33,7 +34,7 @@ class EventLocalization:
     system = "dg_sct"
     segments = 10
     sources: Mapping[str, type[Source]] = MappingProxyType(
-        {"world": WorldSource, "ave": AVESource, "folder": FolderSource}
+        {"world": WorldSource, "ave": AVESource, "folder": FolderSource, "features": AVEFeatureSource}
     )
     quick = Settings(
         optim={"lr": 2e-3, "decay": 0.5, "every": 1, "schedule": None},
@@ -66,6 +67,7 @@ class EventLocalization:
         labels, scores = prediction.labels[0].tolist(), prediction.confidence[0].tolist()
         truth = item.labels.tolist() if isinstance(item, LabelledClip) else None
         rows = {"predicted": labels} if truth is None else {"truth": truth, "predicted": labels}
+        # nothing is called wrong where nothing is known
         wrong = None if truth is None else {"predicted": [a != b for a, b in zip(labels, truth, strict=True)]}
         return label_strips(rows, classes, scores={"predicted": scores}, wrong=wrong, start=start)
 

@@ -85,7 +85,7 @@ def clip_label(labels: Tensor, background: int) -> Tensor:
     Raises:
         ValueError: If a clip shows no event, or several.
     """
-    of_clip = labels.amin(dim=1, keepdim=True)
+    of_clip = labels.amin(dim=1, keepdim=True)  # background has the largest index
     if (of_clip == background).any() or ((labels != of_clip) & (labels != background)).any():
         raise ValueError("classify: a clip shows no event, or several: it needs one label.")
     return of_clip

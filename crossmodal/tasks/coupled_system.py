@@ -108,7 +108,7 @@ class CoupledSystem(SystemModule):
         self.coupled, self.sound = pair.coupled, pair.sound
         self.preprocess, self.classes = pair.preprocess, tuple(classes)
         self.pooling = nn.ModuleDict(
-            {name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
+            {name: drawn(f"pool {name}", pool, width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
         )
         self.pooled_by()
 
@@ -189,17 +189,19 @@ class CoupledSystem(SystemModule):
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
         read = self._final(name, coupled.streams[name])
-        maps = {key: map for key, map in token_maps(coupled, name).items() if map.shape[1] == read.shape[1]}
+        maps = {key: map for key, map in final_token_maps(coupled, name).items() if map.shape[1] == read.shape[1]}
         pooled: Tensor = self.pooling[name](read, maps)
         return pooled
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
         """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        # released weights were trained on the streams as they are here
         return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
 
     def _zeros(self, name: str, like: Tensor) -> Tensor:
         """Returns the vectors of a missing modality: zeros, of the width that they would have."""
         last = self.coupled.sites[name][-1]
+        # the head of the encoder may change the width
         read = self._final(name, like.new_zeros(1, last.tokens, last.width))
         return like.new_zeros(len(like), read.shape[-1])
 
@@ -250,7 +252,7 @@ def map_makers(lockstep: Lockstep, stream: str) -> dict[str, str] | None:
     return {}
 
 
-def token_maps(coupled: Coupled, stream: str) -> dict[str, Tensor]:
+def final_token_maps(coupled: Coupled, stream: str) -> dict[str, Tensor]:
     """Returns the maps of one value per token that guide `stream`: of each name the last, in the order of couplers.
 
     Names do not matter: a spatial map, a frequency map, or one of a block of the user's own.

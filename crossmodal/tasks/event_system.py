@@ -70,6 +70,7 @@ class AudioVisualEvents(CoupledSystem):
 
     def loss(self, outputs: Events, batch: LabelledClip) -> dict[str, Tensor]:
         """Returns the four cross-entropies of the event head."""
+        # held-out losses of two trainings stay comparable, whatever either gives the gate to
         gate_loss = self.gate_loss if self.training else F.binary_cross_entropy
         return event_losses(outputs, batch.labels, gate_loss=gate_loss)
 

@@ -26,8 +26,20 @@ def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> So
         source: Where the clips come from; its `preprocess` becomes that of the inputs.
         inputs: What the system reads.
         folder: Folder of feature caches, for systems that read `Features`.
+
+    Raises:
+        ValueError: If the source holds features, and the system reads others, or clips.
     """
     source.preprocess = inputs.preprocess
+    if source.features:
+        read = inputs.name if isinstance(inputs, Features) else ""
+        if read != source.features:
+            raise ValueError(
+                f"{type(source).__name__}: its items are the features {source.features!r}, but the system reads "
+                f"{repr(read) if read else 'clips'}: choose a system and extractors that read them, such as --system "
+                "avel --model.visual vgg19 --model.audio vggish."
+            )
+        return source
     return FeatureSource(source, inputs, folder) if isinstance(inputs, Features) else source
 
 
@@ -43,6 +55,7 @@ def extract_features(batch: Any, inputs: Features) -> Any:
     for name, extractor in (("frames", inputs.visual), ("wave", inputs.audio)):
         given = getattr(batch, name)
         device = next(iter(extractor.parameters()), given).device
+        # one by one: a feature on the disk must not depend on what else was in a batch
         found[name] = torch.stack([extractor.eval()(item.to(device)).to(given.device) for item in given])
     return batch._replace(**found)
 

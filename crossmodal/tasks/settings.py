@@ -42,7 +42,7 @@ class Settings(NamedTuple):
 
 
 def _as_written(value: Any) -> Any:
-    """Returns a value as `config.yaml` can keep it: of a partial its path and keywords."""
+    """Returns a value as `config.yaml` can keep it: a partial as jsonargparse writes objects."""
     if not isinstance(value, partial):
         return value
     return {"class_path": f"{value.func.__module__}.{value.func.__qualname__}", "init_args": value.keywords}

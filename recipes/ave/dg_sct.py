@@ -69,7 +69,7 @@ def dg_sct(
         visual_options=visual_options,
         audio_options=audio_options,
     )
-    width = width or min(256, pair.widths[0] // 2)
+    width = width or min(256, pair.widths[0] // 2)  # 256 as published; less on tiny encoders
     return AudioVisualEvents(
         pair,
         temporal=drawn("temporal", time_attention, *pair.widths, width),

@@ -67,6 +67,7 @@ def dg_sct_released(
         ValueError: As the importer does, if `weights` do not fit.
     """
     found = None if weights is None else read_weights(weights)
+    # on meta no time and memory goes into random weights that the file replaces
     with nullcontext() if found is None else torch.device("meta"):
         system = dg_sct(
             visual,

@@ -61,4 +61,5 @@ def dg_sct(
         audio_options=audio_options,
     )
     made = drawn("head", head, *pair.widths, len(classes))
+    # one label a clip: nothing attends over time
     return AudioVisualClasses(pair, head=made, classes=classes, pool=pool)

@@ -55,6 +55,7 @@ def read_label_table(table: Path, classes: Sequence[str] | None = None) -> "pd.D
 
     def first_of(row: Any) -> str:
         same = rows[(rows.file == row.file) & (rows.label == row.label)]
+        # NaN, no time given, equals nothing, not even itself
         same = same[(same.start == row.start) | (same.start.isna() & (row.start != row.start))]
         return (
             f"{row.file!r} with {row.label!r} is in line {same.line.iloc[0]} already, at the same time: remove one of "
@@ -103,6 +104,7 @@ def _text_rows(table: Path, names: Sequence[str], delimiter: str) -> "pd.DataFra
                 skiprows=1,
                 dtype=str,
                 keep_default_na=False,
+                # kept for the numbers of the lines, and left out at the end
                 skip_blank_lines=False,
                 encoding="utf-8-sig",
             )
@@ -111,6 +113,7 @@ def _text_rows(table: Path, names: Sequence[str], delimiter: str) -> "pd.DataFra
             raise ValueError(f"read_labels: {table}, line {long[1]}: {too_many}") from error
         raise ValueError(f"read_labels: {table} is no CSV ({str(error).strip()}): write one row a line.") from error
     breaks = sum((rows[column].str.count("\n") for column in rows), start=0)
+    # a quoted field may hold line breaks, which shift the lines of the rows below it
     rows["line"] = rows.index + 2 + (breaks.cumsum() - breaks if len(rows) else 0)
     _refuse(table, rows, rows[extra] != "", lambda row: too_many)
     rows = rows.rename(columns=dict(enumerate(names)))

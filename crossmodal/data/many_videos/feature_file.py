@@ -145,6 +145,7 @@ def _append(out: "h5py.File", clip: str, rows: Mapping[str, np.ndarray]) -> None
         if name not in out:
             kind = h5py.string_dtype() if name == "clip" else values.dtype
             shape = values.shape[1:]
+            # grown clip by clip: features of all clips may not fit in memory
             out.create_dataset(name, (0, *shape), kind, maxshape=(None, *shape), chunks=(256, *shape))
         table = out[name]
         table.resize(len(table) + segments, axis=0)

@@ -78,6 +78,7 @@ def progress(
     failed = 0
     with tqdm(total=total, initial=total - len(items), desc=label, unit="clip") as bar:
         try:
+            # where nothing is left to do, no process is started and no cluster asked
             with worker_pool(min(workers, len(items)), cluster=cluster if items else None) as pool:
                 for item, outcome in pool.map_unordered(work, items):
                     if isinstance(outcome, Failure):
@@ -120,4 +121,5 @@ def int_at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def cores() -> int:
     """Returns the number of cores that this process may use."""
+    # what a scheduler of jobs or a container has given us, which may be less than the machine
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

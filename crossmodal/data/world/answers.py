@@ -24,7 +24,7 @@ from .scene import (
 )
 from .sound import TONES
 
-Labels = Int64[np.ndarray, " segment"]
+Answers = Int64[np.ndarray, " segment"]
 SHOWING = (1, 3, 5, 7)
 """Seconds in which an object is shown where the answer lies in a second; the one before may be marked by a sound."""
 KINDS = 4
@@ -46,7 +46,7 @@ class Answer(NamedTuple):
     """
 
     draw: Callable[[np.random.Generator, Difficulty], tuple[Objects, Sounds]]
-    labels: Callable[[Objects, Sounds, Difficulty], Labels]
+    labels: Callable[[Objects, Sounds, Difficulty], Answers]
     classes: Callable[[Difficulty], tuple[str, ...]]
 
 
@@ -65,7 +65,7 @@ def draw_seconds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Obje
     return objects, sound_in(rng, MARK, (int(rng.choice(SHOWING)) - 1,))
 
 
-def colour_after_mark(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Labels:
+def colour_after_mark(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
     """Returns the colour that is shown in the second after the bell."""
     second = int(sounds.loudness[:, 0].argmax()) + 1
     return whole_clip(objects.colour[objects.radius[second].argmax()])
@@ -77,7 +77,7 @@ def draw_kinds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     return objects, sound_in(rng, int(rng.choice(ASKS)), range(SEGMENTS))
 
 
-def kind_asked_for(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Labels:
+def kind_asked_for(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
     """Returns the colour or the texture of the object, as the sound asks."""
     return whole_clip(objects.colour[0] if sounds.texture[0] == ASKS[0] else objects.texture[0, 0])
 
@@ -96,7 +96,7 @@ def draw_bands(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     return objects, Sounds(heard, loudness.astype(np.float32), np.zeros(BANDS, np.float32))
 
 
-def pulsed_in_band(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Labels:
+def pulsed_in_band(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
     """Returns 1 where the tone in the band that the colour names is pulsed."""
     band = int(objects.colour[0])
     return whole_clip(int(sounds.texture[band] == TONES[band, 1]))
@@ -131,7 +131,7 @@ def sound_in(rng: np.random.Generator, texture: int, seconds: range | tuple[int,
     return Sounds(np.array([texture]), loudness, np.full(1, min(seconds), np.float32))
 
 
-def whole_clip(label: int) -> Labels:
+def whole_clip(label: int) -> Answers:
     """Returns one label for every segment."""
     return np.full(SEGMENTS, int(label))
 

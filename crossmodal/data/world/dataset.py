@@ -120,6 +120,7 @@ class World(Dataset[LabelledClip]):
         if not -self.clips <= index < self.clips:
             raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
         stream = get_args(Split).index(self.split)
+        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
         rng = np.random.default_rng([self.seed, stream, index % self.clips])
         objects, sounds = self._rule.draw(rng, self.difficulty)
         images, masks = paint(rng, objects, self.difficulty.clutter)

@@ -93,6 +93,7 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     texture[start : start + length, rng.integers(count)] = spare
     objects = _draw_objects(rng, texture, loudness[:, :count], difficulty)
 
+    # the first object alone is heard: the others mime, with activities that have no sound
     heard = np.array([0, *range(count, count + offscreen)])
     heard = heard[np.argsort(onset[heard])]
     named = np.concatenate([worn, elsewhere])

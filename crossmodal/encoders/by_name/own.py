@@ -4,13 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ...audio import LogMel, RepeatedLogMel
+from ...audio.vggish_mel import RATE as VGGISH_RATE
+from ...audio.vggish_mel import VggishLogMel
 from ...checkpoints import Imported, import_htsat, import_swin_v2, read_weights
+from ...checkpoints.extractors import import_vgg19, import_vggish
 from ...data import Preprocess
 from ...data.world import TINY
 from ...injection import Encoder
-from .. import htsat_tiny_audioset, swin_v2_large
+from .. import htsat_tiny_audioset, swin_v2_large, vgg19, vggish
 from .backbone import (
     PRETRAINED,
     AudioBackbone,
@@ -19,6 +23,7 @@ from .backbone import (
     logger,
     warn_if_random,
 )
+from .clap import OneChannel
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
@@ -49,11 +54,32 @@ def own_tiny_audio(weights: str | Path | None) -> AudioBackbone:
     return AudioBackbone(encoder, encoder.sites[-1].width, RepeatedLogMel(tiny_log_mel(), TINY.rate), TINY.rate)
 
 
+def own_vgg19(weights: str | Path | None) -> VisualBackbone:
+    """Builds VGG-19 up to its last pooling, for frames of 224² scaled as Keras does, in RGB."""
+    encoder = build_own("vgg19", vgg19, import_vgg19, weights, "visual")
+    red, green, blue = (value / 255 for value in KERAS_MEANS)
+    return VisualBackbone(encoder, encoder.sites[-1].width, 224, (red, green, blue), (1 / 255, 1 / 255, 1 / 255))
+
+
+def own_vggish(weights: str | Path | None) -> AudioBackbone:
+    """Builds VGGish at 16 kHz: one second → one vector of 128 numbers, after its last ReLU."""
+    encoder = build_own("vggish", vggish, import_vggish, weights, "audio")
+    return AudioBackbone(encoder, encoder.sites[-1].width, nn.Sequential(VggishLogMel(), OneChannel()), VGGISH_RATE)
+
+
+KERAS_MEANS = (123.68, 116.779, 103.939)
+"""Means of red, green and blue in 0…255."""
+
 VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
     "tiny": own_tiny_visual,
     "swin_v2_l": own_swin_v2_l,
+    "vgg19": own_vgg19,
 }
-AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {"tiny": own_tiny_audio, "htsat": own_htsat}
+AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {
+    "tiny": own_tiny_audio,
+    "htsat": own_htsat,
+    "vggish": own_vggish,
+}
 
 
 def build_own(

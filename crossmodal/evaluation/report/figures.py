@@ -115,6 +115,7 @@ def confusion(rows: "DataFrame", unit: str) -> Confusion | None:
     if not {"truth", "prediction"} <= set(rows.columns):
         return None
     counts = need("pandas", "report.html").crosstab(rows["truth"], rows["prediction"])
+    # background last, where no class stands below it
     names = sorted({*counts.index, *counts.columns}, key=lambda name: (name == "background", name))
     counts = counts.reindex(index=names, columns=names, fill_value=0)
     totals = counts.sum(axis=1)

@@ -163,7 +163,7 @@ def items_remark(system: nn.Module, rows: "DataFrame") -> str:
 def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) -> Iterator[DrawnItem]:
     """Yields some items of the test split: the most wrong, those in the middle, the best."""
     by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
-    share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
+    share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")  # ties as they stand in the split
     places = {name: at for at, name in enumerate(items.names)}
     for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])

@@ -17,7 +17,7 @@ from crossmodal.injection import Encoder
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish
-from crossmodal.tasks.coupled_system import token_maps
+from crossmodal.tasks.coupled_system import final_token_maps
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_streams_are_pooled_by_the_map_of_the_last_coupler(model, clip, stream):
     last = list(coupled.maps)[-1]
     guide = "audio" if stream == "visual" else "visual"
     spatial = coupled.maps[last][guide, stream]["spatial"]
-    assert token_maps(coupled, stream)["spatial"] is spatial
+    assert final_token_maps(coupled, stream)["spatial"] is spatial
     head = model.coupled.encoder("visual").head if stream == "visual" else nn.Identity()
     torch.testing.assert_close(getattr(features, stream)[0], pool_tokens(head(coupled.streams[stream]), spatial))
 
@@ -81,7 +81,7 @@ def test_without_maps_streams_are_pooled_by_their_mean(clip):
     frames, wave = batch(clip)
     with torch.no_grad():
         coupled, features = model.run(frames, wave), model.pool(frames, wave)
-    assert token_maps(coupled, "visual") == token_maps(coupled, "audio") == {}
+    assert final_token_maps(coupled, "visual") == final_token_maps(coupled, "audio") == {}
     torch.testing.assert_close(features.audio[0], coupled.streams["audio"].mean(1))
 
 
@@ -89,8 +89,8 @@ def test_a_map_of_one_direction_pools_its_stream_alone(clip):
     model = tiny(coupling=partial(dg_sct, edges=(("audio", "visual"),))).eval()
     with torch.no_grad():
         coupled = model.run(*batch(clip))
-    assert token_maps(coupled, "audio") == {}
-    assert token_maps(coupled, "visual")["spatial"].shape == (10, coupled.streams["visual"].shape[1], 1)
+    assert final_token_maps(coupled, "audio") == {}
+    assert final_token_maps(coupled, "visual")["spatial"].shape == (10, coupled.streams["visual"].shape[1], 1)
 
 
 @pytest.mark.parametrize("name", ["spatial", "frequency", "mine"])
@@ -106,7 +106,7 @@ def test_the_head_pools_by_the_map_over_tokens_whatever_its_name(clip, name):
         coupled, pooled = model.run(frames, wave), model.pool(frames, wave)
     for stream in ("visual", "audio"):
         maps = coupled.maps["stages1_1_mlp"]["audio" if stream == "visual" else "visual", stream]
-        assert token_maps(coupled, stream)[name] is maps[name]
+        assert final_token_maps(coupled, stream)[name] is maps[name]
         read = coupled.streams[stream]
         read = model.coupled.encoder("visual").head(read) if stream == "visual" else read
         assert torch.equal(getattr(pooled, stream)[0], pool_tokens(read, maps[name]))

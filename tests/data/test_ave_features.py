@@ -1,0 +1,90 @@
+"""AVE's published feature files: read row by row, checked in words, and trained on by the command line."""
+
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from commands import crossmodal
+
+from crossmodal.data.ave_features import AVEFeatures, AVEFeatureSource
+from crossmodal.recipes.ave.dg_sct import dg_sct
+from crossmodal.tasks.feature_inputs import source_as_read
+
+ROWS = [
+    "Bark&aaaaaaaaaaa&good&2&5",
+    "Flute&bbbbbbbbbbb&good&0&10",
+    "Bark&ccccccccccc&good&9&10",
+    "Cat&ddddddddddd&good&0&3",
+]
+
+
+def write(file, key, values):
+    with h5py.File(file, "w") as out:
+        out[key] = values
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Four clips and one of background, in the published layout."""
+    draw = np.random.default_rng(0)
+    folder = tmp_path / "AVE"
+    folder.mkdir()
+    (folder / "Annotations.txt").write_text("\n".join(ROWS))  # without a header, as beside the features
+    for suffix, clips in (("", 4), ("_noisy", 1)):
+        write(folder / f"visual_feature{suffix}.h5", "avadataset", draw.random((clips, 10, 7, 7, 512)))
+        write(folder / f"audio_feature{suffix}.h5", "avadataset", draw.random((clips, 10, 128)))
+    for split, rows in (("train", [2, 0]), ("val", [1]), ("test", [3])):
+        write(folder / f"{split}_order.h5", "order", np.array(rows))
+    return folder
+
+
+def test_an_item_is_the_row_of_its_order(root):
+    train = AVEFeatures(root, "train")
+    with h5py.File(root / "visual_feature.h5") as visual, h5py.File(root / "audio_feature.h5") as audio:
+        first = train[0]
+        assert torch.equal(first.frames, torch.from_numpy(visual["avadataset"][2]).float().reshape(10, 49, 512))
+        assert torch.equal(first.wave, torch.from_numpy(audio["avadataset"][2]).float())
+    assert first.labels.tolist() == [28] * 9 + [2]
+    assert train.names == ["ccccccccccc#2", "aaaaaaaaaaa#0"]
+    assert torch.equal(pickle.loads(pickle.dumps(train))[1].frames, train[1].frames)
+    with_background = AVEFeatures(root, "train", background=True)
+    assert (len(train), len(with_background), len(AVEFeatures(root, "val", background=True))) == (2, 3, 1)
+    assert with_background[2].labels.tolist() == [28] * 10
+
+
+def test_what_is_wrong_is_said_in_one_sentence(root):
+    write(root / "audio_feature.h5", "avadataset", np.zeros((4, 10, 64)))
+    with pytest.raises(ValueError, match=r"audio_feature.h5 holds avadataset of \(4, 10, 64\), expected .*10, 128\)"):
+        AVEFeatures(root, "train")
+    write(root / "audio_feature.h5", "avadataset", np.zeros((3, 10, 128)))
+    with pytest.raises(ValueError, match=r"4 rows in Annotations.txt, but features of .*'audio': 3"):
+        AVEFeatures(root, "train")
+    write(root / "audio_feature.h5", "avadataset", np.full((4, 10, 128), np.nan))
+    with pytest.raises(ValueError, match=r"row 2 of audio_feature.h5 holds NaN"):
+        AVEFeatures(root, "train")[0]
+    write(root / "val_order.h5", "order", np.array([4]))
+    with pytest.raises(ValueError, match=r"val_order.h5 names row 4 of 4"):
+        AVEFeatures(root, "val")
+    (root / "test_order.h5").write_bytes(b"no file of HDF5")
+    with pytest.raises(ValueError, match=r"test_order.h5 is no whole HDF5 file"):
+        AVEFeatures(root, "test")
+    (root / "visual_feature.h5").unlink()
+    with pytest.raises(FileNotFoundError, match=r"visual_feature.h5 is missing"):
+        AVEFeatures(root, "train")
+
+
+def test_a_system_that_reads_clips_is_refused(root, tmp_path):
+    with pytest.raises(ValueError, match="its items are the features 'vgg19-vggish', but the system reads clips"):
+        source_as_read(AVEFeatureSource(root), dg_sct().inputs, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_command_trains_on_them(root):
+    """Both extractors at full size, with random weights: nothing is extracted."""
+    extractors = ["--model.visual", "vgg19", "--model.audio", "vggish"]
+    short = ["--trainer.max_epochs=1", "--trainer.enable_progress_bar=false", "--data.batch_size=1"]
+    said = crossmodal(root.parent, "ave", "fit", "--system", "avel_av", "--data.features", root, *extractors, *short)
+    assert said.code == 0, said.err
+    assert any("published features" in line for line in said.lines)
