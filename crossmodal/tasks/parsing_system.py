@@ -69,7 +69,7 @@ def parsing_inputs(
     return ParsingInputs(found.inputs, found.visual, found.audio, 0)
 
 
-class SecondVectors(nn.Module):
+class SecondProjections(nn.Module):
     """Projects features to one vector per second and modality, without activations: the front of HAN and MGN.
 
     Shapes: tokens `(clip, segment, token, visual)`, audio `(clip, segment, audio)`, motion `(clip, segment, motion)` →

@@ -19,7 +19,7 @@ from crossmodal.heads.fusion import LSTMPair
 from crossmodal.heads.parsing import Parsed, SegmentReadouts
 from crossmodal.named_draws import drawn
 from crossmodal.recipes.avvp.han import SETTINGS as SETTINGS
-from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondVectors, parsing_inputs
+from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondProjections, parsing_inputs
 
 
 class AVELParser(FeatureParser):
@@ -38,7 +38,7 @@ class AVELParser(FeatureParser):
         """Builds the system; the arguments are those of `avel`."""
         super().__init__(features, classes, visual_label=visual_label)
         self.attention = drawn("attention", attention, features.visual, features.audio)
-        self.vectors = drawn("vectors", SecondVectors, features, width)
+        self.vectors = drawn("vectors", SecondProjections, features, width)
         self.sequences = drawn("sequences", LSTMPair, width, width, visual_hidden=hidden, audio_hidden=hidden)
         self.readouts = drawn("readouts", SegmentReadouts, 2 * hidden, 2 * hidden, 4 * hidden, len(classes))
 

@@ -20,7 +20,7 @@ from crossmodal.heads.parsing import Parsed, SegmentReadouts
 from crossmodal.heads.recurrent import BidirectionalLSTM, RecurrentState
 from crossmodal.named_draws import drawn
 from crossmodal.recipes.avvp.han import SETTINGS as SETTINGS
-from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondVectors, parsing_inputs
+from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondProjections, parsing_inputs
 
 
 class AVSDNParser(FeatureParser):
@@ -37,7 +37,7 @@ class AVSDNParser(FeatureParser):
     ):
         """Builds the system; the arguments are those of `avsdn`."""
         super().__init__(features, classes, visual_label=visual_label)
-        self.vectors = drawn("vectors", SecondVectors, features, width)
+        self.vectors = drawn("vectors", SecondProjections, features, width)
         self.sequences = drawn("sequences", LSTMPair, width, width, visual_hidden=hidden, audio_hidden=hidden)
         self.fusion = drawn("fusion", ResidualFusion, hidden)
         self.decoder = drawn("decoder", BidirectionalLSTM, 2 * width, hidden)

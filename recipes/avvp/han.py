@@ -16,7 +16,7 @@ from crossmodal.data.world import TEXTURES
 from crossmodal.heads.hybrid import HybridAttention
 from crossmodal.heads.parsing import AttentivePooling, Parsed
 from crossmodal.named_draws import drawn
-from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondVectors, parsing_inputs
+from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondProjections, parsing_inputs
 from crossmodal.tasks.settings import Settings
 
 SETTINGS = Settings(
@@ -40,7 +40,7 @@ class HAN(FeatureParser):
     ):
         """Builds the system; the arguments are those of `han`."""
         super().__init__(features, classes, visual_label=visual_label)
-        self.vectors = drawn("vectors", SecondVectors, features, width)
+        self.vectors = drawn("vectors", SecondProjections, features, width)
         self.attention = drawn("attention", attention, width)
         self.pooling = drawn("pooling", pooling, width, len(classes))
 

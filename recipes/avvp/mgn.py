@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from crossmodal.data.world import TEXTURES
 from crossmodal.heads.class_groups import ClassGroups, ParsedByGroups, small_normal
 from crossmodal.named_draws import drawn
-from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondVectors, parsing_inputs
+from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondProjections, parsing_inputs
 from crossmodal.tasks.settings import Settings
 
 SETTINGS = Settings(
@@ -37,7 +37,7 @@ class MGN(FeatureParser):
     ):
         """Builds the system; the arguments are those of `mgn`."""
         super().__init__(features, classes, visual_label=visual_label)
-        self.vectors = drawn("vectors", SecondVectors, features, width).apply(small_normal)
+        self.vectors = drawn("vectors", SecondProjections, features, width).apply(small_normal)
         self.head = drawn("head", head, width, len(classes))
 
     def score(self, tokens: Tensor, audio: Tensor, motion: Tensor) -> ParsedByGroups:

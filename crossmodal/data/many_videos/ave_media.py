@@ -65,7 +65,7 @@ def write_clip(file: Path, out: Path, form: ClipFormat, layout: ClipLayout = AVE
         frames, wave = decode_clip(file, form)
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
-pictures, sound = clip_paths(out, file.stem, layout)
+    pictures, sound = clip_paths(out, file.stem, layout)
     # before the wave, which tells that the clip is whole
     with whole_folder(pictures) as draft:
         for number, frame in enumerate(frames, start=1):
