@@ -26,9 +26,9 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def clips():
-    """Four clips of the world."""
-    world = ParsedWorld("train", clips=4)
-    return ParsedClip(*map(torch.stack, zip(*(world[index] for index in range(4)), strict=True)))
+    """Two clips of the world."""
+    world = ParsedWorld("train", clips=2)
+    return ParsedClip(*map(torch.stack, zip(*(world[index] for index in range(2)), strict=True)))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -38,7 +38,7 @@ def test_a_few_steps_lower_the_loss(name, clips):
     batch = extract_features(clips, system.inputs) if isinstance(system.inputs, Features) else clips
     trained = [parameter for parameter in system.parameters() if parameter.requires_grad]
     optimizer, losses = torch.optim.Adam(trained, lr=2e-3), []
-    for _ in range(4 if name.startswith("dg_sct") else 12):
+    for _ in range(3 if name.startswith("dg_sct") else 12):
         loss = sum(system.loss(system(batch), batch).values())
         optimizer.zero_grad()
         loss.backward()
@@ -51,7 +51,7 @@ def test_a_few_steps_lower_the_loss(name, clips):
     scores.update(system.predict(outputs), batch)
     assert 0 <= scores.compute()["type_at_av"] <= 1
     weighed = system.probabilities(outputs)
-    assert weighed.shape == (4, 10, 9)
+    assert weighed.shape == (2, 10, 9)
     assert (weighed >= 0).all()
     assert (weighed <= 1).all()
 
