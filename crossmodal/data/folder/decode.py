@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..clip import Preprocess
-from ..video import read_film, upright
+from ..orientation import upright
+from ..video import read_film
 from .cache import ClipCache, Decoded
 from .windowing import Span
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.many_videos.video_folder import failure
-from crossmodal.data.video import Film, read_film, upright
+from crossmodal.data.orientation import upright
+from crossmodal.data.video import Film, read_film
 from crossmodal.io import remove_drafts, whole_folder, write_whole
 from crossmodal.worker_pool import Failure
 
