@@ -88,7 +88,7 @@ def damaged(file, codec, share):
 @pytest.mark.parametrize("codec", ["mpeg4", "libx264", "libx265"])
 def test_pictures_that_the_decoder_conceals_are_named(tmp_path, codec, capfd):
     with pytest.raises(ValueError, match=r"read_clip: .*it\.mp4 is (cut or )?damaged: its picture .*\d\.\d\d s"):
-        read_clip(damaged(tmp_path / "it.mp4", codec, 0.03), PLAIN)
+        read_clip(damaged(tmp_path / "it.mp4", codec, 0.3), PLAIN)
 
 
 @pytest.mark.parametrize("name", ["take:1.mp4", "http:it.mp4", "-it.mp4", "100%d.mp4", "{a}[b]*.mp4", "$x 'q' #.mp4"])
