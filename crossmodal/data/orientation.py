@@ -36,10 +36,12 @@ def display_matrix(frame: "av.VideoFrame") -> NDArray[np.float64]:
     FFmpeg keeps nine numbers, row by row; those that move or project the picture as a whole are left out, as is a
     scale: pictures are resized in any case. A matrix of zeros, which some writers leave, is that of an upright picture.
     """
-    from av.sidedata.sidedata import Type
+    from av.sidedata import sidedata
 
-    side_data: Any = frame.side_data
-    found = side_data.get(Type.DISPLAYMATRIX)
+    # not frame.side_data, which ties a knot of references: a forked process that collects it waits for ever for the
+    # threads of a decoder that it does not have
+    container: Any = sidedata.SideDataContainer
+    found = container(frame).get(sidedata.Type.DISPLAYMATRIX)
     if found is None:
         return UPRIGHT.astype(np.float64)
     matrix = np.frombuffer(found, np.int32)[:9].reshape(3, 3)[:2, :2].astype(np.float64)

@@ -1,5 +1,6 @@
 """Every display matrix that turns or mirrors is applied; none is reduced to an angle."""
 
+import gc
 import struct
 from fractions import Fraction
 from types import SimpleNamespace
@@ -31,7 +32,9 @@ def test_a_pixel_goes_where_the_matrix_sends_it(which, rows, columns, scale, noi
 
 def matrix_of(*numbers):
     content = np.array(numbers, np.int32).tobytes()
-    return display_matrix(SimpleNamespace(side_data=SimpleNamespace(get=lambda _: content)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("av.sidedata.sidedata.SideDataContainer", lambda _: SimpleNamespace(get=lambda _: content))
+        return display_matrix(None)
 
 
 def test_a_matrix_of_zeros_leaves_the_picture():
@@ -72,3 +75,14 @@ def test_films_of_all_eight_matrices_are_seen_upright(tmp_path):
         shown = np.array(CORNERS) @ turn
         for corner, (x, y) in zip(CORNERS, (shown - shown.min(0)).tolist(), strict=True):
             assert tuple(frame[:, 4 + 8 * y, 4 + 8 * x].round().int().tolist()) == stored[corner], turn
+
+
+def test_a_picture_is_freed_with_its_last_reference(tmp_path):
+    file = film(tmp_path / "it.mp4", picture=[Fraction(step, 5) for step in range(6)], sound=(0, 1.2))
+    gc.collect()
+    gc.disable()
+    try:
+        read_clip(file, PLAIN)
+        assert not [found for found in gc.get_objects() if str(type(found)) == "<class 'av.video.frame.VideoFrame'>"]
+    finally:
+        gc.enable()

@@ -97,7 +97,7 @@ def test_bytes_that_are_no_text_can_be_printed():
         ("startTime,endTime", True),
         ("from,to", True),
         ("when,until", False),
-        ("start_ms,end_ms", False),
+        ("begin_ms,end_of_it_ms", False),
         ("start_frame,end_frame", False),
     ],
 )
