@@ -29,6 +29,7 @@ class CheckCache:
 
     def __init__(self) -> None:
         self.results: dict[Hashable, set[Hashable]] = {}
+        # weak: a function outlives the models that it ran on
         self.settled: WeakKeyDictionary[nn.Module, tuple[list[Any], set[Hashable]]] = WeakKeyDictionary()
 
     def knows(self, call: Hashable | None) -> bool:

@@ -132,6 +132,7 @@ def folder_lock(folder: Path, *, on_wait: Callable[[], None] | None = None) -> I
     except ImportError:  # Windows has no flock: two processes at once are the user's to avoid
         yield
         return
+    # the folder itself is locked: no lock file stays behind
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -143,7 +144,7 @@ def folder_lock(folder: Path, *, on_wait: Callable[[], None] | None = None) -> I
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        os.close(handle)  # lets go of the lock
 
 
 def make_folder(folder: Path, *, before: str = "", fix: str = "choose another place") -> None:

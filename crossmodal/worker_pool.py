@@ -134,6 +134,7 @@ class Workers:
         for worker in self.client.nthreads() if waiting else ():
             if waiting and worker not in busy:
                 item = waiting.popleft()
+                # not pure: dask would take two equal calls for one
                 future = self.client.submit(function, item, workers=[worker], pure=False)
                 running[future.key] = _Running(item, future, worker)
 
@@ -205,7 +206,7 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
                 # pages for a browser are served in any case: keep them on this machine, at free ports
                 dashboard_address="127.0.0.1:0",
                 worker_dashboard_address="127.0.0.1:0",
-                memory_limit=0,
+                memory_limit=0,  # none: dask would end workers that it thinks too large
                 env=dict.fromkeys(THREADS, str(threads)),  # set before a worker imports torch; numpy has one thread
                 silence_logs=logging.CRITICAL,
                 scheduler_kwargs={"allowed_failures": 0, "dashboard": False},

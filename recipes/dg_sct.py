@@ -4,18 +4,20 @@ Source: Duan et al., *Cross-modal Prompts: Adapting Large Pre-trained Models for
 NeurIPS 2023. What its authors' code computes instead stands in `dg_sct_released`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from torch import nn
 
 from crossmodal.adapters import (
     AdapterFactory,
+    AdapterOrder,
     AlignmentFactory,
     Bottleneck,
     Control,
     GuidanceFactory,
     Modulations,
+    ResidualModulated,
     Sized,
     guided_adapter,
     modulation_of,
@@ -33,7 +35,7 @@ def dg_sct(
     *,
     channel: GuidanceFactory | None = ChannelGuidance,
     spatial: GuidanceFactory | None = SpatialGuidance,
-    frequency: Callable[[int, int, Sequence[int]], nn.Module] | None = None,
+    frequency: Callable[..., nn.Module] | None = None,
     temporal: GuidanceFactory | None = ClipGuidance,
     alpha: float = 0.3,
     beta: float = 0.05,
@@ -41,6 +43,7 @@ def dg_sct(
     align: AlignmentFactory = learned_alignment,
     latents: int | Sized = 32,
     bottleneck: Sized = Bottleneck,
+    order: AdapterOrder = ResidualModulated,
     adapter: AdapterFactory | None = None,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_paper,
     edges: tuple[Edge, ...] | None = None,
@@ -48,7 +51,9 @@ def dg_sct(
 ) -> Lockstep:
     r"""Couples two frozen encoders that guide each other at every half-block, both ways.
 
-    In every adapter $x' = (\alpha M_c + \beta M_s + 1) \odot x$, then $x'' = (\gamma M_t + 1) \odot x'$.
+    In every adapter $x' = (\alpha M_c + \beta M_s + 1) \odot x$, then $x'' = (\gamma M_t + 1) \odot x'$, where $x$ is
+    the residual that the bottleneck writes. The released code modulates before the bottleneck, whose entry norm undoes
+    the temporal map and nearly all of the spatial one; `order=GuidedAdapter` is that order.
 
     Args:
         visual: Encoder of frames; frozen in place.
@@ -63,6 +68,7 @@ def dg_sct(
         align: Alignment of the guide, as `guided_adapter` takes it.
         latents: Latent tokens of an adapter, or a factory of them.
         bottleneck: Factory of the bottleneck that writes the residual.
+        order: Order of the blocks in an adapter, as `guided_adapter` takes it.
         adapter: An adapter of your own, called with both sites, instead of all of the above.
         pairing: From the sites of both streams to steps.
         edges: Keeps only these `(guide, stream)`.
@@ -71,13 +77,14 @@ def dg_sct(
 
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
-        if frequency and "frequency" in stream.axes:
-            in_bands: Callable[..., nn.Module] = frequency  # its type cannot say that `bands` goes by name
-            where = {"frequency": (partial(in_bands, bands=stream.axes["frequency"]), beta)}
+        if frequency and "frequency" in stream.axes:  # an image has no bands: it keeps its spatial map
+            where = {"frequency": (partial(frequency, bands=stream.axes["frequency"]), beta)}
         return Modulations(
             modulation_of(stream.width, {"channel": (channel, alpha), **where}, base=1.0),
             modulation_of(stream.width, {"temporal": (temporal, gamma)}, base=1.0),
         )
 
-    guided = partial(guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck)
+    guided = partial(
+        guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck, order=order
+    )
     return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide)

@@ -9,10 +9,12 @@ from functools import partial
 
 from crossmodal.adapters import (
     AdapterFactory,
+    AdapterOrder,
     AlignmentFactory,
     Bottleneck,
     Control,
     GuidanceFactory,
+    GuidedAdapter,
     Modulation,
     Sized,
     guided_adapter,
@@ -38,6 +40,7 @@ def dg_sct_released(
     align: AlignmentFactory = learned_alignment,
     latents: int | Sized = 32,
     bottleneck: Sized = Bottleneck,
+    order: AdapterOrder = GuidedAdapter,
     adapter: AdapterFactory | None = None,
     pairing: Callable[..., tuple[Step, ...]] = paired_as_released,
     edges: tuple[Edge, ...] | None = None,
@@ -61,6 +64,8 @@ def dg_sct_released(
         align: Alignment of the guide, as `guided_adapter` takes it.
         latents: Latent tokens of an adapter, or a factory of them.
         bottleneck: Factory of the bottleneck that writes the residual.
+        order: Order of the blocks in an adapter. In the released one, `GuidedAdapter`, the entry norm of the
+            bottleneck leaves next to nothing of a spatial map and nothing of a temporal one.
         adapter: An adapter of your own, called with both sites, instead of all of the above.
         pairing: From the sites of both streams to steps.
         edges: Keeps only these `(guide, stream)`.
@@ -69,7 +74,10 @@ def dg_sct_released(
 
     def modulation(stream: Site) -> Modulation:
         guidance = {"channel": (channel, alpha), "spatial": (spatial, beta), "temporal": (temporal, gamma)}
+        # the base gives up the weight of the channel map: without that map, it keeps all of it
         return modulation_of(stream.width, guidance, base=1 - alpha if channel else 1.0)
 
-    guided = partial(guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck)
+    guided = partial(
+        guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck, order=order
+    )
     return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide)

@@ -7,7 +7,16 @@ encoders is the LAVisH* of DG-SCT's tables, whose code was not released: its str
 from collections.abc import Callable
 from functools import partial
 
-from crossmodal.adapters import AlignmentFactory, Bottleneck, Control, Sized, guided_adapter, true_guide, unmodulated
+from crossmodal.adapters import (
+    AlignmentFactory,
+    Bottleneck,
+    Control,
+    GuidedAdapter,
+    Sized,
+    guided_adapter,
+    true_guide,
+    unmodulated,
+)
 from crossmodal.alignment import identity_alignment, learned_alignment
 from crossmodal.injection import Edge, Encoder, Lockstep, Step, couple, paired_as_paper, paired_as_released
 
@@ -35,7 +44,14 @@ def lavish(
         edges: Keeps only these `(guide, stream)`.
         guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
     """
-    adapter = partial(guided_adapter, align=align, latents=latents, modulation=unmodulated, bottleneck=bottleneck)
+    adapter = partial(
+        guided_adapter,
+        align=align,
+        latents=latents,
+        modulation=unmodulated,
+        bottleneck=bottleneck,
+        order=GuidedAdapter,  # without maps every order computes the same; this one multiplies nothing afterwards
+    )
     return couple(visual, audio, adapter=adapter, pairing=pairing, edges=edges, guide=guide)
 
 
@@ -63,7 +79,7 @@ def lavish_shared(
     return lavish(
         encoder,
         encoder,
-        align=identity_alignment,
+        align=identity_alignment,  # one encoder: guide and stream have one grid and width
         latents=latents,
         bottleneck=bottleneck,
         pairing=pairing,

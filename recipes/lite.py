@@ -7,6 +7,7 @@ frozen encoders.
 
 from functools import partial
 
+from crossmodal.adapters import ResidualModulated
 from crossmodal.alignment import low_rank_pooled_alignment
 from crossmodal.guidance import LowRankChannelGuidance, SpatialGuidance
 from crossmodal.recipes.dg_sct_released import dg_sct_released
@@ -29,6 +30,7 @@ lite = partial(
     spatial=narrow_spatial,
     align=low_rank_pooled_alignment,
     latents=8,
+    order=ResidualModulated,
 )
 """Couples two frozen encoders by means and low ranks; the keywords are those of `dg_sct_released`.
 

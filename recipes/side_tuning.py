@@ -25,7 +25,7 @@ def side_tuning(coupling: Callable[P, Lockstep], *, at_once: int | None = 10) ->
 
     @wraps(coupling)
     def couple(*args: P.args, **kwargs: P.kwargs) -> SideLockstep:
-        return side(coupling(*args, **kwargs), at_once=at_once)
+        return side(coupling(*args, **kwargs), at_once=at_once)  # built coupled, so that every keyword means the same
 
     return couple
 

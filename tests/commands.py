@@ -6,6 +6,7 @@ import io
 import runpy
 import signal
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -88,17 +89,32 @@ class Said(NamedTuple):
         return self.out.splitlines()
 
 
-def crossmodal(folder, *words):
-    """Runs a command in `folder`, as the console script does."""
+def crossmodal(folder, *words, drawn=1):
+    """Runs a command in `folder`, as the console script does; a report draws so many items, for each takes long."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(folder)
         patch.setattr(sys, "path", [*sys.path])
+        if {"fit", "test"} & set(words):  # which import it in any case
+            patch.setattr("crossmodal.evaluation.report.report.SHOWN_ITEMS", drawn)
         try:
             code = main([str(word) for word in words])
         except SystemExit as left:
             code = int(left.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def runs_here(patch):
+    """Lets a sweep train its runs in this process, one after another: a process of its own takes seconds to begin."""
+    from crossmodal.worker_pool import ThisProcess
+
+    def run(command):
+        said = crossmodal(command.folder, *command.words)
+        Path(command.log).write_text(said.out + said.err, encoding="utf-8")
+        return said.code
+
+    patch.setattr("crossmodal.evaluation.sweep.run_logged", run)
+    patch.setattr("crossmodal.evaluation.sweep.worker_pool", lambda *_, **__: contextlib.nullcontext(ThisProcess()))
 
 
 def interrupted(folder, *words):

@@ -21,7 +21,7 @@ def lab(tmp_path_factory):
     """A folder with a module of our own and one finished run, `runs/first`, and what its `fit` said."""
     folder = tmp_path_factory.mktemp("lab")
     (folder / "mylab.py").write_text(MINE)
-    said = crossmodal(folder, "ave", "fit", "--name", "first", *SMALL)
+    said = crossmodal(folder, "ave", "fit", "--name", "first", *SMALL, drawn=5)
     assert said.code == 0, said.err
     return folder, said
 
@@ -31,7 +31,7 @@ def classified(tmp_path_factory):
     """A folder with one finished run of `classify`, `runs/first`."""
     folder = tmp_path_factory.mktemp("classified")
     small = [*SMALL, "--data.clips=6", "--data.held_out=5", "--trainer.max_epochs=1"]
-    said = crossmodal(folder, "classify", "fit", "--name", "first", *small)
+    said = crossmodal(folder, "classify", "fit", "--name", "first", *small, drawn=5)
     assert said.code == 0, said.err
     return folder
 

@@ -19,6 +19,7 @@ FLOORS = {
     "check_cache": 0,
     "io": 0,
     "lazy_constant": 0,
+    "named_draws": 0,
     "plain": 0,
     "precision": 0,
     "printing": 0,

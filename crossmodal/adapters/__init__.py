@@ -14,8 +14,11 @@ from .controls import own_stream as own_stream
 from .controls import shuffled as shuffled
 from .controls import true_guide as true_guide
 from .grouped import TokenBatchNorm as TokenBatchNorm
+from .guided import AdapterOrder as AdapterOrder
 from .guided import AlignmentFactory as AlignmentFactory
 from .guided import GuidedAdapter as GuidedAdapter
+from .guided import NormalisedFirst as NormalisedFirst
+from .guided import ResidualModulated as ResidualModulated
 from .guided import channel_and_spatial as channel_and_spatial
 from .guided import guided_adapter as guided_adapter
 from .guided import unmodulated as unmodulated

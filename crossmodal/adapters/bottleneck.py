@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..named_draws import drawn
 from ..plain import is_affine, is_plain
 from ..shapes import check_width, shaped
 from .grouped import GroupedLinear, TokenBatchNorm, fused_linear_batchnorm
@@ -126,16 +127,26 @@ class Bottleneck(nn.Module):
             raise ValueError(f"Bottleneck: reduction={reduction} must divide channels={channels}.")
         hidden = channels // reduction
         self.channels = channels
-        self.before = before(channels)
+        self.before = drawn("before", before, channels)
         self.down = GroupedLinear(channels, hidden, groups=groups)
-        self.down_norm = norm(hidden)
+        self.down_norm = drawn("down_norm", norm, hidden)
         self.up = GroupedLinear(hidden, channels, groups=groups)
-        self.up_norm = norm(channels)
-        self.finish = finish(channels)
+        self.up_norm = drawn("up_norm", norm, channels)
+        self.finish = drawn("finish", finish, channels)
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """Computes the residual."""
         check_width(self, "stream", stream, self.channels)
-        hidden = self.down_norm(self.down(self.before(stream))).relu()
+        return self.write(self.before(stream))
+
+    def write(self, normalised: Tensor) -> Tensor:
+        """Computes the residual of a stream that has passed the norm on entry.
+
+        `NormalisedFirst` calls it, to modulate between that norm and the rest.
+
+        Args:
+            normalised: `(frame, token, channel)`.
+        """
+        hidden = self.down_norm(self.down(normalised)).relu()
         return self.finish(fused_linear_batchnorm(self.up, self.up_norm, hidden))

@@ -91,7 +91,7 @@ class FrozenMap(nn.Module):
         self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
     ) -> Float[Tensor, "frame token 1"]:
         """Returns the map; it reads neither stream nor cue."""
-        return stream.new_full((1, 1, 1), self.value).expand(*stream.shape[:2], 1)
+        return stream.new_full((1, 1, 1), self.value).expand(*stream.shape[:2], 1)  # one number in memory
 
     def extra_repr(self) -> str:
         """Shows the value."""

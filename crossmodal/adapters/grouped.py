@@ -36,7 +36,7 @@ class GroupedLinear(nn.Module):
             )
         self.channels, self.groups = channels, groups
         self.weight = nn.Parameter(torch.empty(out_channels, channels // groups))
-        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)  # as torch's linear and convolution layers start
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token out_channel"]:
@@ -59,6 +59,7 @@ class GroupedLinear(nn.Module):
             grouped = self._grouped(centred.to(torch.promote_types(centred.dtype, torch.float32)))
             covariance = torch.einsum("ftgi,ftgj->gij", grouped, grouped) / grouped.shape[:2].numel()
             weight = self._by_group(self.weight).to(covariance.dtype)
+            # the diagonal of w Σ wᵀ, without the rest of it
             return (weight @ covariance * weight).sum(-1).flatten()
 
     def _grouped(self, stream: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ class TokenBatchNorm(nn.BatchNorm1d):
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
                 return 1 / self.num_batches_tracked
-        return self.momentum or 0.0
+        return self.momentum or 0.0  # as torch: without a momentum and a count, the statistics stay
 
 
 class _ContiguousGradient(torch.autograd.Function):
@@ -128,9 +129,11 @@ def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -
         scale = norm.weight * (variance + norm.eps).rsqrt()
         return linear.scaled(stream, scale) + (norm.bias - mean * scale)
     centre = stream.mean((0, 1), keepdim=True)
+    # centred first: a difference of large sums would lose the digits of a small variance
     spread = linear.variance(stream - centre)
     with torch.no_grad():
         momentum = norm._momentum()
         mean.lerp_(linear(centre).flatten().to(mean.dtype), momentum)
+        # running statistics hold the unbiased variance, the batch is normalised by the biased one: as in torch
         variance.lerp_((spread * values / (values - 1)).to(variance.dtype), momentum)
     return linear.scaled(stream - centre, norm.weight * (spread + norm.eps).rsqrt()) + norm.bias

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from .adapter import Map
 
@@ -45,19 +46,29 @@ class Modulation(nn.Module):
         self.names = tuple(guidance)
         for name, (block, weight) in guidance.items():
             self.add_module(name, block)
-            setattr(self, f"{name}_weight", weight)
+            setattr(self, f"{name}_weight", weight)  # a float stays a number, a parameter is registered
 
     @shaped
     def forward(
-        self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
+        self,
+        stream: Float[Tensor, "frame token channel"],
+        cue: Float[Tensor, "frame cue_channel"],
+        *,
+        target: Float[Tensor, "frame token channel"] | None = None,
     ) -> Modulated:
-        """Computes the stream times the blended factor; no block reads it modulated unless it asks to."""
+        """Computes the stream times the blended factor; no block reads it modulated unless it asks to.
+
+        Args:
+            stream: What the blocks read.
+            cue: The guide, aligned and pooled over its tokens.
+            target: What is multiplied; by default the stream itself.
+        """
         maps: dict[str, Tensor] = {}
         for name in self.names:
             guidance = self.get_submodule(name)
             maps[name] = guidance(stream, cue, **seen(guidance, maps))
         weighted = [getattr(self, f"{name}_weight") * maps[name] for name in self.names]
-        return Modulated(times_sum(stream, self.base, weighted), maps)
+        return Modulated(times_sum(stream if target is None else target, self.base, weighted), maps)
 
     def extra_repr(self) -> str:
         """Shows base and weights."""
@@ -82,7 +93,9 @@ def modulation_of(
         guidance: Name → (factory called with both widths, weight).
         base: The factor where all maps are zero; a weight that belongs to it is the caller's to leave out.
     """
-    blocks = {name: (factory(width, width), weight) for name, (factory, weight) in guidance.items() if factory}
+    present = {name: (factory, weight) for name, (factory, weight) in guidance.items() if factory}
+    with named_draws("modulation"):  # so that a block is drawn alike beside any others
+        blocks = {name: (drawn(name, factory, width, width), weight) for name, (factory, weight) in present.items()}
     return Modulation(blocks, base=base)
 
 
@@ -109,20 +122,34 @@ class Modulations(nn.Module):
 
     @shaped
     def forward(
-        self, stream: Float[Tensor, "frame token channel"], cue: Float[Tensor, "frame cue_channel"]
+        self,
+        stream: Float[Tensor, "frame token channel"],
+        cue: Float[Tensor, "frame cue_channel"],
+        *,
+        target: Float[Tensor, "frame token channel"] | None = None,
     ) -> Modulated:
-        """Computes the stream after every modulation in turn."""
+        """Computes the stream after every modulation in turn.
+
+        Args:
+            stream: What the blocks read: each sees it as the modulations before its own left it.
+            cue: The guide, aligned and pooled over its tokens.
+            target: What is multiplied in turn, while all blocks read the stream as it came; by default the stream.
+        """
         maps: dict[str, Tensor] = {}
         for modulation in self.stages:
-            stream, new = modulation(stream, cue)
+            if target is None:
+                stream, new = modulation(stream, cue)
+            else:
+                target, new = modulation(stream, cue, target=target)
             maps.update(new)
-        return Modulated(stream, maps)
+        return Modulated(stream if target is None else target, maps)
 
 
 def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns keywords of a block beside stream and cue: `scale`, where earlier maps exist that its `sees` names."""
     names: tuple[str, ...] = getattr(guidance, "sees", ())
     scales = [1 + maps[name] for name in names if name in maps]
+    # from the first tensor on: 1 times it would be one large tensor more
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
 
 

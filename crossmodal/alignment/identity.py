@@ -47,6 +47,7 @@ class IdentityAlignment(nn.Module):
         """Computes `softmax(latents · guideᵀ) · guide`."""
         check_width(self, "latents", latents, self.channels)
         check_width(self, "guide", guide, self.channels)
+        # one head, and no 1/√width below: the published latent tokens attend unscaled
         query, guide = latents.expand(len(guide), -1, -1)[:, :, None], guide[:, :, None]
         return attend(query, guide, guide, scale=1.0).squeeze(2)
 

@@ -67,6 +67,7 @@ class LearnedAlignment(nn.Module):
         if not self.is_plain():
             return Formed(self).attend(latents, guide)
         products, query = products_of(self.mix), latents @ self.project.weight
+        # the mixer's bias adds the same to every channel of a token, so it meets the sum of the query
         scores = products.linear(query @ guide.mT, self.mix.weight) + query.sum(-1, keepdim=True) * self.mix.bias
         weights = scores.softmax(-1)
         mixed = products.times(weights, self.mix.weight) @ guide + (weights @ self.mix.bias)[..., None]

@@ -35,7 +35,7 @@ class LowRankLinear(nn.Module):
         super().__init__()
         if rank < 1:
             raise ValueError(f"LowRankLinear: rank={rank} must be at least 1 between {in_features} and {out_features}.")
-        rank = min(rank, in_features, out_features)
+        rank = min(rank, in_features, out_features)  # a higher one adds weights, but nothing that they could do
         self.in_features, self.out_features = in_features, out_features
         self.down = nn.Linear(in_features, rank, bias=False)
         self.up = nn.Linear(rank, out_features)

@@ -83,6 +83,7 @@ class ResampledAlignment(nn.Module):
         if not self.is_plain():
             return Formed(self).pooled(guide)
         rows, columns = self._axes(guide)
+        # interpolation is separable, and so is the mean over the grid that it makes
         weights = torch.outer(rows.mean(0), columns.mean(0)).flatten()
         return self.project(torch.einsum("g,fgc->fc", weights, self._placed(guide)))
 
@@ -101,6 +102,7 @@ class ResampledAlignment(nn.Module):
         scores = torch.einsum("ri,sj,flij->flrs", rows, columns, scores).flatten(2)
         leading = scores.mean(2, keepdim=True).expand(-1, -1, self.prefix)
         weights = torch.cat([leading, scores], dim=2).softmax(-1)
+        # a leading token is the mean of the grid, so its weight is shared out among the cells
         shared = weights[..., : self.prefix].sum(-1, keepdim=True) / scores.shape[2]
         weights = rearrange(weights[..., self.prefix :] + shared, "f l (r s) -> f l r s", r=self.grid[0])
         return self.project(torch.einsum("ri,sj,flrs->flij", rows, columns, weights).flatten(2) @ placed)
@@ -138,6 +140,7 @@ def resize_matrix(old: int, new: int, mode: str, *, device: torch.device | None 
     place = centre.floor() + torch.arange(-1, 3, device=device)
     weights = KERNELS[mode]((centre - place).abs())
     empty = torch.zeros(new, old, dtype=torch.float64, device=device)
+    # added up, for several neighbours beyond a border fall on its one place
     return empty.scatter_add(1, place.clamp(0, old - 1).long(), weights)
 
 

@@ -28,6 +28,7 @@ def backend_named(name: str) -> Backend:
 
 def sdpa(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, scale: float | None) -> Tensor:
     """Computes attention by torch's own kernels: flash, memory-efficient, cuDNN or plain, as torch chooses."""
+    # torch has the heads before the tokens
     attended = F.scaled_dot_product_attention(
         query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=bias, scale=scale
     )

@@ -99,6 +99,7 @@ def _asked(
                 return "no kernel: meta tensors have shapes only", ""
             first, second, third = (lowered(tensor).transpose(1, 2) for tensor in (query, key, value))
             mask = None if bias is None else lowered(bias)
+            # private, and the one way to ask without computing
             chosen = SDPBackend(torch._fused_sdp_choice(first, second, third, mask, scale=scale))
             return f"the {next((name for name in KERNELS if KERNELS[name] == chosen), chosen.name)} kernel", ""
         except (RuntimeError, ImportError) as refusal:

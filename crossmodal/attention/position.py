@@ -78,6 +78,7 @@ def relative_index(window: tuple[int, int], *, device: torch.device) -> Tensor:
 
 def log_coordinates(window: tuple[int, int], *, device: torch.device) -> Tensor:
     """Computes log-spaced coordinates of all relative positions, `(position, 2)`; in float32, as published."""
+    # at least 1: a window of one row has the offset 0 alone
     axes = [torch.arange(1 - size, size, device=device, dtype=torch.float32) / max(size - 1, 1) * 8 for size in window]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, 1)
     return offsets.sign() * (offsets.abs() + 1).log2() / math.log2(8)

@@ -29,7 +29,7 @@ class _ScaledNormalize(torch.autograd.Function):
     With y = ℓx/|x| and r = ℓ/|x|: x receives r(g − y(g·y + r·g_r)/ℓ²), ℓ receives (g·y + r·g_r)/ℓ.
     """
 
-    generate_vmap_rule = True
+    generate_vmap_rule = True  # else torch.func refuses to map over it
 
     @staticmethod
     def forward(vectors: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,6 +44,7 @@ class Windows:
         rows, columns = grid
         self.block, self.grid = block, grid
         self.window = (min(window, rows), min(window, columns))
+        # a window that spans the axis sees all of it: a shift would only mask neighbours
         self.shift = (shift if rows > window else 0, shift if columns > window else 0)
         self.tiles = (rows // self.window[0], columns // self.window[1])
         self.windows_as_heads = self.count if any(self.shift) else 1
@@ -114,6 +115,7 @@ def shift_mask(
     wrapped = (torch.arange(size, device=device) >= size - step for size, step in zip(grid, shift, strict=True))
     rows, columns = (axis.long() for axis in wrapped)
     pattern = "(down row) (right column) -> (down right) (row column)"
+    # four regions: wrapped or not, on either axis
     region = rearrange(rows[:, None] * 2 + columns, pattern, down=down, right=right)
     return (region[:, None, :, None] != region[:, None, None, :]) * MASKED
 

@@ -108,6 +108,7 @@ class CosineWindowAttention(nn.Module):
         check_width(self, "stream", stream, self.width)
         cells = self.windows.split(stream)
         query, key, value = (_to_heads(part(cells), self.heads) for part in (self.query, self.key, self.value))
+        # the heads of a window lie side by side, so the scales of all heads repeat window by window
         scale = self.log_scale.clamp(max=math.log(100)).exp().repeat(self.windows.windows_as_heads, 1)
         query, key = scaled_normalize(query, scale), scaled_normalize(key, torch.ones_like(scale))
         attended = attend(query, key, value, bias=self.bias(), scale=1.0, backend=self.backend)

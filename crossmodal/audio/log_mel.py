@@ -107,6 +107,7 @@ def mel_filters(rate: int, n_fft: int, mels: int, fmin: float, fmax: float, *, d
 
 def hertz_to_mel(hertz: Tensor) -> Tensor:
     """Converts to Slaney's scale: linear below 1000 Hz (15 mels), then logarithmic (27 mels from 1000 to 6400 Hz)."""
+    # `where` computes both branches: clamped, so that the other one takes no logarithm of zero
     return torch.where(hertz < 1000, hertz * 3 / 200, 15 + (hertz.clamp(min=1) / 1000).log() * 27 / math.log(6.4))
 
 

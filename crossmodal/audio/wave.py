@@ -22,5 +22,5 @@ def tile(wave: Float[Tensor, "*batch sample"], samples: int) -> Float[Tensor, "*
     length = wave.shape[-1]
     if length == 0 or samples < 1:
         raise ValueError(f"tile: wave has {length} samples, samples={samples} are wanted: both must be at least 1.")
-    repeats = -(-samples // length)
+    repeats = -(-samples // length)  # rounded up
     return wave.repeat(*(1,) * (wave.ndim - 1), repeats)[..., :samples]

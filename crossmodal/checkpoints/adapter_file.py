@@ -105,7 +105,7 @@ def read_adapter_file(file: Path, caller: str) -> AdapterFile:
 def digest(hashed: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
     """Returns the SHA-256 of a metadata entry and of name, dtype, shape and bytes of every tensor."""
     sha256 = hashlib.sha256(json.dumps(hashed).encode())
-    for name, tensor in sorted(state.items()):
+    for name, tensor in sorted(state.items()):  # a file and a model may list them in another order
         sha256.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         sha256.update(bytes_of(tensor).numpy().data)
     return sha256.hexdigest()

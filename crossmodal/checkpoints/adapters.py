@@ -151,6 +151,7 @@ def _count_not_finite(tensor: Tensor, parameter: bool) -> int:
     if not tensor.is_floating_point():
         return 0
     values = tensor.float() if tensor.element_size() == 1 else tensor  # float8 has no isnan
+    # a buffer may hold infinities on purpose, as a mask does
     return int((~values.isfinite() if parameter else values.isnan()).sum())
 
 

@@ -51,10 +51,12 @@ class FeatureCache:
 
     def file(self, clip: str) -> Path:
         """Returns the path of a clip's features, which need not exist."""
+        # quoted, for a clip may be named by a path; `#1` stays readable
         return self.folder / f"{quote(clip, safe='#')}.safetensors"
 
     def missing(self, clips: Iterable[str]) -> list[str]:
         """Returns the clips that have no features yet, in the order given."""
+        # one listing instead of a question for every clip
         there = {entry.name for entry in os.scandir(self.folder)}
         return [clip for clip in clips if self.file(clip).name not in there]
 

@@ -157,9 +157,11 @@ def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copies all tensors into the module, or none."""
     own = module.state_dict()
     if any(tensor.is_meta for tensor in own.values()):
+        # copied, for the tensors of a checkpoint are the caller's, or lie in a mapped file
         fresh = {name: tensor.to(own[name].dtype, copy=True).contiguous() for name, tensor in state.items()}
         module.load_state_dict(fresh, assign=True)
         return
     with restore_on_error(own[name] for name in state):
         for name, tensor in state.items():
+            # in place: whoever holds these parameters, an optimizer for one, holds them still
             own[name].copy_(tensor)

@@ -88,6 +88,7 @@ def _load_safetensors(file: Path) -> dict[str, Tensor]:
 
 def _load_weights_only(file: Path) -> Any:
     try:
+        # torch maps zip files only, which those from before torch 1.6 are not
         return torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except UnpicklingError as error:
         if wanted := re.search(r"GLOBAL (\S+) was not an allowed global|Unsupported global: GLOBAL (\S+)", str(error)):

@@ -97,6 +97,7 @@ def from_released_adapter(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
         KeyError: If a name is unknown.
     """
     state = map_state(released, adapter_rule, "from_released_adapter", "a released DG-SCT adapter")
+    # without a norm after it, the gate itself is the finish
     if "bottleneck.finish.norm.weight" not in state and "bottleneck.finish.gate.scale" in state:
         state["bottleneck.finish.scale"] = state.pop("bottleneck.finish.gate.scale")
     return state

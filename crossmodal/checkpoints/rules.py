@@ -69,7 +69,7 @@ def prefix_rules(rules: Mapping[str, tuple[Rule | Dropped, str]]) -> Rule:
     """Builds the rule of a file of several parts from prefix in the file → (rule of the part, prefix in the model)."""
 
     def rule(name: str, tensor: Tensor) -> Mapped:
-        for prefix, (part, ours) in rules.items():
+        for prefix, (part, ours) in rules.items():  # the first that fits: an empty one comes last
             if name.startswith(prefix):
                 return part if isinstance(part, Dropped) else add_prefix(part(name.removeprefix(prefix), tensor), ours)
         return None

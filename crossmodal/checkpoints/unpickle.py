@@ -57,6 +57,7 @@ def unpickle(file: Path, out: Path) -> tuple[str, ...]:
     except Exception as error:  # a file of pickle may raise anything
         raise ValueError(f"{file} cannot be unpickled here: {type(error).__name__}: {error}.") from error
     checkpoint = read_weights(content)
+    # cloned: safetensors refuses tensors that share memory
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in checkpoint.tensors.items()}
     with whole_file(out) as draft:
         save_file(tensors, draft)

@@ -47,6 +47,7 @@ def ablate(argv: Sequence[str], task: Task) -> int:
     given = ablate_parser(task).parse_args(words)
     full = FullSystem(task, options, parse(options, task)[1])
     variants = [VARIANTS[kind](text, full) for kind, text in given.variants or ()]
+    # rows are found by their names, in the table and on the disk
     twice = {name for name, _ in variants if [other for other, _ in variants].count(name) > 1}
     if twice:
         raise ValueError(f"ablate: {min(twice)!r} is asked for twice.")

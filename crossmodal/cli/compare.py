@@ -57,6 +57,7 @@ def compare_rows(
     if given.page:
         check_page(given.page, mark)  # before hours of training, not after them
     remarks = published_remarks(task) if "published" in columns else []
+    # no column that is empty throughout
     shown = tuple(column for column in columns if column != "published" or any(known.values()))
     code, table = train_and_report(study, given, columns=shown, remarks=remarks)
     if given.page:

@@ -12,15 +12,17 @@ FORMS = ("table", "markdown", "json")
 
 def cost(argv: Sequence[str], task: Task) -> None:
     """Prints parameters, operations and bytes, part by part, of the system that the options of `fit` describe."""
-    own, others = cost_parser(task).parse_known_args(list(argv))
+    own, others = cost_parser(task).parse_known_args(list(argv))  # the others describe the system
     if own.clips < 1:
         raise ValueError(f"{task.name} cost: --clips={own.clips} must be at least 1.")
-    found = described_cost(others, task, own.clips)
+    found, remarks = described_cost(others, task, own.clips)
     if own.form == "json":
         print(json.dumps(found.as_dict(own.depth), indent=1))
         return
     print(f"A training step of {task.name} on {own.clips} item(s), in float32\n")
     print(found.table(own.depth) if own.form == "table" else found.markdown(own.depth))
+    if remarks:
+        print("", *remarks, sep="\n")
 
 
 def cost_parser(task: Task) -> argparse.ArgumentParser:

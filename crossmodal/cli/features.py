@@ -52,7 +52,7 @@ def features(argv: Sequence[str], task: Task) -> int:
         )
         return 2
     file = FeatureFile(given.out, identity(run, system, given.videos))
-    file.check([source.clip for source in clips])
+    file.check([source.clip for source in clips])  # before the first clip is read
     print(f"{command}: {len(clips)} clips of {given.videos}/ → {given.out}, by {run}", flush=True)
     if others:
         print(f"left alone, no videos by their names: {', '.join(others)}", flush=True)
@@ -63,7 +63,9 @@ def features(argv: Sequence[str], task: Task) -> int:
         seconds = getattr(trained.data, "segments", task.segments)
         extract = partial(feature_rows, system.to(given.device), seconds=seconds)
         failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
-        rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
+        rows = file.close(
+            [source.clip for source in clips], run=str(run), version=versions().get("crossmodal-blocks", "unknown")
+        )
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
     done = f"features of {len(clips) - len(failed)} of {len(clips)} clips, {rows} rows"
@@ -107,6 +109,7 @@ def write_clips(
     """Adds the features of the clips that are not finished, with a bar; returns name → reason for what failed."""
     done, failed = file.finished(), {}
     missing = [source for source in clips if source.clip not in done]
+    # a path in this folder is another file there
     if cluster is not None:  # whose workers run in other folders
         missing = [source._replace(place=source.place.absolute()) for source in missing]
     for source, found in progress("features", read, missing, total=len(clips), workers=workers, cluster=cluster):
@@ -131,6 +134,7 @@ def identity(run: Path, system: CoupledSystem, videos: Path) -> dict[str, str]:
     header = read_header(run / ADAPTERS)
     return {
         **{name: header[name] for name in ("system", "classes", "frozen")},
+        # the weights themselves: a run trained anew under its old name has the same header
         "adapters": hashlib.sha256((run / ADAPTERS).read_bytes()).hexdigest(),
         "preprocess": json.dumps(dataclasses.asdict(system.preprocess)),
         "videos": str(videos.resolve()),

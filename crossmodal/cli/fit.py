@@ -12,7 +12,7 @@ from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.task import Task, system_remarks
 from crossmodal.training.checkpoint_io import last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
@@ -22,7 +22,7 @@ from crossmodal.training.options import parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
-from crossmodal.training.run_folder import CONFIG, find_place, new_run, write_summary
+from crossmodal.training.run_folder import CONFIG, REMARKS, find_place, new_run, write_summary
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -32,12 +32,17 @@ def fit(argv: Sequence[str], task: Task) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
     parser, given = parse_or_resume(argv, task)
     name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
+    # the others may come when the first has made the folder already, and would refuse it
     run = find_place(given.runs, name, resume=given.resume) if is_first() else given.runs / name
     pl.seed_everything(given.seed, workers=True, verbose=False)
     arguments = parser.instantiate(given)
     source: Source = arguments.data
     announce(task, given, source, run)
+    source.check()
     system = build(arguments, source.classes, task)
+    remarks = system_remarks(system)
+    if is_first() and remarks:
+        print("\n".join(f"system             {line}" for line in remarks), flush=True)
     source = prepare_source(source, system, feature_folder(given.runs))
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or ())
@@ -58,7 +63,8 @@ def fit(argv: Sequence[str], task: Task) -> None:
     )
     if is_first():
         write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-        write_summary(run, **({"selected_on": source.validation, "deviations": found} if found else {}))
+        facts = {"selected_on": source.validation, "deviations": found} if found else {}
+        write_summary(run, **{REMARKS: remarks}, **facts)
     tell(run, test_run(run, trainer, training, source), training, source)
 
 
@@ -89,7 +95,7 @@ def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -
     """Makes the run's folder, and writes its options and what was left out of the data."""
     new_run(run)
     stored = given.clone()
-    stored.resume = False
+    stored.resume = False  # the file describes the run; that it goes on is said anew each time
     write_whole(run / CONFIG, parser.dump(stored, skip_unset=False))
     write_failed(run / LEFT_OUT, source.left_out())
     if source.left_out():

@@ -1,6 +1,7 @@
 """The command `crossmodal`: finds task and verb by their names and runs the verb."""
 
 import difflib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +27,9 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.path.insert(0, os.getcwd())  # so that `--model.spatial mylab.TopK` finds mylab.py here
     return in_words(lambda: run(words))
 
@@ -48,6 +52,7 @@ def in_words(command: Callable[[], int]) -> int:
 def missing_extra(error: ModuleNotFoundError) -> str:
     """Returns the sentence for a package that is not installed, with the command that installs it."""
     package = (error.name or "").partition(".")[0]
+    # an installed package that lacks a module of its own: no `pip install` of ours helps
     if not package or package == "crossmodal" or find_spec(package) is not None:
         return str(error)
     return f"{package} is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'"

@@ -118,7 +118,7 @@ def parse_options(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Name
         if (value := getattr(given, name)) is not None and value < 1:
             raise ValueError(f"{task.name} reproduce: --{name} {value} must be at least 1.")
     try:
-        torch.empty(1, device=given.device)
+        torch.empty(1, device=given.device)  # tried now: not after the file and the data were read
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"{task.name} reproduce: --device {given.device} cannot be used: {str(error).splitlines()[0]}"

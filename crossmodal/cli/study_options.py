@@ -54,6 +54,7 @@ def train_and_report(
     try:
         table = finished(study, given.runs, workers=given.workers, cluster=given.cluster, columns=columns)
     except RuntimeError as error:
+        # what has finished is worth a table, though others failed
         print(f"crossmodal: {study.verb}: {error}", file=sys.stderr)
         operations = {name: study.operations(name) for name in study.variants}
         table, code = gathered(study, given.runs, operations, columns=columns), FAILED

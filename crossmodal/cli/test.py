@@ -20,5 +20,6 @@ def test(argv: Sequence[str], task: Task) -> None:
     system, arguments = load_run(run, task)
     source = prepare_source(arguments.data, system, feature_folder(run.parent))
     training = SystemTraining(system, task, **vars(arguments.optim))
+    # not the trainer of the run: its loggers and callbacks would write into it again
     trainer = testing_trainer(vars(arguments.trainer))
     tell(run, test_run(run, trainer, training, source), training, source)

@@ -71,6 +71,7 @@ def read_events(file: Path, classes: Sequence[str], segments: int) -> list[Event
     if not file.is_file():
         raise FileNotFoundError(f"AVE: {file} is missing: copy the released file there.")
     events = []
+    # a byte order mark is skipped; a category that is no UTF-8 is refused below, with its line
     for number, line in enumerate(file.read_text("utf-8-sig", errors="replace").splitlines(), start=1):
         if line.strip() and line.strip() != ANNOTATION_HEADER:
             try:
@@ -114,6 +115,7 @@ def _parse(line: str, classes: Sequence[str], segments: int) -> Event:
         near = difflib.get_close_matches(category, classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else " Correct it, or list it in categories.txt."
         raise ValueError(f"{category!r} is none of the {len(classes)} categories.{hint}")
+    # an id becomes a path: it must not lead out of the folder
     if not video or Path(video).name != video:
         raise ValueError(f"{video!r} is no video id: it must be a plain file name, as YouTube ids are.")
     if not (start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= segments):

@@ -98,6 +98,7 @@ class Preprocess:
         """Resizes and normalises one picture in 0…255. Bicubic overshoot is kept, as on float tensors."""
         values = image[None].float() / 255
         if values.shape[-2:] != (self.size, self.size):
+            # not antialiased, as the released code resizes
             values = F.interpolate(values, (self.size, self.size), mode="bicubic", align_corners=False)
         mean, std = (torch.tensor(numbers, device=image.device).view(3, 1, 1) for numbers in (self.mean, self.std))
         return (values[0] - mean) / std

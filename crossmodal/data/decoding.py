@@ -155,7 +155,7 @@ def _stream(container: "InputContainer", kind: StreamKind, file: Path) -> Any:
         name, fix = _WORDS[kind]
         raise ValueError(f"read_clip: {file} has no {name} (no {kind} stream): {fix}.")
     if kind == "video":
-        stream.thread_type = "AUTO"
+        stream.thread_type = "AUTO"  # several frames at once, too, which PyAV does not do by itself
     return stream
 
 
@@ -185,13 +185,14 @@ def _duration(frame: Any, stream: Any) -> Fraction:
         return Fraction(frame.samples, frame.sample_rate)
     if frame.duration:
         return frame.duration * Fraction(frame.time_base)
-    return 1 / Fraction(stream.average_rate or 25)
+    return 1 / Fraction(stream.average_rate or 25)  # a still or a broken header has no rate
 
 
 def _check_riff(file: Path) -> None:
     with file.open("rb") as content:
         promised = int.from_bytes(content.read(8)[4:], "little") + 8
     size = file.stat().st_size
+    # files above 4 GiB cannot state their size in the header
     if size < promised < 2**32:
         raise ValueError(
             f"read_clip: {file} is cut: its header promises {promised} bytes, it has {size}. Copy the file again."

@@ -153,5 +153,5 @@ def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
         samples = rearrange(samples, "1 (sample channel) -> channel sample", channel=len(frame.layout.channels))
     if samples.dtype.kind in "iu":
         half = 2.0 ** (8 * samples.itemsize - 1)
-        samples = samples / half - (samples.dtype.kind == "u")
+        samples = samples / half - (samples.dtype.kind == "u")  # unsigned samples are centred at one half
     return samples.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -42,6 +42,7 @@ def frame_files(folder: Path, count: int) -> list[Path]:
             f"frame_files: {folder} holds {len(numbers)} frames up to {last:08d}.jpg, but {len(missing)} between are "
             f"missing, the first {missing[0]:08d}.jpg: extract the video's frames again."
         )
+    # in whole numbers: `linspace` may round a frame down
     return [folder / f"{1 + index * (last - 1) // max(count - 1, 1):08d}.jpg" for index in range(count)]
 
 
@@ -83,6 +84,7 @@ def read_jpeg(file: Path) -> UInt8[Tensor, "3 height width"]:
     if content.rfind(_END_OF_IMAGE) < content.rfind(_START_OF_SCAN):
         raise ValueError(f"read_jpeg: {file} is cut: its {len(content)} bytes lack the end marker. Extract it again.")
     try:
+        # no other format is tried: a file of another kind is an error, whatever its name
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
             pixels = np.array(picture.convert("RGB"))
     except OSError as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .ave import AVE
+from .ave import AVE, SPLITS
 from .clip import Preprocess
 from .world import TINY, World
 
@@ -70,6 +70,13 @@ class Source:
         """Returns where the items come from, in words."""
         return type(self).__name__
 
+    def check(self) -> None:
+        """Looks at what all splits need, before a training is begun on them.
+
+        Raises:
+            ValueError: If something is missing.
+        """
+
     def ready(self) -> Sequence[str]:
         """Makes the items ready before the first batch; returns sentences about what was read and left out."""
         return ()
@@ -95,6 +102,7 @@ class WorldSource(Source):
         held_out: int = 100,
         seed: int = 0,
         validation: str = "val",
+        answer: str = "place",
     ):
         """Draws a world.
 
@@ -105,18 +113,26 @@ class WorldSource(Source):
             held_out: Validation clips, and as many test clips.
             seed: Seed of the world, and of the order of the training clips.
             validation: Split on which weights are selected, `"val"` or `"test"`.
+            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`.
+
+        Raises:
+            ValueError: If there is no such answer.
         """
         super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out = clips, held_out
+        self.clips, self.held_out, self.answer = clips, held_out, answer
+        self.split("train")  # refuses options that make no world before anything is built
 
     def split(self, name: str) -> World:
         """Returns the clips of one split."""
+        # `val` and `test` draw from streams of their own: the same size, never the same clips
         clips = self.clips if name == "train" else self.held_out
-        return World(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
+        return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=self.preprocess or TINY)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
-        return f"the built-in world (seed {self.seed}, {self.clips} training clips): procedural clips, no real data"
+        where = "" if self.answer == "place" else f", the answer in a {self.answer}"
+        drawn = f"seed {self.seed}, {self.clips} training clips{where}"
+        return f"the built-in world ({drawn}): procedural clips, no real data"
 
 
 class AVESource(Source):
@@ -150,6 +166,21 @@ class AVESource(Source):
     def split(self, name: str) -> AVE:
         """Returns the clips of one split."""
         return AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+
+    def check(self) -> None:
+        """Looks at the names and sizes of all files of all splits, before an hour is lost on the way to a missing one.
+
+        Raises:
+            ValueError: If a clip lacks a frame or its wave, or a split has a row that `Annotations.txt` has not.
+        """
+        found = {name: self.split(name).check() for name in SPLITS}
+        if problems := [(name, said) for name, clips in found.items() for of in clips.values() for said in of]:
+            counts = ", ".join(f"{len(clips)} {name}" for name, clips in found.items() if clips)
+            raise ValueError(
+                f"{self.root} lacks something of {sum(map(len, found.values()))} clips ({counts}). The first is of "
+                f"{problems[0][0]}: {problems[0][1]} Bring what is missing, or take the rows of these clips out of "
+                "Annotations.txt and the splits; crossmodal.data.AVE(root, split).check() lists all."
+            )
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

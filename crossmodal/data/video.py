@@ -60,6 +60,7 @@ class Film(NamedTuple):
     def wave(self, segments: int, rate: int) -> Tensor:
         """Returns its sound at `rate`, `(segment, rate)`, silent before the sound starts and behind its end."""
         lead = round((self.sound.start - self.pictures.start) * self.sound.rate)
+        # the whole sound at once: second by second, the filter would leave a seam at every border
         wave = resample(F.pad(self.sound.wave, (lead, 0)), self.sound.rate, rate)[: segments * rate]
         return F.pad(wave, (0, segments * rate - len(wave))).view(segments, rate)
 

@@ -28,6 +28,7 @@ def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sa
         ValueError: If it is cut, pickled, no array, of another dtype or length, or holds values that are not finite.
     """
     stored = map_wave(file, segments, rate)
+    # `array` copies: a tensor over a map that may only be read must not be written to
     wave = torch.from_numpy(np.array(stored, dtype=np.float32).reshape(segments, rate))
     if not wave.isfinite().all():
         raise ValueError(f"read_wave: {file} holds NaN or infinite samples: make it again from its video.")

@@ -58,7 +58,7 @@ def coupler_heatmap(maps: Maps | RecordedMaps, *, limits: Limits = (0.0, 1.0)) -
         axes = figure.add_axes((left / width, foot / height, WIDE / width, tall / height))
         image = axes.imshow(rows.numpy(), aspect="auto", vmin=low, vmax=high, cmap="inferno", interpolation="nearest")
         axes.set_title(f"{edge}: {name}" if edge else name, fontsize=8, pad=3)
-        every = max(1, round(len(couplers) * ROW / tall))
+        every = max(1, round(len(couplers) * ROW / tall))  # of many couplers only some names fit
         axes.set_yticks(range(0, len(couplers), every), couplers[::every] if at == 0 else [], fontsize=6)
         axes.set_xticks([])
     colour_bar(figure, image, "mean of the map over tokens and channels; couplers downwards, frames to the right")

@@ -143,7 +143,7 @@ def _draw_outline(strip: PanelStrip, panel: int, mask: Tensor) -> None:
     rows, columns = mask.shape
     across = panel * (1 + GAP) + (torch.arange(columns) + 0.5) / columns
     down = (1 - (torch.arange(rows) + 0.5) / rows) * strip.ratio
-    for colour, width in (("black", 2.6), ("white", 1.3)):
+    for colour, width in (("black", 2.6), ("white", 1.3)):  # the wider line first: seen on dark and on light
         strip.axes.contour(
             across.numpy(), down.numpy(), mask.float().numpy(), levels=[0.5], colors=colour, linewidths=width
         )

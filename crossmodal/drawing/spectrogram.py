@@ -43,7 +43,7 @@ def over_spectrogram(
         raise ValueError(f"over_spectrogram: log_mel has shape {tuple(log_mel.shape)}, expected (frame, time, mel).")
     images = log_mel.detach().to("cpu", torch.float32).transpose(1, 2)
     strip = panel_strip(len(images), 0.75, inches=1.1, bar=values is not None, titles=bool(titles))
-    low, high = value_range(images, None)
+    low, high = value_range(images, None)  # one scale for all frames: loud and soft ones stay so
     for panel, image in enumerate(images):
         strip.show(panel, image, low_first=True, vmin=low, vmax=high, cmap="gray")
     if values is not None:

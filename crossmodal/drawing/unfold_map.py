@@ -34,7 +34,7 @@ def unfold_map(values: Tensor, site: Site) -> Float[Tensor, "frame first second"
     places = len(set(zip(*site.axes.values(), strict=True)))
     if places < len(first):
         raise ValueError(f"unfold_map: the {len(first)} tokens of site {site.name!r} lie on {places} places only.")
-    grid = torch.full((len(values), *site.extent.values()), torch.nan)
+    grid = torch.full((len(values), *site.extent.values()), torch.nan)  # not zero, which is a value of a map
     grid[:, first, second] = values.detach()[:, site.prefix :, 0].to("cpu", torch.float32)
     return grid
 

@@ -23,6 +23,7 @@ class FeedForward(MLP):
             width: Channels in and out.
             ratio: Hidden units per channel.
         """
+        # torchvision numbers these layers 0 to 4: in files, the two linear ones are 0 and 3
         super().__init__(width, [int(width * ratio), width], activation_layer=nn.GELU)
 
     def forward(self, input: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class PostNorm(nn.Module):
         self.width = width
         self.body = body
         self.norm = nn.LayerNorm(width)
-        self.drop = StochasticDepth(drop_path, "row")
+        self.drop = StochasticDepth(drop_path, "row")  # "row": frame by frame, not for a whole batch
         nn.init.zeros_(self.norm.weight)
 
     @shaped

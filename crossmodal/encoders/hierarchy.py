@@ -60,6 +60,7 @@ def plan_stages(
         )
     total, stages, first = sum(depths), [], 0
     for index, (depth, head) in enumerate(zip(depths, heads, strict=True)):
+        # as published: the rate grows with depth, from zero in the first block to `drop_path` in the last
         rates = tuple(drop_path * block / max(total - 1, 1) for block in range(first, first + depth))
         stages.append(Stage(index, width * 2**index, head, (grid[0] >> index, grid[1] >> index), rates))
         first += depth

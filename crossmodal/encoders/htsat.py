@@ -68,7 +68,7 @@ def htsat(
         )
 
     def attention_half(stage: Stage, block: int) -> nn.Module:
-        shift = block % 2 * (window // 2)
+        shift = block % 2 * (window // 2)  # every other block looks across the borders of the windows
         body = attention(stage.width, stage.heads, stage.grid, window=window, shift=shift)
         return PreNorm(body, stage.width, drop_path=stage.drop_paths[block])
 

@@ -41,7 +41,7 @@ class SpectrogramStem(nn.Module):
         if side % mels:
             raise ValueError(f"SpectrogramStem: mels={mels} must divide the side={side} of the folded spectrogram.")
         self.mels, self.chunks = mels, side // mels
-        self.length = side * self.chunks
+        self.length = side * self.chunks  # a chunk is as long as the folded image is wide
         self.norm = nn.BatchNorm1d(mels)
         self.augment = augment()
         self.patches = PatchEmbedding(1, width, (side, side), patch=patch)
@@ -64,6 +64,7 @@ class SpectrogramStem(nn.Module):
         time, mels = log_mel.shape[1:]
         if time > self.length:
             return self._crop(log_mel)
+        # bicubic with aligned corners, as in the code that the released weights were trained with
         return F.interpolate(log_mel[:, None], (self.length, mels), mode="bicubic", align_corners=True)[:, 0]
 
     def _crop(self, log_mel: Tensor) -> Tensor:

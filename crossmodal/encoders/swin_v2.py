@@ -51,7 +51,7 @@ def swin_v2(
     stem = PatchEmbedding(3, width, (image, image), patch=patch)
 
     def attention_half(stage: Stage, block: int) -> nn.Module:
-        shift = block % 2 * (window // 2)
+        shift = block % 2 * (window // 2)  # every other block looks across the borders of the windows
         body = attention(stage.width, stage.heads, stage.grid, window=window, shift=shift)
         return PostNorm(body, stage.width, drop_path=stage.drop_paths[block])
 

@@ -14,7 +14,7 @@ from crossmodal.evaluation.study import Study, check_keyword, system_word
 from crossmodal.evaluation.sweep import sweep
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import Task
-from crossmodal.training.run_folder import CHANCE, TEST
+from crossmodal.training.run_folder import CHANCE, REMARKS, TEST
 
 WITHOUT = "without"
 
@@ -74,7 +74,7 @@ def variant_words(words: Sequence[str], task: Task, name: str, keywords: Mapping
         ValueError: If the system has no such keyword, or another process could not have the value.
     """
     absent = keywords.get(WITHOUT, ())
-    absent = (absent,) if isinstance(absent, str) else tuple(absent)
+    absent = (absent,) if isinstance(absent, str) else tuple(absent)  # a string would be taken apart into letters
     given = {**dict.fromkeys(absent), **{key: value for key, value in keywords.items() if key != WITHOUT}}
     found: list[str] = []
     for keyword, value in given.items():
@@ -140,7 +140,7 @@ def gathered(
     rows = tuple(
         _row(study, folder, base, name, found, operations.get(name)) for name, found in results.items() if found
     )
-    return ResultTable(
+    table = ResultTable(
         rows,
         study.baseline,
         study.seeds,
@@ -151,6 +151,7 @@ def gathered(
         chance=_chance(study, folder, tuple(base)),
         columns=columns,
     )
+    return table.with_remarks(_what_else_differs(study, folder, results))
 
 
 def _results(study: Study, folder: Path, name: str) -> dict[int, RunResult]:
@@ -184,6 +185,24 @@ def _row(
         operations,
         study.published.get(name, ""),
     )
+
+
+def _what_else_differs(study: Study, folder: Path, results: Mapping[str, Mapping[int, RunResult]]) -> list[str]:
+    """Returns a sentence for every variant whose system says other things of itself than the baseline's.
+
+    Leaving a spatial map out, say, also changes what a stream is pooled by: such a row differs by more than its name.
+    """
+    said = {
+        name: (study.run(name, next(iter(own))).summary(folder) or {}).get(REMARKS, [])
+        for name, own in results.items()
+        if own
+    }
+    usual = said[study.baseline]
+    return [
+        f"“{name}” also differs by: {'; '.join(line for line in lines if line not in usual)}."
+        for name, lines in said.items()
+        if set(lines) - set(usual)
+    ]
 
 
 def _chance(study: Study, folder: Path, seeds: Sequence[int]) -> float | None:

@@ -59,7 +59,7 @@ def path_of(value: Callable[..., Any], option: str) -> str:
         found = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{option}: {module}.{name} cannot be imported: {error}.") from error
-    if found is not value:
+    if found is not value:  # a decorator or a reload has put something else in its place
         raise ValueError(f"{option}: {module}.{name} is something else than what was given: give that, or rename it.")
     return f"{module}.{name}"
 

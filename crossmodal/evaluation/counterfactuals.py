@@ -99,7 +99,7 @@ def token_maps(system: CoupledSystem, maps: dict[str, Tensor], edge: Edge) -> li
     """Returns coupler, name and values of an edge's recorded maps that have a value per token, in order of depth."""
     sites, chosen = read_sites(system.coupled), []
     for key, values in maps.items():
-        coupler, edge_name, name = key.split(".")[-3:]
+        coupler, edge_name, name = key.split(".")[-3:]  # as record_maps names them: …couplers.COUPLER.EDGE.MAP
         tokens = sites[coupler][edge[1]].tokens
         if edge_name == "_".join(edge) and tokens > 1 and values.shape[1:] == (tokens, 1):
             chosen.append((coupler, name, values))

@@ -41,6 +41,7 @@ def svg_text(figure: "Figure") -> str:
     import matplotlib
 
     text = io.StringIO()
+    # ids within an SVG are salted at random: unsalted, the same figure is another file every time
     with matplotlib.rc_context({"svg.hashsalt": "ablation"}):
         unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # their names are addresses on other hosts
         figure.savefig(text, format="svg", transparent=True, metadata=unsaid)

@@ -109,6 +109,7 @@ def concatenate(parts: Sequence[LabelledFeatures]) -> LabelledFeatures:
 def most_frequent_classes(labels: np.ndarray, count: int) -> list[int]:
     """Returns the `count` classes with most points, in the order of the classes."""
     classes, points = np.unique(labels, return_counts=True)
+    # stable: of equal counts the first classes
     return sorted(classes[np.argsort(-points, kind="stable")[:count]].tolist())
 
 
@@ -137,7 +138,7 @@ def project(train: LabelledFeatures, asked: LabelledFeatures, panel: Panel, *, s
     scaler = scaling.StandardScaler().fit(train.features[panel])
     fitted, scored = scaler.transform(train.features[panel]), scaler.transform(asked.features[panel])
     probe = linear.LogisticRegression(max_iter=2000).fit(fitted, train.labels)
-    perplexity = min(30.0, (len(scored) - 1) / 3)
+    perplexity = min(30.0, (len(scored) - 1) / 3)  # sklearn's default; it must stay below the number of points
     plane = manifold.TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
     return Projection(
         plane.fit_transform(scored),

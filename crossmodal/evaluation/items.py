@@ -1,5 +1,6 @@
 """Single items as a system takes them: for pages and pictures, which show one at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,12 @@ from torch.utils.data import default_collate
 
 def batch_of(item: Any, system: nn.Module) -> Any:
     """Returns the batch of one item, where the system's parameters are and in their precision."""
-    return moved(default_collate([item]), next(system.parameters(), torch.zeros(())))
+    return batch_of_items([item], system)
+
+
+def batch_of_items(items: Sequence[Any], system: nn.Module) -> Any:
+    """Returns the batch of some items, where the system's parameters are and in their precision."""
+    return moved(default_collate(list(items)), next(system.parameters(), torch.zeros(())))
 
 
 def moved(batch: Any, like: Tensor) -> Any:

@@ -39,6 +39,7 @@ def run_logged(command: LoggedCommand) -> int | Failure:
     Returns:
         The exit code, or a `Failure` if another process is running the same command.
     """
+    # not "w", which would empty a log that another process is writing
     with open(command.log, "a", encoding="utf-8") as log:
         if not _lock(log):
             return Failure("another process is running it")
@@ -46,7 +47,13 @@ def run_logged(command: LoggedCommand) -> int | Failure:
         words = [sys.executable, "-m", "crossmodal.evaluation.attended", *command.words]
         environment = {**os.environ, **command.environment}
         process = subprocess.Popen(
-            words, cwd=command.folder, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+            # however this process ends, its end of the pipe closes, which ends the command
+            words,
+            cwd=command.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
         try:
             return _wait(process, cancelled)

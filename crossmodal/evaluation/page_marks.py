@@ -19,7 +19,7 @@ def check_page(page: Path, name: str) -> tuple[str, str]:
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     if begin not in text or end not in text:
         raise ValueError(f"{name}: {page} has no place for the table: it lacks {begin} and {end}.")
-    return text.split(begin)[0], text.split(end)[1]
+    return text.split(begin)[0], text.split(end)[1]  # what lies between the marks is replaced, and need not be kept
 
 
 def write_between(page: Path, name: str, block: str) -> None:

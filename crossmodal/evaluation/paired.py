@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crossmodal.data.extras import need
+from crossmodal.data.table_cell import plain_cell
 from crossmodal.metrics import Interval, crossed_interval, nested_interval
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 
@@ -51,7 +52,8 @@ def read_result(run: Path, task: str) -> RunResult:
     if not file.is_file():
         raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
     pandas = need("pandas", "a comparison of runs")
-    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)
+    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
+    rows = rows.map(lambda cell: plain_cell(cell) if isinstance(cell, str) else cell)
     if missing := {ITEM, VALUE, WEIGHT} - set(rows):
         raise ValueError(
             f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "

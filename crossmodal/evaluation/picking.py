@@ -70,6 +70,7 @@ def markdown_table(found: Matrix) -> str:
     for task, by_guidance in found.items():
         best = max(statistics.mean(values) for values in by_guidance.values())
         rows[task] = {
+            # no winner where the best is near chance, several where they are near each other
             name: cell(values, best > 0.6 and statistics.mean(values) > best - 0.05)
             for name, values in by_guidance.items()
         }

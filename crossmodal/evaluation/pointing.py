@@ -112,6 +112,7 @@ def pointing_rows(system: CoupledSystem, parts: Iterable[WorldEffects]) -> list[
     for part in parts:
         for coupler, grids in _grids(part.effects, {name: of["visual"] for name, of in sites.items()}).items():
             for target, mask in ((SOUNDING, part.sounding), (ANY, part.objects)):
+                # a coarse grid cannot meet a small mask: what is scored is seen beside what the grid allows
                 best = {BEST: covered(mask, sites[coupler]["visual"].grid)}
                 for what, grid in {**grids, **best}.items():
                     counted = pointing_counts(grid[part.shown], mask[part.shown])

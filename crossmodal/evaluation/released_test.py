@@ -96,6 +96,7 @@ def predict_items(
                 batch = move_data_to_device(default_collate(read), device)
                 prediction = move_data_to_device(contract.predict(system(batch)), torch.device("cpu"))
                 for place, (index, item) in enumerate(found.items()):
+                    # a slice keeps the dimension of the batch, which tasks read
                     of_item = map_tensors(prediction, lambda tensor, at=place: tensor[at : at + 1])  # type: ignore[misc]
                     kept.add(index, of_item, default_collate([item]), contract.classes)
             bar.update(len(asked))

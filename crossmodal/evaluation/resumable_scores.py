@@ -61,6 +61,7 @@ class ResumableScores:
         scores.update(prediction, batch)
         rows = [[row.value, row.weight, dict(row.columns)] for row in self.task.rows(prediction, batch, classes)]
         self.lines[index] = {"rows": rows, "counts": _to_lists(scores.metric_state)}
+        # a line more, not the file anew: the time for an item must not grow with their number
         with (self.out / FILE).open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps({'item': index, **self.lines[index]})}\n")
 
@@ -102,6 +103,7 @@ class ResumableScores:
         """
         whole = (self.out / FILE).read_text(encoding="utf-8").splitlines(keepends=True)
         found = [json.loads(line) for line in whole if line.endswith("\n")]
+        # compared as it comes back from a file, where tuples are lists
         if found and found[0] != json.loads(json.dumps(self.identity)):
             unlike = [name for name in self.identity if found[0].get(name) != self.identity[name]]
             raise ValueError(

@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from jsonargparse import Namespace
@@ -15,7 +15,7 @@ from crossmodal.data.source import Source
 from crossmodal.ledger import Cost, cost
 from crossmodal.ledger.nested import map_tensors, shadow, without_data
 from crossmodal.tasks.feature_inputs import extract_features
-from crossmodal.tasks.task import Features, System, Task
+from crossmodal.tasks.task import Features, System, Task, system_remarks
 from crossmodal.training.options import model_values, parse, required
 from crossmodal.training.run import build
 
@@ -23,7 +23,14 @@ WEIGHTS = "weights"
 """Last word of the keywords of a system that name files of weights, such as `visual_weights`."""
 
 
-def described_cost(argv: Sequence[str], task: Task, items: int = 1) -> Cost:
+class DescribedCost(NamedTuple):
+    """Cost of a training step of a system, and what else a reader must know of the system."""
+
+    cost: Cost
+    remarks: list[str]
+
+
+def described_cost(argv: Sequence[str], task: Task, items: int = 1) -> DescribedCost:
     """Counts a training step of the system that the options of `fit` describe; reads no file of weights.
 
     Args:
@@ -36,7 +43,8 @@ def described_cost(argv: Sequence[str], task: Task, items: int = 1) -> Cost:
     """
     parser, given = parse(argv, task)
     arguments = parser.instantiate(given)
-    return step_cost(system_on_meta(arguments, task), task, items=items, source=arguments.data)
+    system = system_on_meta(arguments, task)
+    return DescribedCost(step_cost(system, task, items=items, source=arguments.data), system_remarks(system))
 
 
 def step_cost(system: nn.Module, task: Task, *, items: int = 1, source: Source | None = None) -> Cost:
@@ -110,6 +118,6 @@ def _of_length(item: Any, usual: int, segments: int) -> Any:
     def resized(tensor: Tensor) -> Tensor:
         if tensor.ndim == 0 or len(tensor) != usual:
             return tensor
-        return tensor[torch.arange(segments) % usual]
+        return tensor[torch.arange(segments) % usual]  # values do not matter here, lengths do
 
     return item if usual == segments else map_tensors(item, resized)

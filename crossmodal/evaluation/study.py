@@ -103,7 +103,7 @@ class Study:
             ValueError: As the variant does when it is built.
         """
         try:
-            return described_cost(self.words(name), self.task, self.items).total.step
+            return described_cost(self.words(name), self.task, self.items).cost.total.step
         except (NotImplementedError, RuntimeError, ValueError) as error:
             if "meta" not in str(error) and "without data" not in str(error):
                 raise
@@ -153,6 +153,7 @@ def configuration(words: Sequence[str], task: Task, what: str) -> str:
         dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False))))
         for options in (given, parser.get_defaults())
     )
+    # `...`, for None is a value that an option may have
     kept = {key: value for key, value in found.items() if key not in NO_CONFIGURATION and usual.get(key, ...) != value}
     chosen = {"task": task.name, **{key: found[key] for key in ALWAYS}}
     return json.dumps({**chosen, **kept}, sort_keys=True)

@@ -78,6 +78,7 @@ def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: 
 
     folder.mkdir(parents=True, exist_ok=True)
     waiting = {run.name: run for run in runs if run.summary(folder) is None}
+    # runs that each took all cores would wait for one another
     threads = int(os.environ.get("OMP_NUM_THREADS", max((os.cpu_count() or 1) // max(workers, 1), 1)))
     environment = import_path() | ({} if cluster else dict.fromkeys(THREADS, str(threads)))
     commands = [logged(run, folder, environment) for run in waiting.values()]
@@ -98,6 +99,7 @@ def outcomes(commands: Sequence[LoggedCommand], workers: int, cluster: str | Non
     """Yields every command with its exit code as it ends; where this is interrupted, all that run are ended first."""
     with worker_pool(workers, cluster=cluster) as pool:
         try:
+            # closed at once, not when the generator is collected: what still runs is cancelled before it is waited for
             with closing(pool.map_unordered(run_logged, commands)) as ended:  # type: ignore[type-var]  # a generator
                 yield from ended
         except BaseException:

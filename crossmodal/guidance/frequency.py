@@ -65,6 +65,7 @@ class FrequencyGuidance(nn.Module):
                 f"FrequencyGuidance: stream has {stream.shape[1]} tokens, but bands were given for {len(self.band)}: "
                 f"build the block from the site of this stream."
             )
+        # by index: where time is folded, the tokens of a band lie apart, and no reshape gathers them
         totals = stream.new_zeros(stream.shape[0], self.bands, stream.shape[2]).index_add(1, self.band, stream)
         counts = stream.new_zeros(self.bands).index_add(0, self.band, stream.new_ones(len(self.band)))
         return totals / counts[:, None]

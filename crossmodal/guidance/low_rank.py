@@ -45,5 +45,6 @@ class LowRankChannelGuidance(nn.Module):
         """Computes the map; never applies it."""
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
+        # the mean before the product, with which it commutes: one tensor of all tokens less
         match = self.stream_proj(stream).relu().mean(dim=1, keepdim=True) * self.cue_proj(cue).relu()[:, None]
         return self.excite(match).sigmoid()

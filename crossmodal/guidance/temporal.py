@@ -68,6 +68,7 @@ class ClipGuidance(nn.Module):
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
         self.channels, self.cue_channels, self.segments = channels, cue_channels, segments
         self.enter = nn.Linear(cue_channels, 2 * hidden)
+        # both directions in one tensor, each started as `nn.RNN` starts
         self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
         self.readout = nn.Linear(2 * hidden, 1)
 
@@ -79,6 +80,7 @@ class ClipGuidance(nn.Module):
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
         forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
+        # both directions as a batch of two, the second from the end
         entered = torch.stack([forwards, backwards.flip(1)])
         state, states = torch.zeros_like(entered[:, :, 0]), []
         for step in entered.unbind(2):

@@ -60,7 +60,7 @@ class EventHead(nn.Module):
         """Computes the logits of clips."""
         check_width(self, "attended.visual", attended.visual, self.event.in_features)
         fused = (attended.visual + attended.audio) / 2
-        top = min(self.top, fused.shape[1])
+        top = min(self.top, fused.shape[1])  # a clip may be shorter, such as the last window of a video
         activations = self.visual_activation(attended.visual), self.audio_activation(attended.audio)
         activation = sum(segments.topk(top, dim=1).values.mean(1) for segments in activations) / 2
         event = self.event(fused.amax(1)) + self.weight * activation
@@ -100,12 +100,12 @@ def _event_losses(events: Events, labels: Tensor, gate_loss: Callable[[Tensor, T
     """Computes the losses of scores in full precision."""
     shown = labels != events.event.shape[1]
     foreground = shown.to(events.relevance.dtype)
-    of_clip = torch.where(shown, labels, -1).amax(1)
+    of_clip = torch.where(shown, labels, -1).amax(1)  # -1 for a clip without an event, which both losses leave out
     losses = {
         "relevance": F.binary_cross_entropy_with_logits(events.relevance, foreground),
         "gate": gate_loss(events.gate, foreground),
     }
-    if shown.any():
+    if shown.any():  # else the mean would be over no clips: not a number
         losses["event"] = F.cross_entropy(events.event, of_clip, ignore_index=-1)
         losses["activation"] = F.cross_entropy(events.activation, of_clip, ignore_index=-1)
     return losses

@@ -36,6 +36,7 @@ class BidirectionalLSTM(nn.RNNBase):
         if torch.compiler.is_compiling():
             return self._unrolled(sequence, start)
         weights: list[Tensor] = [*self.parameters()]
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
         return torch.lstm(sequence, (start, start), weights, True, 1, 0.0, self.training, True, True)[0]
 
     def _unrolled(self, sequence: Tensor, start: Tensor) -> Tensor:
@@ -48,6 +49,7 @@ class BidirectionalLSTM(nn.RNNBase):
         entered = torch.einsum("dcsi,doi->dcso", both, entering) + (one + other)[:, None, None]
         state, memory, states = start, start, []
         for step in entered.unbind(2):
+            # in the order of torch's weights
             enter, forget, new, leave = torch.baddbmm(step, state, recurring.mT).chunk(4, dim=2)
             memory = forget.sigmoid() * memory + enter.sigmoid() * new.tanh()
             state = leave.sigmoid() * memory.tanh()

@@ -42,6 +42,7 @@ def couple(
     encoders = {"visual": freeze(visual), "audio": freeze(audio)}
     sites = {name: encoder.sites for name, encoder in encoders.items()}
     streams = None
+    # one entry for a shared encoder: under two names its weights would stand twice in the state_dict
     if audio is visual:
         encoders, streams = {"shared": visual}, dict.fromkeys(sites, "shared")
     steps = pairing(sites)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ..adapters import AdapterFactory
+from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from ..site import Site
 from .encoder import unknown
@@ -47,8 +48,10 @@ class Coupler(nn.Module):
         for edge, adapter in adapters.items():
             check_edge(edge, "Coupler")
             key = edge_key(edge)
+            # joining is ambiguous: ("a_b", "c") and ("a", "b_c") are one key
             if key in taken:
                 raise ValueError(f"Coupler: the edges {taken[key]} and {edge} share the key {key!r}: rename a stream.")
+            # such as ("register", "buffer")
             if "." in key or hasattr(self, key):
                 raise ValueError(f"Coupler: edge {edge} gives the key {key!r}, which a module cannot have: rename.")
             taken[key] = edge
@@ -73,6 +76,7 @@ class Coupler(nn.Module):
             check_frames(stream, streams[guide], name, guide)
             residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
             check_residual(residual, stream, f"adapter {guide} → {name}")
+            # out of place: the adapter's own backward may need what it returned
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return CouplerOutput(residuals, maps)
 
@@ -112,16 +116,23 @@ def couplers_for(
     if edges is not None:
         check_edges(edges, steps, sites, "couplers_for")
     here: dict[str, Site] = {name: of[0] for name, of in sites.items()}
-    couplers = {}
+    ends: dict[str, tuple[Step, dict[str, Site]]] = {}
     for step in steps:
         for name in dict.fromkeys((*step.sections, *(name for edge in step.directed for name in edge))):
             if name not in sites:
                 raise KeyError(unknown("stream", name, sites))
         if step.coupler is not None:
-            kept = [edge for edge in step.directed if edges is None or edge in edges]
-            couplers[step.coupler] = Coupler({(guide, to): factory(here[to], here[guide]) for guide, to in kept})
-        here |= {name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}
-    return couplers
+            ends[step.coupler] = step, here
+        # another mapping: the step above keeps the sites at which its adapters read
+        here = {**here, **{name: site_named(run[-1], sites[name]) for name, run in step.sections.items() if run}}
+    with named_draws("couplers"):
+        return {name: drawn(name, _coupler, step, at, factory, edges) for name, (step, at) in ends.items()}
+
+
+def _coupler(step: Step, sites: Mapping[str, Site], factory: AdapterFactory, edges: Collection[Edge] | None) -> Coupler:
+    """Builds the coupler of a step at the sites where its streams stand; an adapter is drawn alike beside any other."""
+    kept = [edge for edge in step.directed if edges is None or edge in edges]
+    return Coupler({(guide, to): drawn(edge_key((guide, to)), factory, sites[to], sites[guide]) for guide, to in kept})
 
 
 def site_named(name: str, sites: Sequence[Site]) -> Site:

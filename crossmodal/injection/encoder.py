@@ -12,12 +12,13 @@ from ..site import Site
 def module_key(name: str) -> str:
     """Returns the key under which a dotted name is registered: `stages.2.5.attention` → `stages2_5_attention`."""
     head, _, rest = name.partition(".")
-    return head + rest.replace(".", "_")
+    return head + rest.replace(".", "_")  # a ModuleDict takes no dots in its keys
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """Returns the sentence for a name that does not exist, with near misses."""
     known = list(known)
+    # some of them show at least what names look like
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or known[:3]
     return f"{what} {name!r} does not exist; nearest: {', '.join(map(repr, near))} (of {len(known)})."
 

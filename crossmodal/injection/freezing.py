@@ -93,6 +93,7 @@ def fingerprint(module: nn.Module, *, without: Container[str] = ()) -> str:
     Raises:
         ValueError: If a tensor is on the meta device, where it has no bytes.
     """
+    # tied weights under every name: which of them torch lists depends on the order of registration
     tensors: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
     tensors |= dict(module.named_buffers(remove_duplicate=False))
     digest = hashlib.sha256()
@@ -105,5 +106,6 @@ def fingerprint(module: nn.Module, *, without: Container[str] = ()) -> str:
                 "load the weights first (to_empty(device=...), then load_state_dict)."
             )
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # as bytes: numpy has no bfloat16
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

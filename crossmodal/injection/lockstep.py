@@ -114,6 +114,7 @@ class Lockstep(nn.Module):
         check_whole_clips(self.couplers.modules(), present)
         return self._by_groups(inputs, group_by_modalities(inputs, present, "Lockstep"), taps)
 
+    # how a batch splits depends on the values of masks, which no graph can hold; what each group runs is compiled
     @partial(uncompiled, within=False)
     def _by_groups(
         self, inputs: Mapping[str, Tensor | None], groups: Sequence[ModalityGroup], taps: Collection[str]
@@ -160,6 +161,7 @@ class Lockstep(nn.Module):
         self._run(step, after, taps, tapped)
         for name, residual in coupling.residuals.items():
             check_residual(residual, after[name], f"coupler {step.coupler!r}")
+            # out of place: the backward of the section may need its output
             after[name] = after[name] + residual
         tapped.update({f"{name}.{ends[name]}": after[name] for name in after if f"{name}.{ends[name]}" in taps})
         return Advanced(after, coupling.maps, tapped)

@@ -77,6 +77,7 @@ def group_by_modalities(inputs: Mapping[str, Tensor | None], present: Present, o
             raise ValueError(
                 f"{owner}: present[{name!r}] is true {int(mask.sum())} times, but {name} is None: give it, or no mask."
             )
+    # a bit for every modality
     patterns = torch.zeros(items, dtype=torch.int64, device=given[first].device)
     for at, name in enumerate(inputs):
         if name in given:
@@ -104,7 +105,7 @@ def scatter(parts: Sequence[tuple[Tensor, Any]], items: int) -> Any:
         return {name: scatter([(rows, tree[name]) for rows, tree in parts if name in tree], items) for name in names}
     whole = first.new_zeros(items, *first.shape[1:])
     for rows, tensor in parts:
-        whole = whole.index_copy(0, rows, tensor)
+        whole = whole.index_copy(0, rows, tensor)  # out of place: autograd follows every group
     return whole
 
 

@@ -64,11 +64,12 @@ def paired_by_depth(sites: Sites) -> tuple[Step, ...]:
     """
     names = two_streams(sites)
     units = {name: units_of(sites[name][1:], name) for name in names}
+    # stable also in reverse: of equal depths, the first stream counts as the deep one
     deep, shallow = sorted(names, key=lambda name: len(units[name].blocks), reverse=True)
     deeper, shallower = len(units[deep].blocks), len(units[shallow].blocks)
     steps, at = [], 0
     for number, their in enumerate(units[shallow].blocks):
-        meet = (number + 1) * deeper // shallower - 1
+        meet = (number + 1) * deeper // shallower - 1  # block ⌊jN/n⌋, counted from 0
         between = sum((units[deep].before[i] + units[deep].blocks[i] for i in range(at, meet)), ())
         alone = {deep: between + units[deep].before[meet], shallow: units[shallow].before[number]}
         steps += [Step(alone)] if any(alone.values()) else []

@@ -1,14 +1,23 @@
 """Checks of a lockstep before any forward: sections once and in order, sites that fit, adapters that fit."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from functools import partial
+from types import FunctionType
+from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call
 
+from ..check_cache import PLAIN, NoSignature
+from ..plain import is_unobserved
 from ..site import Site
 from .coupler import Coupler, check_residual, edge_key
 from .step import Edge, Sites, Step
+
+LIMIT = 4096
+"""Number of adapters and sites that are remembered to fit; more empty the memory."""
+_fitting: set[Hashable] = set()
 
 
 def check_streams(streams: Mapping[str, str], encoders: Collection[str]) -> None:
@@ -94,8 +103,13 @@ def check_coupled(number: int, coupler: Coupler, start: Mapping[str, Site], end:
 def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mapping[str, Site]) -> None:
     """Runs an adapter on tensors without data, to see whether its residual fits.
 
-    An adapter that cannot run so is left to the checks of the forward.
+    An adapter that cannot run so is left to the checks of the forward. One that is like an adapter that fitted between
+    sites of the same sizes is not run again: a large model has dozens of each kind.
     """
+    sizes = [(start[name].tokens, start[name].width) for name in edge]
+    known = None if (like := likeness(adapter)) is None else (like, *sizes)
+    if known in _fitting:
+        return
     state = {**dict(adapter.named_parameters()), **dict(adapter.named_buffers())}
     dtype = next((tensor.dtype for tensor in state.values() if tensor.is_floating_point()), torch.float32)
     guide, stream = (torch.empty(2, start[name].tokens, start[name].width, dtype=dtype, device="meta") for name in edge)
@@ -107,10 +121,51 @@ def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mappi
     except NotImplementedError:
         return
     except (ValueError, TypeError, RuntimeError) as error:
-        if "meta" in str(error):
+        if "meta" in str(error):  # an adapter that looks at values, not one that does not fit
             return
         raise ValueError(
             f"Lockstep: the adapter {edge[0]} → {edge[1]} of step {number} does not fit a stream of "
             f"{start[edge[1]].tokens} tokens of width {start[edge[1]].width} and a guide of {start[edge[0]].tokens} "
             f"tokens of width {start[edge[0]].width}: {error}"
         ) from error
+    if known is not None:
+        if len(_fitting) >= LIMIT:
+            _fitting.clear()
+        _fitting.add(known)
+
+
+def likeness(adapter: nn.Module) -> Hashable | None:
+    """Returns a key that adapters of the same parts and sizes share; `None` where hooks or closures may do anything."""
+    parts = list(adapter.named_modules())
+    if not all(is_unobserved(part) for _, part in parts):
+        return None
+    state = [*adapter.named_parameters(), *adapter.named_buffers()]
+    try:
+        return (
+            tuple((name, type(part), _attributes(part)) for name, part in parts),
+            tuple((name, tensor.shape, tensor.dtype) for name, tensor in state),
+        )
+    except NoSignature:
+        return None
+
+
+def _attributes(part: nn.Module) -> tuple[Hashable, ...]:
+    """Returns what a module holds beside its weights and parts."""
+    return tuple((name, _key(value)) for name, value in vars(part).items() if not name.startswith("_"))
+
+
+def _key(value: Any) -> Hashable:
+    """Returns a number, text or function itself, the keys inside a container, and of other objects their class."""
+    if isinstance(value, (*PLAIN, float, type)):
+        return value
+    if isinstance(value, tuple | list):
+        return tuple(map(_key, value))
+    if isinstance(value, Mapping):
+        return tuple((name, _key(item)) for name, item in value.items())
+    if isinstance(value, partial):
+        return _key(value.func), _key(value.args), _key(value.keywords)
+    if isinstance(value, FunctionType) and value.__closure__ is None:
+        return value
+    if callable(value):
+        raise NoSignature
+    return (type(value),)

@@ -54,6 +54,7 @@ class Profiler:
         self.excluded = {tensor.untyped_storage() for tensor in given}
         for path, module in self.model.named_modules():
             module.register_forward_pre_hook(measuring(partial(self._enter, path)), with_kwargs=True)
+            # always: a checkpoint ends its second run early, by an exception
             module.register_forward_hook(measuring(partial(self._leave)), always_call=True)
         with self.counter, fused_attention():
             with saved_tensors_hooks(self._keep, _as_it_is):

@@ -111,6 +111,7 @@ def _resampled(difference: Tensor, size: Tensor, draws: int, generator: torch.Ge
 def _counts(draws: int, among: int, generator: torch.Generator) -> Tensor:
     """Counts how often each of `among` things comes up in a draw of as many: `(draws, among)`."""
     drawn = torch.randint(among, (draws, among), generator=generator)
+    # ones of no size: a tensor of them would be as large as the draw
     return torch.zeros(draws, among, dtype=torch.float64).scatter_add_(
         1, drawn, torch.ones((), dtype=torch.float64).expand_as(drawn)
     )

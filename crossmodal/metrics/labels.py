@@ -102,7 +102,7 @@ def reference_hit_accuracy(
     if not len(target):
         raise ValueError("reference_hit_accuracy: there is no clip: pass one at least.")
     _check_labelled("reference_hit_accuracy", target)
-    lowest = (target.cumsum(1) == 0).sum(1)
+    lowest = (target.cumsum(1) == 0).sum(1)  # as many categories as come before the first label
     return (scores.argmax(1) == lowest).float().mean()
 
 

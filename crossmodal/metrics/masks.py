@@ -158,10 +158,12 @@ def f_curves(
         target: Pixels of the objects that sound.
     """
     values = probability.flatten(1).to(torch.promote_types(probability.dtype, torch.float32)).contiguous()
+    # the ends of the released range; made on the CPU, so that every device has the same thresholds
     thresholds = torch.linspace(0, 1 - 1e-10, THRESHOLDS, dtype=values.dtype).to(values.device)
     passed = torch.searchsorted(thresholds, values, right=True)  # how many thresholds let the pixel through
     predicted, right = _reaching(passed, torch.ones_like(target.flatten(1))), _reaching(passed, target.flatten(1))
     true = target.flatten(1).sum(1, keepdim=True).to(right.dtype)
+    # at least one true pixel's worth: where nothing is predicted or true, 0 instead of 0 / 0
     return (1 + BETA_SQUARED) * right / (predicted + BETA_SQUARED * true).clamp(min=BETA_SQUARED)
 
 

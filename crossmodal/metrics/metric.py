@@ -26,6 +26,7 @@ class CountMetric(Metric, Generic[Counts]):
 
     is_differentiable = False
     higher_is_better = True
+    # an update does not depend on earlier ones: torchmetrics need not run it twice in a forward
     full_state_update = False
 
     def __init__(

@@ -165,7 +165,7 @@ def event_confusion(
     outer = torch.maximum(stop, true_stop) - torch.minimum(start, true_start)
     time = torch.arange(predicted.shape[1], device=predicted.device)[:, None]
     first = time == torch.maximum(start, true_start)  # so that two events that meet are counted once
-    right = (predicted & target & first & (2 * inner >= outer)).sum(1)
+    right = (predicted & target & first & (2 * inner >= outer)).sum(1)  # IoU ≥ 1/2 in whole numbers: no rounding
     events, true_events = (
         (found & (time == begin)).sum(1) for found, begin in ((predicted, start), (target, true_start))
     )

@@ -62,6 +62,7 @@ class EventLocalization:
         labels, scores = prediction.labels[0].tolist(), prediction.confidence[0].tolist()
         truth = item.labels.tolist() if isinstance(item, LabelledClip) else None
         rows = {"predicted": labels} if truth is None else {"truth": truth, "predicted": labels}
+        # nothing is called wrong where nothing is known
         wrong = None if truth is None else {"predicted": [a != b for a, b in zip(labels, truth, strict=True)]}
         return label_strips(rows, classes, scores={"predicted": scores}, wrong=wrong, start=start)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossmodal.data import Clip, LabelledClip
+from crossmodal.heads import MapPooling, PoolFactory
 from crossmodal.shapes import shaped
 
 from .coupled_system import CoupledSystem, Pair
@@ -30,15 +31,16 @@ class Classified(NamedTuple):
 class AudioVisualClasses(CoupledSystem):
     """Coupled encoders and a head on whole clips: one class per clip."""
 
-    def __init__(self, pair: Pair, *, head: nn.Module, classes: Sequence[str]):
+    def __init__(self, pair: Pair, *, head: nn.Module, classes: Sequence[str], pool: PoolFactory = MapPooling):
         """Puts the head on a pair of encoders.
 
         Args:
             pair: Coupled encoders, as `coupled_pair` builds them.
             head: `(visual, audio) -> logits`, from `(clip, segment, channel)` to `(clip, class)`.
             classes: Names of the labels.
+            pool: Builds the pooling of a stream, as `CoupledSystem` takes it.
         """
-        super().__init__(pair.coupled, sound=pair.sound, preprocess=pair.preprocess, classes=classes)
+        super().__init__(pair, classes=classes, pool=pool)
         self.head = head
 
     def forward(
@@ -83,7 +85,7 @@ def clip_label(labels: Tensor, background: int) -> Tensor:
     Raises:
         ValueError: If a clip shows no event, or several.
     """
-    of_clip = labels.amin(dim=1, keepdim=True)
+    of_clip = labels.amin(dim=1, keepdim=True)  # background has the largest index
     if (of_clip == background).any() or ((labels != of_clip) & (labels != background)).any():
         raise ValueError("classify: a clip shows no event, or several: it needs one label.")
     return of_clip

@@ -80,7 +80,7 @@ class ClipClassification:
         """Yields the likeliest classes of a video: the mean over its seconds."""
         seconds = torch.tensor([float(len(clip.frames)) for clip, _ in windows])
         of_windows = torch.cat([prediction.probabilities for _, prediction in windows])
-        mean = (of_windows * (seconds / seconds.sum())[:, None]).sum(0)
+        mean = (of_windows * (seconds / seconds.sum())[:, None]).sum(0)  # the last window is shorter, and counts less
         for probability, label in zip(*mean.topk(min(SHOWN, len(mean))), strict=True):
             yield f"  {classes[label]:<28} {probability:.2f}"
 

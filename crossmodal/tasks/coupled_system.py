@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from einops import rearrange
@@ -10,10 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from crossmodal.data import Clip, Preprocess
+from crossmodal.drawing import read_sites
 from crossmodal.encoders.by_name import audio_backbone, visual_backbone
-from crossmodal.heads import pool_tokens
-from crossmodal.injection import Coupled, Encoder, Lockstep
+from crossmodal.heads import MapPooling, MeanPooling, PoolFactory
+from crossmodal.injection import Coupled, Coupler, Encoder, Lockstep
+from crossmodal.injection.coupler import edge_key
 from crossmodal.injection.missing import group_by_modalities, scatter
+from crossmodal.ledger.nested import shadow
+from crossmodal.named_draws import drawn
 
 from .task import Clips, SystemModule
 
@@ -71,10 +75,12 @@ def coupled_pair(
     Raises:
         ValueError: As `visual_backbone`, `audio_backbone` and the coupling do.
     """
-    sight = visual_backbone(visual, weights=visual_weights, size=visual_size, options=visual_options or {})
-    hearing = audio_backbone(audio, weights=audio_weights, options=audio_options or {})
+    sight = drawn(
+        "visual", visual_backbone, visual, weights=visual_weights, size=visual_size, options=visual_options or {}
+    )
+    hearing = drawn("audio", audio_backbone, audio, weights=audio_weights, options=audio_options or {})
     return Pair(
-        coupling(sight.encoder, hearing.encoder),
+        drawn("coupled", coupling, sight.encoder, hearing.encoder),
         (sight.width, hearing.width),
         hearing.sound,
         Preprocess(sight.size, hearing.rate, sight.mean, sight.std),
@@ -87,23 +93,49 @@ class CoupledSystem(SystemModule):
     A subclass adds `forward(batch)`, `loss` and `predict`, as `crossmodal.tasks.task.System` asks for.
     """
 
-    def __init__(self, coupled: Lockstep, *, sound: nn.Module, preprocess: Preprocess, classes: Sequence[str]):
+    def __init__(self, pair: Pair, *, classes: Sequence[str], pool: PoolFactory = MapPooling):
         """Keeps the parts.
 
         Args:
-            coupled: Lockstep of a visual and an audio stream.
-            sound: Wave `(frame, sample)` → input of the audio encoder.
-            preprocess: Size, rate and normalisation of the clips.
+            pair: Coupled encoders of a visual and an audio stream, as `coupled_pair` builds them.
             classes: Label vocabulary; background is not counted.
+            pool: Builds the pooling of each final stream over its tokens, from the stream's width.
+
+        Raises:
+            ValueError: If the pooling asks for a map that no adapter makes.
         """
         super().__init__()
-        self.coupled, self.sound = coupled, sound
-        self.preprocess, self.classes = preprocess, tuple(classes)
+        self.coupled, self.sound = pair.coupled, pair.sound
+        self.preprocess, self.classes = pair.preprocess, tuple(classes)
+        self.pooling = nn.ModuleDict(
+            {name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
+        )
+        self.pooled_by()
 
     @property
     def inputs(self) -> Clips:
         """What the system reads."""
         return Clips(self.preprocess)
+
+    def pooled_by(self) -> dict[str, str]:
+        """Returns how each stream is pooled: by which map of which coupler, by the mean, or by a block of one's own.
+
+        Raises:
+            ValueError: If the pooling asks for a map that no adapter makes.
+        """
+        said = {}
+        for name, pooling in self.pooling.items():
+            if not isinstance(pooling, MapPooling | MeanPooling):
+                said[name] = type(pooling).__name__
+                continue
+            made = map_makers(self.coupled, name)
+            map = pooling.chosen(tuple(made)) if made is not None else pooling.map
+            said[name] = "mean" if map is None else f"map {map!r}" + (f" of {made[map]}" if made else "")
+        return said
+
+    def remarks(self) -> list[str]:
+        """Returns what a reader of the system's scores must know beside its name: how its streams are pooled."""
+        return [f"{name} pooled by {how}" for name, how in self.pooled_by().items()]
 
     def pool(
         self, frames: Tensor | None, wave: Tensor | None, *, present: Mapping[str, Tensor] | None = None
@@ -156,16 +188,20 @@ class CoupledSystem(SystemModule):
 
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         """Pools one stream; by a map where one lies on the tokens that the encoder's head leaves."""
-        read, map = self._final(name, coupled.streams[name]), last_token_map(coupled, name)
-        return pool_tokens(read, map if map is not None and map.shape[1] == read.shape[1] else None)
+        read = self._final(name, coupled.streams[name])
+        maps = {key: map for key, map in final_token_maps(coupled, name).items() if map.shape[1] == read.shape[1]}
+        pooled: Tensor = self.pooling[name](read, maps)
+        return pooled
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
         """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        # released weights were trained on the streams as they are here
         return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
 
     def _zeros(self, name: str, like: Tensor) -> Tensor:
         """Returns the vectors of a missing modality: zeros, of the width that they would have."""
         last = self.coupled.sites[name][-1]
+        # the head of the encoder may change the width
         read = self._final(name, like.new_zeros(1, last.tokens, last.width))
         return like.new_zeros(len(like), read.shape[-1])
 
@@ -189,17 +225,45 @@ class CoupledSystem(SystemModule):
             )
 
 
-def last_token_map(coupled: Coupled, stream: str) -> Tensor | None:
-    """Returns the map of one value per token by which the last coupler that has one guides `stream`.
+def map_makers(lockstep: Lockstep, stream: str) -> dict[str, str] | None:
+    """Finds the maps over tokens by which adapters guide `stream` in the end, before any forward has run.
 
-    Its name does not matter: a spatial map, a frequency map, or one of a block of the user's own.
+    The adapters run on the meta device, those of the last coupler first, until one makes such a map.
 
     Returns:
-        `(frame, token, 1)`, or `None` where no coupler has such a map.
+        Name of a map → name of the coupler that makes it last; `None` where an adapter cannot run without data.
     """
-    for by_edge in reversed(coupled.maps.values()):
+    sites = read_sites(lockstep)
+    last = lockstep.sites[stream][-1].tokens
+    for name, coupler in reversed(list(lockstep.couplers.items())):
+        found: dict[str, str] = {}
+        for edge in cast(Coupler, coupler).edges:
+            here, there = sites[name][edge[1]], sites[name][edge[0]]
+            if edge[1] != stream or here.tokens != last:
+                continue
+            adapter = shadow(coupler.get_submodule(edge_key(edge)))
+            try:
+                _, maps = adapter(*(torch.empty(1, site.tokens, site.width, device="meta") for site in (here, there)))
+            except (RuntimeError, NotImplementedError):  # a block of one's own that looks at values
+                return None
+            found |= {key: name for key, map in maps.items() if map.shape[1] > 1 and map.shape[2] == 1}
+        if found:
+            return found
+    return {}
+
+
+def final_token_maps(coupled: Coupled, stream: str) -> dict[str, Tensor]:
+    """Returns the maps of one value per token that guide `stream`: of each name the last, in the order of couplers.
+
+    Names do not matter: a spatial map, a frequency map, or one of a block of the user's own.
+
+    Returns:
+        Name → `(frame, token, 1)`; the last entry is the last coupler's.
+    """
+    found: dict[str, Tensor] = {}
+    for by_edge in coupled.maps.values():
         for (_, guided), maps in by_edge.items():
-            found = [map for map in maps.values() if map.shape[1] > 1 and map.shape[2] == 1]
-            if guided == stream and found:
-                return found[-1]
-    return None
+            if guided == stream:
+                over_tokens = {name: map for name, map in maps.items() if map.shape[1] > 1 and map.shape[2] == 1}
+                found = {name: map for name, map in found.items() if name not in over_tokens} | over_tokens
+    return found

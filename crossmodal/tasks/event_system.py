@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossmodal.data import Clip, LabelledClip
-from crossmodal.heads import Events, decode_events, event_losses
+from crossmodal.heads import Events, MapPooling, PoolFactory, decode_events, event_losses
 from crossmodal.heads.events import DecodedEvents
 from crossmodal.shapes import shaped
 
@@ -30,6 +30,7 @@ class AudioVisualEvents(CoupledSystem):
         temporal: nn.Module,
         head: nn.Module,
         classes: Sequence[str],
+        pool: PoolFactory = MapPooling,
         gate_loss: GateLoss = F.binary_cross_entropy,
     ):
         """Puts the heads on a pair of encoders.
@@ -39,10 +40,11 @@ class AudioVisualEvents(CoupledSystem):
             temporal: `(visual, audio) -> Attended`, on `(clip, segment, channel)`.
             head: `Attended -> Events`.
             classes: Names of the events; background is not counted.
+            pool: Builds the pooling of a stream, as `CoupledSystem` takes it.
             gate_loss: Loss of the temporal gate in training, as `event_losses` takes it; on held-out clips it is the
                 cross-entropy.
         """
-        super().__init__(pair.coupled, sound=pair.sound, preprocess=pair.preprocess, classes=classes)
+        super().__init__(pair, classes=classes, pool=pool)
         self.temporal, self.head, self.gate_loss = temporal, head, gate_loss
 
     def forward(self, batch: Clip | LabelledClip, *, present: Mapping[str, Tensor] | None = None) -> Events:
@@ -68,6 +70,7 @@ class AudioVisualEvents(CoupledSystem):
 
     def loss(self, outputs: Events, batch: LabelledClip) -> dict[str, Tensor]:
         """Returns the four cross-entropies of the event head."""
+        # held-out losses of two trainings stay comparable, whatever either gives the gate to
         gate_loss = self.gate_loss if self.training else F.binary_cross_entropy
         return event_losses(outputs, batch.labels, gate_loss=gate_loss)
 

@@ -43,6 +43,7 @@ def extract_features(batch: Any, inputs: Features) -> Any:
     for name, extractor in (("frames", inputs.visual), ("wave", inputs.audio)):
         given = getattr(batch, name)
         device = next(iter(extractor.parameters()), given).device
+        # one by one: a feature on the disk must not depend on what else was in a batch
         found[name] = torch.stack([extractor.eval()(item.to(device)).to(given.device) for item in given])
     return batch._replace(**found)
 

@@ -7,6 +7,7 @@ PACKAGE = Path(__file__).parents[1]
 
 def task_names() -> list[str]:
     """Returns the names of the tasks of this library: the files of `crossmodal/tasks/` that define `TASK`."""
+    # read, not imported: `crossmodal --help` would wait seconds for torch
     return [file.stem for file in sorted((PACKAGE / "tasks").glob("*.py")) if "\nTASK = " in _text(file)]
 
 

@@ -79,6 +79,7 @@ def _by_path(name: str, hint: Callable[[], str], what: str) -> Callable[..., Any
         try:
             found = getattr(import_module(module), attribute, None)
         except ModuleNotFoundError as error:
+            # the module is there, and imports what is not
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise ValueError(f"{name!r} cannot be imported: {error}.") from error
             continue

@@ -38,6 +38,7 @@ class Settings(NamedTuple):
             found |= {f"{group}.{name}": value for name, value in getattr(self, group).items()}
         if self.callbacks:
             found["trainer.callbacks"] = [
+                # as jsonargparse writes objects, so that config.yaml can hold them
                 {"class_path": f"{made.func.__module__}.{made.func.__qualname__}", "init_args": made.keywords}
                 for made in self.callbacks
             ]

@@ -89,6 +89,15 @@ else:
     SystemModule = nn.Module  # no base class is asked of a system
 
 
+def system_remarks(system: nn.Module) -> list[str]:
+    """Returns what a reader of a system's scores must know beside its options; shown by `fit` and `cost`.
+
+    A system says it by a method `remarks() -> list[str]`; one without has nothing to say.
+    """
+    said: list[str] = getattr(system, "remarks", list)()
+    return said
+
+
 class Row(NamedTuple):
     """One scored line of `predictions.csv`, and one observation of the paired bootstrap.
 

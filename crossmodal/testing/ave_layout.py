@@ -59,13 +59,14 @@ def write_ave(
             _write_wave(draft / "wave" / f"{event.video}.npy", event, tone, wave_rate, random)
         if root.exists():
             root.rmdir()
-        draft.replace(root)
+        draft.replace(root)  # renamed when it is complete: a kill leaves no half of a data set
     return list(chain.from_iterable(events.values()))
 
 
 def _event(split: str, index: int, classes: Sequence[str], random: np.random.Generator) -> Event:
     start = int(random.integers(0, SEGMENTS - 1))
     end = int(random.integers(start + 1, SEGMENTS + 1))
+    # with a dash first, as some of YouTube's ids have
     return Event(classes[index % len(classes)], f"-{split}{index:05d}", start, end)
 
 

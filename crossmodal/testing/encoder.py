@@ -87,6 +87,7 @@ def argument_of(stem: nn.Module) -> str:
 
 def encoder_trial(whole: Whole, sizes: Once) -> EncoderTrial:
     """Builds a trial of a copy of the encoder, with the example."""
+    # laws move weights: the model itself stays as it is
     return EncoderTrial(partial(copy.deepcopy, whole.model), whole.inputs, original=whole.original)
 
 

@@ -80,6 +80,7 @@ def expect_close(what: str, found: Tensor, expected: Tensor, *, tolerance: float
     if not found.numel():
         return
     found, expected = found.detach().double(), expected.detach().double()
+    # a NaN compares as false with everything: counted as infinitely far, it cannot pass
     gap = ((found - expected).abs() / (1 + expected.abs())).nan_to_num(nan=torch.inf)
     worst = torch.unravel_index(gap.argmax(), gap.shape)
     if not gap[worst] <= tolerance:

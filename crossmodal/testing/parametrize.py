@@ -50,6 +50,7 @@ def suite_of(factory: Any) -> Suite[Any, Any, Any]:
     said = []
     for suite in BUILT:
         try:
+            # a trial draws weights: the caller's random state stays where it was
             with torch.random.fork_rng(devices=[]):
                 fits = suite.fits(suite.trial(factory, suite.smallest(factory)))
             if fits:

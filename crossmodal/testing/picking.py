@@ -72,6 +72,7 @@ def picks(
         drawn = chosen.draw(clips, generator, segments=segments, shuffled=shuffled)
         return picker(drawn.stream, drawn.cue, segments), drawn.label
 
+    # parameters this small cost more in calls than in work
     optimizer = torch.optim.Adam(picker.parameters(), lr=5e-3, fused=True)
     for _ in range(steps):
         logits, label = batch(max(64 // segments, 8))

@@ -119,6 +119,7 @@ def site_candidates() -> Iterable[SiteSizes]:
 def widths(first: int) -> Any:
     """Builds a strategy of small widths from 2 on, multiples of the first one that a factory takes."""
     unit = 1 if first == WIDTHS[0] else first
+    # from 2 on, rounded up to a multiple: a width of 1 would hide what is broadcast
     return needed("hypothesis.strategies").integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
 
 

@@ -70,6 +70,7 @@ class PickingTask:
         """
         if segments < self.segments:
             raise ValueError(f"PickingTask: segments={segments} must be at least {self.segments}, as this task needs.")
+        # ranks of random numbers: as many plus as minus in every group, in random places
         order = torch.rand(clips, self.groups, self.slots // self.groups, generator=generator).argsort(2)
         signs = torch.where(order < order.shape[2] // 2, 1.0, -1.0).flatten(1)
         picked = torch.randint(self.slots, (clips,), generator=generator)

@@ -73,6 +73,7 @@ class Suite(Generic[F, S, T]):
 
     def ask(self, law: Law[T], factory: F) -> Outcome:
         """Checks one law on the blocks that a factory makes."""
+        # checks on, whatever the caller has: the law of bad input is about them
         with torch.random.fork_rng(devices=[]), shape_checks(True):
             exempt = self.exemptions(factory)
             return Outcome(law, "exempt", exempt[law.name]) if law.name in exempt else judged(law, self, factory)
@@ -140,8 +141,9 @@ def quiet_settings(hypothesis: Any, examples: int) -> Any:
         deadline=None,
         report_multiple_bugs=False,
         print_blob=False,
+        # not `explain`, which runs everything once more under a tracer
         phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),  # a factory may refuse most sizes
     )
 
 

@@ -82,6 +82,7 @@ def wake(block: nn.Module) -> None:
 def segments_of(block: nn.Module) -> int:
     """Counts the frames that a clip-wise block mixes: the least common multiple of all `segments` in it."""
     found = (getattr(module, "segments", 1) for module in block.modules())
+    # whole clips for every block inside, whatever lengths they were built for
     return math.lcm(*(count for count in found if isinstance(count, int)))
 
 

@@ -59,7 +59,7 @@ def _write_film(file: Path, label: str, seconds: int) -> None:
         for stream, frames in ((video, _pictures(av, label, seconds)), (audio, _sounds(av, label, seconds))):
             for frame in frames:
                 out.mux(stream.encode(frame))
-            out.mux(stream.encode(None))
+            out.mux(stream.encode(None))  # what the encoder still holds back
 
 
 def _pictures(av: Any, label: str, seconds: int) -> Iterator[Any]:

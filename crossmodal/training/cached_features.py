@@ -141,6 +141,7 @@ def fill_cache(
 
     coupled, names = side_lockstep(system), items.names
     missing = set(cache.missing(cache_key(split, name) for name in names))
+    # dealt out, so that no two processes compute the same clip
     own = [index for index, name in enumerate(names) if cache_key(split, name) in missing][process::processes]
     device = next(system.parameters()).device
     for index in tqdm(own, desc=f"features of {split}{_room(cache, coupled, items, own)}", unit="clip"):

@@ -105,6 +105,7 @@ class Checkpoints(ModelCheckpoint):
         def here(file: str) -> str:
             return str(Path(self.dirpath or ".") / Path(file).name) if file else file
 
+        # Lightning keeps whole paths: those of the folder before it was moved
         names = {name: here(state_dict[name]) for name in ("best_model_path", "kth_best_model_path", "last_model_path")}
         kept = {here(file): score for file, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **names, "best_k_models": kept, "dirpath": self.dirpath})

@@ -31,7 +31,7 @@ class MetricsFile(Logger):
         if steps and file.is_file():
             with file.open(newline="", encoding="utf-8") as opened:
                 rows = [{name: value for name, value in row.items() if value != ""} for row in csv.DictReader(opened)]
-            self.rows = [row for row in rows if int(row["step"]) < steps]
+            self.rows = [row for row in rows if int(row["step"]) < steps]  # the run will log the others once more
 
     @property
     def name(self) -> str:

@@ -34,6 +34,7 @@ class DataModule(pl.LightningDataModule):
         order = EpochShuffle(items, self.source.seed, **self._rank())
         epoch, batches = self.behind
         order.go_on(epoch, batches * size)
+        # a split smaller than one batch keeps it: there would be none
         return self._loader(items, batch_size=size, sampler=order, drop_last=len(order) > size)
 
     def val_dataloader(self) -> DataLoader[Any]:

@@ -83,6 +83,7 @@ def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl
     logits_losses = (F.binary_cross_entropy_with_logits, torch.binary_cross_entropy_with_logits)
     if getattr(training.system, "gate_loss", None) in logits_losses:
         yield (
+            # the best scores, 1 and 0, after another sigmoid: log(1 + 1/e) and log 2
             "The gate, a sigmoid already, is given to a loss that takes another: the best gate there is still costs "
             "0.31 a segment with an event and 0.69 without, and one that is wholly wrong is hardly moved."
         )

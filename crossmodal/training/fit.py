@@ -16,6 +16,7 @@ from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, La
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
+from crossmodal.training.own_draws import OwnDraws
 from crossmodal.training.samplers import Reseeded
 
 
@@ -43,11 +44,12 @@ def train(
         save_minutes: Minutes between checkpoints within an epoch; one is written at its end in any case.
     """
     folder = run / CHECKPOINTS
+    # without the counter: a run that resumes replaces its file instead of adding best-v1.ckpt
     best = Checkpoints(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
-    callbacks = [Reseeded(seed), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
+    callbacks = [Reseeded(seed), OwnDraws(), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(
@@ -62,7 +64,7 @@ def train(
             raise KeyboardInterrupt(f"interrupted; go on with: {resume_command(run, training.task.name)}") from None
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-        training.load_state_dict({**training.state_dict(), **kept})
+        training.load_state_dict({**training.state_dict(), **kept})  # the file leaves out what is frozen
     return trainer
 
 

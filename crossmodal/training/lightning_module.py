@@ -32,7 +32,7 @@ class MeanLosses:
     def update(self, terms: Mapping[str, Tensor], clips: int) -> None:
         """Adds the mean losses of one batch of `clips` clips."""
         for name, value in terms.items():
-            added = value.detach().float() * clips
+            added = value.detach().float() * clips  # in half precision a long sum stops growing
             self.sums[name] = self.sums[name] + added if name in self.sums else added
         self.clips += clips
 

@@ -62,7 +62,7 @@ class MidEpochCheckpoint(pl.Callback):
             self.found = None
         elif index and index % trainer.accumulate_grad_batches == 0 and self.due(trainer):
             self.batches = index
-            trainer.save_checkpoint(self.file, weights_only=False)
+            trainer.save_checkpoint(self.file, weights_only=False)  # with optimizer and loops: to go on, not to test
             self.saved, self.batches = time.monotonic(), 0
 
     def due(self, trainer: pl.Trainer) -> bool:
@@ -123,6 +123,7 @@ def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tenso
     states = {"cpu": torch.get_rng_state()}
     if module.device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(module.device)
+    # for a single process Lightning adds no dimension
     return {name: cast(Tensor, module.all_gather(state)).reshape(processes, -1).cpu() for name, state in states.items()}
 
 

@@ -99,6 +99,7 @@ def _add_run_options(parser: ArgumentParser, task: Task, choice: Choice) -> None
 def add_model(parser: ArgumentParser, system: Callable[..., Any], coupling: str = "") -> None:
     """Adds the options `--model.…`: the keywords of the system, and of the coupling that it takes, if any."""
     keywords = _parameters(system)
+    # jsonargparse reads the function itself: what a partial has settled becomes a default of its option
     described = getattr(system, "func", system)
     settled = {name: value for name, value in getattr(system, "keywords", {}).items() if name != COUPLING}
     parser.add_function_arguments(described, "model", skip={"classes", COUPLING})

@@ -25,6 +25,7 @@ def shared_name(given: str | None, otherwise: str) -> str:
     """
     if given is None and not is_first():
         given = os.environ.get(NAME)
+    # torchrun starts all processes side by side: none inherits a name from the first
     if given is None and ("TORCHELASTIC_RUN_ID" in os.environ or not is_first()):
         raise ValueError("fit: several processes train one run: give all of them its --name.")
     os.environ[NAME] = name = given or otherwise

@@ -12,6 +12,7 @@ from torch import nn
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data.source import Source
 from crossmodal.injection import fast_linears
+from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.feature_inputs import source_as_read
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.task import SystemModule, Task
@@ -27,7 +28,17 @@ from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write
 
 
 def build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemModule:
-    """Builds the system that the options describe, for a label vocabulary."""
+    """Builds the system that the options describe, for a label vocabulary.
+
+    Initial weights follow from the seed and the names of parts: of two systems that differ in one part, all others
+    begin alike.
+    """
+    with seeded_draws(arguments.seed):
+        return _build(arguments, classes, task)
+
+
+def _build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemModule:
+    """Builds the system, drawing from torch's generators as they are."""
     function = find_system(arguments.system, task.name)
     system = cast(SystemModule, function(classes=classes, **model_keywords(function, model_values(arguments))))
     coupled = getattr(system, "coupled", None)
@@ -88,7 +99,7 @@ def feature_folder(runs: Path) -> Path:
 def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     """Returns the trained system of a run, in evaluation mode, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
-    arguments = parser.instantiate(given)
+    arguments = parser.instantiate(given)  # components of one's own by their import paths
     system = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]), task)
     load_adapters(system, run / ADAPTERS, **provenance(run, given, system))
     return system.eval(), arguments

@@ -10,6 +10,8 @@ from crossmodal.checkpoints import read_header
 from crossmodal.io import is_draft, remove_drafts, write_whole
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
+REMARKS = "remarks"
+"""Of a summary: what the system says of itself beside its options, such as how its streams are pooled."""
 TEST, CHANCE, MONITOR = "test", "chance", "monitor"
 """Of a summary: scores of the test split, those of a model that looks at nothing, and the score that counts."""
 

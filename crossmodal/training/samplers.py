@@ -41,6 +41,7 @@ class EpochShuffle(Sampler[int]):
         self.epoch, self.behind = epoch, (epoch, items)
 
     def __iter__(self) -> Iterator[int]:
+        # far apart: no epoch of one seed has the order of another seed's
         order = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         shuffled = torch.randperm(len(self.items), generator=order).tolist()
         epoch, behind = self.behind
@@ -73,6 +74,7 @@ class EvenShare(Sampler[list[int]]):
             raise ValueError(f"EvenShare: {len(items)} held-out clips cannot be shared by {processes} processes.")
         self.own = range(process, len(items), processes)
         largest = math.ceil(len(items) / processes)
+        # no more batches than the process with the fewest items can fill
         self.batches = min(math.ceil(largest / batch_size), len(items) // processes)
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -12,4 +12,5 @@ def one_cycle(optimizer: Optimizer, steps: int, *, warmup: float = 0.1) -> LRSch
     Source: Smith and Topin, *Super-Convergence*, 2018, as torch's `OneCycleLR` has it.
     """
     rates = [group["lr"] for group in optimizer.param_groups]
+    # one step is no cycle: torch would divide by zero
     return OneCycleLR(optimizer, rates, total_steps=max(steps, 2), pct_start=warmup)

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from crossmodal.data.world import COLOURS
-from crossmodal.heads import EventHead, TemporalAttention
+from crossmodal.heads import EventHead, MapPooling, PoolFactory, TemporalAttention
+from crossmodal.named_draws import drawn
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.tasks.coupled_system import Coupling, coupled_pair
 from crossmodal.tasks.event_system import AudioVisualEvents, GateLoss
@@ -28,6 +29,7 @@ def dg_sct(
     *,
     classes: Sequence[str] = COLOURS[:6],
     coupling: Coupling = couple_dg_sct,
+    pool: PoolFactory = MapPooling,
     width: int | None = None,
     time_attention: Callable[[int, int, int], nn.Module] = TemporalAttention,
     head: Callable[[int, int], nn.Module] = EventHead,
@@ -45,6 +47,8 @@ def dg_sct(
         audio: Audio encoder: `tiny`, `htsat` (published), `transformers:FOLDER` (CLAP).
         classes: Names of the events; background is not counted.
         coupling: Couples the encoders; `crossmodal.recipes.lavish.lavish` is another.
+        pool: Builds the pooling of a stream over its tokens: `MapPooling` by the adapters' last map over tokens,
+            `MapPooling` with `map="spatial"` by that one alone, `MeanPooling`, or a block of your own.
         width: Width of the heads; by default 256 (published), or half of the visual width where that is less.
         time_attention: Builds the temporal attention from the visual and audio width and `width`.
         head: Builds the event head from `width` and the number of classes.
@@ -65,11 +69,12 @@ def dg_sct(
         visual_options=visual_options,
         audio_options=audio_options,
     )
-    width = width or min(256, pair.widths[0] // 2)
+    width = width or min(256, pair.widths[0] // 2)  # 256 as published; less on tiny encoders
     return AudioVisualEvents(
         pair,
-        temporal=time_attention(*pair.widths, width),
-        head=head(width, len(classes)),
+        temporal=drawn("temporal", time_attention, *pair.widths, width),
+        head=drawn("head", head, width, len(classes)),
         classes=classes,
+        pool=pool,
         gate_loss=gate_loss,
     )

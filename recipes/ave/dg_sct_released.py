@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from crossmodal.checkpoints import import_dg_sct_ave, read_weights
 from crossmodal.data import AVE_CLASSES
 from crossmodal.data.world import COLOURS
+from crossmodal.heads import MapPooling, PoolFactory
 from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released as couple_dg_sct_released
 from crossmodal.tasks.coupled_system import Coupling
@@ -35,6 +36,7 @@ def dg_sct_released(
     classes: Sequence[str] = COLOURS[:6],
     coupling: Coupling = couple_dg_sct_released,
     weights: str | Path | None = None,
+    pool: PoolFactory = MapPooling,
     width: int | None = None,
     gate_loss: GateLoss = F.binary_cross_entropy,
     visual_weights: str | Path | None = None,
@@ -52,6 +54,7 @@ def dg_sct_released(
         coupling: Couples the encoders.
         weights: File of a released model (`dg_sct_ave` is the published one), which fills encoders and all else. What
             became of every tensor is logged by `crossmodal` at level `INFO`.
+        pool: Builds the pooling of a stream; released is by the last spatial map.
         width: Width of the heads.
         gate_loss: Loss of the temporal gate in training.
         visual_weights: File of weights of the visual encoder, or `pretrained`.
@@ -64,12 +67,14 @@ def dg_sct_released(
         ValueError: As the importer does, if `weights` do not fit.
     """
     found = None if weights is None else read_weights(weights)
+    # on meta no time and memory goes into random weights that the file replaces
     with nullcontext() if found is None else torch.device("meta"):
         system = dg_sct(
             visual,
             audio,
             classes=classes,
             coupling=coupling,
+            pool=pool,
             width=width,
             gate_loss=gate_loss,
             visual_weights=visual_weights,

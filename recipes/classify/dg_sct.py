@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from crossmodal.data.world import COLOURS
-from crossmodal.heads import ClipHead
+from crossmodal.heads import ClipHead, MapPooling, PoolFactory
+from crossmodal.named_draws import drawn
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.tasks.class_system import AudioVisualClasses
 from crossmodal.tasks.coupled_system import Coupling, coupled_pair
@@ -26,6 +27,7 @@ def dg_sct(
     *,
     classes: Sequence[str] = COLOURS[:6],
     coupling: Coupling = couple_dg_sct,
+    pool: PoolFactory = MapPooling,
     head: Callable[[int, int, int], nn.Module] = ClipHead,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
@@ -40,6 +42,7 @@ def dg_sct(
         audio: Audio encoder: `tiny`, `htsat`, `transformers:FOLDER` (CLAP).
         classes: Names of the labels.
         coupling: Couples the encoders; `crossmodal.recipes.lavish.lavish` is another.
+        pool: Builds the pooling of a stream over its tokens, as in `crossmodal.recipes.ave.dg_sct`.
         head: Builds the head from the visual and audio width and the number of classes.
         visual_weights: File of weights, or `pretrained`; without it the encoder is random (save `tiny`).
         audio_weights: The same for the audio encoder.
@@ -57,4 +60,6 @@ def dg_sct(
         visual_options=visual_options,
         audio_options=audio_options,
     )
-    return AudioVisualClasses(pair, head=head(*pair.widths, len(classes)), classes=classes)
+    made = drawn("head", head, *pair.widths, len(classes))
+    # one label a clip: nothing attends over time
+    return AudioVisualClasses(pair, head=made, classes=classes, pool=pool)

@@ -38,7 +38,7 @@ class WithoutModality(nn.Module):
     def forward(self, visual: Tensor, audio: Tensor) -> Attended:
         """Attends to the modality that is left."""
         given = {"visual": visual, "audio": audio}
-        given[self.modality] = torch.zeros_like(given[self.modality])
+        given[self.modality] = torch.zeros_like(given[self.modality])  # not left out: the heads have weights for both
         attended: Attended = self.temporal(given["visual"], given["audio"])
         return attended
 

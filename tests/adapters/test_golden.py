@@ -42,7 +42,13 @@ CASES = {
 def adapter(case: str) -> GuidedAdapter:
     modulation, bottleneck = CASES[case]
     block = guided_adapter(
-        STREAM, GUIDE, align=learned_alignment, latents=8, modulation=modulation, bottleneck=bottleneck
+        STREAM,
+        GUIDE,
+        align=learned_alignment,
+        latents=8,
+        modulation=modulation,
+        bottleneck=bottleneck,
+        order=GuidedAdapter,
     )
     block.load_state_dict(from_released_adapter(golden(case, "state")))
     return block

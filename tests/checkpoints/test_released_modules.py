@@ -4,7 +4,7 @@ import pytest
 import torch
 from golden_numbers import golden, hashed_state
 
-from crossmodal.adapters import Bottleneck, Gate, NormThenGate, guided_adapter, modulation_of
+from crossmodal.adapters import Bottleneck, Gate, GuidedAdapter, NormThenGate, guided_adapter, modulation_of
 from crossmodal.alignment import learned_alignment
 from crossmodal.checkpoints import from_released_adapter, from_released_events, from_released_temporal
 from crossmodal.checkpoints.released_modules import ADAPTER, ADAPTER_UNUSED
@@ -27,6 +27,7 @@ def ours(*, norms=True, temporal=False):
         latents=8,
         modulation=lambda site: modulation_of(site.width, guidance),
         bottleneck=lambda width: Bottleneck(width, reduction=4, finish=NormThenGate if norms else Gate, **plain),
+        order=GuidedAdapter,
     )
 
 

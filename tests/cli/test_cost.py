@@ -25,11 +25,14 @@ def test_it_prints_the_cost_of_the_system_that_is_asked_for(tmp_path):
     assert found == json.loads(json.dumps(expected.as_dict(3)))
 
 
-@pytest.mark.parametrize(("task", "form"), [("ave", "table"), ("classify", "markdown")])
+@pytest.mark.parametrize(
+    ("task", "form"), [pytest.param("ave", "markdown", marks=pytest.mark.slow), ("classify", "table")]
+)
 def test_a_table_for_a_batch(tmp_path, task, form):
     said = crossmodal(tmp_path, task, "cost", "--system", "lavish", "--clips", "2", "--depth", "1", "--form", form)
     assert said.out.startswith(f"A training step of {task} on 2 item(s), in float32\n")
     assert "times the floor" in said.out
+    assert said.out.endswith("visual pooled by mean\naudio pooled by mean\n")
 
 
 def test_no_items_are_refused(tmp_path):

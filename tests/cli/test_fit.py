@@ -53,7 +53,8 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     assert {entry.name for entry in run.iterdir()} <= {*files, "checkpoints", "predictions"}
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
-        "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions"
+        "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
+            "remarks",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]
@@ -256,7 +257,7 @@ def test_a_component_that_does_not_exist_is_named(lab):
 
 
 def test_fit_and_test_on_files_in_the_layout_of_ave(tmp_path):
-    write_ave(tmp_path / "AVE", {"train": 4, "val": 2, "test": 2})
+    write_ave(tmp_path / "AVE", {"train": 2, "val": 1, "test": 2})
     said = crossmodal(
         tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "files", *SMALL[2:], "--trainer.max_epochs=1"
     )
@@ -275,7 +276,7 @@ def test_fit_and_test_on_files_in_the_layout_of_ave(tmp_path):
 
 def test_the_installed_script(tmp_path):
     script = Path(sys.executable).with_name("crossmodal")
-    done = subprocess.run([script, "ave", "predict", "gone.mp4"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([script, "copy", "ave/nonsense", "mine.py"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "no finished run in runs/" in done.stderr
+    assert "there is no recipe 'ave/nonsense'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -99,7 +99,12 @@ def test_the_pointing_game_is_played_on_what_the_model_returns(lab, seen):
 
 def test_it_draws_as_many_clips_as_asked(seen):
     folder, done = seen
-    assert sorted(file.name for file in folder.iterdir()) == ["pointing.csv", "scores.csv", "world-0-test-0.png"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "maps.csv",
+        "pointing.csv",
+        "scores.csv",
+        "world-0-test-0.png",
+    ]
     assert (folder / "world-0-test-0.png").read_bytes().startswith(b"\x89PNG")
     assert done.lines[-1] == "written to seen/"
 
@@ -144,7 +149,12 @@ def test_a_classifier_of_clips_is_looked_at_clip_by_clip(classified):
     done = crossmodal(classified, "classify", "look", "--figures", 1, "--clips", 3)
     assert done.code == 0, done.err
     folder = classified / "runs/first/looking"
-    assert sorted(file.name for file in folder.iterdir()) == ["pointing.csv", "scores.csv", "world-0-test-0.png"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "maps.csv",
+        "pointing.csv",
+        "scores.csv",
+        "world-0-test-0.png",
+    ]
     model, _ = load_run(classified / "runs/first", CLASSIFY)
     world = World("test", clips=5)
     scored = rows(folder / "scores.csv")

@@ -1,4 +1,7 @@
-"""What holds for every encoder, at a tiny size."""
+"""What holds for every encoder, at a tiny size.
+
+Compiled, and by all laws at once, they are in `tests/injection/test_encoder.py`.
+"""
 
 import copy
 import io
@@ -112,15 +115,6 @@ def test_every_parameter_gets_a_gradient_but_where_the_algebra_forbids_it(build,
         # A constant added to every key adds the same to all logits of a query: the softmax does not see it.
         largest = gradient.abs().max().item()
         assert largest < 1e-5 if name.endswith("key.bias") else largest > 1e-8, name
-
-
-def test_compiled_it_gives_the_same_outputs_and_gradients(build, draw):
-    """Stem, both halves, merge and head; shifted windows are compiled in tests/attention/test_window.py."""
-    encoder, x = trained(build, depths=(1, 1)), draw()
-    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(x), encoder(x))
-    plain, traced = gradients(encoder, encoder(x)), gradients(encoder, compiled(x))
-    torch.testing.assert_close(traced, plain, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.slow

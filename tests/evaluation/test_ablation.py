@@ -37,7 +37,8 @@ def leave(folder, study, name, seed, *, clips=6, right=None, world=None):
     run.mkdir(parents=True)
     score = fmean(good_seconds(name, seed, clip, right) for clip in range(clips)) / 10
     facts = {"test": {"accuracy": score}, "chance": {"accuracy": 0.6}}
-    (run / "summary.json").write_text(json.dumps({**facts, "trainable_parameters": 1234567}))
+    said = ["visual pooled by mean" if name == "without spatial" else "visual pooled by map 'spatial'", "audio"]
+    (run / "summary.json").write_text(json.dumps({**facts, "trainable_parameters": 1234567, "remarks": said}))
     with (run / "predictions.csv").open("w", newline="", encoding="utf-8") as opened:
         rows = csv.writer(opened)
         rows.writerow(["clip", "segment", "truth", "prediction", "score", "value", "weight"])
@@ -100,7 +101,11 @@ def test_keywords_of_the_recipe_become_options(keywords, words):
             {"spatail": None},
             "variant 'x': the system dg_sct has no keyword 'spatail'; did you mean 'spatial'",
         ),
-        ("lavish", {"without": "channel"}, "the system lavish has no keyword 'channel'; it has visual, audio, width"),
+        (
+            "lavish",
+            {"without": "channel"},
+            "the system lavish has no keyword 'channel'; it has visual, audio, pool, width",
+        ),
         ("dg_sct", {"classes": 1}, "the system dg_sct has no keyword 'classes'"),
         ("dg_sct", {"spatial": lambda channels, cue: None}, "variant 'x': --model.spatial: .*lambda.* has no name"),
     ],
@@ -154,6 +159,11 @@ def test_the_table_holds_what_the_runs_found(table):
     assert odd.difference.value == pytest.approx(-0.5)
     assert (odd.trained, odd.operations, odd.deviation) == (1234567, 16_266_732_544, pytest.approx(0))
     assert (table.chance, table.items) == (pytest.approx(0.6), 8)
+
+
+def test_a_variant_that_changes_more_than_its_part_is_told(table):
+    """Without a spatial map the head pools by the mean: the row is not about the adapters alone."""
+    assert table.remarks == ("“without spatial” also differs by: visual pooled by mean.",)
 
 
 def test_print_shows_it(table):

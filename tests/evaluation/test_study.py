@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commands import MINE
 
+from crossmodal.evaluation.step_cost import DescribedCost
 from crossmodal.evaluation.study import Study, configuration, system_word, task_word
 from crossmodal.ledger import Cost, ModuleCost
 from crossmodal.tasks.ave import TASK
@@ -122,7 +123,7 @@ def counted(words, task, clips):
     """Stands in for `described_cost`: a model with `alpha` looks at values."""
     if "--model.alpha" in words:
         raise ValueError("cost: AudioVisualEvents cannot run on tensors without data: it looks at values.")
-    return Cost({"": ModuleCost(forward=10 * clips, backward=len(words))}, 0)
+    return DescribedCost(Cost({"": ModuleCost(forward=10 * clips, backward=len(words))}, 0), [])
 
 
 MY_TASK = """

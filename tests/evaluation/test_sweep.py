@@ -93,9 +93,9 @@ def command_of(folder, *words, name="log"):
 
 def test_a_command_keeps_what_it_says_and_its_exit_code(tmp_path):
     (tmp_path / "log").write_text("of a run before")
-    assert run_logged(command_of(tmp_path, "ave", "fit", "--system", "nonsense")) == 1
+    assert run_logged(command_of(tmp_path, "copy", "ave/nonsense", "mine.py")) == 1
     said = (tmp_path / "log").read_text()
-    assert "has no system 'nonsense'" in said
+    assert "there is no recipe 'ave/nonsense'" in said
     assert "of a run before" not in said
 
 

@@ -19,7 +19,7 @@ class Listener(CoupledSystem):
     """Pools both streams over the clip and reads the count."""
 
     def __init__(self, pair, classes):
-        super().__init__(pair.coupled, sound=pair.sound, preprocess=pair.preprocess, classes=classes)
+        super().__init__(pair, classes=classes)
         self.readout = nn.Linear(pair.widths[1], len(classes))
 
     def forward(self, batch):

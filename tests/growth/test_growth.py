@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from commands import crossmodal
+from commands import crossmodal, runs_here
 from films import film
 
 HERE = Path(__file__).parent
@@ -57,16 +57,19 @@ def test_a_verb_works(lab, words, expected):
     assert expected in said.out
 
 
-def test_an_ablation_and_a_comparison_share_their_finished_runs(lab):
-    words = ["--seeds", "0", "--runs", "runs/study", "--", *QUICK]
+@pytest.mark.parametrize("here", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["here", "processes"])
+def test_an_ablation_and_a_comparison_share_their_finished_runs(lab, monkeypatch, here):
+    if here:
+        runs_here(monkeypatch)
+    words = ["--seeds", "0", "--runs", f"runs/study{here}", "--", *QUICK]
     said = crossmodal(lab[0], "loudness", "ablate", "--without", "spatial", "--baseline", "listener", *words)
     assert said.code == 0, said.err
     assert "without spatial" in said.out
-    runs = sorted(folder.name for folder in (lab[0] / "runs/study").iterdir() if folder.is_dir())
+    runs = sorted(folder.name for folder in (lab[0] / f"runs/study{here}").iterdir() if folder.is_dir())
     compared = crossmodal(lab[0], "loudness", "compare", "--systems", "listener", *words)
     assert compared.code == 0, compared.err
     assert "listener" in compared.out
-    assert sorted(folder.name for folder in (lab[0] / "runs/study").iterdir() if folder.is_dir()) == runs
+    assert sorted(folder.name for folder in (lab[0] / f"runs/study{here}").iterdir() if folder.is_dir()) == runs
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 from crossmodal.heads import (
     EventHead,
     Events,
+    MapPooling,
+    MeanPooling,
     TemporalAttention,
     decode_events,
     event_loss,
@@ -148,3 +150,15 @@ def test_pooling_weights_stay_finite_where_the_sigmoid_saturates():
 def test_without_a_map_pooling_is_the_mean():
     stream = torch.randn(2, 5, 3)
     torch.testing.assert_close(pool_tokens(stream), stream.mean(1))
+    assert torch.equal(MapPooling(3)(stream, {}), stream.mean(1))
+    assert torch.equal(MeanPooling(3)(stream, {"spatial": torch.rand(2, 5, 1)}), stream.mean(1))
+
+
+def test_a_pooling_takes_the_map_that_it_names_or_the_last():
+    stream, maps = torch.randn(2, 5, 3), {"spatial": torch.rand(2, 5, 1), "frequency": torch.rand(2, 5, 1)}
+    assert torch.equal(MapPooling(3)(stream, maps), pool_tokens(stream, maps["frequency"]))
+    assert torch.equal(MapPooling(3, map="spatial")(stream, maps), pool_tokens(stream, maps["spatial"]))
+    with pytest.raises(
+        ValueError, match=r"MapPooling: map='mine', but the adapters' maps over tokens are spatial, fre"
+    ):
+        MapPooling(3, map="mine")(stream, maps)

@@ -4,6 +4,8 @@ Of a line, equal steps in size are equal steps in cost. No product of tokens by 
 whose size is fixed, and in the learned token mixer, whose other side is the guide's grid: it stays as it is here.
 """
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -16,6 +18,7 @@ from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 
 
+@cache
 def total(recipe, *, frames=10, image=96, sound=64):
     """Operations and saved bytes of a step on a model whose image, or spectrogram, has that side.
 

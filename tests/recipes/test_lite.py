@@ -20,7 +20,7 @@ def test_it_is_the_released_form_with_other_defaults():
     ours, theirs = inspect.signature(lite).parameters, inspect.signature(dg_sct_released).parameters
     assert list(ours) == list(theirs)
     changed = {name for name in ours if ours[name].default != theirs[name].default}
-    assert changed == {"channel", "spatial", "align", "latents"}
+    assert changed == {"channel", "spatial", "align", "latents", "order"}
 
 
 def test_its_parts_are_small_and_know_no_grid():

@@ -29,6 +29,7 @@ CASES = {
     "align": [["--model.align", "crossmodal.alignment.resampled_alignment"]],
     "latents": [["--model.latents", "4"], ["--model.latents", "crossmodal.attention.NoLatents"]],
     "bottleneck": [["--model.bottleneck.finish", f"{A}.GateThenNorm"], ["--model.bottleneck.reduction", "4"]],
+    "order": [["--model.order", f"{A}.GuidedAdapter"]],
     "adapter": [["--model.adapter", f"{A}.guided_adapter"]],
     "pairing": [["--model.pairing", "crossmodal.injection.paired_as_released"]],
     "edges": [["--model.edges", "[[audio, visual]]"]],
@@ -153,7 +154,7 @@ def test_a_system_without_keywords_or_encoders_is_built_and_counted(tmp_path):
     parser, given, system = built(words)
     assert model_values(parser.instantiate(given)) == {}
     assert system.out_features == 7
-    assert described_cost(words, ave.TASK).total.parameters == 14
+    assert described_cost(words, ave.TASK).cost.total.parameters == 14
 
 
 def test_help_lists_the_options():

@@ -49,6 +49,7 @@ class ClipCache:
             preprocess: Size and rate of the clips; its normalisation is left to the reader.
         """
         self.folder = folder
+        # normalised when it is read, so that models with other means share a cache
         self.plain = dataclasses.replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         self._made_by = f"{CACHE_FORMAT} {self.plain} {decoder_versions()}"
 

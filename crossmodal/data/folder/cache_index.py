@@ -49,6 +49,7 @@ def read_cache_index(items: ClipIndex, labels: Labels, root: Path, cache: ClipCa
     known = np.full(len(items.file), NO_FILE, np.int32)
     stored, last, name, found, finder = cache.listing(), -1, "", None, NameFinder(root)
     for item, file in enumerate(items.file.tolist()):
+        # items are sorted by file: one `stat` for all clips of a file
         if file != last:
             last, name = file, labels.files[file]
             found = _file(finder.find(name))

@@ -78,6 +78,7 @@ class Folder(Dataset[LabelledClip]):
         self.labels = labels if isinstance(labels, Labels) else read_labels(labels)
         self.split, self.segments, self.on_broken = split, segments, broken
         self.preprocess, self.windowing = preprocess or Preprocess(), windowing or EventWindows()
+        # resolved, for a folder given as "." has no name
         place = Path(cache) if cache is not None else self.root.resolve().with_name(f"{self.root.resolve().name}.cache")
         self.cache = ClipCache(place, self.preprocess)
         check_classes(self.labels, self.windowing)

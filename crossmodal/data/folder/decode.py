@@ -78,7 +78,7 @@ def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Dec
         nonlocal seen
         seen += 1
         if seen not in wanted:
-            return torch.empty(0, dtype=torch.uint8)
+            return torch.empty(0, dtype=torch.uint8)  # holds the place of a second that nobody asked for
         return (plain.image(upright(frame)) * 255).round().clamp(0, 255).to(torch.uint8)
 
     most = max(wanted) + 1
@@ -91,6 +91,7 @@ def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Dec
         )
     wave = film.wave(there, plain.rate)
     return [
+        # a slice would keep the sound of the whole file alive
         Decoded(torch.stack(film.pictures.shown[span.first : stop]), wave[span.first : stop].clone())
         if (stop := min(span.first + span.length, there)) > span.first
         else f"{file} has {float(film.seconds):.2f} s of sound with picture: no whole second from {span.first} s on."

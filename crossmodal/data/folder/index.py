@@ -60,6 +60,7 @@ def build_index(labels: Labels, wanted: NDArray[np.int8], windowing: Windowing, 
                 spans[span] = min(inside, spans.get(span, inside))
         file, label = int(rows.file[first]), int(rows.label[first])
         found += [(file, label, *span, first, stop, spans[span]) for span in sorted(spans)]
+    # copied, so that every column lies in one piece
     return ClipIndex(*np.array(found, np.int32).T.copy())
 
 

@@ -70,6 +70,7 @@ def read_label_table(table: Path, classes: Sequence[str] | None = None) -> Label
 
     def first_of(row: Any) -> str:
         same = rows[(rows.file == row.file) & (rows.label == row.label)]
+        # NaN, no time given, equals nothing, not even itself
         same = same[(same.start == row.start) | (same.start.isna() & (row.start != row.start))]
         return (
             f"{row.file!r} with {row.label!r} is in line {same.line.iloc[0]} already, at the same time: remove one of "

@@ -120,7 +120,7 @@ def read_labels(table: str | Path, *, classes: Sequence[str] | None = None, seed
 
 def _sorted_rows(rows: "pd.DataFrame", file: NDArray[np.intp], label: NDArray[np.intp]) -> Rows:
     """Returns the events by file, then by label, then by start."""
-    order = np.lexsort((rows.start, label, file))
+    order = np.lexsort((rows.start, label, file))  # the last key counts most
     kinds = {"start": np.float64, "end": np.float64, "line": np.int32}
     rest = [rows[name].to_numpy(kind)[order] for name, kind in kinds.items()]
     return Rows(file[order].astype(np.int32), label[order].astype(np.int32), *rest)
@@ -167,6 +167,7 @@ def _some(names: Sequence[str]) -> str:
 
 def event_seconds(start: float, end: float) -> tuple[int, int]:
     """Returns the first second of an event and the one behind its last: its own are those whose middle it holds."""
+    # an event shorter than a second may hold no middle: it is given the second it lies in
     first, stop = math.ceil(start - 0.5), math.ceil(end - 0.5)
     middle = math.floor((start + end) / 2)
     return (first, stop) if first < stop else (middle, middle + 1)

@@ -27,6 +27,7 @@ def stratified(names: Sequence[str], classes_of: Sequence[Sequence[int]], seed: 
 
     Source: after Sechidis et al., *On the Stratification of Multi-Label Data*, 2011.
     """
+    # by a hash of the name: a file keeps its place in the order when others are added or removed
     order = sorted(range(len(names)), key=lambda file: _drawn(seed, names[file]))
     files: dict[int, list[int]] = {}
     for file in order:
@@ -37,10 +38,12 @@ def stratified(names: Sequence[str], classes_of: Sequence[Sequence[int]], seed: 
     for label in sorted(files, key=lambda label: (len(files[label]), label)):
         for file in files[label]:
             if split[file] < 0:
+                # `max` takes the first of equals: training, then test, then validation
                 split[file] = max((_TRAIN, _TEST, _VAL), key=needs[label].__getitem__)
                 for each in classes_of[file]:
                     needs[each][split[file]] -= 1
     for of in files.values():
+        # happens where all files of a class went elsewhere for the sake of a rarer class
         if all(split[file] != _TRAIN for file in of):
             split[of[0]] = _TRAIN
     return np.array(split, np.int8)

@@ -54,6 +54,7 @@ def prepare(argv: Sequence[str], prog: str) -> int:
         print(f"left alone, no videos by their names: {', '.join(others)}")
     for line in describe_annotations(rows, [video.stem for video in videos]):
         print(line, flush=True)
+    # two commands at once would clear each other's drafts
     with folder_lock(given.out):
         failed = prepare_clips(videos, given.out, form, given.workers, given.cluster)
         return report_prepared(rows, videos, failed, given.out)

@@ -8,8 +8,9 @@ from jaxtyping import Float32, UInt8
 from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
+from .answers import ANSWERS, Answer
 from .picture import SIZE, paint
-from .scene import COLOURS, TEXTURES, Difficulty, draw_scene
+from .scene import TEXTURES, Difficulty
 from .sound import mix
 from .truth import Truth
 
@@ -45,6 +46,7 @@ class World(Dataset[LabelledClip]):
         textures: int = len(TEXTURES),
         colours: int = 6,
         clutter: float = 0.3,
+        answer: str = "place",
         preprocess: Preprocess = TINY,
     ):
         """Draws nothing yet.
@@ -57,6 +59,8 @@ class World(Dataset[LabelledClip]):
             textures: Kinds of textures; at most 8.
             colours: Kinds of colours, which are the event classes; at most 8.
             clutter: In [0, 1]: how blotched the ground is, how noisy picture and sound are.
+            answer: Where the answer lies: at a `"place"`, in a `"channel"`, in a `"band"` or in a `"second"`, as
+                `crossmodal.data.world.answers` draws them; `objects` and `textures` matter to places alone.
             preprocess: Size and rate of the clips; frames are drawn with 64 pixels and resized.
 
         Raises:
@@ -64,19 +68,21 @@ class World(Dataset[LabelledClip]):
         """
         if split not in get_args(Split):
             raise ValueError(f"World: split={split!r} must be one of {', '.join(map(repr, get_args(Split)))}.")
+        if answer not in ANSWERS:
+            raise ValueError(f"World: answer={answer!r} must be one of {', '.join(map(repr, ANSWERS))}.")
         if clips < 1:
             raise ValueError(f"World: clips={clips} must be at least 1.")
         if not 0 <= seed < 2**32:
             raise ValueError(f"World: seed={seed} must lie in [0, 2³²).")
         if preprocess.rate < 16_000:
             raise ValueError(f"World: preprocess.rate={preprocess.rate} must be at least 16000: timbres reach 7 kHz.")
-        self.difficulty = Difficulty(objects, textures, colours, clutter)
+        self.difficulty = Difficulty(objects, textures, colours, clutter, answer)
         self.split, self.clips, self.seed, self.preprocess = split, clips, seed, preprocess
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Returns the names of the event classes; the label behind the last is background."""
-        return COLOURS[: self.difficulty.colours]
+        return self._rule.classes(self.difficulty)
 
     @property
     def texture_names(self) -> tuple[str, ...]:
@@ -87,6 +93,11 @@ class World(Dataset[LabelledClip]):
     def names(self) -> list[str]:
         """Returns a unique name for every clip, the same wherever this world is made."""
         return [f"world-{self.seed}-{self.split}-{index}" for index in range(self.clips)]
+
+    @property
+    def _rule(self) -> Answer:
+        """Returns how scenes are drawn and labelled."""
+        return ANSWERS[self.difficulty.answer]
 
     def __len__(self) -> int:
         return self.clips
@@ -109,8 +120,9 @@ class World(Dataset[LabelledClip]):
         if not -self.clips <= index < self.clips:
             raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
         stream = get_args(Split).index(self.split)
+        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
         rng = np.random.default_rng([self.seed, stream, index % self.clips])
-        objects, sounds = draw_scene(rng, self.difficulty)
+        objects, sounds = self._rule.draw(rng, self.difficulty)
         images, masks = paint(rng, objects, self.difficulty.clutter)
         wave = mix(rng, sounds, self.preprocess.rate, self.difficulty.clutter)
         return Rendered(images, wave, Truth(objects, sounds, masks, self.difficulty))

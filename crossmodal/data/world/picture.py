@@ -47,7 +47,7 @@ def paint(
         canvas[:, :, *box] += (
             pigment[index].astype(np.float32)[:, None, None] * (cover * (0.3 + 0.7 * pattern))[:, None]
         )
-        masks[:, :index, *box] &= (cover < 0.5)[:, None]
+        masks[:, :index, *box] &= (cover < 0.5)[:, None]  # a later object hides earlier ones
         masks[:, index, *box] = cover >= 0.5
     canvas += (0.02 + 0.1 * clutter) * (rng.random(canvas.shape, np.float32) - 0.5)
     return (np.clip(canvas, 0, 1) * 255).astype(np.uint8), masks
@@ -77,6 +77,7 @@ def _distance(
 ) -> Float32[np.ndarray, "segment rows columns"]:
     """Returns the distance to the centre in the metric of a shape: disc, square, diamond or triangle."""
     if shape == 0:
+        # the factors below give the four shapes about the same area
         return np.sqrt(rows**2 + columns**2)
     if shape == 1:
         return np.maximum(np.abs(rows), np.abs(columns)) * np.float32(1.13)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 TEXTURES = ("plain", "rows", "columns", "slash", "checker", "dots", "mesh", "speckle")
 COLOURS = ("red", "green", "blue", "yellow", "magenta", "cyan", "orange", "white")
@@ -28,6 +28,7 @@ class Objects(NamedTuple):
     centre: Float32[np.ndarray, "segment object 2"]
     """Row and column."""
     radius: Float32[np.ndarray, "segment object"]
+    """Negative where the object is not shown."""
 
 
 class Sounds(NamedTuple):
@@ -52,6 +53,7 @@ class Difficulty:
     textures: int = len(TEXTURES)
     colours: int = 6
     clutter: float = 0.3
+    answer: str = "place"
 
     def __post_init__(self) -> None:
         """Checks the parameters."""
@@ -91,10 +93,24 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     texture[start : start + length, rng.integers(count)] = spare
     objects = _draw_objects(rng, texture, loudness[:, :count], difficulty)
 
+    # the first object alone is heard: the others mime, with activities that have no sound
     heard = np.array([0, *range(count, count + offscreen)])
     heard = heard[np.argsort(onset[heard])]
     named = np.concatenate([worn, elsewhere])
     return _shuffled(rng, objects), Sounds(named[heard], loudness[:, heard], onset[heard])
+
+
+def sounding(objects: Objects, sounds: Sounds) -> Bool[np.ndarray, "segment object"]:
+    """Returns which objects the sound names: seen and heard at once."""
+    named = sounds.texture[:, None] == np.arange(len(TEXTURES))
+    audible = ((sounds.loudness[:, :, None] > 0) & named).any(axis=1)
+    return np.take_along_axis(audible, objects.texture, axis=1) & (objects.radius > 0)
+
+
+def named_colour(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Int64[np.ndarray, " segment"]:
+    """Returns the colour of the object that the sound names; background where there is none."""
+    found = sounding(objects, sounds)
+    return np.where(found.any(axis=1), objects.colour[found.argmax(axis=1)], difficulty.colours)
 
 
 def _draw_activities(

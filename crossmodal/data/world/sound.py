@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32
 
-from .scene import SEGMENTS, Sounds
+from .scene import SEGMENTS, TEXTURES, Sounds
 
 Wave = Float32[np.ndarray, " sample"]
 PITCHES = 8
@@ -109,6 +110,12 @@ def crackle(second: np.ndarray, pitch: float) -> np.ndarray:
     return np.fft.irfft(np.fft.rfft(clicks) * np.fft.rfft(decay), len(second))
 
 
+def tone(second: np.ndarray, pitch: float, *, hertz: int, pulses: int) -> np.ndarray:
+    """Returns a pure tone, whole or in pulses of even length."""
+    on = second * 2 * pulses % 2 < 1 if pulses else 1
+    return np.sin(2 * np.pi * round(hertz * (1 + 0.1 * pitch)) * second) * on
+
+
 TIMBRES: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
     hum,
     whistle,
@@ -118,4 +125,10 @@ TIMBRES: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
     siren,
     buzz,
     crackle,
+    *(partial(tone, hertz=hertz, pulses=pulses) for hertz in (400, 3000) for pulses in (0, 5)),
 )
+"""One timbre per texture, in their order; then tones that no texture has: in the lower and the higher band, steady and
+pulsed."""
+
+TONES = np.arange(len(TEXTURES), len(TIMBRES)).reshape(2, 2)
+"""Timbre of the tone by band and by whether it is pulsed."""

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from .scene import Difficulty, Objects, Sounds
+from .answers import ANSWERS
+from .scene import Difficulty, Objects, Sounds, sounding
 
 
 class Truth(NamedTuple):
@@ -26,7 +27,13 @@ class Truth(NamedTuple):
     @property
     def visible(self) -> Bool[np.ndarray, "segment texture"]:
         """Returns which textures are seen in a segment."""
-        return (self.objects.texture[:, :, None] == np.arange(self.difficulty.textures)).any(axis=1)
+        named = self.objects.texture[:, :, None] == np.arange(self.difficulty.textures)
+        return (named & self.shown[:, :, None]).any(axis=1)
+
+    @property
+    def shown(self) -> Bool[np.ndarray, "segment object"]:
+        """Returns which objects are in the frame, covered or not."""
+        return self.objects.radius > 0
 
     @property
     def audible(self) -> Bool[np.ndarray, "segment texture"]:
@@ -37,19 +44,18 @@ class Truth(NamedTuple):
     @property
     def coloured(self) -> Bool[np.ndarray, "segment colour"]:
         """Returns which colours are seen in a segment."""
-        shown = (self.objects.colour[:, None] == np.arange(self.difficulty.colours)).any(axis=0)
-        return np.tile(shown, (len(self.masks), 1))
+        named = self.objects.colour[:, None] == np.arange(self.difficulty.colours)
+        return (named & self.shown[:, :, None]).any(axis=1)
 
     @property
     def sounding(self) -> Bool[np.ndarray, "segment object"]:
         """Returns which objects the sound names: seen and heard at once."""
-        return np.take_along_axis(self.audible, self.objects.texture, axis=1)
+        return sounding(self.objects, self.sounds)
 
     @property
     def labels(self) -> Int64[np.ndarray, " segment"]:
-        """Returns the event: the colour of the object that the sound names; background where there is none."""
-        colour = self.objects.colour[self.sounding.argmax(axis=1)]
-        return np.where(self.sounding.any(axis=1), colour, self.difficulty.colours)
+        """Returns the answer of every segment, by the rule that the clip was drawn with."""
+        return ANSWERS[self.difficulty.answer].labels(self.objects, self.sounds, self.difficulty)
 
     @property
     def event_mask(self) -> Bool[np.ndarray, "segment height width"]:
@@ -58,7 +64,7 @@ class Truth(NamedTuple):
 
     @property
     def seen(self) -> int:
-        """Returns the number of objects, the same in every segment."""
+        """Returns the number of objects of the clip."""
         return len(self.objects.colour)
 
     @property

@@ -47,6 +47,7 @@ def cut_model(headless: HeadlessModel, points: str | Sequence[str] | None, name:
         features = encoder(example)
     last = encoder.sites[-1]
     layout = "BNC"
+    # libraries differ in where a feature map has its channels: what is not the grid is the width
     if features.ndim == 4:
         layout = "BCHW" if tuple(features.shape[2:]) == last.grid else "BHWC"
     stream, _ = as_tokens(features, layout)
@@ -86,6 +87,7 @@ def find_blocks(model: nn.Module, name: str) -> list[str]:
     Raises:
         ValueError: If no pattern matches.
     """
+    # a slice, for the model itself has an empty path
     modules = {path: module for path, module in model.named_modules() if path[-1:].isdigit() and any(module.children())}
     numbered = [path for path, module in modules.items() if not isinstance(module, (nn.Sequential, nn.ModuleList))]
     for pattern in BLOCK_PATTERNS:

@@ -57,6 +57,7 @@ def timm_model(name: str, *, weights: str | Path | None, size: int | None, optio
     timm = import_library("timm")
     if not timm.is_model(name):
         raise ValueError(unknown_name(f"timm:{name}", timm.list_models(), "timm:"))
+    # no classifier and no pooling: what is left ends in tokens or a feature map
     keywords = {"num_classes": 0, "global_pool": "", "pretrained": weights == PRETRAINED, **options}
     with hub_errors(f"timm:{name}"):
         try:
@@ -223,6 +224,7 @@ def remove_head(whole: nn.Module, name: str) -> nn.Module:
     parts = dict(whole.named_children())
     if {"conv_proj", "encoder"} <= parts.keys():
         return VitTokens(whole)
+    # a ResNet up to its last stage; the others keep their blocks in `features`
     kept = list(parts)[: list(parts).index("layer4") + 1] if "layer4" in parts else ["features", "norm"]
     if kept[0] not in parts:
         raise ValueError(

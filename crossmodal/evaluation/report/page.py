@@ -68,6 +68,7 @@ def as_picture(figure: "Figure", name: str, *, share: float | None = None) -> Pi
     from markupsafe import Markup
 
     drawn = io.StringIO()
+    # salted by a name of its own: ids of two figures must differ within a page, and stay the same in the next one
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", dpi=DPI, transparent=True, metadata=NOTHING_SAID)
     svg = drawn.getvalue()
@@ -81,8 +82,8 @@ def _environment() -> "Environment":
     jinja2 = need("jinja2", "report.html")
     made: Environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crossmodal.evaluation.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
+        autoescape=True,  # names of files and labels are anybody's
+        undefined=jinja2.StrictUndefined,  # else a misspelt value would be blank in the page
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -11,6 +11,7 @@ from torch import nn
 
 from crossmodal.data.extras import need
 from crossmodal.data.source import Items
+from crossmodal.data.table_cell import plain_cell
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -141,6 +142,7 @@ def read_predictions(file: Path) -> "DataFrame":
     """Returns the table of `predictions.csv`; what is written stays text, value and weight are numbers."""
     pandas = need("pandas", "report.html")
     rows: DataFrame = pandas.read_csv(file, dtype=str, keep_default_na=False)
+    rows = rows.map(plain_cell)
     return rows.astype({VALUE: float, WEIGHT: float})
 
 
@@ -163,7 +165,7 @@ def items_remark(system: nn.Module, rows: "DataFrame") -> str:
 def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) -> Iterator[DrawnItem]:
     """Yields some items of the test split: the most wrong, those in the middle, the best."""
     by_item = rows.groupby(ITEM, sort=False)[[VALUE, WEIGHT]].sum()
-    share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")
+    share = (by_item[VALUE] / by_item[WEIGHT]).fillna(0.0).sort_values(kind="stable")  # ties as they stand in the split
     places = {name: at for at, name in enumerate(items.names)}
     for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])

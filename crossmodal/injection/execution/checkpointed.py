@@ -27,8 +27,10 @@ class Checkpointing(ExecutionMode):
         """Returns a step that is checkpointed where gradients are on."""
 
         def checkpointed_step(streams: Mapping[str, Tensor]) -> T:
+            # without a backward, a checkpoint would only save and restore random states
             if not torch.is_grad_enabled():
                 return run(streams)
+            # the reentrant form gives no gradients where no input asks for one: streams of frozen encoders do not
             call: Any = partial(checkpoint, called_with_tensors(run, streams), use_reentrant=False)
             if torch.compiler.is_compiling():  # the compiler writes buffers once by itself
                 return call(*streams.values())
@@ -60,6 +62,7 @@ class RestoredBuffers:
         Args:
             modules: Those in training mode may write buffers; each module's own are looked at, not its children's.
         """
+        # in evaluation mode nothing writes into buffers
         training = [module for module in modules if module.training]
         found = [(module, name, b) for module in training for name, b in module.named_buffers(recurse=False)]
         self.before = [(module, name, buffer.clone()) for module, name, buffer in found]
@@ -68,6 +71,7 @@ class RestoredBuffers:
     def __enter__(self) -> None:
         self.now = [(module, name, module.get_buffer(name)) for module, name, _ in self.before]
         for module, name, buffer in self.before:
+            # a copy of the copy: with retain_graph the context is entered once for every backward
             setattr(module, name, buffer.clone())
 
     def __exit__(self, *_: object) -> None:

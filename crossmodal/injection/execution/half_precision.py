@@ -38,6 +38,7 @@ def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Enc
     for section in sections:
         for module in section.modules():
             if not isinstance(module, _BatchNorm):
+                # one module at a time: `section.to(dtype)` would take its batch norms along
                 _convert(module, dtype)
         section.register_forward_pre_hook(partial(_enter, dtype))
         section.register_forward_hook(_leave)
@@ -52,7 +53,7 @@ def _convert(module: nn.Module, dtype: torch.dtype) -> None:
     for parameter in module.parameters(recurse=False):
         parameter.data = parameter.data.to(dtype)
     for name, buffer in list(module.named_buffers(recurse=False)):
-        if buffer.is_floating_point():
+        if buffer.is_floating_point():  # indices stay whole numbers
             setattr(module, name, buffer.to(dtype))
 
 

@@ -59,6 +59,7 @@ def call_in_modes(coupler: nn.Module, streams: Mapping[str, Tensor], modes: Iter
     run: Run[Any] = coupler.forward
     for mode in modes:
         run = mode.coupler(run, coupler.modules)
+    # a forward that a user has put on the instance is what `run` calls, and is put back below
     own = vars(coupler).get("forward")
     vars(coupler)["forward"] = run  # for this call alone: the module's own call runs the hooks around it
     try:

@@ -27,6 +27,7 @@ class OneDNN(Products):
     @staticmethod
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Returns `F.linear(input, weight, bias)`: input `(…, in)`, weight `(out, in)` → `(…, out)`."""
+        # a bias of another shape is torch's to broadcast or to refuse
         if not for_onednn(input, weight) or (bias is not None and bias.shape != weight.shape[:1]):
             return F.linear(input, weight, bias)
         return cast(Tensor, _Product.apply(input, weight, bias, False))
@@ -85,6 +86,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, matrix: Tensor, bias: Tensor | None, straight: bool) -> Tensor:
         of_input, of_matrix, *_ = ctx.needs_input_grad
+        # what no gradient asks for is not kept: for a frozen layer, its input
         ctx.save_for_backward(input if of_matrix else None, matrix if of_input else None)
         ctx.straight = straight
         return product(input, matrix.mT if straight else matrix, bias)
@@ -113,6 +115,7 @@ class _InPieces(torch.autograd.Function):
     ) -> Any:
         before = [product(piece, widen, bias) for piece in pieces(input, widen)]
         ctx.save_for_backward(widen, narrow, *before)
+        # the hidden layer has gradients of its own only where something differentiates twice: no zeros for it
         ctx.set_materialize_grads(False)
         return torch.cat([product(F.gelu(piece), narrow, last) for piece in before]), *before
 

@@ -18,6 +18,7 @@ from .checkpointed import RestoredBuffers
 from .mode import ExecutionMode, L, Modules, Run, T, called_with_tensors, with_mode
 
 aten = torch.ops.aten
+# their first argument is what is added: the factors come after it
 ADDED_TO = (aten.addmm, aten.baddbmm)
 # From torch 2.14 on, what is kept passes the hooks of saved tensors: only then can it be counted or moved to the CPU.
 HOOKED = {name: True for name in inspect.signature(checkpoint).parameters if name == "respect_saved_tensors_hooks"}
@@ -146,6 +147,7 @@ class OverwriteGuard(TorchDispatchMode):
 
     def __exit__(self, *raised: Any) -> None:
         super().__exit__(*raised)
+        # a storage that is listed here would keep its memory alive
         self.kept.clear()
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ...named_draws import drawn, named_draws
 from ..coupler import Coupler, CouplerOutput
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
@@ -71,7 +72,8 @@ class SideLockstep(Lockstep):
         self.reads = required_sites(self.edges, self.ends, self.sites)
         projected = projected_sections(self.steps, self.edges, self.sites)
         # Saved adapter files hold these weights under `carries`.
-        self.carries = nn.ModuleDict({key: projection(before, after) for key, (before, after) in projected.items()})
+        with named_draws("carries"):
+            self.carries = nn.ModuleDict({key: drawn(key, projection, *between) for key, between in projected.items()})
 
     @torch.no_grad()
     def read(self, inputs: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> dict[str, Tensor]:
@@ -92,6 +94,7 @@ class SideLockstep(Lockstep):
                 for site, stream in self._alone(name, part):
                     if site in wanted:
                         found.setdefault(site, []).append(stream)
+        # `cat` would copy even a single part
         return {site: torch.cat(parts) if len(parts) > 1 else parts[0] for site, parts in found.items()}
 
     def beside(self, features: Mapping[str, Tensor], *, taps: Collection[str] = ()) -> Coupled:
@@ -107,8 +110,10 @@ class SideLockstep(Lockstep):
         side = SideStreams(features, self._stems(features), taps, self._dtype())
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for step, edges in zip(self.steps, self.edges, strict=True):
+            # before the sections run: a residual is computed from the streams as the step finds them
             read = side.streams({name: None for edge in edges for name in edge})
             for name, section in ((name, section) for name, run in step.sections.items() for section in run):
+                # a ModuleDict has no `get`
                 side.through(name, section, self.carries._modules.get(projection_key(name, section)))
             if step.coupler:
                 residuals, maps[step.coupler] = self._coupler_step(step.coupler, read)

@@ -58,6 +58,7 @@ class SideStreams:
 
     def _stream(self, name: str) -> Tensor:
         feature = self.features[f"{name}.{self.at[name]}"]
+        # a cache on the disk may hold features in half precision
         feature = feature if self.dtype is None else feature.to(self.dtype)
         return feature + self.sides[name] if name in self.sides else feature
 

@@ -42,7 +42,7 @@ class ObservedShapes:
         if len(shape) not in (3, 4) or 0 in shape:
             return None
         at = _by_kind(self.modules[name], shape)
-        return at or self._by_layers(name, shape) or self._by_widths(name, shape)
+        return at or self._by_layers(name, shape) or self._by_widths(name, shape)  # never 0: that one holds the frames
 
     def _by_layers(self, name: str, shape: Shape) -> int | None:
         for scope in _outwards(name):

@@ -12,7 +12,7 @@ def match(pattern: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     `*` is any part of a name between two dots, `?` one character of it, `**` anything, dots included.
     """
-    pieces = re.split(r"(\*\*|\*|\?)", pattern)
+    pieces = re.split(r"(\*\*|\*|\?)", pattern)  # the group keeps the wildcards among the pieces
     compiled = re.compile("".join(WILDCARDS.get(piece, re.escape(piece)) for piece in pieces))
     found = {name: compiled.fullmatch(name) for name in names}
     return {name: hit.groups() for name, hit in found.items() if hit}

@@ -188,6 +188,7 @@ def check_meeting(plan: HookPlan, stream: Tensor, guide: Tensor) -> None:
             f"Injected: guide is on {guide.device}, but the stream into {plan.source!r} on {stream.device}; bring "
             "them together with .to(...)."
         )
+    # there is no autocast on meta: asking for it raises
     autocast = stream.device.type != "meta" and torch.is_autocast_enabled(stream.device.type)
     if guide.dtype != stream.dtype and not autocast:
         raise TypeError(

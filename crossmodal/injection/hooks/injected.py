@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ...adapters import Adapted, AdapterFactory
+from ...named_draws import drawn, named_draws
 from ...site import Site
 from ..missing import scatter
 from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
@@ -53,9 +54,10 @@ class Injected(nn.Module):
         self.model = model
         self.guide = guide
         self.plans = plan_hooks(adapters, sites, reads or {})
-        self.adapters = nn.ModuleDict(
-            {plan.key: adapters[plan.pattern](plan.writes, guide) for plan in self.plans.values()}
-        )
+        with named_draws("adapters"):
+            self.adapters = nn.ModuleDict(
+                {plan.key: drawn(plan.key, adapters[plan.pattern], plan.writes, guide) for plan in self.plans.values()}
+            )
         self._calls: list[HookState] = []
         self._maps: dict[str, dict[str, Tensor]] | None = None
         self._handles: list[RemovableHandle] = []
@@ -80,8 +82,9 @@ class Injected(nn.Module):
             check_guide(self.guide, guide, detached=self._detached)
             self._guided_before = True
             rows = guided_rows(guide, present)
+            # a guide that no frame has guides nothing: the model runs without hooks
             guide = guide if rows is None or len(rows) else None
-        before = self._hooked
+        before = self._hooked  # a call around this one may be guided otherwise
         self._hook(guide is not None)
         self._calls.append(HookState(guide, rows))
         try:
@@ -127,6 +130,7 @@ class Injected(nn.Module):
         for name, plan in self.plans.items() if hooked else ():
             source, target = self.model.get_submodule(plan.source), self.model.get_submodule(name)
             self._handles += [
+                # with keywords: other libraries pass hidden states by name, too
                 source.register_forward_pre_hook(partial(self._read, name), with_kwargs=True),
                 target.register_forward_hook(partial(self._write, name), with_kwargs=True),
             ]
@@ -165,6 +169,7 @@ class Injected(nn.Module):
         """Returns the forward under way; `None` where the model was called bare, or is not guided now."""
         if self._calls:
             return self._calls[-1]
+        # -1 outside of a backward
         if self._guided_before and not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
             raise RuntimeError(
                 f"Injected: {name!r} runs again during the backward, where its guide is not known: switch off the "

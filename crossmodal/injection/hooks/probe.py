@@ -75,6 +75,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         for module, training in modes:
+            # one by one: `model.train()` would also wake modules that were in evaluation mode
             module.training = training
 
 
@@ -97,7 +98,7 @@ def rewritten(output: Any, tensor: Tensor) -> Any:
     if isinstance(output, Tensor):
         return tensor
     if hasattr(output, "_fields"):
-        return type(output)(tensor, *output[1:])
+        return type(output)(tensor, *output[1:])  # a NamedTuple takes its fields one by one
     return type(output)((tensor, *output[1:]))
 
 

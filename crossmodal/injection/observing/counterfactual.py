@@ -117,6 +117,7 @@ def changed(
     """Computes the distance of every token to the other stream's, in lengths of that; zero where both are equal."""
     length = torch.linalg.vector_norm(other, dim=2, keepdim=True)
     apart = torch.linalg.vector_norm(stream - other, dim=2, keepdim=True)
+    # the smallest number there is: 0 / tiny is 0 where both streams are zero
     return apart / length.clamp(min=torch.finfo(length.dtype).tiny)
 
 

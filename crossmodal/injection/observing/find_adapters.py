@@ -117,4 +117,5 @@ def _gives(module: nn.Module, kinds: tuple[type, ...]) -> bool:
     if isinstance(module, Modulation | Modulations):
         return Modulated in kinds
     returned = getattr(type(module).forward, "__annotations__", {}).get("return")
+    # a string in a file with `from __future__ import annotations`
     return returned in kinds or (isinstance(returned, str) and returned.split(".")[-1] in [k.__name__ for k in kinds])

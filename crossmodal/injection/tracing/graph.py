@@ -80,6 +80,7 @@ class Graph:
     def bind(self, node: int, result: Any) -> None:
         """Notes that the tensors in `result` come from that node from now on."""
         for at, tensor in enumerate(leaf for leaf in leaves(result) if isinstance(leaf, Tensor)):
+            # an id is unique as long as `tensors`, below, keeps the tensor alive
             self.origin[id(tensor)] = Arg(node, at)
             self.tensors[Arg(node, at)], self.versions[Arg(node, at)] = tensor, tensor._version
 

@@ -61,7 +61,7 @@ def sections_of(
         layouts = infer_grid([cut.layout for cut in cuts], probed, len(call.given), axes)
         cuts = [replace(cut, layout=layout) for cut, layout in zip(cuts, layouts, strict=True)]
         encoder = _assembled(model, nodes, cuts, result, call.given)
-        for given in (call.given, call.another):
+        for given in (call.given, call.another):  # the second has other values and a frame more
             _check_equal(encoder(given), call.tensor(given))
     return encoder
 

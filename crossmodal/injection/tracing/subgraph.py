@@ -31,12 +31,13 @@ def merged_nodes(one: Graph, other: Graph, frames: int) -> list[Node]:
 
 
 def _merged_node(first: Node, second: Node, frames: int) -> Node:
-    numbers = list(leaves((second.args, second.kwargs)))[::-1]
+    numbers = list(leaves((second.args, second.kwargs)))[::-1]  # reversed: `pop` then gives them in order
 
     def one(here: Any) -> Any:
         there = numbers.pop() if numbers else None
         if isinstance(here, torch.device):
             return INPUT_DEVICE
+        # not isinstance: a bool is an int, too
         if type(here) is type(there) is int and here != there:
             times, rest = divmod(here, frames)
             if not rest and there == times * (frames + 1):
@@ -75,7 +76,7 @@ def subgraph(nodes: list[Node], start: Arg, end: Arg, what: str, streams: Collec
             )
         needed.add(ref.node)
         open_ends += nodes[ref.node].refs
-    order = {old: new for new, old in enumerate(sorted(needed))}
+    order = {old: new for new, old in enumerate(sorted(needed))}  # as they ran
     moved = {start: Arg(-1)}
 
     def one(leaf: Any) -> Any:

@@ -56,6 +56,7 @@ class SubgraphModule(nn.Module):
         """
         super().__init__()
         self.nodes, self.result, self.reads, self.writes = tuple(nodes), result, reads, writes
+        # a plain dict registers nothing: a weight that several parts use stands in the state_dict once
         self.borrowed: dict[str, SubgraphModule] = {}
         for name in dict.fromkeys(name for node in nodes for name in node.held):
             if homes.setdefault(name, self) is self:

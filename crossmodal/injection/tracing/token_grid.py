@@ -47,7 +47,7 @@ def _kept(tokens: int, before: tuple[tuple[int, int], int] | None) -> tuple[tupl
     (rows, columns), prefix = before
     if columns == 1:
         return None
-    for left in dict.fromkeys((prefix, 0)):
+    for left in dict.fromkeys((prefix, 0)):  # a merge may drop the tokens without a place
         factor = isqrt(rows * columns // max(tokens - left, 1))
         if factor and (rows // factor) * (columns // factor) == tokens - left:
             return (rows // factor, columns // factor), left

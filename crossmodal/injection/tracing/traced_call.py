@@ -50,6 +50,7 @@ class TracedCall:
     def another(self) -> Tensor:
         """An input of one more frame, and of other values where they are not whole numbers."""
         longer = torch.cat([self.given, self.given[:1]])
+        # whole numbers may be indices of a table: in another order they stay valid
         return longer * -0.5 + 0.25 if longer.is_floating_point() else longer.flip(1)
 
     def tensor(self, given: Tensor) -> Tensor:

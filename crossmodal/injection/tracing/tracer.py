@@ -56,6 +56,7 @@ class Tracer(TorchFunctionMode):
         handles = []
         for name, module in self.whole.items():
             handles += [
+                # before the module's own hooks, and the other one after them: what hooks do belongs to the module
                 module.register_forward_pre_hook(self._entering, with_kwargs=True, prepend=True),
                 module.register_forward_hook(partial(self._left, name), with_kwargs=True),
             ]
@@ -67,6 +68,7 @@ class Tracer(TorchFunctionMode):
             return func(*args, **kwargs)
         target, called = _function(func, args)
         result = func(*args, **kwargs)
+        # an assignment returns None: what it wrote to is its result
         result = args[0] if target is overwritten else result
         if any(isinstance(leaf, Tensor) for leaf in leaves(result)):
             wrote = self.graph.resolved((called, kwargs), getattr(func, "__name__", func))

@@ -42,6 +42,7 @@ def fast_equals_direct(trial: AlignmentTrial) -> None:
             "attend": (latents @ aligned.mT).softmax(-1) @ aligned,
         }
 
+    # two ways to one number may differ in gradients
     fast, slow = differentiated(trial, block), differentiated(trial, block, direct)
     for name, value in slow[0].items():
         expect_close(name, fast[0][name], value, tolerance=1e-9)

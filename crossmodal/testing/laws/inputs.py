@@ -39,7 +39,7 @@ def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
         yield f"{name} without its first dimension", name, tensor[0], ()
         yield f"{name} of whole numbers", name, tensor.long(), ()
         if widths:
-            for wrong_width in {1, width + 1} - {width}:
+            for wrong_width in {1, width + 1} - {width}:  # 1 is what would broadcast in silence
                 other = tensor[..., :1].expand(*tensor.shape[:-1], wrong_width)
                 yield f"{name} of width {wrong_width}", name, other, (str(width), str(wrong_width))
         if comparable:

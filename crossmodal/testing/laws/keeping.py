@@ -25,7 +25,7 @@ def copies(trial: Trial) -> None:
     before = trial.run(block)
     for how, twin in (("deepcopy", copy.deepcopy(block)), ("pickle", pickle.loads(pickle.dumps(block)))):
         agree(trial, how, twin, block)
-        overwrite(twin)
+        overwrite(twin)  # a tensor that both share would change the original
         for name, value in trial.run(block).items():
             expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
 

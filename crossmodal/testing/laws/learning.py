@@ -55,7 +55,7 @@ def jittered(trial: Trial) -> Trial:
 
 def training_step(trial: Trial, block: nn.Module) -> None:
     """Runs one step of gradient descent in training mode, on inputs that require gradients themselves."""
-    block.train()
+    block.train()  # where dropout and BatchNorm would move what is not frozen
     optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
     inputs = {name: tensor.clone().requires_grad_() for name, tensor in trial.inputs.items()}
     outputs = [value for _, value in named_tensors(trial.call(block, inputs)) if value.requires_grad]

@@ -65,6 +65,7 @@ def outputs(
     twin, calls = copy.deepcopy(block), [0]
     for layer in twin.modules() if called else ():
         if layer is not twin:
+            # hooked layers are called, never evaluated through their weights: the slow way is the reference
             layer.register_forward_hook(lambda *_: None)
 
     def scaled(result: Any) -> Any:

@@ -122,7 +122,7 @@ def _places(truth: Truth, side: int) -> np.ndarray:
     pixels = rearrange(truth.masks, "s o (row h) (column w) -> s o (row column) (h w)", row=side, column=side)
     share = pixels.mean(axis=-1)
     owner = share.argmax(axis=1)
-    filled: Bool[np.ndarray, "segment token"] = share.max(axis=1) > 0.4
+    filled: Bool[np.ndarray, "segment token"] = share.max(axis=1) > 0.4  # a token on a border has no one object
     texture = np.take_along_axis(truth.objects.texture, owner, axis=1)
     return np.where(filled, np.stack([texture, truth.objects.colour[owner]]), IGNORED)
 

@@ -52,7 +52,7 @@ def test_stopped_before_any_write(lab, monkeypatch, call, after):
     assert content(out) == content(lab / "whole")
 
 
-@pytest.mark.parametrize("clips", [0, 2])
+@pytest.mark.parametrize("clips", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_killed_by_the_system_and_run_again_at_once(lab, clips):
     out = lab / f"killed{clips}"
     command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", out.name, "--workers", "2"]

@@ -22,7 +22,7 @@ def test_a_folder_of_videos_through_every_command(tmp_path, kinds):
     names = sorted(kind.stem for kind in kinds)
     write_rows(tmp_path / "videos", [*names, "cut"])
 
-    prepared = crossmodal(tmp_path, "ave", "prepare", "videos", "AVE", "--workers", "2")
+    prepared = crossmodal(tmp_path, "ave", "prepare", "videos", "AVE", "--workers", "0")
     assert prepared.code == 3, prepared.err
     every = len(kinds) + len(broken)
     assert prepared.lines[-1] == f"prepared {len(kinds)} of {every}, 5 failed: see AVE/failed.csv"
@@ -50,7 +50,7 @@ def test_a_folder_of_videos_through_every_command(tmp_path, kinds):
 
 
 def rows(folder, clips, code):
-    said = crossmodal(folder, "ave", "features", clips, f"{clips}.h5")
+    said = crossmodal(folder, "ave", "features", clips, f"{clips}.h5", "--workers", "0")
     assert said.code == code, said.err
     with h5py.File(folder / f"{clips}.h5") as opened:
         for stream in ("visual", "audio"):

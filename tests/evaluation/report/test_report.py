@@ -24,7 +24,7 @@ from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct import dg_sct as couple
 from crossmodal.recipes.lavish import lavish as couple_lavish
 from crossmodal.tasks.ave import TASK as AVE
-from crossmodal.tasks.coupled_system import last_token_map
+from crossmodal.tasks.coupled_system import final_token_maps
 from crossmodal.testing.ave_layout import write_ave
 
 
@@ -95,7 +95,7 @@ def test_test_rewrites_it(lab):
     file = folder / "runs/rewritten/report.html"
     before = file.read_text()
     file.unlink()
-    assert crossmodal(folder, "ave", "test", "--run", "runs/rewritten").code == 0
+    assert crossmodal(folder, "ave", "test", "--run", "runs/rewritten", drawn=5).code == 0
     pictures = [re.findall("<svg.*?</svg>", text, flags=re.DOTALL) for text in (before, file.read_text())]
     assert len(pictures[0]) > 8
     assert pictures[0] == pictures[1]  # the same again, byte for byte
@@ -184,7 +184,7 @@ def test_the_last_map_over_tokens_is_the_one_that_pools_the_stream():
     coupled = system.run(frames, wave)
     for stream, extent in (("visual", {"row": 4, "column": 4}), ("audio", {"frequency": 2, "time": 8})):
         found = map_figures.drawable_map(system, coupled.maps, stream)
-        assert found.values is last_token_map(coupled, stream)
+        assert found.values is final_token_maps(coupled, stream)["spatial"]
         assert found.site.extent == extent
         assert unfold_map(found.values, found.site).shape == (2, *extent.values())
 
@@ -202,7 +202,7 @@ def test_on_data_in_the_layout_of_ave_with_hostile_names(tmp_path):
     classes = ["<b>1</b> $x$", "5 % Dog <em>", 'it\'s "so" {{ 1 }}']
     write_ave(tmp_path / "AVE", {"train": 3, "val": 2, "test": 2}, classes=classes)
     done = crossmodal(
-        tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL[2:], "--trainer.max_epochs=1"
+        tmp_path, "ave", "fit", "--data.root", "AVE", "--name", "a b", *SMALL[2:], "--trainer.max_epochs=1", drawn=5
     )
     assert done.code == 0, done.err
     assert "was not written" not in done.err

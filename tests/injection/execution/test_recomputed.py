@@ -41,8 +41,6 @@ def test_what_is_kept_and_what_runs_again():
     model = lockstep(full)
     kept = partial(recomputed, model)
     models = model, kept(min_flops_per_element=0), kept(min_flops_per_element=NEVER)
-    kept = partial(recomputed, model)
-    models = model, kept(min_flops_per_element=0), kept(min_flops_per_element=NEVER)
     plain, every, none = (cost(made, inputs()) for made in models)
     assert every.total.step == plain.total.step
     assert every["couplers"].saved < plain["couplers"].saved

@@ -54,9 +54,13 @@ def any_number(*tensors):
     return tensors
 
 
-def test_one_graph_serves_every_number_of_clips_and_equals_eager():
-    """With the clips marked as dynamic from the start. One direction alone: both take twice as long."""
-    model, backend = small_events(edges=(("audio", "visual"),)).double().train(), Counting()
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
+def test_one_graph_serves_every_number_of_clips_and_equals_eager(backend):
+    """With the clips marked as dynamic from the start. One direction alone: both take twice as long.
+
+    What a compiler makes of the gradients is checked part by part, and here, once more, where time is no matter.
+    """
+    model, backend = small_events(edges=(("audio", "visual"),)).double().train(), Counting(backend)
     twin = copy.deepcopy(model)
     compiled = torch.compile(model, fullgraph=True, backend=backend)
     for count in (2, 3, 5):

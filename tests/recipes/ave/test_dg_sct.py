@@ -11,13 +11,13 @@ from torch import nn
 from crossmodal.adapters import guided_adapter, modulation_of
 from crossmodal.data import Preprocess, read_clip
 from crossmodal.data.world import COLOURS, World
-from crossmodal.guidance import SpatialGuidance
-from crossmodal.heads import pool_tokens
+from crossmodal.guidance import FrequencyGuidance, SpatialGuidance
+from crossmodal.heads import MapPooling, MeanPooling, pool_tokens
 from crossmodal.injection import Encoder
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish
-from crossmodal.tasks.coupled_system import last_token_map
+from crossmodal.tasks.coupled_system import final_token_maps
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_streams_are_pooled_by_the_map_of_the_last_coupler(model, clip, stream):
     last = list(coupled.maps)[-1]
     guide = "audio" if stream == "visual" else "visual"
     spatial = coupled.maps[last][guide, stream]["spatial"]
-    assert last_token_map(coupled, stream) is spatial
+    assert final_token_maps(coupled, stream)["spatial"] is spatial
     head = model.coupled.encoder("visual").head if stream == "visual" else nn.Identity()
     torch.testing.assert_close(getattr(features, stream)[0], pool_tokens(head(coupled.streams[stream]), spatial))
 
@@ -81,7 +81,7 @@ def test_without_maps_streams_are_pooled_by_their_mean(clip):
     frames, wave = batch(clip)
     with torch.no_grad():
         coupled, features = model.run(frames, wave), model.pool(frames, wave)
-    assert last_token_map(coupled, "visual") is last_token_map(coupled, "audio") is None
+    assert final_token_maps(coupled, "visual") == final_token_maps(coupled, "audio") == {}
     torch.testing.assert_close(features.audio[0], coupled.streams["audio"].mean(1))
 
 
@@ -89,8 +89,8 @@ def test_a_map_of_one_direction_pools_its_stream_alone(clip):
     model = tiny(coupling=partial(dg_sct, edges=(("audio", "visual"),))).eval()
     with torch.no_grad():
         coupled = model.run(*batch(clip))
-    assert last_token_map(coupled, "audio") is None
-    assert last_token_map(coupled, "visual").shape == (10, coupled.streams["visual"].shape[1], 1)
+    assert final_token_maps(coupled, "audio") == {}
+    assert final_token_maps(coupled, "visual")["spatial"].shape == (10, coupled.streams["visual"].shape[1], 1)
 
 
 @pytest.mark.parametrize("name", ["spatial", "frequency", "mine"])
@@ -106,10 +106,42 @@ def test_the_head_pools_by_the_map_over_tokens_whatever_its_name(clip, name):
         coupled, pooled = model.run(frames, wave), model.pool(frames, wave)
     for stream in ("visual", "audio"):
         maps = coupled.maps["stages1_1_mlp"]["audio" if stream == "visual" else "visual", stream]
-        assert last_token_map(coupled, stream) is maps[name]
+        assert final_token_maps(coupled, stream)[name] is maps[name]
         read = coupled.streams[stream]
         read = model.coupled.encoder("visual").head(read) if stream == "visual" else read
         assert torch.equal(getattr(pooled, stream)[0], pool_tokens(read, maps[name]))
+
+
+def test_how_streams_are_pooled_is_chosen_and_said():
+    """What is left out of the adapters never changes the head in silence."""
+    by_map = [f"{name} pooled by map 'spatial' of stages1_1_mlp" for name in ("visual", "audio")]
+    by_mean = ["visual pooled by mean", "audio pooled by mean"]
+    assert tiny().remarks() == by_map
+    assert tiny(pool=MeanPooling).remarks() == by_mean
+    assert tiny(coupling=partial(dg_sct, spatial=None)).remarks() == by_mean
+    assert tiny(coupling=partial(dg_sct, spatial=None, frequency=FrequencyGuidance)).remarks() == [
+        "visual pooled by mean",
+        "audio pooled by map 'frequency' of stages1_1_mlp",
+    ]
+    assert tiny(coupling=partial(dg_sct, edges=(("audio", "visual"),))).remarks() == [by_map[0], by_mean[1]]
+    with pytest.raises(ValueError, match=r"MapPooling: map='spatial', but the adapters' maps over tokens are none"):
+        tiny(pool=partial(MapPooling, map="spatial"), coupling=partial(dg_sct, spatial=None))
+
+
+def test_a_pooling_of_ones_own_is_trained(clip):
+    class Learned(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.score = nn.Linear(channels, 1)
+
+        def forward(self, stream, maps):
+            assert list(maps) == ["spatial"]
+            return (self.score(stream).softmax(1) * stream).sum(1)
+
+    model = tiny(pool=Learned)
+    assert model.remarks() == ["visual pooled by Learned", "audio pooled by Learned"]
+    model.score(*batch(clip)).relevance.sum().backward()
+    assert all(pooling.score.weight.grad is not None for pooling in model.pooling.values())
 
 
 @pytest.mark.parametrize("recipe", [dg_sct, dg_sct_released, lavish])

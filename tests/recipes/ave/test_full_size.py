@@ -14,7 +14,7 @@ from crossmodal.heads import event_loss, pooling_weights
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish, lavish_shared
-from crossmodal.tasks.coupled_system import last_token_map
+from crossmodal.tasks.coupled_system import final_token_maps
 
 RELEASED = {"adapters": 188_538_864, "temporal": 12_071_554, "head": 550_229, "swin": 228_772_549, "htsat": 31_325_143}
 """Parameters of the released model of AVE, what it holds and never uses included."""
@@ -109,7 +109,12 @@ def test_the_shapes_are_those_of_the_published_trace():
     assert [tuple(coupled.taps[name].shape) for name in audio] == [
         (10, 4096, 96), (10, 1024, 192), (10, 256, 384), (10, 64, 768)
     ]  # fmt: skip
-    assert [pooling_weights(last_token_map(coupled, stream)).shape[1] for stream in ("visual", "audio")] == [36, 64]
+    assert [
+        pooling_weights(final_token_maps(coupled, stream)["spatial"]).shape[1] for stream in ("visual", "audio")
+    ] == [
+        36,
+        64,
+    ]
     assert [tuple(out.shape) for out in events] == [(1, 10), (1, 28), (1, 28), (1, 10)]
 
 

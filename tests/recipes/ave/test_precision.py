@@ -13,6 +13,8 @@ def test_a_training_in_mixed_precision_with_half_encoders(tmp_path):
         "--trainer.precision=bf16-mixed",
         "--encoders=crossmodal.injection.half_precision",
         "--trainer.max_epochs=1",
+        "--data.clips=2",
+        "--data.held_out=1",  # a CPU takes long over halves
     )
     said = crossmodal(tmp_path, "ave", "fit", "--name=half", *SMALL, *words)
     assert said.code == 0, said.err
