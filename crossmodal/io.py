@@ -4,15 +4,21 @@ A draft is written beside its target, flushed to the disk and renamed over it, s
 was there before.
 """
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 DRAFT = ".part-"
 FIX = "make room there, or choose another folder"
+
+_FLOCK = find_spec("fcntl") is not None
+_NO_LOCKS = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""Errors of a file system that cannot lock: NFS, say, locks no folder."""
 
 
 def write_whole(path: str | Path, content: bytes | memoryview | str, *, before: str = "", fix: str = FIX) -> None:
@@ -116,35 +122,69 @@ def remove_drafts(*folders: Path) -> None:
                 draft.unlink(missing_ok=True)
 
 
+_HELD: set[int] = set()
+"""Descriptors of locked folders."""
+
+
+def _let_go() -> None:
+    """Closes in a forked child what its parent holds: a reader of data that outlives its parent must hold no folder."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
-def folder_lock(folder: Path, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+def folder_lock(
+    folder: Path, *, on_wait: Callable[[], None] | None = None, doing: str = "is being written"
+) -> Iterator[None]:
     """Holds a folder against other processes that lock it; a process that dies lets go.
+
+    Where the file system knows no locks (some shared ones), two processes at once are the user's to avoid.
 
     Args:
         folder: An existing folder.
         on_wait: Called once before waiting for a process that holds the folder; `None` refuses instead of waiting.
+        doing: What the other process does with it, for the error.
 
     Raises:
-        OSError: If another process holds the folder and `on_wait` is `None`.
+        BlockingIOError: If another process holds the folder and `on_wait` is `None`, or has removed it meanwhile.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no flock: two processes at once are the user's to avoid
+    # the folder itself is locked: no lock file stays behind
+    handle = os.open(folder, os.O_RDONLY) if _FLOCK else None
+    if handle is None:  # Windows
         yield
         return
-    # the folder itself is locked: no lock file stays behind
-    handle = os.open(folder, os.O_RDONLY)
+    _HELD.add(handle)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _flock(handle, wait=False):
             if on_wait is None:
-                raise OSError(f"{folder}/ is being written by another process: wait for it, or end it.") from error
+                raise BlockingIOError(f"{folder}/ {doing} by another process: wait for it, or end it.")
             on_wait()
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _flock(handle, wait=True)
+        if not (folder.is_dir() and os.path.samestat(os.fstat(handle), folder.stat())):
+            raise BlockingIOError(f"{folder}/ was removed by another process: try again.")
         yield
     finally:
-        os.close(handle)  # lets go of the lock
+        if handle in _HELD:
+            _HELD.remove(handle)
+            os.close(handle)  # lets go of the lock
+
+
+def _flock(handle: int, *, wait: bool) -> bool:
+    """Locks a descriptor; returns whether no other process holds it, as far as the file system can tell."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
 
 
 def make_folder(folder: Path, *, before: str = "", fix: str = "choose another place") -> None:

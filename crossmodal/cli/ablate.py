@@ -101,10 +101,9 @@ def frozen(text: str, full: FullSystem) -> Variant:
     maps = there if text == "all" else text.split("+")
     absent = [name for name in maps if name not in there]
     if absent or not maps:
-        raise ValueError(
-            f"ablate: --freeze-map {text}: the full system has no map {(absent or [text])[0]!r}, only "
-            f"{', '.join(there) or 'none'}."
-        )
+        there_are = f"only {', '.join(there)}" if there else "and no other"
+        named = f"no map {absent[0]!r}, {there_are}" if absent else "no maps"
+        raise ValueError(f"ablate: --freeze-map {text}: the full system has {named}.")
     words = tuple(word for name in maps for word in (f"--model.{name}", "crossmodal.adapters.FrozenMap"))
     return f"{' + '.join(['all maps'] if text == 'all' else maps)} at 0.5", words
 

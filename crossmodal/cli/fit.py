@@ -12,17 +12,20 @@ from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
+from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.task import Task, system_remarks
-from crossmodal.training.checkpoint_io import last_checkpoint
+from crossmodal.training.checkpoint_io import Last, last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
+from crossmodal.training.finite import check_weights
 from crossmodal.training.fit import train
+from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
 from crossmodal.training.lightning_module import SystemTraining
-from crossmodal.training.options import parse
+from crossmodal.training.options import check_numbers, parse
 from crossmodal.training.predictions import Tested
-from crossmodal.training.ranks import is_first, shared_name
+from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
-from crossmodal.training.run_folder import CONFIG, REMARKS, find_place, new_run, write_summary
+from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, write_summary
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -31,9 +34,18 @@ LEFT_OUT = "left_out.csv"
 def fit(argv: Sequence[str], task: Task) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
     parser, given = parse_or_resume(argv, task)
+    check_numbers(given, task)
     name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
-    # the others may come when the first has made the folder already, and would refuse it
-    run = find_place(given.runs, name, resume=given.resume) if is_first() else given.runs / name
+    if not is_first():  # the first one has claimed the folder, and tells the name
+        fit_in(given.runs / name, parser, given, task)
+        return
+    with claimed_run(given.runs, name, resume=given.resume, numbered=given.name is None) as run:
+        share_name(str(run.relative_to(given.runs)))
+        fit_in(run, parser, given, task)
+
+
+def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> None:
+    """Trains and tests in the folder of a run, which no other process writes."""
     pl.seed_everything(given.seed, workers=True, verbose=False)
     arguments = parser.instantiate(given)
     source: Source = arguments.data
@@ -44,27 +56,30 @@ def fit(argv: Sequence[str], task: Task) -> None:
         print("\n".join(f"system             {line}" for line in remarks), flush=True)
     source = prepare_source(source, system, feature_folder(given.runs))
     training = SystemTraining(system, task, **vars(arguments.optim))
-    found = deviations(training, source, arguments.trainer.callbacks or ())
+    found = deviations(training, source, arguments.trainer.callbacks or (), trainer=vars(arguments.trainer))
     warn(found)
     last = last_checkpoint(run, training) if given.resume else None
     if is_first():
-        begin(run, parser, given, source)
+        begin(run, parser, given, source, last)
     started = time.monotonic()
-    trainer = train(
-        run,
-        training,
-        DataModule(source),
-        last,
-        monitor=f"val_{task.monitor}",
-        seed=given.seed,
-        options=vars(arguments.trainer),
-        save_minutes=given.save_minutes,
-    )
-    if is_first():
-        write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-        facts = {"selected_on": source.validation, "deviations": found} if found else {}
-        write_summary(run, **{REMARKS: remarks}, **facts)
-    tell(run, test_run(run, trainer, training, source), training, source)
+    with telling_how_to_go_on(resume_command(run, task_word(task))):
+        trained = train(
+            run,
+            training,
+            DataModule(source),
+            last,
+            monitor=f"val_{task.monitor}",
+            seed=given.seed,
+            options=vars(arguments.trainer),
+            save_minutes=given.save_minutes,
+        )
+        check_weights(system, f"run {run}")
+        if is_first():
+            selected = {"selected_on": source.validation} if trained.selected else {}
+            write_results(run, given, system, task, source, seconds=time.monotonic() - started)
+            write_summary(run, **{REMARKS: remarks}, **selected, **({"deviations": found} if found else {}))
+    with telling_how_to_go_on(command_to_test(run, task_word(task))):
+        tell(run, test_run(run, trained.trainer, training, source), training, source, selected=trained.selected)
 
 
 def parse_or_resume(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
@@ -90,9 +105,11 @@ def warn(found: Sequence[str]) -> None:
         print("\n".join(["This training deviates from a careful one:", *(f"- {sentence}" for sentence in found)]))
 
 
-def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -> None:
-    """Makes the run's folder, and writes its options and what was left out of the data."""
-    new_run(run)
+def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source, last: Last | None) -> None:
+    """Writes the options of a run and what was left out of the data; says where it goes on, if it does elsewhere."""
+    if last is not None:
+        for file, reason in last.damaged.items():
+            print(f"damaged            {file} ({reason}): going on from {last.file}, behind step {last.step}")
     stored = given.clone()
     stored.resume = False  # the file describes the run; that it goes on is said anew each time
     write_whole(run / CONFIG, parser.dump(stored, skip_unset=False))
@@ -101,13 +118,15 @@ def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source) -
         print(f"left out           see {run / LEFT_OUT}", flush=True)
 
 
-def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Source) -> None:
-    """Writes the report of a tested run and prints its scores beside chance."""
+def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Source, *, selected: bool = True) -> None:
+    """Writes the report of a tested run and prints its scores beside chance, and on what its weights were selected."""
     if tested is None:
         return
     task = training.task
     write_page(run / REPORT, partial(write_report, run, training.system, source.split("test"), task))
-    if source.validation == "test":
+    if not selected:
+        print("selected on        nothing: no validation was run, so these are the scores of the last weights")
+    elif source.validation == "test":
         print("selected on        the test split: what follows is the best of all epochs on these very clips")
     for name, value in tested.scores.items():
         print(f"test {name:<13} {100 * value:.1f} % of {task.unit}")

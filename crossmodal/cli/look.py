@@ -60,7 +60,7 @@ def look(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    source = prepare_source(trained.data, system, feature_folder(run.parent))
+    source = prepare_source(trained.data, system, feature_folder(run.parent), splits=(given.split,))
     items = source.split(given.split)
     out = given.out or run / LOOKING
     make_folder(out)

@@ -25,7 +25,7 @@ from crossmodal.evaluation.released_test import (
 )
 from crossmodal.evaluation.resumable_scores import ResumableScores
 from crossmodal.injection import fingerprint
-from crossmodal.io import write_whole
+from crossmodal.io import folder_lock, make_folder, write_whole
 from crossmodal.tasks.task import System, Task
 from crossmodal.training.options import ShortHelp, required
 
@@ -44,6 +44,13 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
     weights = fetch(given.weights) if given.weights in RELEASED_FILES else Path(given.weights)
     if not weights.is_file():
         raise FileNotFoundError(f"{task.name} reproduce: --weights {weights} does not exist.")
+    make_folder(given.out)
+    with folder_lock(given.out):  # two processes would append to one file
+        reproduce_in(given, parser, weights, argv, task)
+
+
+def reproduce_in(given: Namespace, parser: ArgumentParser, weights: Path, argv: Sequence[str], task: Task) -> None:
+    """Predicts what the folder `given.out` does not keep yet, and prints and writes the scores."""
     source: Source = parser.instantiate(given).data
     missing = check_items(source.split("test"), given, task)
     built = build_released(given.system, task, weights)

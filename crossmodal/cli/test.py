@@ -18,7 +18,7 @@ def test(argv: Sequence[str], task: Task) -> None:
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
-    source = prepare_source(arguments.data, system, feature_folder(run.parent))
+    source = prepare_source(arguments.data, system, feature_folder(run.parent), splits=("test",))
     training = SystemTraining(system, task, **vars(arguments.optim))
     # not the trainer of the run: its loggers and callbacks would write into it again
     trainer = testing_trainer(vars(arguments.trainer))

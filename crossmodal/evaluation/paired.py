@@ -5,7 +5,7 @@ An item's score is the sum of `value` over the sum of `weight` of its rows in `p
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from crossmodal.data.extras import need
 from crossmodal.metrics import Interval, crossed_interval, nested_interval
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 
-TRUTH = "truth"
-"""First word of the columns that do not depend on the system."""
+TRUTH, SCORE = "truth", "score"
+"""First word of the columns that do not depend on the system; column of the confidence, where a task has one."""
 
 
 class ItemResult(NamedTuple):
@@ -45,18 +45,25 @@ def read_result(run: Path, task: str) -> RunResult:
 
     Raises:
         FileNotFoundError: With the fix, if the run has no predictions.
-        ValueError: If an older version wrote them, without values and weights.
+        ValueError: If they are damaged, were written by an older version, without values and weights, or hold what is
+            no number, as those of a diverged run do.
     """
     file = run / PREDICTIONS
     if not file.is_file():
         raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
     pandas = need("pandas", "a comparison of runs")
-    rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
+    try:
+        rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{file} is damaged ({error}): `crossmodal {task} test --run {run}` writes it anew."
+        ) from error
     if missing := {ITEM, VALUE, WEIGHT} - set(rows):
         raise ValueError(
             f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "
             "writes it anew."
         )
+    check_numbers(rows, file)
     known = [name for name in rows if name.startswith(TRUTH)] + [WEIGHT]
     return {
         str(item): ItemResult(
@@ -66,6 +73,26 @@ def read_result(run: Path, task: str) -> RunResult:
         )
         for item, of_item in rows.groupby(ITEM, sort=False)
     }
+
+
+def check_numbers(rows: Any, file: Path) -> None:
+    """Refuses rows whose values, weights or scores are not finite: the class of such a row is that of no decision.
+
+    Args:
+        rows: Frame of the file.
+        file: Named in the error.
+
+    Raises:
+        ValueError: Naming the column and how many rows.
+    """
+    pandas = need("pandas", "a comparison of runs")
+    for name in (column for column in (VALUE, WEIGHT, SCORE) if column in rows):
+        wrong = ~pandas.to_numeric(rows[name], errors="coerce").abs().lt(float("inf"))
+        if wrong.any():
+            raise ValueError(
+                f"{file}: the {name} of {int(wrong.sum())} of {len(rows)} rows is no finite number: the run diverged "
+                f"and has no score. Delete {file.parent}, and train it with other options."
+            )
 
 
 def mean_score(result: RunResult) -> float:

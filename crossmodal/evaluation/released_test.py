@@ -19,11 +19,13 @@ from crossmodal.ledger.nested import map_tensors
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, settings_module
 from crossmodal.tasks.task import Features, System, Task
+from crossmodal.training.finite import check_outputs
 from crossmodal.training.run_folder import versions
 
 RELEASED = "RELEASED"
 """Attribute of a recipe file: builds the system of its released weights, given `weights=`."""
 LOGGER = logging.getLogger("crossmodal")
+OVERFLOW = "weights are not finite, or their numbers overflow on this device; nothing of these items is kept"
 HASHED = 10**8
 """Bytes of the largest file of a data set that is hashed: lists and labels, not media."""
 
@@ -94,7 +96,10 @@ def predict_items(
             if found:
                 read = [_as_read(item, contract) for item in found.values()]
                 batch = move_data_to_device(default_collate(read), device)
-                prediction = move_data_to_device(contract.predict(system(batch)), torch.device("cpu"))
+                outputs = system(batch)
+                named = ", ".join(items.names[index] for index in found)
+                check_outputs(outputs, batch, f"reproduce: items {named}", verdict=OVERFLOW)
+                prediction = move_data_to_device(contract.predict(outputs), torch.device("cpu"))
                 for place, (index, item) in enumerate(found.items()):
                     # a slice keeps the dimension of the batch, which tasks read
                     of_item = map_tensors(prediction, lambda tensor, at=place: tensor[at : at + 1])  # type: ignore[misc]

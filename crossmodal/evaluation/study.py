@@ -17,8 +17,8 @@ import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
 from crossmodal.evaluation.sweep import QUIET, SweepRun
-from crossmodal.tasks.names import system_names, task_names
-from crossmodal.tasks.resolve import find_system
+from crossmodal.tasks.names import system_names
+from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
 from crossmodal.training.options import chosen, keyword_names, parse
 from crossmodal.training.run_folder import CONFIG
@@ -175,15 +175,9 @@ def check_keyword(words: Sequence[str], task: Task, keyword: str, what: str) -> 
     known = keyword_names(find_system(choice.system, task.name), choice.coupling)
     if keyword.split(".")[0] not in known:
         near = difflib.get_close_matches(keyword, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+        there_are = f"it has {', '.join(known)}." if known else "it has none."
+        hint = f"did you mean {near[0]!r}?" if near else there_are
         raise ValueError(f"{what}: the system {choice.system} has no keyword {keyword!r}; {hint}")
-
-
-def task_word(task: Task) -> str:
-    """Returns the word that names a task on the command line: its name, or the module of a task of the user's own."""
-    module = type(task).__module__
-    ours = task.name in task_names() and module == f"crossmodal.tasks.{task.name}"
-    return task.name if ours else module
 
 
 def system_word(system: Callable[..., Any], task: Task) -> str | None:

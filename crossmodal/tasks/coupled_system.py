@@ -108,7 +108,7 @@ class CoupledSystem(SystemModule):
         self.coupled, self.sound = pair.coupled, pair.sound
         self.preprocess, self.classes = pair.preprocess, tuple(classes)
         self.pooling = nn.ModuleDict(
-            {name: pool(width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
+            {name: drawn(f"pool {name}", pool, width) for name, width in zip(Pooled._fields, pair.widths, strict=True)}
         )
         self.pooled_by()
 

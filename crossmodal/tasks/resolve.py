@@ -34,6 +34,13 @@ def find_task(name: str) -> Task:
     return cast(Task, found)
 
 
+def task_word(task: Task) -> str:
+    """Returns the word that names a task on the command line: its name, or the module of a task of the user's own."""
+    module = type(task).__module__
+    ours = task.name in task_names() and module == f"crossmodal.tasks.{task.name}"
+    return task.name if ours else module
+
+
 def find_system(name: str, task: str) -> Callable[..., Any]:
     """Returns the function that builds a system.
 

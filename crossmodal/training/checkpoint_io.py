@@ -4,7 +4,9 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from types import MappingProxyType
 from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -16,7 +18,7 @@ from crossmodal.io import write_whole
 
 from .lightning_module import SystemTraining
 
-CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
+CHECKPOINTS, LAST, BEST = "checkpoints", "last.ckpt", "best.ckpt"
 
 
 class Last(NamedTuple):
@@ -25,30 +27,59 @@ class Last(NamedTuple):
     Attributes:
         file: The checkpoint.
         step: Steps behind it.
+        damaged: A later one that cannot be read → why.
     """
 
     file: Path
     step: int
+    damaged: Mapping[Path, str] = MappingProxyType({})
 
 
 def last_checkpoint(run: Path, training: SystemTraining) -> Last | None:
     """Returns the last checkpoint of a run, or `None` where nothing was saved.
 
+    Where the last one is damaged or gone it is the best one, whose weights are an earlier state of the same training.
+
     Raises:
-        ValueError: If it is damaged or of another model.
+        ValueError: If all that there are are damaged, or of another model.
     """
-    file = run / CHECKPOINTS / LAST
-    if not file.is_file():
-        return None
+    damaged: dict[Path, str] = {}
+    for file in (run / CHECKPOINTS / LAST, run / CHECKPOINTS / BEST):
+        if not file.is_file():
+            continue
+        try:
+            stored = read_checkpoint(file)
+        except ValueError as error:
+            damaged[file] = str(error)
+            continue
+        ours = {f"system.{name}": tensor for name, tensor in adapter_state(training.system).items()}
+        rows = differences(ours, stored["state_dict"])
+        if rows:
+            raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
+        return Last(file, stored["global_step"], damaged)
+    if damaged:
+        said = " and ".join(f"{file} is damaged ({reason})" for file, reason in damaged.items())
+        raise ValueError(f"run {run} cannot be resumed: {said}; start it anew under another --name.")
+    return None
+
+
+def read_checkpoint(file: Path) -> dict[str, Any]:
+    """Reads a checkpoint of a training; its check sums are compared, which torch itself does not.
+
+    Raises:
+        ValueError: Saying what is wrong, if it is damaged or no checkpoint.
+    """
     try:
+        with ZipFile(file) as archive:
+            if part := archive.testzip():
+                raise ValueError(f"the check sum of its part {part} does not fit")
         stored = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"run {run} cannot be resumed: {file} is damaged ({error}); start it anew.") from error
-    ours = {f"system.{name}": tensor for name, tensor in adapter_state(training.system).items()}
-    rows = differences(ours, stored["state_dict"])
-    if rows:
-        raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
-    return Last(file, stored["global_step"])
+    except (RuntimeError, EOFError, UnpicklingError, BadZipFile, NotImplementedError, OSError) as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
+    found: dict[str, Any] = stored if isinstance(stored, dict) else {}
+    if missing := [key for key in ("state_dict", "global_step", "loops") if key not in found]:
+        raise ValueError(f"it holds no {missing[0]}")
+    return found
 
 
 def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
@@ -61,21 +92,12 @@ def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> lis
     return sorted(rows)
 
 
-def resume_command(run: Path, task: str) -> str:
-    """Returns the command that goes on with a run."""
-    return f"crossmodal {task} fit --runs {run.parent} --name {run.name} --resume true"
-
-
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside the one before, and then in its place.
 
     Lightning's own writer fills a file in the folder for temporary files and moves it. Where that is another disk,
     moving is copying, and a kill meanwhile leaves half a checkpoint where the last good one was.
     """
-
-    def __init__(self, run: Path, task: str):
-        """Names the run whose checkpoints these are."""
-        self.run, self.task = run, task
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Writes a checkpoint; called by Lightning in the first process.
@@ -91,9 +113,7 @@ class WholeFiles(TorchCheckpointIO):
             write_whole(file, content.getbuffer())
         except OSError as error:
             kept = "the checkpoint before it is whole" if file.is_file() else "there is none before it"
-            raise OSError(
-                f"{str(error).rstrip('.')} ({kept}); go on with: {resume_command(self.run, self.task)}"
-            ) from error
+            raise OSError(f"{str(error).rstrip('.')} ({kept}).") from error
 
 
 class Checkpoints(ModelCheckpoint):

@@ -1,6 +1,7 @@
 """Deviations of the released training from a careful one: each a part of its own, and all put into words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytorch_lightning as pl
@@ -54,12 +55,37 @@ class DropAccumulatedGradients(pl.Callback):
             optimizer.zero_grad(set_to_none=True)
 
 
-def deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback] = ()) -> tuple[str, ...]:
+def deviations(
+    training: SystemTraining,
+    source: Source,
+    callbacks: Sequence[pl.Callback] = (),
+    *,
+    trainer: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[str, ...]:
     """Returns what a training does that a careful one does not: a sentence each, with its consequence.
 
     It is read off the parts themselves, however they were asked for.
+
+    Args:
+        training: What is trained.
+        source: What it is trained on.
+        callbacks: Of the trainer.
+        trainer: Options of the trainer.
     """
-    return tuple(_deviations(training, source, callbacks))
+    return (*_deviations(training, source, callbacks), *_untold(training, trainer))
+
+
+def _untold(training: SystemTraining, trainer: Mapping[str, Any]) -> Iterator[str]:
+    """Yields sentences on trainings that end with a score which says less than it seems to."""
+    if trainer.get("limit_val_batches") in (0, 0.0):
+        yield "No validation is run (--trainer.limit_val_batches 0): the last weights are tested, not the best."
+    if trainer.get("max_epochs") == 0 or trainer.get("max_steps") == 0:
+        yield "No step is trained (--trainer.max_epochs or max_steps is 0): the initial weights are tested."
+    if len(training.system.classes) == 1:
+        yield (
+            f"The labels name one class alone, {training.system.classes[0]!r}: it is the right one wherever there is "
+            "any, so the score says nothing of telling classes apart."
+        )
 
 
 def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback]) -> Iterator[str]:

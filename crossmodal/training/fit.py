@@ -5,19 +5,26 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
-from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles, resume_command
+from crossmodal.training.checkpoint_io import BEST, CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.own_draws import OwnDraws
 from crossmodal.training.samplers import Reseeded
+
+
+class Trained(NamedTuple):
+    """The trainer of a finished training, and whether a validation selected the weights."""
+
+    trainer: pl.Trainer
+    selected: bool
 
 
 def train(
@@ -30,8 +37,8 @@ def train(
     seed: int,
     options: Mapping[str, Any],
     save_minutes: float = 10.0,
-) -> pl.Trainer:
-    """Trains a Lightning module, which then holds the weights that validated best.
+) -> Trained:
+    """Trains a Lightning module, which then holds the weights that validated best, or the last where none did.
 
     Args:
         run: Folder of the run.
@@ -45,7 +52,7 @@ def train(
     """
     folder = run / CHECKPOINTS
     # without the counter: a run that resumes replaces its file instead of adding best-v1.ckpt
-    best = Checkpoints(folder, "best", monitor=monitor, mode="max", enable_version_counter=False)
+    best = Checkpoints(folder, Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False)
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
@@ -54,18 +61,15 @@ def train(
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(
             options,
-            WholeFiles(run, training.task.name),
+            WholeFiles(),
             logger=[metrics, *loggers_of(options, run)],
             callbacks=callbacks,
         )
-        try:
-            trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
-        except SystemExit:  # how Lightning leaves when it is interrupted
-            raise KeyboardInterrupt(f"interrupted; go on with: {resume_command(run, training.task.name)}") from None
+        trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         training.load_state_dict({**training.state_dict(), **kept})  # the file leaves out what is frozen
-    return trainer
+    return Trained(trainer, bool(best.best_model_path))
 
 
 def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:
@@ -109,6 +113,7 @@ def quietly() -> Iterator[None]:
             ".*in eval mode at the start.*",
             ".*your dataloader is not resumable.*",  # its sampler is
             ".*all_gather is deprecated.*",
+            ".*could not find the monitored key.*",  # the end of a run says on what its weights were selected
             ".*[Tt]reespec.*",
             ".*LeafSpec.*",
         ):

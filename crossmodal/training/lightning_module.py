@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from crossmodal.checkpoints import adapter_state
 from crossmodal.tasks.task import SystemModule, Task
 
+from .finite import check_losses, check_outputs
 from .predictions import CollectedRows, Tested
 from .ranks import gather_objects
 
@@ -89,8 +90,12 @@ class SystemTraining(pl.LightningModule):
         return self.system(batch)
 
     def training_step(self, batch: Any, index: int) -> Tensor:
-        """Returns the sum of the loss terms of one batch, and logs each."""
-        terms = self.system.loss(self.forward_batch(batch), batch)
+        """Returns the sum of the loss terms of one batch, and logs each; stops where one is not a number."""
+        where = f"step {self.global_step} of the training (epoch {self.current_epoch}, batch {index})"
+        outputs = self.forward_batch(batch)
+        check_outputs(outputs, batch, where)
+        terms = self.system.loss(outputs, batch)
+        check_losses(terms, batch, where, infinite=self._scales_losses())
         loss = total(terms)
         self.log("train_loss", loss, prog_bar=True)
         if len(terms) > 1:
@@ -99,7 +104,7 @@ class SystemTraining(pl.LightningModule):
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Adds losses and scores of held-out clips."""
-        self.scores.update(self._evaluate(batch), batch)
+        self.scores.update(self._evaluate(batch, f"batch {index} of the validation"), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Logs losses and scores over all held-out clips and processes."""
@@ -112,7 +117,7 @@ class SystemTraining(pl.LightningModule):
 
     def test_step(self, batch: Any, index: int) -> None:
         """Adds losses, scores and rows of test clips."""
-        prediction = self._evaluate(batch)
+        prediction = self._evaluate(batch, f"batch {index} of the test")
         self.scores.update(prediction, batch)
         rows = self.task.rows(prediction, batch, self.system.classes)
         self.collected.add((self.batches[index][row.item], row) for row in rows)
@@ -144,10 +149,17 @@ class SystemTraining(pl.LightningModule):
         """Fills what the file leaves out from this system."""
         checkpoint["state_dict"] = {**self.state_dict(), **checkpoint["state_dict"]}
 
-    def _evaluate(self, batch: Any) -> Any:
-        """Returns the prediction of a held-out batch, and adds its losses."""
+    def _scales_losses(self) -> bool:
+        """Returns whether losses are scaled (16-mixed): a step with an infinite one is then left out by the scaler."""
+        trainer = self._trainer  # `self.trainer` raises where there is none
+        return trainer is not None and getattr(trainer.precision_plugin, "scaler", None) is not None
+
+    def _evaluate(self, batch: Any, where: str) -> Any:
+        """Returns the prediction of a held-out batch, and adds its losses; `where` names it in an error."""
         outputs = self.forward_batch(batch)
+        check_outputs(outputs, batch, where)
         terms = self.system.loss(outputs, batch)
+        check_losses(terms, batch, where, infinite=True)
         self.losses.update({"loss": total(terms), **(terms if len(terms) > 1 else {})}, _batch_size(batch))
         return self.system.predict(outputs)
 

@@ -129,6 +129,7 @@ def random_states(module: pl.LightningModule, processes: int) -> dict[str, Tenso
 
 def restore_random_states(states: dict[str, Tensor], trainer: pl.Trainer) -> None:
     """Sets torch's generators to where they were."""
-    torch.set_rng_state(states["cpu"][trainer.global_rank])
+    # cloned: torch reads the storage behind a tensor, and that of a row is the storage of all processes
+    torch.set_rng_state(states["cpu"][trainer.global_rank].clone())
     if "cuda" in states and trainer.strategy.root_device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"][trainer.global_rank], trainer.strategy.root_device)
+        torch.cuda.set_rng_state(states["cuda"][trainer.global_rank].clone(), trainer.strategy.root_device)

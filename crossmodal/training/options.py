@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -191,6 +192,30 @@ def parse(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
     """Parses the options of a task's `fit`: first those, from them or a YAML file, that decide on the others."""
     parser = options(task, chosen(argv, task))
     return parser, parser.parse_args(list(argv))
+
+
+LEAST: Mapping[str, float] = MappingProxyType(
+    {
+        **dict.fromkeys(("seed", "save_minutes", "data.workers", "optim.lr"), 0),
+        **dict.fromkeys(("data.batch_size", "data.clips", "data.held_out", "optim.every"), 1),
+        "trainer.accumulate_grad_batches": 1,
+    }
+)
+"""Option → its least value."""
+
+
+def check_numbers(given: Namespace, task: Task) -> None:
+    """Refuses numbers with which nothing can be trained, before anything is built.
+
+    Raises:
+        ValueError: Naming the option, its value and the least one.
+    """
+    for option, least in LEAST.items():
+        value = given.get(option)
+        if isinstance(value, int | float) and not value >= least:  # NaN is refused, too
+            raise ValueError(f"{task.name} fit: --{option} {value} must be at least {least}.")
+    if given.seed >= 2**32:
+        raise ValueError(f"{task.name} fit: --seed {given.seed} must be below {2**32}, as numpy's must.")
 
 
 def chosen(argv: Sequence[str], task: Task) -> Choice:

@@ -1,6 +1,7 @@
 """Dropout by name: a part of a system draws the same random numbers in a step whatever the other parts draw."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
@@ -35,7 +36,7 @@ class OwnDraws(pl.Callback):
     def attach(self, system: nn.Module) -> None:
         """Hooks the children of a system, and its adapters."""
         self.detach()
-        children, adapters = dict(system.named_children()), find_adapters(system)
+        children, adapters = dict(_parts(system)), find_adapters(system)
         places = Counter(id(module) for _, module in system.named_modules(remove_duplicate=False))
         for name, part in {**adapters, **children}.items():
             # an adapter that stands in several places is called several times, and must not draw alike in all of them
@@ -48,6 +49,15 @@ class OwnDraws(pl.Callback):
         for handle in self.handles:
             handle.remove()
         self.handles = []
+
+
+def _parts(system: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yields the children of a system by name; of containers, which nobody calls, what they contain."""
+    for name, child in system.named_children():
+        if isinstance(child, nn.ModuleDict | nn.ModuleList):
+            yield from ((f"{name}.{inner}", part) for inner, part in child.named_children())
+        else:
+            yield name, child
 
 
 class _OwnDraws:

@@ -28,8 +28,14 @@ def shared_name(given: str | None, otherwise: str) -> str:
     # torchrun starts all processes side by side: none inherits a name from the first
     if given is None and ("TORCHELASTIC_RUN_ID" in os.environ or not is_first()):
         raise ValueError("fit: several processes train one run: give all of them its --name.")
-    os.environ[NAME] = name = given or otherwise
+    name = given or otherwise
+    share_name(name)
     return name
+
+
+def share_name(name: str) -> None:
+    """Tells the processes that this one starts the name of the run."""
+    os.environ[NAME] = name
 
 
 def gather_objects(value: T) -> list[T]:

@@ -26,6 +26,9 @@ from .provenance import provenance
 from .ranks import is_first
 from .run_folder import ADAPTERS, CHANCE, CONFIG, MONITOR, TEST, versions, write_summary
 
+NAMED = 5
+"""Items that cannot be used which an error names."""
+
 
 def build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemModule:
     """Builds the system that the options describe, for a label vocabulary.
@@ -57,18 +60,25 @@ def _build(arguments: Namespace, classes: Sequence[str], task: Task) -> SystemMo
     return system
 
 
-def prepare_source(source: Source, system: SystemModule, folder: Path) -> Source:
+def prepare_source(
+    source: Source, system: SystemModule, folder: Path, *, splits: Sequence[str] = ("train", "val", "test")
+) -> Source:
     """Makes the items ready as the system reads them, and prints what there is to say of them.
 
     Args:
         source: Where the items come from.
         system: What reads them.
         folder: Folder of feature caches.
+        splits: Those that will be read; all are looked at before hours of training.
 
     Returns:
         The source to train on: the same, or one that reads cached features.
+
+    Raises:
+        ValueError: If an item of these splits cannot be read, as far as can be told without reading it.
     """
     check_segments(source, system)
+    check_items(source, splits)
     read = source_as_read(source, system.inputs, folder)
     said = read.ready()
     if is_first() and said:
@@ -89,6 +99,23 @@ def check_segments(source: Source, system: nn.Module) -> None:
             f"--data.segments {segments}, but guidance over the clip is built for {sorted(built)}: add "
             f"--model.temporal.segments {segments}, or --model.temporal null."
         )
+
+
+def check_items(source: Source, splits: Sequence[str]) -> None:
+    """Refuses splits with items that cannot be read, where the data set can tell by names and sizes.
+
+    Raises:
+        ValueError: Naming the first items of the first such split, and how many there are.
+    """
+    for split in splits:
+        check = getattr(source.split(split), "check", None)
+        missing: dict[str, list[str]] = check() if check is not None else {}
+        if missing:
+            named = ", ".join(list(missing)[:NAMED]) + (f" and {len(missing) - NAMED} more" * (len(missing) > NAMED))
+            raise ValueError(
+                f"{len(missing)} items of the {split} split of {source.describe()} cannot be used: {named}. The first: "
+                f"{next(iter(missing.values()))[0]} Complete the data, or take their rows out of the split."
+            )
 
 
 def feature_folder(runs: Path) -> Path:

@@ -2,12 +2,15 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from crossmodal.checkpoints import read_header
-from crossmodal.io import is_draft, remove_drafts, write_whole
+from crossmodal.io import folder_lock, is_draft, remove_drafts, write_whole
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
 REMARKS = "remarks"
@@ -33,15 +36,77 @@ def find_place(runs: Path, name: str, *, resume: bool) -> Path:
     return run
 
 
+@contextmanager
+def claimed_run(runs: Path, name: str, *, resume: bool, numbered: bool = False) -> Iterator[Path]:
+    """Yields the folder of a run that is to begin or to go on, held against other processes until the block ends.
+
+    A process that dies lets go. Where nothing was written, no folder stays behind.
+
+    Args:
+        runs: Folder of runs.
+        name: Of the run.
+        resume: Whether the run is there already.
+        numbered: Whether a name that is taken becomes `name-2`, `name-3` and so on.
+
+    Raises:
+        FileNotFoundError: If there is nothing to resume.
+        OSError: If a run of that name exists, another process trains it, or its folder cannot be made.
+        ValueError: If the name is none of a folder in `runs`.
+    """
+    check_name(name)
+    with ExitStack() as held:
+        for number in count(1):
+            try:
+                run = _claim(held, runs, name if number == 1 else f"{name}-{number}", resume=resume)
+                break
+            except (FileExistsError, BlockingIOError):
+                if not numbered:
+                    raise
+        yield run
+
+
+def _claim(held: ExitStack, runs: Path, name: str, *, resume: bool) -> Path:
+    """Makes and locks the folder of a run until `held` is closed."""
+    run = find_place(runs, name, resume=resume)
+    missing = [folder for folder in (run, *run.parents) if not folder.exists()]
+    new_run(run)
+    with ExitStack() as tried:
+        tried.enter_context(folder_lock(run, doing="is being trained"))
+        tried.callback(_remove_empty, missing)  # before the lock is let go: nobody else can have begun in it
+        find_place(runs, name, resume=resume)  # again: another process may have trained it before it was locked
+        remove_drafts(run)
+        held.push(tried.pop_all())
+    return run
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes folders in which nothing is, inner ones first."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def check_name(name: str) -> None:
+    """Refuses a name of a run that is none of a folder in the folder of runs.
+
+    Raises:
+        ValueError: If it is empty, leaves that folder, or holds a NUL.
+    """
+    parts = Path(name).parts
+    if not name.strip() or not parts or Path(name).is_absolute() or ".." in parts or "\0" in name:
+        raise ValueError(
+            f"fit: --name {name!r} must name a folder inside that of --runs: not empty, no absolute path, no '..'."
+        )
+
+
 def new_run(run: Path) -> None:
-    """Makes the folder of a run, or clears it of drafts that a kill left.
+    """Makes the folder of a run.
 
     Raises:
         OSError: If it cannot be written.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        remove_drafts(run)
     except OSError as error:
         raise OSError(f"run {run} cannot be written: {error.strerror}; choose another folder with --runs.") from error
 
@@ -86,9 +151,18 @@ def write_summary(run: Path, **facts: Any) -> None:
 
 
 def read_summary(run: Path) -> dict[str, Any]:
-    """Returns the run's `summary.json`, or an empty dictionary where there is none."""
+    """Returns the run's `summary.json`, or an empty dictionary where there is none.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
     file = run / SUMMARY
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}): remove it, and test the run again.") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} is damaged (it holds no object): remove it, and test the run again.")
     return found
 
 

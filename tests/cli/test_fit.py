@@ -154,7 +154,7 @@ def test_a_checkpoint_of_another_recipe_is_refused_and_says_both(lab, clip):
     mixed = folder / "runs/mixed"
     shutil.copytree(folder / "runs/first", mixed)
     config = yaml.safe_load((mixed / "config.yaml").read_text())
-    own = ("channel", "spatial", "frequency", "temporal", "alpha", "beta", "gamma", "adapter")
+    own = ("channel", "spatial", "frequency", "temporal", "alpha", "beta", "gamma", "order", "adapter")
     parts = {name: value for name, value in config["model"].items() if name not in own}
     (mixed / "config.yaml").write_text(yaml.safe_dump({**config, "system": "lavish", "model": parts}))
     said = crossmodal(folder, "ave", "predict", clip(1.0), "--run", "runs/mixed")

@@ -9,7 +9,7 @@ import pytest
 from commands import MINE
 
 from crossmodal.evaluation.step_cost import DescribedCost
-from crossmodal.evaluation.study import Study, configuration, system_word, task_word
+from crossmodal.evaluation.study import Study, configuration, system_word
 from crossmodal.ledger import Cost, ModuleCost
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_task

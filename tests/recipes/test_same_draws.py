@@ -9,7 +9,15 @@ from systems import parsed
 from torch import nn
 from toys import ToyAdapter, toy_encoder
 
-from crossmodal.adapters import Bottleneck, FrozenMap, no_guide, shuffled
+from crossmodal.adapters import (
+    Bottleneck,
+    FrozenMap,
+    GuidedAdapter,
+    NormalisedFirst,
+    ResidualModulated,
+    no_guide,
+    shuffled,
+)
 from crossmodal.alignment import pooled_alignment
 from crossmodal.guidance import ClipGuidance, FrequencyGuidance, LowRankChannelGuidance
 from crossmodal.injection import paired_as_paper, paired_as_released
@@ -31,6 +39,7 @@ WORDS = {
     "align": ([pooled_alignment], {"align"}),
     "latents": ([0, 3], {"latents"}),
     "bottleneck": ([partial(Bottleneck, finish=lambda width: nn.Linear(width, width))], {"finish"}),
+    "order": ([GuidedAdapter, NormalisedFirst, ResidualModulated], set()),
     "adapter": ([ToyAdapter], {"visual_audio", "audio_visual"}),
     "pairing": ([paired_as_paper, paired_as_released], set()),
     "edges": ([(), (("audio", "visual"),)], set()),

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from crossmodal.io import write_whole
 from crossmodal.training.checkpoint_io import WholeFiles
-from crossmodal.training.run_folder import find_place, new_run
+from crossmodal.training.run_folder import claimed_run, find_place
 
 
 def test_a_run_whose_disk_is_full_goes_on_once_there_is_room(lab, tmp_path):
@@ -58,8 +58,8 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_named(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "checkpoints").write_text("in the way")
-    with pytest.raises(OSError, match=r"checkpoints.*there is none before.*go on with: crossmodal ave fit --runs "):
-        WholeFiles(run, "ave").save_checkpoint({}, run / "checkpoints/last.ckpt")
+    with pytest.raises(OSError, match=r"checkpoints.*there is none before"):
+        WholeFiles().save_checkpoint({}, run / "checkpoints/last.ckpt")
 
 
 def test_what_a_kill_left_half_written_is_cleared_away_and_nothing_else(tmp_path):
@@ -74,8 +74,10 @@ def test_what_a_kill_left_half_written_is_cleared_away_and_nothing_else(tmp_path
     half[1].rename(run / half[1].name)
     (run / "checkpoints").rmdir()
     assert find_place(tmp_path, "run", resume=False) == run  # killed before its first file was whole
-    (run / "notes.txt").write_text("mine")
-    new_run(run)
+    with claimed_run(tmp_path, "run", resume=False) as claimed:
+        assert claimed == run
+        assert not list(run.iterdir())
+        (run / "notes.txt").write_text("mine")
     assert [file.name for file in run.iterdir()] == ["notes.txt"]
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,9 +15,19 @@ from plain import PLAIN
 from safetensors.torch import load_file
 
 from crossmodal.heads import Events, event_loss
+from crossmodal.training.mid_epoch import restore_random_states
 from crossmodal.training.ranks import NAME, is_first, shared_name
 
 REPOSITORY = Path(__file__).parents[2]
+STOPS = """
+import pytorch_lightning as pl
+
+
+class Stops(pl.Callback):
+    def on_train_batch_end(self, trainer, module, outputs, batch, index):
+        if trainer.global_step == 2:
+            raise RuntimeError("power cut")
+"""
 TWO = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.accelerator=cpu", "--data.batch_size=2"]
 
 
@@ -72,6 +83,39 @@ def test_torchrun_starts_the_processes_and_a_run_of_two_resumes(one, tmp_path):
     assert first.returncode == 0, first.stderr
     assert first.stdout.count("test accuracy") == 1
     second = python(tmp_path, *torchrun, *words, "--resume=true")
+    assert second.returncode == 0, second.stderr
+    assert_close_runs(tmp_path / "runs/run", one)
+
+
+def test_a_process_restores_its_own_row_of_the_random_states(monkeypatch):
+    torch.manual_seed(1)
+    states = {"cpu": torch.stack([torch.get_rng_state(), torch.get_rng_state()])}
+    expected = torch.rand(3)
+    states["cpu"][0] = 0
+    restore_random_states(states, SimpleNamespace(global_rank=1))
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.slow
+def test_a_run_of_two_goes_on_within_an_epoch(one, tmp_path):
+    (tmp_path / "stops.py").write_text(STOPS)
+    first = python(
+        tmp_path,
+        "-m",
+        "crossmodal",
+        "ave",
+        "fit",
+        "--name=run",
+        *TWO,
+        *PLAIN,
+        "--save_minutes=0",
+        "--trainer.callbacks+=stops.Stops",
+    )
+    assert first.returncode, first.stdout
+    stored = torch.load(tmp_path / "runs/run/checkpoints/last.ckpt", weights_only=True)
+    assert stored["between_steps"]["epochs"]["processes"] == 2
+    words = ["--resume=true", "--trainer.callbacks=null", "--save_minutes=0"]
+    second = python(tmp_path, "-m", "crossmodal", "ave", "fit", "--name=run", *words)
     assert second.returncode == 0, second.stderr
     assert_close_runs(tmp_path / "runs/run", one)
 

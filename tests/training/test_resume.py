@@ -59,14 +59,25 @@ def test_another_model_is_refused_and_the_run_left_alone(lab):
     assert (folder / "runs/first/config.yaml").read_text() == before
 
 
-def test_a_damaged_checkpoint_is_named(lab):
+def test_behind_a_damaged_checkpoint_it_goes_on_from_the_best_and_two_are_named(lab):
     folder, _ = lab
     shutil.copytree(folder / "runs/first", folder / "runs/damaged")
-    file = folder / "runs/damaged/checkpoints/last.ckpt"
-    file.write_bytes(file.read_bytes()[:1000])
+    last, best = (folder / f"runs/damaged/checkpoints/{name}.ckpt" for name in ("last", "best"))
+    whole = last.read_bytes()
+    last.write_bytes(bytes(byte ^ (at == len(whole) // 2) for at, byte in enumerate(whole)))  # one bit of a weight
+    said = crossmodal(folder, "ave", "fit", "--name", "damaged", "--resume", "true")
+    assert said.code == 0, said.err
+    assert "damaged            runs/damaged/checkpoints/last.ckpt (the check sum of its part " in said.out
+    assert "going on from runs/damaged/checkpoints/best.ckpt, behind step " in said.out
+    assert metrics(folder / "runs/damaged") == metrics(folder / "runs/first")
+    assert same_weights(folder / "runs/damaged", folder / "runs/first")
+    last.write_bytes(whole[:1000])
+    best.write_bytes(b"")
     said = crossmodal(folder, "ave", "fit", "--name", "damaged", "--resume", "true")
     assert said.code == 1
-    assert "runs/damaged/checkpoints/last.ckpt is damaged" in said.err
+    assert "runs/damaged/checkpoints/last.ckpt is damaged (" in said.err
+    assert "and runs/damaged/checkpoints/best.ckpt is damaged (" in said.err
+    assert "start it anew under another --name" in said.err
 
 
 def test_what_cannot_be_resumed_is_named(lab):
