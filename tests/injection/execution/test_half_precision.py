@@ -35,9 +35,12 @@ def statistics(model):
     return {name: buffer for name, buffer in model.named_buffers() if "running_" in name}
 
 
-@pytest.mark.parametrize(("how", "scores", "gradient"), [("half", 0.005, 0.004), ("autocast", 0.04, 0.04)])
+@pytest.mark.parametrize(("how", "scores", "gradient"), [("half", 0.005, 0.02), ("autocast", 0.04, 0.04)])
 def test_it_comes_near(how, scores, gradient):
-    """Measured 0.0014 and 0.0008 for half encoders, 0.0086 and 0.0095 for autocast; four times that is allowed."""
+    """Measured 0.0015 and 0.0078 for half encoders, 0.0095 and 0.012 for autocast.
+
+    The gradient's distance depends on the weights: 0.0006 to 0.014 over eight draws of them, in either order of adapters.
+    """
     model = small_events(depths=(1, 1)).train()
     near = copy.deepcopy(model)
     expected = step(model)
