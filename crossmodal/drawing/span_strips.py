@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .canvas import literal_text, new_figure
+from .canvas import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,9 +45,7 @@ def span_strips(
     axes.tick_params(length=0, pad=2)
     top = 0.0
     for title, found in strips.items():
-        axes.text(
-            -NAMES / SECOND, top + TITLE / 2, literal_text(title), ha="left", va="center", fontsize=9, weight="bold"
-        )
+        axes.text(-NAMES / SECOND, top + TITLE / 2, title, ha="left", va="center", fontsize=9, weight="bold")
         top = _draw_strip(axes, found, labels, top + TITLE, seconds)
     return figure
 
@@ -62,7 +60,7 @@ def _draw_strip(
     for label, kinds in found.items():
         for number, (kind, marks) in enumerate(kinds.items()):
             colour = (*colorsys.hls_to_rgb(round(labels.index(label) * 137.5) % 360 / 360, 0.5, 0.6),)
-            axes.text(-0.1, top + LINE / 2, literal_text(f"{label}, {kind}"), ha="right", va="center", fontsize=7.5)
+            axes.text(-0.1, top + LINE / 2, f"{label}, {kind}", ha="right", va="center", fontsize=7.5)
             axes.hlines(top + 0.9 * LINE, 0, seconds, colors="0.5", linewidth=0.3)
             for first, last in spans(marks):
                 alpha = 0.4 if number == 0 and len(kinds) > 1 else 0.9
