@@ -7,6 +7,8 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor
 
+from .precision import for_later_calls
+
 _shared: WeakValueDictionary[tuple[Any, ...], Tensor] = WeakValueDictionary()
 
 
@@ -14,6 +16,7 @@ class LazyConstant:
     """Computes a constant tensor by `make(*arguments, device=...)` on first use, once per device.
 
     Equal constants share one tensor for as long as any of them lives: all blocks of an encoder hold one shift mask.
+    They are made outside of autocast, and once for each default dtype, so that no call leaves its modes in them.
 
     It is neither a parameter nor a buffer: `to_empty()`, `load_state_dict(assign=True)`, `.to(...)` and building on the
     meta device cannot empty it. A copy or a pickle carries `make` and `arguments`, not the tensors. Under
@@ -29,24 +32,24 @@ class LazyConstant:
         """
         self.make = make
         self.arguments = arguments
-        self._kept: dict[torch.device, Tensor] = {}
+        self._kept: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def on(self, device: torch.device) -> Tensor:
         """Returns the constant on `device`. Treat it as read-only."""
         if torch.compiler.is_compiling():
             return self.make(*self.arguments, device=device)
-        if device not in self._kept:
-            recipe = (self.make, *self.arguments, device)
+        place = device, torch.get_default_dtype()
+        if place not in self._kept:
+            recipe = (self.make, *self.arguments, *place)
             if (shared := _shared.get(recipe)) is not None:
-                self._kept[device] = shared
+                self._kept[place] = shared
                 return shared
-            # Kept across calls: a tensor created in inference mode could not be saved for a later backward.
-            with torch.inference_mode(False):
+            with for_later_calls(device):
                 made = self.make(*self.arguments, device=device)
             if type(made) is not Tensor:  # a fake tensor belongs to its tracer
                 return made
-            self._kept[device] = _shared.setdefault(recipe, made)
-        return self._kept[device]
+            self._kept[place] = _shared.setdefault(recipe, made)
+        return self._kept[place]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"make": self.make, "arguments": self.arguments, "_kept": {}}

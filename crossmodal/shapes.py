@@ -17,7 +17,9 @@ from .check_cache import CheckCache, call_signature, first_weight, is_computed, 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_checking = ContextVar("crossmodal_shape_checks", default=os.environ.get("CROSSMODAL_SHAPE_CHECKS", "1") != "0")
+_ENABLED = os.environ.get("CROSSMODAL_SHAPE_CHECKS", "1") != "0"
+_checking = ContextVar("crossmodal_shape_checks", default=_ENABLED)
+_switches: ContextVar[tuple["shape_checks", ...]] = ContextVar("crossmodal_shape_switches", default=())
 # A whole number will do where a float is asked for, as everywhere in Python.
 _typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
@@ -35,13 +37,25 @@ class shape_checks:
         Args:
             enabled: Whether calls are checked.
         """
-        self._before = _checking.get()
+        self.enabled, self.is_block = enabled, False
+        before = _switches.get()
+        if len(before) > 1 and not (before[-1].is_block or before[-2].is_block):
+            before = (*before[:-2], before[-1])  # of calls without a block only the last one holds
+        _switches.set((*before, self))
         _checking.set(enabled)
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> None:
+        self.is_block = True
 
     def __exit__(self, *_: object) -> None:
-        _checking.set(self._before)
+        # Blocks may end in any order: what holds is the last one that has not ended. Calls in this one end with it.
+        switches = _switches.get()
+        at = switches.index(self) if self in switches else len(switches)
+        rest = switches[at + 1 :]
+        later = next((number for number, one in enumerate(rest) if one.is_block), len(rest))
+        kept = (*switches[:at], *rest[later:])
+        _switches.set(kept)
+        _checking.set(kept[-1].enabled if kept else _ENABLED)
 
 
 def shaped(function: Callable[P, R]) -> Callable[P, R]:
@@ -97,8 +111,11 @@ def shaped(function: Callable[P, R]) -> Callable[P, R]:
         state = [] if module is None else module_state(module)
         settled = module is not None and cache.is_settled(module, state, given)
         if known := cache.knows(given):
-            with shape_checks(not settled):
+            inside = _checking.set(not settled)
+            try:
                 result = function(*args, **kwargs)
+            finally:
+                _checking.reset(inside)
             if not (known := cache.holds(given, result)):
                 # The function has run already: only its result is checked, in the scope of the arguments.
                 checking(lambda *_, **__: result)(*args, **kwargs)

@@ -34,9 +34,13 @@ class Site:
 
     def __post_init__(self) -> None:
         lengths = {axis: len(coordinates) for axis, coordinates in self.axes.items()}
-        if len(set(lengths.values())) != 1:
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise ValueError(
                 f"Site {self.name!r}: every axis needs one coordinate per token, at least one; got {lengths}."
+            )
+        if self.width < 1 or self.prefix < 0:
+            raise ValueError(
+                f"Site {self.name!r}: width={self.width} must be at least 1 and prefix={self.prefix} at least 0."
             )
 
     @property
@@ -64,7 +68,12 @@ class Site:
 
 
 def grid_axes(rows: int, columns: int) -> Axes:
-    """Builds the axes of a row-major token grid of an image."""
+    """Builds the axes of a row-major token grid of an image.
+
+    Raises:
+        ValueError: If a side is less than 1.
+    """
+    _check_grid("grid_axes", rows, columns)
     cells = tuple(product(range(rows), range(columns)))
     return {"row": tuple(row for row, _ in cells), "column": tuple(column for _, column in cells)}
 
@@ -81,9 +90,10 @@ def folded_axes(rows: int, columns: int, *, chunks: int) -> Axes:
         chunks: Number of chunks; must divide `rows`.
 
     Raises:
-        ValueError: If `chunks` does not divide `rows`.
+        ValueError: If `chunks` does not divide `rows`, or a side is less than 1.
     """
-    if rows % chunks:
+    _check_grid("folded_axes", rows, columns)
+    if chunks < 1 or rows % chunks:
         raise ValueError(f"folded_axes: chunks={chunks} must divide rows={rows}.")
     bands = rows // chunks
     cells = tuple(product(range(rows), range(columns)))
@@ -91,6 +101,11 @@ def folded_axes(rows: int, columns: int, *, chunks: int) -> Axes:
         "frequency": tuple(row % bands for row, _ in cells),
         "time": tuple(row // bands * columns + column for row, column in cells),
     }
+
+
+def _check_grid(who: str, rows: int, columns: int) -> None:
+    if min(rows, columns) < 1:
+        raise ValueError(f"{who}: rows={rows} and columns={columns} must be at least 1: a grid holds a token.")
 
 
 def vector_axes() -> Axes:

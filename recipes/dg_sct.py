@@ -4,7 +4,7 @@ Source: Duan et al., *Cross-modal Prompts: Adapting Large Pre-trained Models for
 NeurIPS 2023. What its authors' code computes instead stands in `dg_sct_released`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import nn
@@ -35,7 +35,7 @@ def dg_sct(
     *,
     channel: GuidanceFactory | None = ChannelGuidance,
     spatial: GuidanceFactory | None = SpatialGuidance,
-    frequency: Callable[..., nn.Module] | None = None,
+    frequency: Callable[[int, int, Sequence[int]], nn.Module] | None = None,
     temporal: GuidanceFactory | None = ClipGuidance,
     alpha: float = 0.3,
     beta: float = 0.05,
@@ -78,7 +78,8 @@ def dg_sct(
     def modulation(stream: Site) -> Modulations:
         where = {"spatial": (spatial, beta)}
         if frequency and "frequency" in stream.axes:  # an image has no bands: it keeps its spatial map
-            where = {"frequency": (partial(frequency, bands=stream.axes["frequency"]), beta)}
+            in_bands: Callable[..., nn.Module] = frequency  # its type cannot say that `bands` goes by name
+            where = {"frequency": (partial(in_bands, bands=stream.axes["frequency"]), beta)}
         return Modulations(
             modulation_of(stream.width, {"channel": (channel, alpha), **where}, base=1.0),
             modulation_of(stream.width, {"temporal": (temporal, gamma)}, base=1.0),

@@ -189,8 +189,12 @@ class Sound(nn.Module):
         check_width(self, "guide", guide, self.project.in_features)
         return self.adapted(stream, guide)
 
+    def map(self, guide):
+        return self.cue(guide).sigmoid()
+
     def adapted(self, stream, guide):
-        return Adapted(self.gate((stream * self.cue(guide)).tanh()), {"channel": self.cue(guide).sigmoid()})
+        channel = self.map(guide)
+        return Adapted(self.gate((stream * self.cue(guide)).tanh() * (1 + channel)), {"channel": channel})
 
 
 class Broadcasting(nn.Module):
@@ -216,9 +220,8 @@ class Loud(Sound):
 class Overbright(Sound):
     """Its map exceeds one."""
 
-    def adapted(self, stream, guide):
-        residual, maps = super().adapted(stream, guide)
-        return Adapted(residual, {"channel": 1.5 * maps["channel"]})
+    def map(self, guide):
+        return 1.5 * super().map(guide)
 
 
 class Eavesdropping(Sound):
@@ -231,7 +234,8 @@ class Eavesdropping(Sound):
     def adapted(self, stream, guide):
         cue = as_alignment(self.align).pooled(guide)[:, None]
         loudest = guide.amax((1, 2))[:, None, None]
-        return Adapted(self.gate((stream * self.cue(guide) + cue).tanh()), {"channel": (cue * loudest).sigmoid()})
+        channel = (cue * loudest).sigmoid()
+        return Adapted(self.gate((stream * self.cue(guide) + cue).tanh() * (1 + channel)), {"channel": channel})
 
 
 class Alternating(Sound):

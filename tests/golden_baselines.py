@@ -44,11 +44,11 @@ def state(case: str) -> dict[str, Tensor]:
 
 
 def inputs(case: str) -> dict[str, Tensor]:
-    """Features in float64, visual ones with one axis of tokens."""
+    """Features in float64, maps with one axis of tokens."""
     found = {}
     for name, said in facts(case)["inputs"].items():
-        scale, stream = re.fullmatch(r"max\(0, (\d+) h\), stream (\d+)", said["formula"]).groups()
-        values = np.maximum(0, int(scale) * hashed(np.prod(said["shape"]), int(stream)))
+        scale, stream = re.fullmatch(r"max\(0, (\d* ?)h\), stream (\d+)", said["formula"]).groups()
+        values = np.maximum(0, int(scale or 1) * hashed(np.prod(said["shape"]), int(stream)))
         tensor = torch.from_numpy(values.astype(np.float32)).double().reshape(said["shape"])
-        found[name] = tensor.flatten(2, -2) if name == "visual" else tensor
+        found[name] = tensor.flatten(2, -2) if tensor.ndim > 3 else tensor
     return found

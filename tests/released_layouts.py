@@ -64,16 +64,26 @@ def timm_before_0_9(state):
     for name, tensor in state.items():
         merge = re.sub(r"layers\.(\d+)\.downsample", lambda found: f"layers.{int(found[1]) - 1}.downsample", name)
         held[merge.replace("head.fc.", "head.")] = tensor
-    return {**held, "layers.0.blocks.1.attn_mask": torch.zeros(4, 16, 16)}
+    return {**held, "layers.0.blocks.1.attn_mask": model_buffers()["layers.0.blocks.1.attn_mask"]}
 
 
-def microsoft(state):
+def microsoft(state, **sizes):
     """A state of today's timm as its authors' code holds it: as before, with the tables of relative positions."""
     held = timm_before_0_9(state)
     for name in [name for name in held if name.endswith("attn.proj.weight")]:
-        held[name.replace("proj.weight", "relative_coords_table")] = torch.randn(1, 7, 7, 2)
-        held[name.replace("proj.weight", "relative_position_index")] = torch.arange(256).reshape(16, 16)
+        for table in ("relative_coords_table", "relative_position_index"):
+            named = name.replace("proj.weight", table)
+            held[named] = model_buffers(**sizes)[named]
     return held
+
+
+@cache
+def model_buffers(**sizes):
+    """What timm computes and its authors' files hold, by default for windows of 4 on a grid of 16 × 16."""
+    from timm.models.swin_transformer_v2 import SwinTransformerV2
+
+    sizes = {"embed_dim": 16, "depths": (2, 2, 3), "num_heads": (2, 4, 4), "window_size": 4, "img_size": 64} | sizes
+    return dict(SwinTransformerV2(num_classes=0, **sizes).named_buffers())
 
 
 def htsat_of(clap):

@@ -2,12 +2,16 @@ import copy
 import gc
 import pickle
 import weakref
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
+from crossmodal.attention import ContinuousPosition, CosineWindowAttention, WindowAttention
 from crossmodal.cached_from_frozen import CachedFromFrozen
 
 
@@ -170,3 +174,63 @@ def test_compiled_it_is_part_of_the_graph_and_nothing_is_written():
         assert torch.equal(compiled(torch.ones(2, 2)), 1 + block.inner.weight * 2)
         assert block.cached._cached is None
         written(block)
+
+
+@given(st.lists(st.sampled_from(["plain", "autocast", "inference", "products", "other default"]), max_size=4))
+@settings(max_examples=20)
+def test_what_is_cached_does_not_depend_on_the_modes_of_earlier_calls(history):
+    torch.manual_seed(0)
+    block = ContinuousPosition((3, 3), 2, hidden=7).requires_grad_(False)
+    cache = CachedFromFrozen()
+    expected = block().clone()
+    for mode in history:
+        with modes(mode):
+            cache.get(block, block)
+    assert torch.equal(cache.get(block, block), expected)
+    with torch.autocast("cpu", torch.bfloat16):  # learning weights are never cached, and see the same numbers
+        assert torch.equal(block(), expected)
+
+
+@contextmanager
+def modes(name):
+    before = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    with ExitStack() as stack:
+        if name == "autocast":
+            stack.enter_context(torch.autocast("cpu", torch.bfloat16))
+        if name == "inference":
+            stack.enter_context(torch.inference_mode())
+        try:
+            torch.set_default_dtype(torch.float64 if name == "other default" else before[0])
+            torch.set_float32_matmul_precision("medium" if name == "products" else before[1])
+            yield
+        finally:
+            torch.set_default_dtype(before[0])
+            torch.set_float32_matmul_precision(before[1])
+
+
+def test_another_object_that_it_depends_on_is_another_result():
+    block = Doubled()
+    one, other = object(), object()
+    first = block.cached.get(block.inner, block.make, one)
+    assert block.cached.get(block.inner, block.make, one) is first
+    assert block.cached.get(block.inner, block.make, other) is not first
+
+
+def test_a_replaced_table_of_coordinates_is_noticed():
+    attention = CosineWindowAttention(8, 2, (8, 8), window=4).requires_grad_(False)
+    before = attention.bias().clone()
+    attention.position.trained_with(2)
+    assert not torch.equal(attention.bias(), before)
+
+
+@pytest.mark.parametrize("build", [CosineWindowAttention, WindowAttention])
+def test_window_attention_under_autocast_and_after_it(build):
+    torch.manual_seed(0)
+    first = build(8, 2, (8, 8), window=4, shift=2).requires_grad_(False)
+    second, stream = copy.deepcopy(first), torch.randn(2, 64, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        alone = first(stream)
+    exact = second(stream)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(second(stream), alone)
+    assert torch.equal(first(stream), exact)

@@ -58,3 +58,22 @@ def test_compiled_it_is_part_of_the_graph():
     constant = LazyConstant(ramp, 3)
     doubled = torch.compile(lambda x: x + constant.on(x.device), fullgraph=True, backend="aot_eager")
     assert doubled(torch.ones(3)).tolist() == [1, 2, 3]
+
+
+def rounded(size, *, device):
+    return torch.ones(size, size, device=device) @ torch.full((size, size), 1 / 3, device=device)
+
+
+def test_the_modes_of_the_first_call_leave_no_trace_in_it():
+    cpu = torch.device("cpu")
+    with torch.autocast("cpu", torch.bfloat16):
+        kept = LazyConstant(rounded, 3)
+        first = kept.on(cpu)
+    assert first.dtype == torch.float32
+    torch.set_default_dtype(torch.float64)
+    try:
+        exact = kept.on(cpu)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert exact.dtype == torch.float64
+    assert kept.on(cpu) is first

@@ -1,13 +1,17 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor, nn
 
+from crossmodal import shapes
 from crossmodal.shapes import check_width, shape_checks, shaped
 
 Stream = Float[Tensor, "frame token channel"]
@@ -143,6 +147,40 @@ def test_the_switch_covers_a_block_of_code_or_all_that_follows():
         Block()(STREAM, wrong)
     finally:
         shape_checks(True)
+
+
+@given(st.permutations([0, 1, 2]), st.lists(st.booleans(), min_size=3, max_size=3), st.booleans())
+def test_blocks_that_end_in_any_order_leave_the_switch_as_it_was(order, enabled, outside):
+    shape_checks(outside)
+    try:
+        blocks = []
+        for value in enabled:
+            blocks.append(shape_checks(value))
+            blocks[-1].__enter__()
+        for ended in order:
+            blocks[ended].__exit__(None, None, None)
+            left = [value for at, value in enumerate(enabled) if at not in order[: order.index(ended) + 1]]
+            assert is_checked() == (left[-1] if left else outside)
+    finally:
+        shape_checks(True)
+    assert len(shapes._switches.get()) <= 3
+
+
+def is_checked():
+    try:
+        Block()(STREAM, torch.zeros(1, 3))
+    except TypeCheckError:
+        return True
+    return False
+
+
+def test_a_switch_in_one_thread_is_its_own():
+    with ThreadPoolExecutor(1) as pool:
+        with shape_checks(False):
+            assert pool.submit(is_checked).result()
+        pool.submit(shape_checks, False).result()
+        assert is_checked()
+        assert not pool.submit(is_checked).result()
 
 
 def test_the_environment_switches_a_whole_process():

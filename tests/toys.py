@@ -1,5 +1,7 @@
 """Small encoders and adapters for tests: sections that can be told apart, at any size hypothesis draws."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +52,8 @@ def toy_encoder(depths=(1, 1), *, width=4, tokens=8, inputs=3, halves=True) -> E
 
 class ToyAdapter(nn.Module):
     """The smallest adapter of one's own: the guide's mean, projected, scaled by a gate."""
+
+    laws_exempt: ClassVar = {"every map is heard": "its map is for the record"}
 
     def __init__(self, stream: Site, guide: Site, *, gate: float = 0.0):
         super().__init__()

@@ -30,7 +30,7 @@ class GroupedLinear(nn.Module):
             ValueError: If `groups` does not divide both widths.
         """
         super().__init__()
-        if channels % groups or out_channels % groups:
+        if groups < 1 or channels % groups or out_channels % groups:
             raise ValueError(
                 f"GroupedLinear: groups={groups} must divide channels={channels} and out_channels={out_channels}."
             )
@@ -47,7 +47,8 @@ class GroupedLinear(nn.Module):
         """Computes `forward(stream) * scale`, with the scale of each output channel, `(out_channel,)`, folded in."""
         check_width(self, "stream", stream, self.channels)
         grouped = self._grouped(stream)
-        weight = self.weight if isinstance(scale, float) else self.weight * scale[:, None]
+        # A scale that follows from statistics is float32 at least; the product is in the dtype of the layer.
+        weight = self.weight if isinstance(scale, float) else (self.weight * scale[:, None]).to(self.weight.dtype)
         return torch.einsum("ftgi,goi->ftgo", grouped, self._by_group(weight)).flatten(2)
 
     def variance(self, centred: Tensor) -> Tensor:
@@ -92,20 +93,33 @@ class TokenBatchNorm(nn.BatchNorm1d):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
-                return 1 / self.num_batches_tracked
+                mean = self.running_mean
+                return (1 / self.num_batches_tracked).to(self.weight.dtype if mean is None else mean.dtype)
         return self.momentum or 0.0  # as torch: without a momentum and a count, the statistics stay
 
 
 class _ContiguousGradient(torch.autograd.Function):
-    """Returns its input; makes the gradient contiguous."""
+    """Returns its input; makes the gradient contiguous. Transforms of `torch.func` and forward mode pass through it."""
 
     @staticmethod
-    def forward(ctx: Any, normalised: Tensor) -> Tensor:
+    def forward(normalised: Tensor) -> Tensor:
         return normalised.view_as(normalised)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        """Keeps nothing."""
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return gradient.contiguous()
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return tangent.view_as(tangent)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None], normalised: Tensor) -> tuple[Tensor, int | None]:
+        return _ContiguousGradient.apply(normalised), in_dims[0]
 
 
 def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -> Tensor:
@@ -126,8 +140,9 @@ def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -
     if not plain or mean is None or variance is None or alone:
         return norm(linear(stream))
     if not norm.training:
-        scale = norm.weight * (variance + norm.eps).rsqrt()
-        return linear.scaled(stream, scale) + (norm.bias - mean * scale)
+        exact = torch.promote_types(variance.dtype, torch.float32)
+        scale = norm.weight * (variance.to(exact) + norm.eps).rsqrt()
+        return linear.scaled(stream, scale) + (norm.bias - mean * scale).to(norm.bias.dtype)
     centre = stream.mean((0, 1), keepdim=True)
     # centred first: a difference of large sums would lose the digits of a small variance
     spread = linear.variance(stream - centre)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,6 +35,11 @@ class GuidedAdapter(nn.Module):
     shape and the maps of the modulation.
     Source: the DG-SCT module; with an empty modulation, that of LAVisH.
     """
+
+    laws_exempt: ClassVar[dict[str, str]] = {
+        "every map is heard": "the bottleneck's entry norm, LN(c·x) = LN(x), divides out a factor of one number a "
+        "frame, and nearly all of one a token; this is the published order"
+    }
 
     def __init__(self, align: nn.Module, latents: nn.Module, modulation: nn.Module, bottleneck: nn.Module):
         """Takes the blocks.
@@ -76,6 +81,7 @@ class NormalisedFirst(GuidedAdapter):
     Shapes: as `GuidedAdapter`.
     """
 
+    laws_exempt: ClassVar[dict[str, str]] = {}
     bottleneck: Any  # by duck typing: `before` and `write`
 
     @shaped
@@ -96,6 +102,8 @@ class ResidualModulated(GuidedAdapter):
 
     Shapes: as `GuidedAdapter`.
     """
+
+    laws_exempt: ClassVar[dict[str, str]] = {}
 
     def __init__(self, align: nn.Module, latents: nn.Module, modulation: nn.Module, bottleneck: nn.Module):
         """Takes the blocks, as `GuidedAdapter` does.

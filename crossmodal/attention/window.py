@@ -77,7 +77,15 @@ class CosineWindowAttention(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, grid: tuple[int, int], *, window: int = 7, shift: int = 0, backend: str = "sdpa"
+        self,
+        width: int,
+        heads: int,
+        grid: tuple[int, int],
+        *,
+        window: int = 7,
+        shift: int = 0,
+        backend: str = "sdpa",
+        pretrained_window: int | None = None,
     ):
         """Builds the block.
 
@@ -88,10 +96,12 @@ class CosineWindowAttention(nn.Module):
             window: Side of a window in tokens, clipped to the grid; the clipped one must tile it.
             shift: Tokens by which windows are shifted cyclically; 0 on an axis where one window covers the grid.
             backend: Of `attend`.
+            pretrained_window: Side of the window that the position bias was trained with first, where that was
+                another: offsets are scaled by it.
 
         Raises:
-            ValueError: If `heads` does not divide `width`, `window` does not tile `grid`, or `shift` is not less than
-                `window`.
+            ValueError: If `heads` does not divide `width`, `window` does not tile `grid`, `shift` is not less than
+                `window`, or `pretrained_window` is less than 2.
         """
         super().__init__()
         _check_heads(self, width, heads)
@@ -100,7 +110,8 @@ class CosineWindowAttention(nn.Module):
         self.query, self.value, self.out = (nn.Linear(width, width) for _ in range(3))
         self.key = nn.Linear(width, width, bias=False)
         self.log_scale = nn.Parameter(torch.full((heads, 1), math.log(10)))
-        self.position, self.cached_bias = ContinuousPosition(self.windows.window, heads), CachedFromFrozen()
+        position = ContinuousPosition(self.windows.window, heads, pretrained_window=pretrained_window)
+        self.position, self.cached_bias = position, CachedFromFrozen()
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
@@ -127,7 +138,7 @@ def _bias(windows: Windows, position: nn.Module, cache: CachedFromFrozen) -> Ten
     # A position module that was replaced or hooked may depend on more than its weights: it is called every time.
     if not all_plain(position, PositionTable, ContinuousPosition, nn.Sequential, nn.Linear, nn.ReLU):
         return windows.bias(position())
-    return cache.get(position, lambda: windows.bias(position()))
+    return cache.get(position, lambda: windows.bias(position()), windows, *vars(position).values())
 
 
 def _to_heads(cells: Tensor, heads: int) -> Tensor:

@@ -8,37 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..injection.freezing import stays_in_eval
 from .adapter_file import FORMAT, as_json, bytes_of, read_adapter_file, read_metadata, write_adapter_file
 from .diff_table import Difference, diff_table, dtype_and_shape, flatten
 from .load_strict import restore_on_error
-
-
-def frozen_prefixes(model: nn.Module) -> list[str]:
-    """Returns the names of the outermost modules that have parameters of which none is trained."""
-    frozen: list[str] = []
-    for name, module in model.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer in frozen)
-        parameters = list(module.parameters())
-        if name and not inside and parameters and not any(p.requires_grad for p in parameters):
-            frozen.append(name)
-    return frozen
-
-
-def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """Returns the part of the state that training changes: everything outside frozen modules, buffers included.
-
-    Modules whose parameters alone are frozen (`freeze_parameters`) contribute their buffers, which still change.
-    """
-    prefixes = tuple(f"{name}." for name in frozen_prefixes(model))
-    moving = {
-        f"{name}.{buffer}"
-        for name, module in model.named_modules()
-        if name and not stays_in_eval(module)
-        for buffer, _ in module.named_buffers(recurse=False)
-    }
-    state = model.state_dict()
-    return {name: tensor for name, tensor in state.items() if name in moving or not name.startswith(prefixes)}
+from .trained_state import adapter_state as adapter_state
+from .trained_state import is_extra, plain_name, plainly_named, set_extra_states
 
 
 def save_adapters(model: nn.Module, file: str | Path, **header: Any) -> None:
@@ -58,7 +32,8 @@ def save_adapters(model: nn.Module, file: str | Path, **header: Any) -> None:
     if "version" in header:
         raise ValueError("save_adapters: version is written by itself: leave it out, or give yours another name.")
     # Cloned: safetensors refuses tensors that share memory, as those of tied modules do.
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in adapter_state(model).items()}
+    trained = plainly_named(adapter_state(model))
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in trained.items()}
     write_adapter_file(Path(file), as_json("save_adapters", header), state)
 
 
@@ -79,15 +54,16 @@ def load_adapters(model: nn.Module, file: str | Path, **expected: Any) -> None:
             would go to the meta device.
     """
     file = Path(file)
-    form, header, state = read_adapter_file(file, "load_adapters")
+    form, header, stored = read_adapter_file(file, "load_adapters")
+    state = plainly_named(stored)  # earlier files have names of torch.compile
     expected = as_json("load_adapters", expected)
     unsaid = [name for name in expected if form < FORMAT and name not in header]
     compared = {name: value for name, value in expected.items() if name not in unsaid}
     differences = header_differences({name: header[name] for name in compared if name in header}, compared)
     if differences:
         raise ValueError(diff_table(f"load_adapters: {file} belongs to another model:", differences))
-    parameters = set(dict(model.named_parameters(remove_duplicate=False)))
-    differences = tensor_differences(state, adapter_state(model), parameters)
+    parameters = {plain_name(name) for name, _ in model.named_parameters(remove_duplicate=False)}
+    differences = tensor_differences(state, plainly_named(adapter_state(model)), parameters)
     if differences:
         raise ValueError(diff_table(f"load_adapters: {file} does not fit this {type(model).__name__}:", differences))
     _copy_all(model, file, state)
@@ -137,6 +113,8 @@ def tensor_differences(
     differences = []
     for name in sorted(theirs.keys() | ours.keys()):
         there, here = (dtype_and_shape(side[name]) if name in side else None for side in (theirs, ours))
+        if there and here and is_extra(name):  # of any size
+            continue
         if name in ours and ours[name].is_meta:
             here = "on the meta device: to_empty(device=...) first"
         elif there == here and (count := _count_not_finite(theirs[name], name in parameters)):
@@ -157,7 +135,9 @@ def _count_not_finite(tensor: Tensor, parameter: bool) -> int:
 
 def _copy_all(model: nn.Module, file: Path, state: Mapping[str, Tensor]) -> None:
     """Copies all tensors into the model, or none."""
-    own = model.state_dict()
+    own = plainly_named(model.state_dict())
+    extra = {name: tensor for name, tensor in state.items() if is_extra(name)}
+    state = {name: tensor for name, tensor in state.items() if name not in extra}
     try:
         with restore_on_error(own[name] for name in state):
             for name, tensor in state.items():
@@ -169,5 +149,6 @@ def _copy_all(model: nn.Module, file: Path, state: Mapping[str, Tensor]) -> None
                     f"load_adapters: {file} holds two values for what is one tensor in this {type(model).__name__}: "
                     f"{torn}."
                 )
+            set_extra_states(model, extra)
     except RuntimeError as error:
         raise ValueError(f"load_adapters: a tensor of this {type(model).__name__} cannot be set ({error}).") from error

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from ..audio.log_mel import mel_filters
 from .load_strict import Imported, load_strict
 from .raw_checkpoint import RawCheckpoint, Weights, read_weights
-from .rules import CLASSIFIER, INDEX, MASK, Dropped, Mapped, Rule, hierarchy_rule, prefix_rules, rename_rule, split_qkv
+from .rules import CLASSIFIER, Dropped, Mapped, Rule, hierarchy_rule, prefix_rules, rename_rule, split_qkv
+from .window_tables import INDEX, MASK
 
 PATCHES = {"patch_embed.proj": "stem.patches.proj", "patch_embed.norm": "stem.patches.norm", "norm": "head"}
 HALVES = {

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .diff_table import Difference, diff_table, dtype_and_shape
 from .raw_checkpoint import RawCheckpoint, looks_like
-from .rules import Dropped, Rule
+from .rules import Dropped, Finding, Rule
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def load_strict(module: nn.Module, checkpoint: RawCheckpoint, rule: Rule, *, lay
             f"{importer}: {checkpoint.source} is no {layout} checkpoint: none of its {len(tensors)} names is one of "
             f"such a file (its first: {', '.join(list(tensors)[:3])}).{looks_like(tensors)}"
         )
-    state, report = compare(module, checkpoint, rule, layout=layout)
+    state, report, findings = compare(module, checkpoint, rule, layout=layout)
     if report.differences:
         other = looks_like(tensors)
         raise ValueError(
@@ -92,26 +92,33 @@ def load_strict(module: nn.Module, checkpoint: RawCheckpoint, rule: Rule, *, lay
             f"{'' if importer in other else other}\n{report}"
         )
     _fill(module, state)
+    for finding in findings:
+        if finding.apply is not None:
+            finding.apply()
     return report
 
 
 def compare(
     module: nn.Module, checkpoint: RawCheckpoint, rule: Rule, *, layout: str
-) -> tuple[dict[str, Tensor], Imported]:
+) -> tuple[dict[str, Tensor], Imported, list[Finding]]:
     """Maps the tensors of a checkpoint and compares them with those of `module`, which does not change.
 
     Returns:
-        The tensors by our names, and the report.
+        The tensors by our names, the report, and what dropped tensors say about modules.
     """
     own = module.state_dict()
     state: dict[str, Tensor] = {}
     mapped: dict[str, str] = {}
     dropped: dict[str, str] = {}
     differences: list[Difference] = []
+    findings: dict[str, Finding] = {}
     for name, tensor in checkpoint.tensors.items():
         result = rule(name, tensor)
         if isinstance(result, Dropped):
             dropped[name] = result.reason
+            if (found := _finding(module, result, tensor)) is not None:
+                findings[name] = found
+                differences += [Difference(name, *found.clash)] if found.clash else []
         elif result is None or not result.keys() <= own.keys():
             differences.append(Difference(name, dtype_and_shape(tensor), None))
         else:
@@ -120,7 +127,23 @@ def compare(
                 differences += [Difference(f"{ours} ← {name}", there, dtype_and_shape(own[ours]))] if there else []
                 state[ours], mapped[ours] = part, name
     differences += [Difference(name, None, dtype_and_shape(own[name])) for name in own if name not in mapped]
-    return state, Imported(checkpoint.source, layout, mapped, dropped, tuple(differences), checkpoint.notes)
+    notes = (*checkpoint.notes, *_noted(findings))
+    report = Imported(checkpoint.source, layout, mapped, dropped, tuple(differences), notes)
+    return state, report, list(findings.values())
+
+
+def _finding(module: nn.Module, dropped: Dropped, tensor: Tensor) -> Finding | None:
+    """Returns what a dropped tensor says about a module; nothing where the model has no such module."""
+    part = dict(module.named_modules()).get(dropped.module) if dropped.module else None
+    return None if part is None or dropped.reads is None else dropped.reads(part, tensor)
+
+
+def _noted(findings: Mapping[str, Finding]) -> list[str]:
+    """Returns the notes of findings, one for all tensors that say the same."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, finding in findings.items():
+        names[finding.note].append(name)
+    return [f"{note} ({len(of)}: {', '.join(abbreviate(of))})" for note, of in names.items() if note]
 
 
 @contextmanager

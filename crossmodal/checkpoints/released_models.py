@@ -71,9 +71,9 @@ def dg_sct_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
     names = list(names)
     return prefix_rules(
         {
-            "swin.": (swin_v2_layout(_without_prefix(names, "swin."))[1], "coupled.encoders.visual."),
+            "swin.": (swin_v2_layout(without_prefix(names, "swin."))[1], "coupled.encoders.visual."),
             "htsat.": (htsat_rule(), "coupled.encoders.audio."),
-            **_adapter_rules("import_dg_sct_ave", names, coupled, "coupled."),
+            **adapter_rules("import_dg_sct_ave", names, coupled, "coupled."),
             "temporal_attn.": (temporal_rule, "temporal."),
             "CMBS.": (event_rule, "head."),
             "adapter_token_downsampler.": (UNCALLED, ""),
@@ -86,15 +86,15 @@ def lavish_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
     names = list(names)
     return prefix_rules(
         {
-            "swin.": (swin_v2_layout(_without_prefix(names, "swin."))[1], "encoders.shared."),
-            **_adapter_rules("import_lavish", names, coupled, ""),
+            "swin.": (swin_v2_layout(without_prefix(names, "swin."))[1], "encoders.shared."),
+            **adapter_rules("import_lavish", names, coupled, ""),
             "mlp_class": (HEAD, ""),
             "adapter_token_downsampler.": (UNCALLED, ""),
         }
     )
 
 
-def _adapter_rules(
+def adapter_rules(
     importer: str, names: Iterable[str], coupled: Lockstep, ours: str
 ) -> dict[str, tuple[Rule | Dropped, str]]:
     """Returns prefix in the file → rule and prefix here, for every adapter.
@@ -121,6 +121,6 @@ def _key(edge: Edge) -> str:
     return "_".join(edge)
 
 
-def _without_prefix(names: Iterable[str], prefix: str) -> list[str]:
+def without_prefix(names: Iterable[str], prefix: str) -> list[str]:
     """Returns the names that start with a prefix, without it."""
     return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]

@@ -4,13 +4,35 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class Finding(NamedTuple):
+    """What a dropped tensor says about a module of the model.
+
+    Attributes:
+        note: For the report.
+        clash: Why the model cannot take the file, as in the column “in the file” and “in this model”; `None` if it can.
+        apply: Called once everything was loaded: sets up the module as the file says.
+    """
+
+    note: str
+    clash: tuple[str, str] | None = None
+    apply: Callable[[], None] | None = None
 
 
 class Dropped(NamedTuple):
-    """The result of a rule for a tensor that the model does not need, and why."""
+    """The result of a rule for a tensor that the model does not need, and why.
+
+    Attributes:
+        reason: For the report.
+        module: Name of the module of the model that the tensor says something about.
+        reads: Compares the tensor with that module; `None` where both agree.
+    """
 
     reason: str
+    module: str = ""
+    reads: Callable[[nn.Module, Tensor], Finding | None] | None = None
 
 
 Mapped = Mapping[str, Tensor] | Dropped | None
@@ -20,8 +42,6 @@ Rule = Callable[[str, Tensor], Mapped]
 """`rule(name, tensor)`: maps one tensor of a file."""
 
 CLASSIFIER = Dropped("the encoder's own classifier, which no recipe uses")
-MASK = Dropped("the mask of shifted windows, computed here")
-INDEX = Dropped("the index of relative positions, computed here")
 
 _BLOCK = re.compile(r"layers\.(\d+)\.blocks\.(\d+)\.(.+)")
 _MERGE = re.compile(r"layers\.(\d+)\.downsample\.(.+)")
@@ -79,7 +99,9 @@ def prefix_rules(rules: Mapping[str, tuple[Rule | Dropped, str]]) -> Rule:
 
 def add_prefix(mapped: Mapped, prefix: str) -> Mapped:
     """Adds a prefix to the names in the result of a rule."""
-    return {prefix + name: tensor for name, tensor in mapped.items()} if isinstance(mapped, Mapping) else mapped
+    if isinstance(mapped, Dropped):
+        return mapped._replace(module=prefix + mapped.module) if mapped.module else mapped
+    return None if mapped is None else {prefix + name: tensor for name, tensor in mapped.items()}
 
 
 def split_qkv(tensor: Tensor, prefix: str, leaf: str) -> dict[str, Tensor]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from .load_strict import Imported, load_strict
-from .raw_checkpoint import Weights, read_weights
-from .rules import CLASSIFIER, INDEX, MASK, Dropped, Mapped, Rule, as_matrix, hierarchy_rule, rename_rule, split_qkv
+from .raw_checkpoint import RawCheckpoint, Weights, read_weights
+from .rules import CLASSIFIER, Dropped, Mapped, Rule, as_matrix, hierarchy_rule, rename_rule, split_qkv
+from .window_tables import COORDINATES, INDEX, MASK, check_name
 
 OUTSIDE = {"patch_embed.proj": "stem.proj", "patch_embed.norm": "stem.norm", "norm": "head"}
 HALVES = {
@@ -21,10 +22,11 @@ HALVES = {
     "attn.cpb_mlp.2": "attention.body.position.mlp.2",
     "attn.proj": "attention.body.out",
 }
+TABLE = "attn.relative_coords_table"
 BUFFERS = {
     "attn_mask": MASK,
     "attn.relative_position_index": INDEX,
-    "attn.relative_coords_table": Dropped("the coordinates of relative positions, computed here"),
+    TABLE: COORDINATES,
     "attn.k_bias": Dropped("a bias of keys, which is always zero"),
 }
 
@@ -34,9 +36,11 @@ def import_swin_v2(encoder: nn.Module, weights: Weights) -> Imported:
 
     Three layouts are recognised by their names. timm before 0.9 and Microsoft's own files merge at the end of a stage
     and contain buffers: the masks of shifted windows, in Microsoft's also coordinates and indices of relative
-    positions. timm since 0.9 merges at the start of the next stage. The values are the same. A window of another size
-    changes no parameter's shape, so the file does not say which window the weights were trained with: give the encoder
-    that window.
+    positions. timm since 0.9 merges at the start of the next stage. The values are the same.
+
+    A window of another size changes no parameter's shape. Microsoft's tables say which window the weights were trained
+    with first, and the encoder is set to it; a name such as `…window12to16_192to256…` is compared with the encoder's
+    `pretrained_windows`; where neither is there, a note says what was assumed.
 
     Args:
         encoder: The encoder to fill.
@@ -47,11 +51,18 @@ def import_swin_v2(encoder: nn.Module, weights: Weights) -> Imported:
 
     Raises:
         ValueError: With a table, and `encoder` as it was, if a tensor is missing, left over, of another shape or not
-            finite.
+            finite, or if the encoder was built for weights trained with another window first.
     """
-    checkpoint = read_weights(weights)
+    checkpoint = with_window_note(encoder, read_weights(weights), "import_swin_v2")
     layout, rule = swin_v2_layout(checkpoint.tensors)
     return load_strict(encoder, checkpoint, rule, layout=layout, importer="import_swin_v2")
+
+
+def with_window_note(module: nn.Module, checkpoint: RawCheckpoint, importer: str) -> RawCheckpoint:
+    """Adds a note where nothing says which window the weights were trained with first; refuses another one."""
+    tables = [name for name in checkpoint.tensors if name.endswith(TABLE)]
+    notes = check_name(module, checkpoint.source, tables, importer)
+    return checkpoint._replace(notes=(*checkpoint.notes, *notes))
 
 
 def swin_v2_layout(names: Iterable[str]) -> tuple[str, Rule]:

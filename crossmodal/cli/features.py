@@ -63,7 +63,9 @@ def features(argv: Sequence[str], task: Task) -> int:
         seconds = getattr(trained.data, "segments", task.segments)
         extract = partial(feature_rows, system.to(given.device), seconds=seconds)
         failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
-        rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
+        rows = file.close(
+            [source.clip for source in clips], run=str(run), version=versions().get("crossmodal-blocks", "unknown")
+        )
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
     done = f"features of {len(clips) - len(failed)} of {len(clips)} clips, {rows} rows"

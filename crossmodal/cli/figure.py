@@ -12,8 +12,9 @@ import torch
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
+from crossmodal.data.table_cell import csv_text
 from crossmodal.drawing import ScatterPanel, scatter_figure
-from crossmodal.drawing.canvas import literal_text, write_figure
+from crossmodal.drawing.canvas import write_figure
 from crossmodal.evaluation.embedding import (
     KINDS,
     STREAMS,
@@ -82,7 +83,7 @@ def figure(argv: Sequence[str], task: Task) -> int:
     caption = f"Run: {run.name}.\n{lines}\n{caption_of(train, asked, task, given.seed)}"
     write_figure(out / f"{given.split}.png", embedding_figure(panels, asked, names, caption))
     scores = scores_frame(panels).to_csv(index=False, lineterminator="\n", float_format="%.4f")
-    points = points_frame(panels, asked, names).to_csv(index=False, lineterminator="\n", float_format="%.4f")
+    points = csv_text(points_frame(panels, asked, names), float_format="%.4f")
     write_whole(out / f"{given.split}.csv", points)
     write_whole(out / f"{given.split}_scores.csv", scores)
     print(scores, end="")
@@ -154,9 +155,8 @@ def embedding_figure(
         )
         for (stream, kind), found in panels.items()
     ]
-    shown = [literal_text(name) for name in names]
     title = "Features before guidance and after it"
-    return scatter_figure(drawn, torch.from_numpy(asked.labels), shown, title=title, caption=literal_text(caption))
+    return scatter_figure(drawn, torch.from_numpy(asked.labels), names, title=title, caption=caption)
 
 
 def points_frame(panels: Mapping[Panel, Projection], asked: LabelledFeatures, names: Sequence[str]) -> "DataFrame":

@@ -50,6 +50,7 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     arguments = parser.instantiate(given)
     source: Source = arguments.data
     announce(task, given, source, run)
+    source.check()
     system = build(arguments, source.classes, task)
     remarks = system_remarks(system)
     if is_first() and remarks:

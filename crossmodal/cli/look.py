@@ -12,6 +12,7 @@ from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
 from crossmodal.data.source import Items
+from crossmodal.data.table_cell import csv_text
 from crossmodal.drawing.canvas import write_figure
 from crossmodal.evaluation.counterfactuals import no_guides_reason
 from crossmodal.evaluation.items import batch_of_items
@@ -47,7 +48,7 @@ def look(argv: Sequence[str], task: Task) -> int:
     """Prints how often maps and counterfactuals point at the sounding object, and draws some items.
 
     Returns:
-        Exit code: 2 where the system has no guides to look at.
+        Exit code: 2 where the system has no guides to look at, 1 where no item could be drawn.
     """
     command = f"{task.name} look"
     given = look_options(command).parse_args(list(argv))
@@ -70,11 +71,12 @@ def look(argv: Sequence[str], task: Task) -> int:
         play(system, task, items, scored, out)
         write_map_effects(system, task, items, scored, out)
     else:
-        print(f"{command}: where things are is known of the built-in world alone; {given.figures} items are drawn")
-    for index in spread(len(items), given.figures):
-        draw_guides(system, task, items, index, out)
-    print(f"written to {out}/")
-    return 0
+        print(f"{command}: where things are is known of the built-in world alone", flush=True)
+    wanted = spread(len(items), given.figures)
+    drawn = sum(draw_guides(system, task, items, index, out) for index in wanted)
+    print(f"{drawn} of {len(wanted)} items drawn" if drawn < len(wanted) else f"{drawn} items drawn")
+    print(f"written to {out}/" if any(out.iterdir()) else f"nothing was written to {out}/")
+    return 1 if wanted and not drawn else 0
 
 
 def look_options(command: str) -> argparse.ArgumentParser:
@@ -91,14 +93,16 @@ def look_options(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def draw_guides(system: CoupledSystem, task: Labelled, items: Items, index: int, out: Path) -> None:
-    """Writes the figure of one item, or prints why it cannot be drawn: a placebo, say, reads another item."""
+def draw_guides(system: CoupledSystem, task: Labelled, items: Items, index: int, out: Path) -> bool:
+    """Writes the figure of one item and returns whether it was; prints why not: a placebo, say, reads another item."""
     outlines = torch.from_numpy(items.truth(index).event_mask) if isinstance(items, World) else None
     file = out / f"{items.names[index].replace('/', '_')}.png"
     try:
         write_figure(file, guide_figure(system, task, items[index], outlines))
     except ValueError as error:
         print(f"{file} was not drawn: {error}")
+        return False
+    return True
 
 
 def play(system: CoupledSystem, task: Labelled, world: World, clips: int, out: Path) -> None:
@@ -124,7 +128,7 @@ def write_scores(system: CoupledSystem, parts: Sequence[WorldEffects], out: Path
         print(f"{name:<26} {mean:.3f}")
     labels = (*system.classes, "background")
     for name, table in (("pointing", pointing_frame(rows)), ("scores", probabilities_frame(parts, labels))):
-        write_whole(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n", float_format="%.6f"))
+        write_whole(out / f"{name}.csv", csv_text(table, float_format="%.6f"))
 
 
 def write_map_effects(system: CoupledSystem, task: Task, world: World, clips: int, out: Path) -> None:

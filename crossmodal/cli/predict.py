@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from crossmodal.data import read_clip, windows
-from crossmodal.evaluation.report.film_page import PAGES, Window, write_film
+from crossmodal.data import Clip
+from crossmodal.data.film_windows import film_windows
+from crossmodal.evaluation.report.film_page import DRAWN, PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, Task
@@ -22,13 +23,14 @@ def predict(argv: Sequence[str], task: Task) -> None:
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
     seconds = getattr(arguments.data, "segments", task.segments)
-    found = []
-    for clip in windows(read_clip(given.clip, system.inputs.preprocess), seconds):
-        with torch.inference_mode():  # one window at a time: a film of any length fits
+    found: list[Window] = []
+    for clip in film_windows(given.clip, system.inputs.preprocess, seconds):
+        with torch.inference_mode():
             batch = task.ask(clip, given.words)
             if isinstance(system.inputs, Features):
                 batch = extract_features(batch, system.inputs)
-            found.append(Window(clip, system.predict(system(batch))))
+            predicted = system.predict(system(batch))
+        found.append(Window(clip if len(found) < DRAWN else without_content(clip), predicted))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
     print(f"{given.clip}, by {run}{known}")
     for line in task.tell(found, system.classes):
@@ -36,6 +38,11 @@ def predict(argv: Sequence[str], task: Task) -> None:
     page = given.out or run / PAGES / f"{given.clip.stem}.html"
     if write_page(page, partial(write_film, page, system, task, given.clip, run, found), needed=given.out is not None):
         print(f"written to         {page}")
+
+
+def without_content(clip: Clip) -> Clip:
+    """Returns zeros of a clip's shape that take no memory: of a window that is not drawn, its length is read alone."""
+    return Clip(*(part.new_zeros(()).expand(part.shape) for part in clip))
 
 
 def options(task: Task) -> argparse.ArgumentParser:

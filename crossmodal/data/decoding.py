@@ -1,12 +1,13 @@
 """Decoding of a video file's sound or picture with times, through PyAV."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .extras import need
+from .packet_clock import DROPPING, JOINT, PacketClock
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -18,6 +19,13 @@ _WORDS: dict[StreamKind, tuple[str, str]] = {
 }
 
 
+PROTOCOLS = "file,crypto,data"
+"""What a file may refer to: other files, as a playlist does, and no other host."""
+
+
+STRICT = {"err_detect": "explode"}
+
+
 class Timed(NamedTuple):
     """Decoded frame, and the seconds of the file's own clock at which it starts and ends."""
 
@@ -26,30 +34,71 @@ class Timed(NamedTuple):
     frame: Any
 
 
-def decoded(file: Path, kind: StreamKind) -> Iterator[Timed]:
+def decoded(file: Path, kind: StreamKind, *, strict: Mapping[str, str] = STRICT) -> Iterator[Timed]:
     """Yields the decoded frames of one kind in the order in which they are heard or seen.
 
     Args:
         file: The video file.
         kind: `"audio"` or `"video"`.
+        strict: Options of decoders that would pass over damage otherwise. Left out where not even the first picture
+            can be decoded by them: then they object to how the whole film is written.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it has no stream of this kind, holds no frame of it, or stops decoding, saying at which second.
+        ValueError: If it has no stream of this kind, holds no frame of it, stops decoding, or is damaged by the
+            decoder's own account, saying at which second.
     """
     reached: Timed | None = None
+    name = _WORDS[kind][0]
     with opened(file) as container:
         stream = _stream(container, kind, file)
+        if stream.codec_context.name in DROPPING:
+            stream.codec_context.options = {**strict}
+        clock = PacketClock(stream)
         try:
-            for reached in _timed(container.decode(stream), stream):
+            for reached, lost in _timed(_frames(container, stream, clock), stream, clock):
+                _check_decoded(file, name, lost, reached.start if reached.frame.is_corrupt else None)
                 yield reached
+            _check_decoded(file, name, clock.lost_at_end(), None)
         except need("av", "read_clip").FFmpegError as error:
+            if reached is None and stream.codec_context.options:
+                yield from decoded(file, kind, strict={})
+                return
             raise ValueError(
-                f"read_clip: {file} is cut or damaged: its {_WORDS[kind][0]} stops decoding at "
+                f"read_clip: {file} is cut or damaged: its {name} stops decoding at "
                 f"{float(reached.end if reached else 0):.2f} s ({error.strerror}). Copy the file again."
             ) from error
     if reached is None:
         raise ValueError(f"read_clip: {file} is cut: its {kind} stream holds no whole frame. Copy the file again.")
+
+
+def _check_decoded(file: Path, name: str, lost: Fraction | None, concealed: Fraction | None) -> None:
+    """Raises `ValueError` where a picture is missing or concealed, at the second given."""
+    for second, said in ((lost, "did not decode"), (concealed, "is concealed by the decoder")):
+        if second is not None:
+            raise ValueError(
+                f"read_clip: {file} is damaged: its {name} at {float(second):.2f} s {said}. Copy the file again."
+            )
+
+
+def _frames(container: "InputContainer", stream: Any, clock: "PacketClock") -> Iterator[Any]:
+    """Yields the frames of a stream; the clock sees the packets of sound and picture alike."""
+    every = [found for kind in _WORDS if (found := container.streams.best(kind)) is not None]
+    for packet in container.demux(every):
+        clock.see(packet)
+        if packet.stream.index == stream.index:
+            yield from packet.decode()
+
+
+def decoder_versions() -> str:
+    """Returns the versions of what makes numbers of a film: a cache of decoded clips is keyed by them.
+
+    Raises:
+        ImportError: Without the extra `recipes`.
+    """
+    av, soxr = need("av", "read_clip"), need("soxr", "read_clip")
+    libraries = " ".join(f"{name} {'.'.join(map(str, version))}" for name, version in av.library_versions.items())
+    return f"PyAV {av.__version__} ({libraries}), soxr {soxr.__version__}"
 
 
 @contextmanager
@@ -61,10 +110,14 @@ def opened(file: Path) -> Iterator["InputContainer"]:
         ValueError: If it is no video that FFmpeg can read.
     """
     av = need("av", "read_clip")
+    if file.is_dir():
+        raise IsADirectoryError(f"read_clip: {file} is a folder: give a video file, one of those in it, say.")
     if not file.is_file():
         raise FileNotFoundError(f"read_clip: there is no file {file}: check the path.")
     try:
-        container = av.open(str(file), metadata_errors="replace")
+        # with its protocol and whole path: FFmpeg would take a name such as "take:1.mp4" for an address
+        place = f"file:{file.absolute()}"
+        container = av.open(place, metadata_errors="replace", options={"protocol_whitelist": PROTOCOLS})
     except av.FFmpegError as error:
         raise ValueError(
             f"read_clip: {file} is no video that FFmpeg can read, or is cut before its index ({error.strerror}): "
@@ -91,7 +144,9 @@ def promised_end(file: Path) -> Fraction | None:
             return max(((stream.start_time or 0) + stream.duration) * stream.time_base for stream in streams)
         if container.duration is None:
             return None
-        return Fraction((container.start_time or 0) + container.duration, 1_000_000)
+        # Matroska's writers count its length from zero or from its start: the shorter of both is promised
+        start = 0 if "matroska" in container.format.name else container.start_time or 0
+        return Fraction(start + container.duration, 1_000_000)
 
 
 def _stream(container: "InputContainer", kind: StreamKind, file: Path) -> Any:
@@ -104,20 +159,25 @@ def _stream(container: "InputContainer", kind: StreamKind, file: Path) -> Any:
     return stream
 
 
-def _timed(frames: Iterable[Any], stream: Any) -> Iterator[Timed]:
-    """Yields frames with their times; untimed ones follow on.
+def _timed(frames: Iterable[Any], stream: Any, clock: "PacketClock") -> Iterator[tuple[Timed, Fraction | None]]:
+    """Yields frames with their times; untimed ones follow on. With each, the time of a picture lost before it.
 
-    AVI keeps no presentation times: once one goes back, decoding times are trusted.
+    AVI keeps no presentation times: once one goes back, decoding times are trusted. Where times go back by more than
+    that, the file is joined of several recordings, and the next one follows on the last.
     """
-    last, trusted, end = None, "pts", Fraction(0)
+    last, trusted, end, part = None, "pts", Fraction(0), 0
     for frame in frames:
+        ticks, base = getattr(frame, trusted), Fraction(frame.time_base)
         if None not in (frame.pts, last) and frame.pts < last:
-            trusted = "dts"
-        last, ticks = frame.pts, getattr(frame, trusted)
-        # fractions: sums of floating-point times drift by whole frames in long files
-        start = end if ticks is None else ticks * Fraction(frame.time_base)
+            if (last - frame.pts) * base > JOINT and part + 1 < len(clock.shifts):
+                part += 1
+            else:
+                trusted = "dts"
+                ticks = frame.dts
+        last = frame.pts
+        start = end if ticks is None else ticks * base + clock.shifts[part]
         end = start + _duration(frame, stream)
-        yield Timed(start, end, frame)
+        yield Timed(start, end, frame), clock.lost_before(part, frame.pts)
 
 
 def _duration(frame: Any, stream: Any) -> Fraction:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .ave import AVE
+from .ave import AVE, SPLITS
 from .clip import Preprocess
 from .world import TINY, World
 
@@ -71,6 +71,13 @@ class Source:
     def describe(self) -> str:
         """Returns where the items come from, in words."""
         return type(self).__name__
+
+    def check(self) -> None:
+        """Looks at what all splits need, before a training is begun on them.
+
+        Raises:
+            ValueError: If something is missing.
+        """
 
     def ready(self) -> Sequence[str]:
         """Makes the items ready before the first batch; returns sentences about what was read and left out."""
@@ -161,6 +168,21 @@ class AVESource(Source):
     def split(self, name: str) -> AVE:
         """Returns the clips of one split."""
         return AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+
+    def check(self) -> None:
+        """Looks at the names and sizes of all files of all splits, before an hour is lost on the way to a missing one.
+
+        Raises:
+            ValueError: If a clip lacks a frame or its wave, or a split has a row that `Annotations.txt` has not.
+        """
+        found = {name: self.split(name).check() for name in SPLITS}
+        if problems := [(name, said) for name, clips in found.items() for of in clips.values() for said in of]:
+            counts = ", ".join(f"{len(clips)} {name}" for name, clips in found.items() if clips)
+            raise ValueError(
+                f"{self.root} lacks something of {sum(map(len, found.values()))} clips ({counts}). The first is of "
+                f"{problems[0][0]}: {problems[0][1]} Bring what is missing, or take the rows of these clips out of "
+                "Annotations.txt and the splits; crossmodal.data.AVE(root, split).check() lists all."
+            )
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

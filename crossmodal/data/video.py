@@ -4,24 +4,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from einops import rearrange
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from .clip import Clip, Preprocess
-from .decoding import decoded, promised_end
+from .decoding import promised_end
+from .film_readers import HALF, SLACK, PictureReader, SoundReader
+from .orientation import upright
 from .wave import resample
 
-if TYPE_CHECKING:
-    import av
-
-HALF = Fraction(1, 2)
-SLACK = Fraction(1, 20)  # s: encoders round both ends of a stream to whole frames
 SHORTFALL = Fraction(1, 2)  # s: a file that ends earlier than this before its header's end is cut
 MARGIN = 1  # s of sound behind the last wanted second, for the resampling filter to look at
 
@@ -75,7 +69,8 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
     """Reads a video file of any length, frame rate, sample rate and channel count: one segment per whole second.
 
     Time starts where the earlier of sound and picture does. A segment's frame is the one on screen in the middle of
-    its second (before the first picture: the first one); rotation metadata is applied. Its sound is the plain mean of
+    its second (before the first picture: the first one); metadata that turn or mirror
+    it are applied. Its sound is the plain mean of
     the channels, silent before the sound starts and in its holes, resampled to `preprocess.rate`. The clip ends with
     the shorter of the two; a last second that lacks more than 50 ms of either is dropped. Of the pictures only the
     kept ones are held, already preprocessed: an hour at 192² and 32 kHz takes 2.1 GB.
@@ -89,18 +84,23 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no video, is cut (saying at which second), has no sound or no picture, or is shorter than
-            one second.
+        ValueError: If it is no video, is cut or damaged (saying at which second), has no sound or no picture, or is
+            shorter than one second.
         ImportError: Without the extra `recipes`.
     """
     film = read_film(Path(file), lambda frame: preprocess.image(upright(frame)))
     if film.segments < 1:
-        raise ValueError(
-            f"read_clip: {file} has {float(film.seconds):.2f} s of sound with picture, shorter than one segment of "
-            "1 s: give a longer clip."
-        )
+        raise too_short(file, film.seconds)
     shown = torch.stack(film.pictures.shown[: film.segments])
     return Clip(shown, film.wave(film.segments, preprocess.rate))
+
+
+def too_short(file: str | Path, seconds: Fraction) -> ValueError:
+    """Returns the error for a film without a whole second."""
+    return ValueError(
+        f"read_clip: {file} has {float(seconds):.2f} s of sound with picture, shorter than one segment of 1 s: give a "
+        "longer clip."
+    )
 
 
 def read_film(file: Path, keep: Callable[[Any], Tensor], most: int | None = None) -> Film:
@@ -120,12 +120,12 @@ def read_film(file: Path, keep: Callable[[Any], Tensor], most: int | None = None
     sound = read_sound(file, most)
     film = Film(sound, read_pictures(file, sound, keep, most))
     wanted = promised if promised is None or most is None else min(promised, film.pictures.start + most)
-    _check_whole(file, max(sound.end, film.pictures.end), wanted)
+    check_whole(file, max(sound.end, film.pictures.end), wanted)
     return film
 
 
 def read_sound(file: Path, most: int | None = None) -> Sound:
-    """Decodes a file's sound to mono float32; holes of more than 50 ms in its times become silence.
+    """Decodes a file's sound to mono float32, as `SoundReader` does.
 
     Args:
         file: The video file.
@@ -134,31 +134,15 @@ def read_sound(file: Path, most: int | None = None) -> Sound:
     Raises:
         ValueError: As `decoded` does, and if the sample rate changes midway.
     """
-    parts: list[NDArray[np.float32]] = []
-    origin, rate, length = Fraction(0), 0, 0
-    for start, _, frame in decoded(file, "audio"):
-        if not parts:
-            origin, rate = start, frame.sample_rate
-        # behind the margin nothing is heard any more: the rest of a long file is not decoded
-        if most is not None and start - origin > most + MARGIN:
-            break
-        if frame.sample_rate != rate:
-            raise ValueError(
-                f"read_clip: the sound of {file} changes from {rate} to {frame.sample_rate} samples a second at "
-                f"{float(start):.2f} s: convert it to one rate."
-            )
-        hole = round((start - origin) * rate) - length
-        silence = np.zeros(hole if hole > SLACK * rate else 0, np.float32)
-        parts += [silence, mono(frame)]
-        length += len(silence) + len(parts[-1])
-    return Sound(origin, torch.from_numpy(np.concatenate(parts)), rate)
+    reader = SoundReader(file)
+    reader.read(None if most is None else reader.start + most + MARGIN)
+    return Sound(reader.start, reader.held(), reader.rate)
 
 
 def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most: int | None = None) -> Pictures:
     """Decodes a file's pictures and keeps those on screen in the middle of a second, as `keep(frame)` makes them.
 
-    Seconds are counted from the first picture or the start of `sound`, whichever is earlier, and kept up to its end;
-    with `most`, up to so many, and decoding stops behind them.
+    They are kept up to the end of `sound`; with `most`, up to so many, and decoding stops behind them.
 
     Args:
         file: The video file.
@@ -169,41 +153,19 @@ def read_pictures(file: Path, sound: Sound, keep: Callable[[Any], Tensor], most:
     Raises:
         ValueError: As `decoded` does.
     """
-    shown: list[Tensor] = []
-    origin, on_screen, last_end = sound.start, None, sound.start
-
-    def keep_until(time: Fraction, picture: Any) -> None:
-        while len(shown) != most and origin + len(shown) + HALF < (time if most else min(time, sound.end)):
-            shown.append(keep(picture))
-
-    for start, end, frame in decoded(file, "video"):
-        origin = origin if on_screen else min(origin, start)  # settled by the first picture
-        keep_until(start, on_screen or frame)
-        on_screen, last_end = frame, end
-        if most and start >= origin + most:
-            break
-    keep_until(last_end, on_screen)
-    return Pictures(origin, shown, last_end)
+    reader, shown = PictureReader(file, sound.start), []
+    for second, frame in enumerate(reader.middles(most)):
+        if most is not None or reader.origin + second + HALF < sound.end:
+            shown.append(keep(frame))
+    return Pictures(reader.origin, shown, reader.end)
 
 
-def upright(frame: "av.VideoFrame") -> Tensor:
-    """Returns a decoded picture as RGB in 0…255, `(3, height, width)`, turned as its metadata ask for."""
-    pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+def check_whole(file: Path, reached: Fraction, promised: Fraction | None) -> None:
+    """Checks that sound or picture reach the end that the header promises.
 
-
-def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
-    """Returns decoded sound of any sample format as float32 in [-1, 1], the mean of its channels: `(sample,)`."""
-    samples = frame.to_ndarray()
-    if frame.format.is_packed:
-        samples = rearrange(samples, "1 (sample channel) -> channel sample", channel=len(frame.layout.channels))
-    if samples.dtype.kind in "iu":
-        half = 2.0 ** (8 * samples.itemsize - 1)
-        samples = samples / half - (samples.dtype.kind == "u")  # unsigned samples are centred at one half
-    return samples.mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
-def _check_whole(file: Path, reached: Fraction, promised: Fraction | None) -> None:
+    Raises:
+        ValueError: If they end more than half a second before.
+    """
     if promised is not None and reached + SHORTFALL < promised:
         raise ValueError(
             f"read_clip: {file} is cut: its header promises {float(promised):.2f} s, but sound and picture end at "

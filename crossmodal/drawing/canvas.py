@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,21 @@ def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
         figure.savefig(draft, dpi=dpi)
 
 
-def literal_text(text: str) -> str:
-    """Returns text that matplotlib draws as it stands: two dollars would enclose a formula."""
-    return text.replace("$", r"\$")
+@cache
+def _literal_figure() -> "type[Figure]":
+    """Returns the class of figures in which a dollar is a dollar: labels and names are the user's, not formulas."""
+    kind: Any = need("matplotlib.figure", "crossmodal.drawing").Figure
+    import matplotlib
+    from matplotlib.text import Text
+
+    class LiteralFigure(kind):
+        def draw(self, renderer: Any) -> None:
+            for text in self.findobj(Text):
+                text.set_parse_math(False)
+            with matplotlib.rc_context({"text.parse_math": False}):  # for the labels of ticks, made as they are drawn
+                super().draw(renderer)
+
+    return LiteralFigure
 
 
 def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:

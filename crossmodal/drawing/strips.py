@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .canvas import literal_text, new_figure
+from .canvas import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def label_strips(
             axes.add_patch(_cell(at, row, face))
             score = f" {scores[title][at]:.2f}" if scores and title in scores else ""
             mark = "✗ " if wrong and title in wrong and wrong[title][at] else ""
-            text = literal_text(f"{mark}{_cut(name)}{score}")
+            text = f"{mark}{_cut(name)}{score}"
             axes.text(at + 0.5, row + 0.68, text, ha="center", va="center", fontsize=6.5)
     return figure
 

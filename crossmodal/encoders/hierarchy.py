@@ -58,6 +58,10 @@ def plan_stages(
             f"{name}: {len(depths)} stages halve the grid {len(depths) - 1} times, so {halvings} must divide both "
             f"sides of the first grid={grid}: take another size, another patch, or fewer depths."
         )
+    if width < 1 or min(heads) < 1 or min(depths) < 0:
+        raise ValueError(
+            f"{name}: width={width} and heads={tuple(heads)} must be at least 1, depths={tuple(depths)} at least 0."
+        )
     total, stages, first = sum(depths), [], 0
     for index, (depth, head) in enumerate(zip(depths, heads, strict=True)):
         # as published: the rate grows with depth, from zero in the first block to `drop_path` in the last

@@ -28,7 +28,7 @@ class PatchEmbedding(nn.Module):
             ValueError: If `patch` does not divide the size.
         """
         super().__init__()
-        if any(side % patch for side in size):
+        if patch < 1 or any(side < 1 or side % patch for side in size):
             raise ValueError(f"PatchEmbedding: patch={patch} must divide both sides of size={size}.")
         self.channels, self.size, self.patch = channels, size, patch
         self.proj = nn.Conv2d(channels, width, patch, stride=patch)

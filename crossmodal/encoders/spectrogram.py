@@ -38,7 +38,7 @@ class SpectrogramStem(nn.Module):
             ValueError: If `mels` does not divide `side`, or `patch` does not.
         """
         super().__init__()
-        if side % mels:
+        if mels < 1 or side % mels:
             raise ValueError(f"SpectrogramStem: mels={mels} must divide the side={side} of the folded spectrogram.")
         self.mels, self.chunks = mels, side // mels
         self.length = side * self.chunks  # a chunk is as long as the folded image is wide

@@ -1,6 +1,7 @@
 """Swin Transformer V2 as sections, at any size. Source: Liu et al., *Swin Transformer V2*, CVPR 2022."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import nn
 
@@ -21,6 +22,7 @@ def swin_v2(
     depths: Sequence[int] = (2, 2, 18, 2),
     heads: Sequence[int] = (6, 12, 24, 48),
     window: int = 12,
+    pretrained_windows: Sequence[int] | None = None,
     mlp_ratio: float = 4.0,
     drop_path: float = 0.1,
     attention: Callable[..., nn.Module] = CosineWindowAttention,
@@ -37,10 +39,13 @@ def swin_v2(
         depths: Blocks of each stage.
         heads: Attention heads of each stage.
         window: Side of the attention windows, clipped to each stage's grid, shifted by `window // 2` in odd blocks.
+        pretrained_windows: For weights that were trained first with another window, as published ones with `to` in
+            their name: the side of that window in each stage, (12, 12, 12, 6) for `window12to16` and `window12to24`.
         mlp_ratio: Hidden units of the MLP halves per channel.
         drop_path: Drop-path rate of the last block; rates grow linearly from 0 at the first.
         attention: Factory `(width, heads, grid, *, window, shift)` of a module on a stream, such as
-            `partial(CosineWindowAttention, backend="xformers")`.
+            `partial(CosineWindowAttention, backend="xformers")`; with `pretrained_windows` it takes
+            `pretrained_window` too.
 
     Returns:
         Frames `(frame, 3, image, image)` → stream.
@@ -49,10 +54,17 @@ def swin_v2(
         ValueError: If the sizes do not fit each other.
     """
     stem = PatchEmbedding(3, width, (image, image), patch=patch)
+    if pretrained_windows is not None and len(pretrained_windows) != len(depths):
+        raise ValueError(
+            f"swin_v2: pretrained_windows={tuple(pretrained_windows)} must give one window for each of the "
+            f"{len(depths)} stages of depths={tuple(depths)}."
+        )
+    first = [{"pretrained_window": side} for side in pretrained_windows or ()] or [{}] * len(depths)
 
     def attention_half(stage: Stage, block: int) -> nn.Module:
         shift = block % 2 * (window // 2)  # every other block looks across the borders of the windows
-        body = attention(stage.width, stage.heads, stage.grid, window=window, shift=shift)
+        build = partial(attention, **first[stage.index])
+        body = build(stage.width, stage.heads, stage.grid, window=window, shift=shift)
         return PostNorm(body, stage.width, drop_path=stage.drop_paths[block])
 
     def mlp_half(stage: Stage, block: int) -> nn.Module:

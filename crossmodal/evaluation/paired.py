@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crossmodal.data.extras import need
+from crossmodal.data.table_cell import plain_cell
 from crossmodal.metrics import Interval, crossed_interval, nested_interval
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 
@@ -58,6 +59,7 @@ def read_result(run: Path, task: str) -> RunResult:
         raise ValueError(
             f"{file} is damaged ({error}): `crossmodal {task} test --run {run}` writes it anew."
         ) from error
+    rows = rows.map(lambda cell: plain_cell(cell) if isinstance(cell, str) else cell)
     if missing := {ITEM, VALUE, WEIGHT} - set(rows):
         raise ValueError(
             f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "

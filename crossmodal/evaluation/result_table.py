@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
+from crossmodal.data.table_cell import csv_text
 from crossmodal.io import write_whole
 from crossmodal.ledger.table import with_unit
 from crossmodal.metrics import Interval
@@ -127,7 +128,7 @@ class ResultTable:
 
     def csv(self) -> str:
         """Returns a line per variant: shares in [0, 1], whole numbers in full, empty where there is nothing."""
-        return str(self.frame().to_csv(index=False, lineterminator="\n"))
+        return csv_text(self.frame())
 
     def frame(self) -> Any:
         """Returns the numbers as a pandas frame, a row per variant."""

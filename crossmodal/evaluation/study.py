@@ -150,7 +150,8 @@ def configuration(words: Sequence[str], task: Task, what: str) -> str:
         reason = said.getvalue().rpartition("error: ")[2].strip()
         raise ValueError(f"{what} ({shlex.join(words)}): {reason}") from left
     found, usual = (
-        dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False))))
+        # defaults are no whole command: a source may have a required keyword
+        dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False, skip_validation=options is not given))))
         for options in (given, parser.get_defaults())
     )
     # `...`, for None is a value that an option may have

@@ -31,7 +31,7 @@ class ChannelGuidance(nn.Module):
             ValueError: If `reduction` does not divide `channels`.
         """
         super().__init__()
-        if channels % reduction:
+        if reduction < 1 or channels % reduction:
             raise ValueError(f"ChannelGuidance: reduction={reduction} must divide channels={channels}.")
         self.channels, self.cue_channels = channels, cue_channels
         self.stream_proj = nn.Linear(channels, channels)

@@ -37,7 +37,7 @@ class FrequencyGuidance(nn.Module):
             ValueError: If `reduction` does not divide `channels`, or `bands` leaves out a number.
         """
         super().__init__()
-        if channels % reduction:
+        if reduction < 1 or channels % reduction:
             raise ValueError(f"FrequencyGuidance: reduction={reduction} must divide channels={channels}.")
         if sorted(set(bands)) != list(range(max(bands, default=0) + 1)):
             raise ValueError(f"FrequencyGuidance: bands must number every band from 0 on, got {sorted(set(bands))}.")

@@ -34,7 +34,7 @@ class SpatialGuidance(nn.Module):
             ValueError: If `reduction` does not divide `channels`.
         """
         super().__init__()
-        if channels % reduction:
+        if reduction < 1 or channels % reduction:
             raise ValueError(f"SpatialGuidance: reduction={reduction} must divide channels={channels}.")
         self.channels, self.cue_channels, self.sees = channels, cue_channels, sees
         self.stream_proj = nn.Linear(channels, channels // reduction)

@@ -1,5 +1,7 @@
 """Temporal guidance: in which segments of a clip does the other modality vouch for this one?"""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ class SegmentGuidance(nn.Module):
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1].
     Source: the temporal gate inside the few-shot adapters of DG-SCT.
     """
+
+    laws_exempt: ClassVar = {"stream is heard": "it scores a segment by its cue alone"}
 
     def __init__(self, channels: int, cue_channels: int):
         """Builds the block.
@@ -50,6 +54,8 @@ class ClipGuidance(nn.Module):
     Source: the temporal attention of DG-SCT's slides, which draw it inside every adapter. Both directions take a step
     as one matrix product, so that `torch.compile` compiles the block whole, which it cannot with `nn.RNN`.
     """
+
+    laws_exempt: ClassVar = {"stream is heard": "it scores a segment by the cues of its clip alone"}
 
     def __init__(self, channels: int, cue_channels: int, *, segments: int = 10, hidden: int = 32):
         """Builds the block.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..adapters import AdapterFactory
+from ..adapters import Adapted, AdapterFactory
 from ..named_draws import drawn, named_draws
 from ..shapes import shaped
 from ..site import Site
@@ -74,11 +74,23 @@ class Coupler(nn.Module):
                 continue
             stream = streams[name]
             check_frames(stream, streams[guide], name, guide)
-            residual, maps[guide, name] = self.get_submodule(edge_key((guide, name)))(stream, streams[guide])
+            adapter = self.get_submodule(edge_key((guide, name)))
+            residual, maps[guide, name] = as_adapted(adapter(stream, streams[guide]), adapter, guide, name)
             check_residual(residual, stream, f"adapter {guide} → {name}")
             # out of place: the adapter's own backward may need what it returned
             residuals[name] = residuals[name] + residual if name in residuals else residual
         return CouplerOutput(residuals, maps)
+
+
+def as_adapted(adapted: object, adapter: nn.Module, guide: str, name: str) -> Adapted:
+    """Returns what an adapter returned; raises `TypeError` where that is not a residual and maps."""
+    if not isinstance(adapted, tuple) or len(adapted) != 2 or not isinstance(adapted[0], Tensor):
+        inside = f" of {[type(item).__name__ for item in adapted]}" if isinstance(adapted, tuple) else ""
+        raise TypeError(
+            f"adapter {guide} → {name}: {type(adapter).__name__} returned a {type(adapted).__name__}{inside}; an "
+            "adapter returns Adapted(residual, maps): where there are no maps, Adapted(residual, {})."
+        )
+    return Adapted(*adapted)
 
 
 def check_frames(stream: Tensor, guide: Tensor, name: str, guide_name: str) -> None:

@@ -26,7 +26,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 class Encoder(nn.Module):
     """A model cut where residuals may be added: `head(sections(stem(x)))` equals the original.
 
-    Sections are registered under `module_key(name)`.
+    Sections are registered under `module_key(name)`. A lockstep calls stem and sections one by one and never the
+    encoder: a hook on the encoder runs only where the encoder itself is called, one on a section always.
     """
 
     def __init__(self, stem: nn.Module, sections: Mapping[str, nn.Module], head: nn.Module, sites: Sequence[Site]):

@@ -13,6 +13,7 @@ from .coupler import Coupler, CouplerOutput, check_residual
 from .encoder import Encoder, unknown
 from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
+from .run_part import run_part, warn_of_hooks
 from .step import Edge, Step
 from .validation import check_steps, check_streams
 
@@ -44,7 +45,10 @@ class Lockstep(nn.Module):
 
     `execution` holds the modes in which steps and couplers run, such as `Checkpointing()`; `checkpointed(lockstep)` and
     `recomputed(lockstep)` set them on a second lockstep over the same modules. A subclass that overrides `advance`
-    keeps its own step in every mode; it calls couplers by `couple`.
+    keeps its own step in every mode; it calls couplers by `couple` and sections by `run_part`.
+
+    A lockstep calls the stem and the sections of an encoder, never the encoder itself: hooks and wrappers such as
+    `fully_shard` belong on those, or on the lockstep.
     """
 
     execution: tuple[ExecutionMode, ...] = ()
@@ -77,6 +81,7 @@ class Lockstep(nn.Module):
         self.steps = tuple(steps)
         self.sites = {name: encoders[encoder].sites for name, encoder in self.streams.items()}
         self.ends = check_steps(self.steps, self.sites, couplers)
+        self._warned: set[str] = set()
 
     def encoder(self, stream: str) -> Encoder:
         """Returns the encoder that a stream runs through; raises `KeyError` with near misses."""
@@ -128,7 +133,8 @@ class Lockstep(nn.Module):
 
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
         """Runs the streams that are there, each in every frame."""
-        streams = {name: self.encoder(name).stem(given) for name, given in inputs.items()}
+        warn_of_hooks(self.encoders._modules, self._warned)
+        streams = {name: self.run_part(name, "stem", given) for name, given in inputs.items()}
         tapped = {f"{name}.stem": stream for name, stream in streams.items() if f"{name}.stem" in taps}
         maps: dict[str, dict[Edge, dict[str, Tensor]]] = {}
         for number, step in enumerate(self.steps):
@@ -177,9 +183,28 @@ class Lockstep(nn.Module):
         """Runs the sections of one step, in place in `streams`."""
         for name, sections in step.sections.items():
             for section in sections if name in streams else ():
-                streams[name] = self.encoder(name).section(section)(streams[name])
+                streams[name] = self.run_part(name, section, streams[name], taps)
                 if f"{name}.{section}" in taps:
                     tapped[f"{name}.{section}"] = streams[name]
+
+    def run_part(self, name: str, part: str, given: Tensor, kept: Collection[str] = ()) -> Tensor:
+        """Runs the stem (`"stem"`) or a section of the encoder of a stream.
+
+        Args:
+            name: The stream.
+            part: The part.
+            given: What it takes.
+            kept: Sites whose streams are kept: a part that overwrites one of these is refused.
+        """
+        encoder = self.encoder(name)
+        if part == "stem":
+            return run_part(f"{name}.stem", encoder.stem, given, lambda: False)
+        return run_part(
+            f"{name}.{part}",
+            encoder.section(part),
+            given,
+            lambda: bool(self.execution) or f"{name}.{encoder.before(part).name}" in kept,
+        )
 
     def _modules_of(self, step: Step) -> Iterator[nn.Module]:
         """Yields every module that a step runs."""

@@ -108,7 +108,10 @@ def units_of(sections: Sequence[Site], stream: str) -> Units:
 def two_streams(sites: Sites) -> tuple[str, str]:
     """Returns the names of the two streams; raises `ValueError` for any other number."""
     if len(sites) != 2:
-        raise ValueError(f"pairing: needs the sites of two streams, got {list(sites)}; write the steps yourself.")
+        raise ValueError(
+            f"pairing: needs the sites of two streams, got {list(sites)}; write the steps yourself. A third stream may "
+            "guide a pair: also_guided_by(pairing, name)."
+        )
     first, second = sites
     return first, second
 

@@ -1,18 +1,20 @@
 """Checks of a lockstep before any forward: sections once and in order, sites that fit, adapters that fit."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import FunctionType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..adapters import Modulation
 from ..check_cache import PLAIN, NoSignature
 from ..plain import is_unobserved
 from ..site import Site
-from .coupler import Coupler, check_residual, edge_key
+from .coupler import Coupler, as_adapted, check_residual, edge_key
 from .step import Edge, Sites, Step
 
 LIMIT = 4096
@@ -115,9 +117,9 @@ def check_adapter_fits(number: int, edge: Edge, adapter: nn.Module, start: Mappi
     guide, stream = (torch.empty(2, start[name].tokens, start[name].width, dtype=dtype, device="meta") for name in edge)
     shadows = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
     try:
-        with torch.no_grad():
-            residual = functional_call(adapter, shadows, (stream, guide)).residual
-        check_residual(residual, stream, "adapter")
+        with torch.no_grad(), _named_maps(adapter):
+            adapted = as_adapted(functional_call(adapter, shadows, (stream, guide)), adapter, *edge)
+        check_residual(adapted.residual, stream, "adapter")
     except NotImplementedError:
         return
     except (ValueError, TypeError, RuntimeError) as error:
@@ -169,3 +171,36 @@ def _key(value: Any) -> Hashable:
     if callable(value):
         raise NoSignature
     return (type(value),)
+
+
+@contextmanager
+def _named_maps(adapter: nn.Module) -> Iterator[None]:
+    """Lets a guidance whose map has a wrong shape be named, before the modulation multiplies by it."""
+    modulations = [module for module in adapter.modules() if isinstance(module, Modulation)]
+    blocks = {name: module.get_submodule(name) for module in modulations for name in module.names}
+    handles = [block.register_forward_hook(partial(_check_map, name)) for name, block in blocks.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _check_map(name: str, guidance: nn.Module, given: tuple[Any, ...], found: object) -> None:
+    """Raises `TypeError` or `ValueError` where a map cannot be multiplied with the stream."""
+    stream = next((value for value in given if isinstance(value, Tensor) and value.ndim == 3), None)
+    if not isinstance(found, Tensor):
+        raise TypeError(
+            f"guidance {name!r} ({type(guidance).__name__}) returned a {type(found).__name__}; a guidance returns its "
+            "map, a tensor."
+        )
+    if stream is None:
+        return
+    frames, tokens, channels = stream.shape
+    fits = found.ndim == 3 and found.shape[0] == frames
+    if not fits or found.shape[1] not in (1, tokens) or found.shape[2] not in (1, channels):
+        raise ValueError(
+            f"guidance {name!r} ({type(guidance).__name__}) returned a map of shape {tuple(found.shape)} for a stream "
+            f"of shape {tuple(stream.shape)}; a map is (frame, 1, channel), (frame, token, 1), (frame, 1, 1) or of the "
+            "stream's shape."
+        )

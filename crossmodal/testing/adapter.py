@@ -1,6 +1,6 @@
 """Checks adapters and their parts against the laws: any factory that is called with sites or widths."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,29 +12,18 @@ from ..adapters.bottleneck import Sized
 from ..adapters.guided import ModulationFactory
 from ..site import Site
 from . import laws
-from .law import Law
 from .laws.adapters import AdapterTrial
 from .laws.alignments import AlignmentTrial
 from .report import Report
-from .sizes import SiteSizes, site_candidates, site_sizes, smallest
+from .sizes import SiteSizes, first_of, site_candidates, site_sizes
 from .suite import Suite
 from .trial import Trial, segments_of
 
-EVERY_BLOCK = (
-    laws.frames_do_not_leak,
-    laws.every_parameter_learns,
-    laws.checkpointed_agrees,
-    laws.compiled_agrees,
-    laws.bad_input_is_named,
-    laws.state_dict_round_trip,
-    laws.copies,
-    laws.built_on_meta,
-    laws.repr_shows_the_sizes,
-    laws.replaced_layers_are_heard,
-)
+WIDE = 4
+"""How many times as wide the streams are in which maps must be heard: a norm over two channels knows but signs."""
 
 
-def check_adapter(factory: AdapterFactory) -> Report:
+def check_adapter(factory: AdapterFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of adapters on what a factory makes between drawn sites.
 
     Sites are images, folded spectrograms, sequences and, as guides, single vectors; half of the time both are one.
@@ -42,6 +31,8 @@ def check_adapter(factory: AdapterFactory) -> Report:
 
     Args:
         factory: Called with the sites of stream and guide; returns an adapter.
+        widths: The only widths that are drawn; by default small ones of which the factory takes some.
+        multiple_of: Widths that are drawn are multiples of this number.
 
     Returns:
         The report, law by law.
@@ -50,14 +41,16 @@ def check_adapter(factory: AdapterFactory) -> Report:
         LawBroken: If a law is broken; the message is the report.
         ImportError: If hypothesis is not installed.
     """
-    return ADAPTER.check(factory)
+    return ADAPTER.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def check_alignment(factory: AlignmentFactory) -> Report:
+def check_alignment(factory: AlignmentFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of alignments on what a factory makes between drawn sites.
 
     Args:
         factory: Called with the sites of stream and guide; returns an alignment.
+        widths: The only widths that are drawn; by default small ones of which the factory takes some.
+        multiple_of: Widths that are drawn are multiples of this number.
 
     Returns:
         The report, law by law.
@@ -66,14 +59,18 @@ def check_alignment(factory: AlignmentFactory) -> Report:
         LawBroken: If a law is broken; the message is the report.
         ImportError: If hypothesis is not installed.
     """
-    return ALIGNMENT.check(factory)
+    return ALIGNMENT.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def check_modulation(factory: ModulationFactory) -> Report:
+def check_modulation(
+    factory: ModulationFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1
+) -> Report:
     """Checks all laws of modulations on what a factory makes at drawn sites, for cues of the stream's width.
 
     Args:
         factory: Called with the site of a stream; returns a modulation.
+        widths: The only widths that are drawn; by default small ones of which the factory takes some.
+        multiple_of: Widths that are drawn are multiples of this number.
 
     Returns:
         The report, law by law.
@@ -82,14 +79,16 @@ def check_modulation(factory: ModulationFactory) -> Report:
         LawBroken: If a law is broken; the message is the report.
         ImportError: If hypothesis is not installed.
     """
-    return MODULATION.check(factory)
+    return MODULATION.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def check_bottleneck(factory: Sized) -> Report:
+def check_bottleneck(factory: Sized, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of blocks that write a residual on what a factory makes at drawn widths.
 
     Args:
         factory: Called with the width of a stream; returns a block that writes a residual.
+        widths: The only widths that are drawn; by default small ones of which the factory takes some.
+        multiple_of: Widths that are drawn are multiples of this number.
 
     Returns:
         The report, law by law.
@@ -98,16 +97,18 @@ def check_bottleneck(factory: Sized) -> Report:
         LawBroken: If a law is broken; the message is the report.
         ImportError: If hypothesis is not installed.
     """
-    return BOTTLENECK.check(factory)
+    return BOTTLENECK.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
-def adapter_trial(factory: AdapterFactory, sizes: SiteSizes) -> AdapterTrial:
-    """Builds a trial of an adapter between two sites, with a stream and a guide of whole clips."""
-    (stream, guide), build = sizes.sites(), partial(factory, *sizes.sites())
+def adapter_trial(factory: AdapterFactory, sizes: SiteSizes, *, times: int = 1) -> AdapterTrial:
+    """Builds a trial of an adapter between two sites, `times` as wide, with a stream and a guide of whole clips."""
+    stream, guide = sizes.sites(times=times)
+    build = partial(factory, stream, guide)
     frames = sizes.clips * segments_of(build())
     inputs = {"stream": noise(frames, stream), "guide": noise(frames, guide)}
     other = partial(factory, *sizes.sites(times=2))
-    return AdapterTrial(build, inputs, other=other, factory=factory, stream=stream)
+    wider = partial(adapter_trial, factory, sizes, times=WIDE)
+    return AdapterTrial(build, inputs, other=other, factory=factory, stream=stream, wider=wider)
 
 
 def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes) -> AlignmentTrial:
@@ -140,11 +141,6 @@ def bottleneck_trial(factory: Sized, sizes: SiteSizes) -> Trial:
     return Trial(partial(factory, stream.width), {"stream": noise(frames, stream)}, other=partial(factory, wider.width))
 
 
-def in_order(*asked: Law[Any]) -> tuple[Law[Any], ...]:
-    """Sorts laws by their number."""
-    return tuple(sorted(asked, key=lambda law: law.number))
-
-
 def noise(frames: int, site: Site) -> Tensor:
     """Draws a random stream at a site."""
     return torch.randn(frames, site.tokens, site.width)
@@ -152,46 +148,55 @@ def noise(frames: int, site: Site) -> Tensor:
 
 ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
     kind="adapter",
-    smallest=lambda factory: smallest(factory, site_candidates(), lambda sizes: factory(*sizes.sites())),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=adapter_trial,
     fits=lambda trial: "residual" in trial.run(trial.build()),
-    laws=in_order(
+    laws=laws.in_order(
         laws.silent_at_initialisation,
         laws.residual_and_maps,
+        laws.every_map_is_heard,
         laws.cue_sufficiency,
+        laws.stream_is_heard,
+        laws.guide_is_heard,
         laws.swapping_sides_swaps_outputs,
-        *EVERY_BLOCK,
+        *laws.EVERY_BLOCK,
     ),
 )
 """Laws of every adapter."""
 
 ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     kind="alignment",
-    smallest=lambda factory: smallest(factory, site_candidates(), lambda sizes: factory(*sizes.sites())),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=alignment_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["forward", "pooled", "attend"],
-    laws=in_order(laws.aligned_to_the_stream, laws.fast_equals_direct, *EVERY_BLOCK),
+    laws=laws.in_order(laws.aligned_to_the_stream, laws.guide_is_heard, laws.fast_equals_direct, *laws.EVERY_BLOCK),
 )
 """Laws of every alignment."""
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
-    smallest=lambda factory: smallest(factory, site_candidates(), lambda sizes: factory(sizes.sites()[0])),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.sites()[0])),
     sizes=site_sizes,
     trial=modulation_trial,
     fits=lambda trial: "stream" in trial.run(trial.build()),
-    laws=(laws.residual_and_maps, laws.factor_lies_in_its_span, laws.weights_of_zero, *EVERY_BLOCK),
+    laws=laws.in_order(
+        laws.residual_and_maps,
+        laws.factor_lies_in_its_span,
+        laws.weights_of_zero,
+        laws.stream_is_heard,
+        *laws.EVERY_BLOCK,
+    ),
 )
 """Laws of every modulation."""
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
-    smallest=lambda factory: smallest(factory, site_candidates(), lambda sizes: factory(sizes.stream.width)),
+    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.stream.width)),
     sizes=site_sizes,
     trial=bottleneck_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],
-    laws=(laws.silent_at_initialisation, laws.residual_and_maps, *EVERY_BLOCK),
+    laws=laws.in_order(laws.silent_at_initialisation, laws.residual_and_maps, laws.stream_is_heard, *laws.EVERY_BLOCK),
 )
 """Laws of every block that writes a residual."""

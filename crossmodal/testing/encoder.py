@@ -106,6 +106,7 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
     trial=encoder_trial,
     laws=(
         laws.frames_do_not_leak,
+        laws.each_frame_of_an_encoder_alone,
         laws.frozen_means_frozen,
         laws.sections_run_once_and_in_order,
         laws.equals_its_sections,
@@ -115,6 +116,8 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         laws.bad_input_is_named,
         *KEPT,
         laws.replaced_layers_are_heard,
+        laws.one_home,
+        laws.sections_leave_their_stream,
     ),
 )
 """Laws of every encoder."""
@@ -126,6 +129,7 @@ LOCKSTEP: Suite[Whole, Once, Trial] = Suite(
     trial=lockstep_trial,
     laws=(
         laws.equals_its_encoders,
+        laws.every_map_is_heard_in_the_streams,
         laws.frames_do_not_leak,
         laws.every_coupler_learns,
         laws.frozen_encoders_stay,

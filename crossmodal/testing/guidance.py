@@ -1,7 +1,7 @@
 """Checks guidance against the laws: any factory of guidance blocks."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,7 +10,7 @@ from torch import nn
 from . import laws
 from .laws.maps import GuidanceTrial
 from .report import Report
-from .sizes import GuidanceSizes, guidance_candidates, guidance_sizes, smallest
+from .sizes import GuidanceSizes, first_of, guidance_candidates, guidance_sizes
 from .suite import Suite
 from .trial import segments_of
 
@@ -18,7 +18,7 @@ AnyGuidanceFactory = Callable[..., nn.Module]
 """`factory(channels, cue_channels)`; also called with `bands=`, the band of every token, where it asks for them."""
 
 
-def check_guidance(factory: AnyGuidanceFactory) -> Report:
+def check_guidance(factory: AnyGuidanceFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of guidance on the blocks that a factory makes at drawn widths.
 
     The kind is read off the map's shape: channel `frame 1 channel`, spatial `frame token 1`, temporal `frame 1 1`. A
@@ -27,16 +27,19 @@ def check_guidance(factory: AnyGuidanceFactory) -> Report:
 
     Args:
         factory: Called with the widths of stream and cue; returns a guidance block.
+        widths: The only widths that are drawn; by default small ones of which the factory takes some.
+        multiple_of: Widths that are drawn are multiples of this number.
 
     Returns:
         The report, law by law.
 
     Raises:
         LawBroken: If a law is broken; the message is the report.
-        ValueError: If the factory takes none of the widths that are tried.
+        ValueError: If the factory takes none of the widths that are tried, or a layer has no size yet.
+        RuntimeError: If the factory fails at a draw otherwise than by refusing it; the message names the draw.
         ImportError: If hypothesis is not installed.
     """
-    return GUIDANCE.check(factory)
+    return GUIDANCE.bounded(widths=widths, multiple_of=multiple_of).check(factory)
 
 
 def takes_bands(factory: AnyGuidanceFactory) -> bool:
@@ -68,25 +71,18 @@ def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes) -> Guidanc
 
 GUIDANCE: Suite[AnyGuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
     kind="guidance",
-    smallest=lambda factory: smallest(factory, guidance_candidates(), partial(built, factory)),
+    smallest=first_of(guidance_candidates, built),
     sizes=guidance_sizes,
     trial=guidance_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],
-    laws=(
+    laws=laws.in_order(
         laws.range_and_shape,
         laws.token_permutation,
-        laws.frames_do_not_leak,
         laws.constancy,
         laws.band_equivariance,
-        laws.every_parameter_learns,
-        laws.checkpointed_agrees,
-        laws.compiled_agrees,
-        laws.bad_input_is_named,
-        laws.state_dict_round_trip,
-        laws.copies,
-        laws.built_on_meta,
-        laws.repr_shows_the_sizes,
-        laws.replaced_layers_are_heard,
+        laws.stream_is_heard,
+        laws.cue_is_heard,
+        *laws.EVERY_BLOCK,
     ),
 )
 """Laws of every guidance."""

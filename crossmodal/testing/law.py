@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,6 +23,8 @@ class NotApplicable(Exception):
 class Law(Generic[T]):
     """Tests a law on one trial of a block: raises `Violation` or `NotApplicable`, or returns where the law holds.
 
+    What it returns, if anything, is a measurement in words that the report prints below the verdict.
+
     Attributes:
         number: Number of its paragraph in the list of laws.
         name: Name in reports, and the key under which `laws_exempt` exempts a block.
@@ -32,12 +34,12 @@ class Law(Generic[T]):
 
     number: int
     name: str
-    check: Callable[[T], None]
+    check: Callable[[T], str | None]
     examples: int
 
-    def __call__(self, trial: T) -> None:
-        """Checks one trial."""
-        self.check(trial)
+    def __call__(self, trial: T) -> str | None:
+        """Checks one trial; returns what was measured, if the law measures anything."""
+        return self.check(trial)
 
     @property
     def says(self) -> str:
@@ -46,7 +48,7 @@ class Law(Generic[T]):
         return " ".join(paragraph.split())
 
 
-def law(number: int, name: str, *, examples: int = 10) -> Callable[[Callable[[T], None]], Law[T]]:
+def law(number: int, name: str, *, examples: int = 10) -> Callable[[Callable[[T], str | None]], Law[T]]:
     """Turns a function into a law.
 
     Args:
@@ -55,6 +57,11 @@ def law(number: int, name: str, *, examples: int = 10) -> Callable[[Callable[[T]
         examples: Number of trials that hypothesis draws.
     """
     return lambda check: Law(number, name, check, examples)
+
+
+def in_order(*asked: Law[Any]) -> tuple[Law[Any], ...]:
+    """Sorts laws by their number."""
+    return tuple(sorted(asked, key=lambda law: law.number))
 
 
 def expect(condition: bool, words: str) -> None:
@@ -79,10 +86,24 @@ def expect_close(what: str, found: Tensor, expected: Tensor, *, tolerance: float
         raise Violation(f"{what}: expected shape {tuple(expected.shape)}, found {tuple(found.shape)}")
     if not found.numel():
         return
-    found, expected = found.detach().double(), expected.detach().double()
-    # a NaN compares as false with everything: counted as infinitely far, it cannot pass
-    gap = ((found - expected).abs() / (1 + expected.abs())).nan_to_num(nan=torch.inf)
+    found, expected = exactly(found), exactly(expected)
+    # A NaN compares as false with everything: counted as infinitely far, it cannot pass. Where both are infinite their
+    # difference is nan, though they are equal.
+    gap = ((found - expected).abs() / (1 + expected.abs())).nan_to_num(nan=torch.inf).masked_fill(found == expected, 0)
     worst = torch.unravel_index(gap.argmax(), gap.shape)
     if not gap[worst] <= tolerance:
         at = [int(index) for index in worst]
-        raise Violation(f"{what} at {at}: expected {expected[worst]:.8g}, found {found[worst]:.8g}")
+        wanted, got = told_apart(expected[worst], found[worst])
+        raise Violation(f"{what} at {at}: expected {wanted}, found {got}")
+
+
+def exactly(tensor: Tensor) -> Tensor:
+    """Returns a tensor in the widest dtype of its kind: complex numbers stay complex."""
+    return tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64)
+
+
+def told_apart(one: Tensor, other: Tensor) -> tuple[str, str]:
+    """Formats two numbers in eight digits, or in all where eight do not tell them apart."""
+    pairs = ((f"{one.item():.{digits}g}", f"{other.item():.{digits}g}") for digits in (8, 17))
+    short, full = pairs
+    return short if short[0] != short[1] else full

@@ -10,9 +10,10 @@ from . import laws
 from .laws.pairings import PairingTrial
 from .report import Report
 from .suite import Suite, needed
+from .widths import ANY, Widths
 
 
-def check_pairing(pairing: Pairing) -> Report:
+def check_pairing(pairing: Pairing, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
     """Checks all laws of pairings over the sites of two drawn hierarchies.
 
     Their depths are equal, or one a multiple of the other, in every stage; blocks are whole or come in halves. Sites
@@ -20,6 +21,8 @@ def check_pairing(pairing: Pairing) -> Report:
 
     Args:
         pairing: Called with the sites of two streams; returns steps.
+        widths: The first and the last of them are those of the first stages; each stage is twice as wide as the last.
+        multiple_of: Those widths are multiples of this number.
 
     Returns:
         The report, law by law.
@@ -28,19 +31,20 @@ def check_pairing(pairing: Pairing) -> Report:
         LawBroken: If a law is broken; the message is the report.
         ImportError: If hypothesis is not installed.
     """
-    return PAIRING.check(pairing)
+    return PAIRING.bounded(widths=widths, multiple_of=multiple_of).check(pairing)
 
 
 @dataclass(frozen=True)
 class PairingSizes:
-    """Holds the depths of two hierarchies, stage by stage, and whether their blocks come in halves."""
+    """Holds the depths of two hierarchies, stage by stage, whether their blocks come in halves, and first widths."""
 
     depths: tuple[tuple[int, ...], tuple[int, ...]]
     halves: bool
+    widths: tuple[int, int] = (4, 6)
     seed: int = 0
 
     def __str__(self) -> str:
-        return f"depths={self.depths[0]} and {self.depths[1]} halves={self.halves}"
+        return f"depths={self.depths[0]} and {self.depths[1]} halves={self.halves} widths={self.widths}"
 
 
 def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, tokens: int = 64) -> tuple[Site, ...]:
@@ -64,13 +68,20 @@ def hierarchy_sites(depths: Sequence[int], *, halves: bool, width: int = 4, toke
     return tuple(sites)
 
 
-def pairing_sizes(_: PairingSizes) -> Any:
-    """Builds a strategy of `PairingSizes`."""
+def smallest_pairing(_: Pairing, *, widths: Widths = ANY) -> PairingSizes:
+    """Returns two hierarchies of one block, of different widths where bounds allow."""
+    if widths == ANY:
+        return PairingSizes(((1,), (1,)), halves=True)
+    return PairingSizes(((1,), (1,)), halves=True, widths=(widths.tried[0], widths.tried[-1]))
+
+
+def pairing_sizes(first: PairingSizes, *, widths: Widths = ANY) -> Any:
+    """Builds a strategy of `PairingSizes`, of the widths of the first."""
     st = needed("hypothesis.strategies")
 
     def sizes(stages: Sequence[tuple[int, int]], swap: bool, halves: bool) -> PairingSizes:
         shallow, deep = tuple(depth for depth, _ in stages), tuple(depth * times for depth, times in stages)
-        return PairingSizes((deep, shallow) if swap else (shallow, deep), halves)
+        return PairingSizes((deep, shallow) if swap else (shallow, deep), halves, first.widths)
 
     stages = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), min_size=1, max_size=3)
     return st.builds(sizes, stages, st.booleans(), st.booleans())
@@ -80,8 +91,8 @@ def pairing_trial(pairing: Pairing, sizes: PairingSizes) -> PairingTrial:
     """Builds the sites of two streams, which the pairing may refuse with `ValueError`."""
     one, other = sizes.depths
     sites = {
-        "one": hierarchy_sites(one, halves=sizes.halves),
-        "other": hierarchy_sites(other, halves=sizes.halves, width=6, tokens=16),
+        "one": hierarchy_sites(one, halves=sizes.halves, width=sizes.widths[0]),
+        "other": hierarchy_sites(other, halves=sizes.halves, width=sizes.widths[1], tokens=16),
     }
     pairing(sites)
     return PairingTrial(pairing, sites)
@@ -89,7 +100,7 @@ def pairing_trial(pairing: Pairing, sizes: PairingSizes) -> PairingTrial:
 
 PAIRING: Suite[Pairing, PairingSizes, PairingTrial] = Suite(
     kind="pairing",
-    smallest=lambda _: PairingSizes(((1,), (1,)), halves=True),
+    smallest=smallest_pairing,
     sizes=pairing_sizes,
     trial=pairing_trial,
     laws=(laws.steps_run_every_section_once, laws.coupled_where_sites_agree),

@@ -26,7 +26,8 @@ def parametrize_laws(*factories: Any, suite: Suite[Any, Any, Any] | None = None)
 
     Args:
         *factories: Factories of guidance, alignments, adapters, modulations or bottlenecks.
-        suite: The laws; by default those of the kind of block that the factories return.
+        suite: The laws; by default those of the kind of block that the factories return. `GUIDANCE.bounded(...)` and
+            its like bound the widths that are drawn.
 
     Raises:
         ValueError: If a factory fits no suite.

@@ -19,14 +19,19 @@ class Outcome:
         verdict: Whether it held, was broken, does not apply, or the block is exempt.
         words: The shrunk example of a broken law, or why a law was not checked; empty where it held.
         trials: Number of trials.
+        notes: What was measured: of a law that measures, and of one that the block exempts itself from.
     """
 
     law: Law[Any]
     verdict: Verdict
     words: str = ""
     trials: int = 0
+    notes: str = ""
 
     def __str__(self) -> str:
+        return "\n".join([self._verdict(), *([indent(self.notes, "      ")] if self.notes else [])])
+
+    def _verdict(self) -> str:
         head = f"{self.law.number:>2}  {self.law.name:<28} {self.verdict}"
         if self.verdict == "held":
             return f"{head} in {self.trials} trial{'s'[: self.trials != 1]}"

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any, Literal, TypeVar
 
 from ..site import Site, folded_axes, grid_axes, vector_axes
-from .suite import REFUSALS, describe, needed
+from .suite import REFUSALS, built_at, describe, needed
+from .widths import ANY, Widths
 
 Form = Literal["image", "folded", "sequence", "vector"]
-WIDTHS = (3, 2, 4, 8, 16, 32, 64)
-"""Widths that are tried in turn: a factory that takes 3 is taken to take any, the others to take multiples."""
 S = TypeVar("S")
 
 
@@ -96,7 +96,7 @@ def smallest(factory: object, candidates: Iterable[S], build: Callable[[S], obje
     refusal: Exception | None = None
     for sizes in candidates:
         try:
-            build(sizes)
+            built_at(sizes, factory, partial(build, sizes))
         except REFUSALS as error:
             refusal = error
         else:
@@ -104,46 +104,54 @@ def smallest(factory: object, candidates: Iterable[S], build: Callable[[S], obje
     raise ValueError(f"{describe(factory)}: takes none of the sizes that were tried; it last said: {refusal}")
 
 
-def guidance_candidates() -> Iterable[GuidanceSizes]:
+def guidance_candidates(widths: Widths) -> Iterable[GuidanceSizes]:
     """Lists sizes to try with a guidance factory."""
-    return (GuidanceSizes(2, 2, 1, channels, cue) for channels, cue in product(WIDTHS, WIDTHS))
+    return (GuidanceSizes(2, 2, 1, channels, cue) for channels, cue in product(widths.tried, widths.tried))
 
 
-def site_candidates() -> Iterable[SiteSizes]:
+def site_candidates(widths: Widths) -> Iterable[SiteSizes]:
     """Yields sizes to try with a factory of two sites: all widths, and for each all pairs of forms."""
     forms: tuple[Form, ...] = ("image", "folded", "sequence", "vector")
-    for width, guide_width, form, guide in product(WIDTHS, WIDTHS, forms[:3], forms):
+    for width, guide_width, form, guide in product(widths.tried, widths.tried, forms[:3], forms):
         yield SiteSizes(2, SiteGrid(form, 2, 2, width), SiteGrid(guide, 2, 2, guide_width))
 
 
-def widths(first: int) -> Any:
-    """Builds a strategy of small widths from 2 on, multiples of the first one that a factory takes."""
-    unit = 1 if first == WIDTHS[0] else first
-    # from 2 on, rounded up to a multiple: a width of 1 would hide what is broadcast
-    return needed("hypothesis.strategies").integers(-(-2 // unit), 4 if unit == 1 else 2).map(unit.__mul__)
+def first_of(candidates: Callable[[Widths], Iterable[S]], build: Callable[[Any, S], object]) -> Callable[..., S]:
+    """Returns a function that finds the smallest sizes that a factory takes: `first(factory, widths=ANY)`.
+
+    Args:
+        candidates: Returns sizes to try within bounds.
+        build: Calls a factory at sizes.
+    """
+
+    def first(factory: Any, *, widths: Widths = ANY) -> S:
+        return smallest(factory, candidates(widths), partial(build, factory))
+
+    return first
 
 
-def guidance_sizes(first: GuidanceSizes) -> Any:
-    """Builds a strategy of `GuidanceSizes`, given the first that a factory takes."""
+def guidance_sizes(first: GuidanceSizes, *, widths: Widths = ANY) -> Any:
+    """Builds a strategy of `GuidanceSizes`, given the first that a factory takes; a few streams are long."""
     st = needed("hypothesis.strategies")
     return st.builds(
         GuidanceSizes,
         clips=st.integers(2, 3),
         bands=st.integers(2, 4),
-        columns=st.integers(1, 3),
-        channels=widths(first.channels),
-        cue_channels=widths(first.cue_channels),
+        columns=st.sampled_from((1, 2, 3, 9)),
+        channels=widths.from_first(first.channels, st),
+        cue_channels=widths.from_first(first.cue_channels, st),
         seed=st.integers(0, 999),
     )
 
 
-def site_sizes(first: SiteSizes) -> Any:
+def site_sizes(first: SiteSizes, *, widths: Widths = ANY) -> Any:
     """Builds a strategy of `SiteSizes`, given the first that a factory takes; half of them share one site."""
     st = needed("hypothesis.strategies")
 
     def grids(width: int, *forms: Form) -> Any:
         sides = {"rows": st.integers(2, 4), "columns": st.integers(1, 3)}
-        return st.builds(SiteGrid, form=st.sampled_from(forms), **sides, width=widths(width), prefix=st.integers(0, 1))
+        drawn = widths.from_first(width, st)
+        return st.builds(SiteGrid, form=st.sampled_from(forms), **sides, width=drawn, prefix=st.integers(0, 1))
 
     streams = grids(first.stream.width, "image", "folded", "sequence")
     guides = grids(first.guide.width, "image", "folded", "sequence", "vector")

@@ -4,16 +4,19 @@ import difflib
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
+from torch import nn
 
 from ..shapes import shape_checks
 from . import laws
 from .law import Law, NotApplicable, Violation
 from .report import LawBroken, Outcome, Report
 from .trial import Trial
+from .widths import Widths
 
 
 class Seeded(Protocol):
@@ -53,13 +56,32 @@ class Suite(Generic[F, S, T]):
     laws: Sequence[Law[T]]
     fits: Callable[[T], bool] = lambda _: False
 
+    def bounded(self, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Self:
+        """Returns the same laws over bounded widths; `smallest` and `sizes` must take a keyword `widths`.
+
+        Args:
+            widths: The only widths that are drawn.
+            multiple_of: Widths that are drawn are multiples of this number.
+
+        Raises:
+            ValueError: If no width is left, or one is less than 1.
+        """
+        bounds = Widths(None if widths is None else tuple(widths), multiple_of)
+        if bounds == Widths():
+            return self
+        smallest: Any = self.smallest
+        sizes: Any = self.sizes
+        return replace(self, smallest=partial(smallest, widths=bounds), sizes=partial(sizes, widths=bounds))
+
     def exemptions(self, factory: F) -> Mapping[str, str]:
         """Reads `laws_exempt` of the block: name of a law → the reason.
 
         Raises:
             ValueError: If no law has such a name.
         """
-        trial = self.trial(factory, self.smallest(factory))
+        sizes = self.smallest(factory)
+        trial = built_at(sizes, factory, lambda: self.trial(factory, sizes))
+        sized(factory, trial)
         declared: Mapping[str, str] = getattr(trial.build(), "laws_exempt", {}) if isinstance(trial, Trial) else {}
         names = sorted({law.name for law in vars(laws).values() if isinstance(law, Law)})
         for name in declared:
@@ -76,7 +98,8 @@ class Suite(Generic[F, S, T]):
         # checks on, whatever the caller has: the law of bad input is about them
         with torch.random.fork_rng(devices=[]), shape_checks(True):
             exempt = self.exemptions(factory)
-            return Outcome(law, "exempt", exempt[law.name]) if law.name in exempt else judged(law, self, factory)
+            found = judged(law, self, factory)
+            return exempted(found, exempt[law.name]) if law.name in exempt else found
 
     def check(self, factory: F) -> Report:
         """Checks all laws.
@@ -92,18 +115,18 @@ class Suite(Generic[F, S, T]):
 
 def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
     """Checks a law over drawn sizes; a broken one comes back with the smallest trial that breaks it."""
-    hypothesis, asked = needed("hypothesis"), 0
+    hypothesis, asked, notes = needed("hypothesis"), 0, ""
 
     def attempt(sizes: S) -> None:
-        nonlocal asked
+        nonlocal asked, notes
         # The seed is drawn too, so that a shrunk example builds the same weights again.
         torch.default_generator.manual_seed(sizes.seed)
         try:
-            trial = suite.trial(factory, sizes)
+            trial = built_at(sizes, factory, lambda: suite.trial(factory, sizes))
         except REFUSALS:
             hypothesis.reject()
         asked += 1
-        refuted(law, trial, sizes)
+        notes = refuted(law, trial, sizes) or ""
 
     drawn = hypothesis.given(suite.sizes(suite.smallest(factory)))(attempt)
     try:
@@ -116,13 +139,51 @@ def judged(law: Law[T], suite: Suite[F, S, T], factory: F) -> Outcome:
         return Outcome(law, "broken", "the same trial broke it once, and once it did not", asked)
     except hypothesis.errors.Unsatisfiable:
         return Outcome(law, "broken", "the factory refused all sizes that were drawn", asked)
-    return Outcome(law, "held", trials=asked)
+    return Outcome(law, "held", trials=asked, notes=notes)
 
 
-def refuted(law: Law[T], trial: T, sizes: object) -> None:
+def exempted(found: Outcome, reason: str) -> Outcome:
+    """Turns an outcome into an exemption, with what would have been said below the reason."""
+    notes = {"held": found.notes or f"it held all the same, in {found.trials} trials", "broken": found.words}
+    return Outcome(found.law, "exempt", reason, found.trials, notes.get(found.verdict, found.words))
+
+
+def built_at(sizes: object, factory: object, build: Callable[[], T]) -> T:
+    """Builds something of drawn sizes; a refusal passes, any other error is told with the draw.
+
+    Raises:
+        RuntimeError: If the factory fails with another error than one of `REFUSALS`.
+    """
+    try:
+        return build()
+    except REFUSALS:
+        raise
+    except Exception as error:
+        raise RuntimeError(
+            f"{describe(factory)}: raised {type(error).__name__} at {sizes}: {error}. A factory refuses sizes with "
+            f"ValueError or KeyError; bound the draws with widths= or multiple_of=."
+        ) from error
+
+
+def sized(factory: object, trial: object) -> None:
+    """Checks that the layers of a block have their sizes, without which no law can be asked.
+
+    Raises:
+        ValueError: If a layer is lazy.
+    """
+    lazy = nn.modules.lazy.LazyModuleMixin
+    for name, layer in trial.build().named_modules() if isinstance(trial, Trial) else ():
+        if isinstance(layer, lazy) and layer.has_uninitialized_params():  # type: ignore[misc]
+            raise ValueError(
+                f"{describe(factory)}: layer {name!r} is a {type(layer).__name__}, which has no sizes before its first "
+                f"call: give it its widths, or call the block once in the factory."
+            )
+
+
+def refuted(law: Law[T], trial: T, sizes: object) -> str | None:
     """Checks a law on one trial; any error of the block breaks the law, in words that begin with the sizes."""
     try:
-        law(trial)
+        return law(trial)
     except NotApplicable:
         raise
     except Violation as words:

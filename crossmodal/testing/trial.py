@@ -44,7 +44,7 @@ class Trial:
         inputs = {
             name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in self.inputs.items()
         }
-        return replace(self, build=lambda: build().double(), inputs=inputs)
+        return replace(self, build=lambda: cast(build(), torch.float64), inputs=inputs)
 
     def woken(self) -> nn.Module:
         """Builds the block as training might leave it: in evaluation mode, no parameter at zero throughout."""
@@ -53,6 +53,21 @@ class Trial:
         with torch.no_grad():
             self.run(block.train())  # so that BatchNorm has seen a batch
         return block.eval()
+
+    def another(self) -> nn.Module | None:
+        """Builds the block at another size, where the factory has one."""
+        try:
+            return None if self.other is None else self.other()
+        except (ValueError, KeyError):  # outside the widths that it takes
+            return None
+
+    def longer(self, frames: int) -> Self:
+        """Returns the same trial with at least so many frames: those it has, again and again, each with noise."""
+        inputs = {}
+        for name, tensor in self.inputs.items():
+            again = tensor[torch.arange(frames) % len(tensor)]
+            inputs[name] = again + 0.5 * again.std() * torch.randn_like(again) if again.is_floating_point() else again
+        return replace(self, inputs=inputs)
 
     def run(self, block: nn.Module, **changed: Tensor) -> dict[str, Tensor]:
         """Returns all tensors that the block returns, by name; `changed` inputs replace those of the trial."""
@@ -77,6 +92,17 @@ def wake(block: nn.Module) -> None:
         for parameter in block.parameters():
             if not parameter.any():
                 parameter.uniform_(0.5, 1.0)
+
+
+def cast(block: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Casts the real weights and buffers of a block in place; complex ones go along to the widest dtype only."""
+
+    def converted(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            return tensor.to(torch.complex128) if dtype == torch.float64 else tensor
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    return block._apply(converted)
 
 
 def segments_of(block: nn.Module) -> int:

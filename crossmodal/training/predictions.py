@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.data.extras import need
+from crossmodal.data.table_cell import csv_text
 from crossmodal.io import write_whole
 from crossmodal.tasks.task import Row
 
@@ -67,7 +68,7 @@ def write_predictions(file: Path, rows: Sequence[ItemRow], names: Sequence[str])
         | {WEIGHT: row.weight}
         for item, row in rows
     ]
-    write_whole(file, pandas.DataFrame(lines).to_csv(index=False, lineterminator="\n"))
+    write_whole(file, csv_text(pandas.DataFrame(lines)))
 
 
 def _short(value: str | int | float) -> str | int:

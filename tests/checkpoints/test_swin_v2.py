@@ -4,6 +4,8 @@ import re
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from released_layouts import microsoft, randomised, released, timm_before_0_9
 
 from crossmodal.checkpoints import import_swin_v2
@@ -66,6 +68,8 @@ def test_every_tensor_of_the_file_is_in_the_report(theirs, naming):
 def test_the_report_reads_as_a_table(theirs):
     assert str(import_swin_v2(ours(), timm_before_0_9(theirs.state_dict()))).splitlines() == [
         "the mapping: Swin-V2 as timm named it before 0.9",
+        "  the window that its position networks were trained with first is not in the file: taken for [4]; "
+        "published weights with `to` in their name need pretrained_windows=",
         "  mapped   131 tensors of the file to 145 of the model",
         "  dropped  2: the encoder's own classifier, which no recipe uses (head.weight, head.bias)",
         "  dropped  1: the mask of shifted windows, computed here (layers.*.blocks.*.attn_mask)",
@@ -197,3 +201,50 @@ def test_names_and_shapes_of_the_published_large_one_fit(title):
         report = import_swin_v2(encoder, released(title, device="meta"))
     assert len(set(report.mapped.values())) == 423
     assert len(report.dropped) == {"swin_v2_timm_0.6": 4, "swin_v2_timm_1.0": 2}[title]
+
+
+@given(st.sampled_from([(2, 4), (4, 2), (4, 4), (8, 4), (8, 2), (8, 6)]), st.booleans(), st.integers(0, 9))
+@settings(max_examples=8)
+def test_weights_of_another_first_window_give_their_outputs(windows, table, seed):
+    timm = pytest.importorskip("timm.models.swin_transformer_v2")
+    window, first = windows
+    torch.manual_seed(seed)
+    sizes = {"embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": window, "img_size": 32}
+    sizes["pretrained_window_sizes"] = (first, 2)
+    theirs = randomised(timm.SwinTransformerV2(num_classes=0, **sizes)).double()
+    told = {} if table else {"pretrained_windows": (first, 2)}
+    encoder = swin_v2(32, width=8, depths=(1, 1), heads=(1, 2), window=window, **told).double().eval()
+    state = microsoft(theirs.state_dict(), **sizes) if table else theirs.state_dict()
+    import_swin_v2(encoder, {name: tensor for name, tensor in state.items() if "mask" not in name})
+    frames = torch.randn(1, 3, 32, 32, dtype=torch.float64)
+    with torch.no_grad():
+        expected = theirs.forward_features(frames).flatten(1, 2)
+        torch.testing.assert_close(encoder(frames), expected, atol=1e-6, rtol=0)
+
+
+def test_a_name_that_says_another_window_and_a_table_that_clashes_are_refused(theirs, tmp_path):
+    from safetensors.torch import save_file
+
+    file = tmp_path / "swinv2_tiny_window2to4_16to64.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in theirs.state_dict().items()}, file)
+    before = fingerprint(encoder := ours())
+    with pytest.raises(ValueError, match=r"build it with pretrained_windows=\(2, 2, 1, 0\)"):
+        import_swin_v2(encoder, file)
+    built = swin_v2(64, width=16, depths=(2, 2, 3), heads=(2, 4, 4), window=4, pretrained_windows=(2, 2, 2))
+    with pytest.raises(ValueError, match=r"pretrained window 4\s+pretrained window 2"):
+        import_swin_v2(built, microsoft(theirs.state_dict()))
+    assert fingerprint(encoder) == before
+
+
+def test_what_a_file_says_otherwise_is_noted(theirs):
+    state = microsoft(theirs.state_dict())
+    state["layers.0.blocks.1.attn_mask"] = torch.zeros(16, 16, 16)
+    state["layers.0.blocks.0.attn.relative_position_index"] = torch.arange(256).reshape(16, 16)
+    notes = import_swin_v2(ours(), state).notes
+    assert any("mask of shifted windows is NOT" in note for note in notes)
+    assert any("index of relative positions is NOT" in note for note in notes)
+
+
+def test_one_first_window_a_stage():
+    with pytest.raises(ValueError, match=r"pretrained_windows=\(4,\) must give one window for each of the 2 stages"):
+        swin_v2(32, width=8, depths=(1, 1), heads=(1, 2), window=4, pretrained_windows=(4,))

@@ -54,7 +54,7 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
         "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
-            "remarks",
+        "remarks", "selected_on",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]

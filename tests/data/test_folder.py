@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import tracemalloc
+import unicodedata
 from fractions import Fraction
 
 import pytest
@@ -279,3 +280,47 @@ def test_a_hundred_thousand_files_are_listed_in_seconds(tmp_path):
     parts = [Folder(tmp_path / "videos", tmp_path / "labels.csv", split) for split in ("train", "val", "test")]
     assert sum(map(len, parts)) == 100_000
     assert time.process_time() - started < 60  # on a loaded machine; 3 to 9 s on an idle one
+
+
+def test_a_name_composed_otherwise_is_found_and_is_one_file(tmp_path):
+    pictures = [Fraction(step, 5) for step in range(10)]
+    videos, names = tmp_path / "videos", [unicodedata.normalize(form, "Bär.mp4") for form in ("NFD", "NFC")]
+    videos.mkdir()
+    film(videos / names[0], picture=pictures, sound=(0, 2))
+    (tmp_path / "l.csv").write_text(f"file,label,start,end\n{names[1]},dog,0,1\n{names[0]},cat,1,2\n", "utf-8")
+    data = Folder(videos, tmp_path / "l.csv", None, PLAIN, segments=2)
+    assert len(data.labels.files) == 1
+    data.prepare()
+    assert (len(data), data.broken) == (2, {})
+
+
+@pytest.mark.parametrize("label", ["background", "Background", "back\u200bground"])
+def test_no_event_is_called_background_but_a_clip_may_be(own, label):
+    rows = ("a.mp4,dog,0,1", f"b.avi,{label},0,2")
+    with pytest.raises(ValueError, match=r"labels\.csv, line 3: the label .* is the name of seconds without an event"):
+        own(*rows)
+    assert len(own(*rows, windowing=TrimmedClips())) == 2
+
+
+def test_an_end_far_behind_the_film_is_refused_with_its_line(own):
+    for end in ("1e5", "3000", "999999"):
+        with pytest.raises(ValueError, match=rf"line 3: end {float(end):g} lies far behind 'a\.mp4', which has 3\.\d"):
+            own("b.avi,cat,0,3", f"a.mp4,dog,0,{end}")
+    with pytest.raises(ValueError, match="is more seconds than any film has"):
+        own("a.mp4,dog,0,1e308")
+    assert len(own("a.mp4,dog,0,60")) == 15
+
+
+def test_an_end_in_milliseconds_leaves_no_clip_of_the_film(own):
+    data = own("a.mp4,dog,0,400", "b.avi,cat,0,3")
+    data.prepare()
+    assert data.videos == ["b.avi"]
+    assert "events in it last up to second 400: write start and end in seconds" in data.broken["a.mp4"]
+
+
+def test_another_decoder_decodes_anew(own, monkeypatch):
+    data = own("a.mp4,dog,0,3")
+    data.prepare()
+    assert not own("a.mp4,dog,0,3").undecoded
+    monkeypatch.setattr("av.__version__", "0.0.1")
+    assert own("a.mp4,dog,0,3").undecoded

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmodal.data import Preprocess, read_clip, windows
-from crossmodal.data.video import mono, read_pictures, read_sound
+from crossmodal.data.decoding import Timed
+from crossmodal.data.film_readers import mono
+from crossmodal.data.video import read_pictures, read_sound
 
 
 def steady(frames_a_second, seconds):
@@ -283,9 +285,9 @@ def test_a_sample_rate_that_changes_midway_is_named(tmp_path, monkeypatch):
         for start, rate in enumerate((8_000, 16_000)):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, rate), np.float32), format="fltp", layout="mono")
             frame.sample_rate = rate
-            yield Fraction(start), Fraction(start + 1), frame
+            yield Timed(Fraction(start), Fraction(start + 1), frame)
 
-    monkeypatch.setattr("crossmodal.data.video.decoded", two_rates)
+    monkeypatch.setattr("crossmodal.data.film_readers.decoded", two_rates)
     with pytest.raises(
         ValueError, match=r"the sound of .*film\.ts changes from 8000 to 16000 samples a second at 1\.00 s"
     ):

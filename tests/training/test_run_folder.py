@@ -6,8 +6,12 @@ from contextlib import ExitStack
 
 import pytest
 from commands import SMALL, crossmodal
+from torch import nn
 
+from crossmodal.data.source import AVESource
+from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
+from crossmodal.training.run import check_items, prepare_source
 from crossmodal.training.run_folder import CONFIG, check_name, claimed_run, read_summary
 
 
@@ -138,3 +142,16 @@ def test_a_damaged_summary_is_named(tmp_path):
     (tmp_path / "summary.json").write_text("{")
     with pytest.raises(ValueError, match=r"summary\.json is damaged .*test the run again"):
         read_summary(tmp_path)
+
+
+def test_a_missing_item_of_any_split_is_named_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_ave("AVE", {"train": 2, "val": 1, "test": 2}, wave_rate=16_000)
+    source = AVESource(tmp_path / "AVE", wave_rate=16_000)
+    check_items(source, ("train", "val", "test"))
+    (tmp_path / "AVE/wave/-test00001.npy").unlink()
+    check_items(source, ("train", "val"))
+    with pytest.raises(ValueError, match=r"^1 items of the test split .*-test00001\. The first: .* is missing"):
+        check_items(source, ("train", "val", "test"))
+    with pytest.raises(ValueError, match="1 items of the test split"):
+        prepare_source(source, nn.Module(), tmp_path)

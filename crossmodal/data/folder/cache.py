@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ...io import folder_lock, make_folder, remove_drafts, write_whole
 from ..clip import Preprocess
+from ..decoding import decoder_versions
 from .windowing import Span
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 BROKEN_FOLDER = "broken"
 
 logger = logging.getLogger("crossmodal")
@@ -34,9 +35,10 @@ class Decoded(NamedTuple):
 class ClipCache:
     """Cache of clips: `<folder>/ab/<key>-<seconds>.safetensors`, or why there is none: `<folder>/broken/<key>.json`.
 
-    A key is made of the file's path within its folder, its size and time of change, the span, and what frames and sound
-    are brought to (size and rate; not the normalisation). So a file that changes is decoded anew, and a folder that is
-    moved is not. Any number of processes may read and write at once. A second takes `3 · size² + 4 · rate` bytes.
+    A key is made of the file's path within its folder, its size and time of change, the span, what frames and sound are
+    brought to (size and rate; not the normalisation), and the versions of what decodes and resamples them: releases
+    differ in colours. So a file that changes is decoded anew, and a folder that is moved is not. Any number of
+    processes may read and write at once. A second takes `3 · size² + 4 · rate` bytes.
     """
 
     def __init__(self, folder: Path, preprocess: Preprocess):
@@ -49,7 +51,7 @@ class ClipCache:
         self.folder = folder
         # normalised when it is read, so that models with other means share a cache
         self.plain = dataclasses.replace(preprocess, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-        self._made_by = f"{CACHE_FORMAT} {self.plain}"
+        self._made_by = f"{CACHE_FORMAT} {self.plain} {decoder_versions()}"
 
     def key(self, name: str, stat: os.stat_result, span: Span) -> bytes:
         """Returns sixteen bytes that name a clip."""

@@ -1,5 +1,6 @@
 """Index of the cache: which clips of a folder are decoded, which are broken, and why."""
 
+import glob
 import os
 import stat
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..same_text import NameFinder
 from .cache import ClipCache
 from .index import ClipIndex
 from .labels import Labels
@@ -45,12 +47,12 @@ def read_cache_index(items: ClipIndex, labels: Labels, root: Path, cache: ClipCa
     """
     keys = np.zeros((len(items.file), 16), np.uint8)
     known = np.full(len(items.file), NO_FILE, np.int32)
-    stored, last, name, found = cache.listing(), -1, "", None
+    stored, last, name, found, finder = cache.listing(), -1, "", None, NameFinder(root)
     for item, file in enumerate(items.file.tolist()):
         # items are sorted by file: one `stat` for all clips of a file
         if file != last:
             last, name = file, labels.files[file]
-            found = _file(os.path.join(root, name))
+            found = _file(finder.find(name))
         if found is not None:
             key = cache.key(name, found, items.span(item))
             keys[item] = np.frombuffer(key, np.uint8)
@@ -76,7 +78,7 @@ def _reason(items: ClipIndex, item: int, known: int, cache: ClipCache, key: byte
     return f"sound with picture ends at {first + known} s, before the event in second {first + items.begins[item]}."
 
 
-def _file(path: str) -> os.stat_result | None:
+def _file(path: Path) -> os.stat_result | None:
     try:
         found = os.stat(path)
     except OSError:
@@ -86,5 +88,6 @@ def _file(path: str) -> os.stat_result | None:
 
 def _near(path: Path) -> str:
     """Returns a hint at the file that may be meant: one of another suffix."""
-    near = sorted(path.parent.glob(f"{path.name}.*")) or sorted(path.parent.glob(f"{path.stem}.*"))
+    names = (glob.escape(path.name), glob.escape(path.stem))
+    near = next((found for name in names if (found := sorted(path.parent.glob(f"{name}.*")))), [])
     return f"; is it {near[0].name!r}?" if near else ""

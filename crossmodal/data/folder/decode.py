@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from ..clip import Preprocess
-from ..video import read_film, upright
+from ..orientation import upright
+from ..same_text import NameFinder
+from ..video import read_film
 from .cache import ClipCache, Decoded
-from .windowing import Span
+from .windowing import Span, is_far_behind
 
 
 class Undecoded(NamedTuple):
@@ -39,7 +41,7 @@ def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> DecodeResult:
         OSError: If the cache cannot be written; what a damaged file does to its reader is a reason of the result.
     """
     try:
-        found = read_spans(videos / work.file, list(work.spans.values()), cache.plain)
+        found = read_spans(NameFinder(videos).find(work.file), list(work.spans.values()), cache.plain)
     except ImportError:
         raise
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
@@ -82,6 +84,11 @@ def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Dec
     most = max(wanted) + 1
     film = read_film(file, keep, most)
     there = min(film.segments, most)
+    if is_far_behind(most, film.seconds):
+        raise ValueError(
+            f"{file} has {float(film.seconds):.2f} s of sound with picture, but events in it last up to second {most}: "
+            "write start and end in seconds."
+        )
     wave = film.wave(there, plain.rate)
     return [
         # a slice would keep the sound of the whole file alive

@@ -1,38 +1,51 @@
-"""Rows of a `labels.csv`, read by pandas and checked: what is wrong is named with line, value and fix."""
+"""Rows of a `labels.csv`, checked: what is wrong is named with line, value and fix."""
 
-import csv
 import difflib
 import posixpath
-import re
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..ave import SPLITS
 from ..extras import need
+from ..same_text import plain_text, same_name, same_text, unprintable
+from .table_rows import NEEDED, OPTIONAL, TextRows, read_text_rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NEEDED, TIME_COLUMNS, OPTIONAL = ("file", "label"), ("start", "end"), ("start", "end", "split")
-DELIMITERS = ",;\t|"
+TIME_COLUMNS = ("start", "end")
+LONGEST = 1e6
+"""Seconds: eleven days and a half."""
 
 
-def read_label_table(table: Path, classes: Sequence[str] | None = None) -> "pd.DataFrame":
+class LabelTable(NamedTuple):
+    """Table that was read.
+
+    Attributes:
+        rows: Columns `file`, `label`, `split` (text; no split is empty), `start`, `end` (seconds; `nan` where the label
+            holds throughout) and `line` of the table.
+        notes: Sentences about what was assumed, and what was not read.
+    """
+
+    rows: "pd.DataFrame"
+    notes: list[str]
+
+
+def read_label_table(table: Path, classes: Sequence[str] | None = None) -> LabelTable:
     """Reads the rows of a table whose first line names the columns `file,label[,start,end][,split]` in any order.
 
     The delimiter is the commonest of comma, semicolon, tab and bar in the first line; quotes and a byte order mark are
-    understood; columns of other names are not read.
+    understood. Start and end may have other names that are usual for them; columns that are not read are told. Texts
+    that look the same, composed or not, with invisible characters or not, are the same.
 
     Args:
         table: The CSV.
         classes: Labels that are allowed; `None` allows all.
 
     Returns:
-        Columns `file`, `label`, `split` (text; no split is empty), `start`, `end` (seconds; `nan` where the label holds
-        throughout) and `line` of the table.
+        Its rows and the notes on them.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -41,14 +54,16 @@ def read_label_table(table: Path, classes: Sequence[str] | None = None) -> "pd.D
     if not table.is_file():
         raise FileNotFoundError(f"read_labels: there is no file {table}: give a CSV of the columns file,label.")
     try:
-        with table.open(encoding="utf-8-sig", newline="") as opened:
-            names, delimiter = _columns(table, opened.readline())
-        rows = _text_rows(table, names, delimiter)
+        read = read_text_rows(table)
     except UnicodeDecodeError as error:
         raise ValueError(f"read_labels: {table} is not UTF-8 ({error.reason}): save it as UTF-8.") from error
+    rows = _frame(read)
     if not len(rows):
         raise ValueError(f"read_labels: {table} has no row below the names of its columns: add file,label rows.")
-    _check_texts(table, rows, classes)
+    _check_texts(table, rows)
+    notes = [*read.notes, *_merge_twins(rows, classes)]
+    if classes is not None:
+        _refuse(table, rows, ~rows.label.isin(classes), lambda row: _unknown_label(row.label, classes))
     _check_times(table, rows)
     _check_splits(table, rows)
     twice = rows.duplicated(["file", "label", "start", "end"])
@@ -63,64 +78,31 @@ def read_label_table(table: Path, classes: Sequence[str] | None = None) -> "pd.D
         )
 
     _refuse(table, rows, twice, first_of)
-    return rows
+    return LabelTable(rows, notes)
 
 
-def _columns(table: Path, first: str) -> tuple[list[str], str]:
-    """Returns the names of the columns and the delimiter, by the first line."""
-    delimiter = max(DELIMITERS, key=first.count)
-    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    if missing := [name for name in NEEDED if name not in names]:
-        raise ValueError(
-            f"read_labels: {table}, line 1: {first.strip()!r} lacks the column {missing[0]!r}: name the columns "
-            "file,label and, if you have them, start,end and split."
-        )
-    if twice := [name for name in names if name and names.count(name) > 1]:
-        raise ValueError(f"read_labels: {table}, line 1: the column {twice[0]!r} is there twice: remove one.")
-    for name in names:
-        near = difflib.get_close_matches(name.lower(), OPTIONAL, n=1, cutoff=0.75)
-        if near and name not in OPTIONAL and near[0] not in names:
-            raise ValueError(f"read_labels: {table}, line 1: the column {name!r} is not known: is it {near[0]!r}?")
-    if ("start" in names) != ("end" in names):
-        raise ValueError(f"read_labels: {table}, line 1: start and end go together: add the other one, or leave both.")
-    return names, delimiter
+def _frame(rows: TextRows) -> "pd.DataFrame":
+    """Returns the rows as a frame; a column that the table lacks is empty."""
+    pandas, count = need("pandas", "read_labels"), len(rows.lines)
+    columns = {name: rows.columns.get(name, [""] * count) for name in (*NEEDED, *OPTIONAL)}
+    return pandas.DataFrame({**columns, "line": rows.lines}, dtype=object).astype({"line": int})
 
 
-def _text_rows(table: Path, names: Sequence[str], delimiter: str) -> "pd.DataFrame":
-    """Reads all rows that are not blank, as text without blanks around it, with their lines."""
-    pandas = need("pandas", "read_labels")
-    extra = len(names)  # one column more than there are: pandas drops what does not fit the first row in silence
-    too_many = (
-        f"more fields than the {extra} columns {','.join(names)}: put quotes around a field that holds the delimiter."
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pandas.errors.ParserWarning)
-            rows = pandas.read_csv(
-                table,
-                sep=delimiter,
-                names=range(extra + 1),
-                index_col=False,
-                skiprows=1,
-                dtype=str,
-                keep_default_na=False,
-                # kept for the numbers of the lines, and left out at the end
-                skip_blank_lines=False,
-                encoding="utf-8-sig",
-            )
-    except pandas.errors.ParserError as error:
-        if long := re.search(r"in line (\d+), saw", str(error)):
-            raise ValueError(f"read_labels: {table}, line {long[1]}: {too_many}") from error
-        raise ValueError(f"read_labels: {table} is no CSV ({str(error).strip()}): write one row a line.") from error
-    breaks = sum((rows[column].str.count("\n") for column in rows), start=0)
-    # a quoted field may hold line breaks, which shift the lines of the rows below it
-    rows["line"] = rows.index + 2 + (breaks.cumsum() - breaks if len(rows) else 0)
-    _refuse(table, rows, rows[extra] != "", lambda row: too_many)
-    rows = rows.rename(columns=dict(enumerate(names)))
-    for column in (*NEEDED, *OPTIONAL):
-        rows[column] = rows[column].str.strip() if column in names else ""
-    named = rows[[*names]].apply(lambda column: column.str.strip() != "") if len(rows) else rows[[*names]]
-    return rows.loc[named.any(axis=1), [*NEEDED, *OPTIONAL, "line"]].reset_index(drop=True)
+def _merge_twins(rows: "pd.DataFrame", classes: Sequence[str] | None) -> Iterator[str]:
+    """Writes labels, and files, that look the same in one way each; yields sentences about those that differed."""
+    given = {same_text(name): name for name in classes or ()}
+    for column, key, form in (("label", same_text, plain_text), ("file", same_name, str)):
+        counts = rows[column].value_counts(sort=True)
+        spelt: dict[str, list[str]] = {}
+        for text in counts.index:
+            spelt.setdefault(key(text), []).append(text)
+        known = given if column == "label" else {}
+        forms = {text: known.get(same, form(texts[0])) for same, texts in spelt.items() for text in texts}
+        rows[column] = rows[column].map(forms)
+        for texts in spelt.values():
+            if len(texts) > 1:
+                ways = ", ".join(ascii(text) for text in sorted(texts))
+                yield f"{column} {forms[texts[0]]!r} is written in {len(texts)} ways, which are read as one: {ways}"
 
 
 def _refuse(table: Path, rows: "pd.DataFrame", wrong: "pd.Series[bool]", words: Callable[[Any], str]) -> None:
@@ -130,10 +112,13 @@ def _refuse(table: Path, rows: "pd.DataFrame", wrong: "pd.Series[bool]", words: 
         raise ValueError(f"read_labels: {table}, line {row.line}: {words(row)}")
 
 
-def _check_texts(table: Path, rows: "pd.DataFrame", classes: Sequence[str] | None) -> None:
+def _check_texts(table: Path, rows: "pd.DataFrame") -> None:
     """Checks files, labels and names of splits; writes every path in its shortest form."""
     for name in NEEDED:
         _refuse(table, rows, rows[name] == "", partial(_empty, name))
+        strange = {text: unprintable(text) for text in rows[name].unique()}
+        _refuse(table, rows, rows[name].map(strange) != "", partial(_unprintable, name))
+        _refuse(table, rows, rows[name].map(same_text) == "", partial(_empty, name))
     outside = rows.file.map({name: _leaves(name) for name in rows.file.unique()})
     _refuse(
         table,
@@ -148,12 +133,15 @@ def _check_texts(table: Path, rows: "pd.DataFrame", classes: Sequence[str] | Non
         ~rows.split.isin(["", *SPLITS]),
         lambda row: f"the split {row.split!r} is none of {', '.join(SPLITS)}: write one of them.",
     )
-    if classes is not None:
-        _refuse(table, rows, ~rows.label.isin(classes), lambda row: _unknown_label(row.label, classes))
 
 
 def _empty(name: str, _: Any) -> str:
     return f"the {name} is empty: fill it in, or remove the row."
+
+
+def _unprintable(name: str, row: Any) -> str:
+    fix = "a quote is missing or too many" if "break" in unprintable(row[name]) else "remove it"
+    return f"the {name} {row[name]!r} holds {unprintable(row[name])}: {fix}."
 
 
 def _leaves(name: str) -> bool:
@@ -180,6 +168,7 @@ def _check_times(table: Path, rows: "pd.DataFrame") -> None:
     )
     numbers = {name: to_numeric(rows[name], errors="coerce").astype(float) for name in TIME_COLUMNS}
     for name, values in numbers.items():
+        _refuse(table, rows, values.between(LONGEST, float("inf"), inclusive="neither"), partial(_no_film, name))
         good = values.between(0, float("inf"), inclusive="left") | (rows[name] == "")
         _refuse(table, rows, ~good, partial(_no_seconds, name))
     _refuse(
@@ -194,6 +183,10 @@ def _check_times(table: Path, rows: "pd.DataFrame") -> None:
 
 def _no_seconds(name: str, row: Any) -> str:
     return f"{name} {row[name]!r} is no number of seconds: write it as in 12.5, from 0 on."
+
+
+def _no_film(name: str, row: Any) -> str:
+    return f"{name} {row[name]!r} is more seconds than any film has: write seconds, not milliseconds or samples."
 
 
 def _check_splits(table: Path, rows: "pd.DataFrame") -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..ave import SPLITS
 from ..extras import need
+from ..same_text import BACKGROUND, alike, look_alike
 from .label_table import read_label_table
 from .packed_strings import PackedStrings
 from .splitting import stratified
@@ -49,7 +50,8 @@ class Labels:
         files: Paths within the folder of videos, each once.
         splits: 0, 1, 2 for train, val, test, of each file.
         rows: The events.
-        notes: Sentences about the reading: how files were drawn, which classes are rare.
+        notes: Sentences about the reading: how files were drawn, which columns were not read, which texts look alike
+            and which classes are rare.
     """
 
     table: Path
@@ -98,7 +100,7 @@ def read_labels(table: str | Path, *, classes: Sequence[str] | None = None, seed
         ImportError: Without the extra `recipes`, which brings pandas.
     """
     table = Path(table)
-    rows = read_label_table(table, classes)
+    rows, said = read_label_table(table, classes)
     known = tuple(classes) if classes is not None else tuple(sorted(rows.label.unique()))
     file, files = need("pandas", "read_labels").factorize(rows.file)
     columns = _sorted_rows(rows, file, rows.label.map({name: at for at, name in enumerate(known)}).to_numpy())
@@ -112,7 +114,8 @@ def read_labels(table: str | Path, *, classes: Sequence[str] | None = None, seed
         splits = rows.split.iloc[first].map(SPLITS.index).to_numpy(np.int8)
     counts = np.zeros((len(SPLITS), len(known)), int)
     np.add.at(counts, (splits[pairs[:, 0]], pairs[:, 1]), 1)
-    return Labels(table, known, PackedStrings(files), splits, columns, (*notes, *_rare(known, counts)))
+    notes += [*said, *_alike(known), *_rare(known, counts)]
+    return Labels(table, known, PackedStrings(files), splits, columns, tuple(notes))
 
 
 def _sorted_rows(rows: "pd.DataFrame", file: NDArray[np.intp], label: NDArray[np.intp]) -> Rows:
@@ -129,6 +132,15 @@ def _classes_of(pairs: NDArray[np.int32], files: int) -> list[list[int]]:
     for file, label in pairs.tolist():
         found[file].append(label)
     return found
+
+
+def _alike(classes: Sequence[str]) -> Iterator[str]:
+    """Yields sentences about classes that are easily taken for one another, or for background."""
+    for names in alike(classes):
+        yield f"classes that look alike are different ones: {', '.join(ascii(name) for name in names)}"
+    for name in classes:
+        if look_alike(name) == BACKGROUND:
+            yield f"the class {name!r} bears the name of seconds without an event, which no event may bear"
 
 
 def _rare(classes: Sequence[str], counts: NDArray[np.int_]) -> Iterator[str]:

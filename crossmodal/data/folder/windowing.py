@@ -1,11 +1,13 @@
 """Windowing of files into clips of a fixed number of seconds, and the filling of shorter ones."""
 
 import math
+from fractions import Fraction
 from typing import NamedTuple, Protocol
 
 import torch
 
 from ..clip import LabelledClip
+from ..same_text import BACKGROUND
 from .labels import event_seconds
 
 
@@ -16,8 +18,17 @@ class Span(NamedTuple):
     length: int
 
 
+def is_far_behind(end: float, seconds: float | Fraction) -> bool:
+    """Returns whether an event ends so far behind its film that its time cannot be meant in seconds."""
+    return end > 2 * seconds + 60
+
+
 class Windowing(Protocol):
     """Policy that makes clips of `segments` seconds of the events of a table."""
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """Names that no class may have, since something else in a clip bears them."""
 
     def spans(self, start: float, end: float, segments: int) -> list[Span]:
         """Returns what is read of a file for an event.
@@ -45,6 +56,8 @@ class EventWindows:
     frame, is silent, and holds background.
     """
 
+    reserved = (BACKGROUND,)
+
     def spans(self, start: float, end: float, segments: int) -> list[Span]:
         """Returns the windows that an event touches."""
         if math.isnan(start):
@@ -66,6 +79,8 @@ class TrimmedClips:
 
     A shorter clip is repeated from its start until it is long enough, so that none of it is anything else.
     """
+
+    reserved = ()
 
     def spans(self, start: float, end: float, segments: int) -> list[Span]:
         """Returns the event's first `segments` seconds."""

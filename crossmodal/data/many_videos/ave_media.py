@@ -10,12 +10,32 @@ from PIL import Image
 from torch import Tensor
 
 from crossmodal.data.ave import SEGMENTS
-from crossmodal.data.many_videos.video_folder import failure
-from crossmodal.data.video import Film, read_film, upright
+from crossmodal.data.many_videos.video_folder import check_name, failure
+from crossmodal.data.orientation import upright
+from crossmodal.data.video import Film, read_film
 from crossmodal.io import remove_drafts, whole_folder, write_whole
 from crossmodal.worker_pool import Failure
 
 WAVE_RATE = 32_000
+
+
+class ClipLayout(NamedTuple):
+    """Names of a published layout.
+
+    Attributes:
+        command: Command that writes it, for errors.
+        frames: Folder of the frames, one folder per clip.
+        wave: Folder of the waves, one file per clip.
+        id_length: Characters of a video file's name that are the clip's id; `None` for all before the suffix.
+    """
+
+    command: str = "ave prepare"
+    frames: str = "frames"
+    wave: str = "wave"
+    id_length: int | None = None
+
+
+AVE_LAYOUT = ClipLayout()
 
 
 class ClipFormat(NamedTuple):
@@ -33,8 +53,8 @@ class ClipFormat(NamedTuple):
     pad: bool = False
 
 
-def write_clip(file: Path, out: Path, form: ClipFormat) -> Failure | None:
-    """Writes `frames/<id>/` and then `wave/<id>.npy`, each at once, so that a clip with a wave is a whole one.
+def write_clip(file: Path, out: Path, form: ClipFormat, layout: ClipLayout = AVE_LAYOUT) -> Failure | None:
+    """Writes the frames and then the wave of a clip, each at once, so that a clip with a wave is a whole one.
 
     Returns:
         Why the file cannot be read; `None` where it was.
@@ -43,10 +63,11 @@ def write_clip(file: Path, out: Path, form: ClipFormat) -> Failure | None:
         OSError: If `out` cannot be written.
     """
     try:
+        check_name(file.name)
         frames, wave = decode_clip(file, form)
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
-    pictures, sound = clip_paths(out, file.stem)
+    pictures, sound = clip_paths(out, file.stem, layout)
     # before the wave, which tells that the clip is whole
     with whole_folder(pictures) as draft:
         for number, frame in enumerate(frames, start=1):
@@ -57,19 +78,20 @@ def write_clip(file: Path, out: Path, form: ClipFormat) -> Failure | None:
     return None
 
 
-def clip_paths(out: Path, video: str) -> tuple[Path, Path]:
+def clip_paths(out: Path, video: str, layout: ClipLayout = AVE_LAYOUT) -> tuple[Path, Path]:
     """Returns where the frames and the wave of a video go."""
-    return out / "frames" / video, out / "wave" / f"{video}.npy"
+    clip = video[: layout.id_length]
+    return out / layout.frames / clip, out / layout.wave / f"{clip}.npy"
 
 
-def is_finished(out: Path, video: str) -> bool:
+def is_finished(out: Path, video: str, layout: ClipLayout = AVE_LAYOUT) -> bool:
     """Returns whether a clip was written: its wave comes last."""
-    return all(place.exists() for place in clip_paths(out, video))
+    return all(place.exists() for place in clip_paths(out, video, layout))
 
 
-def clear_drafts(out: Path) -> None:
+def clear_drafts(out: Path, layout: ClipLayout = AVE_LAYOUT) -> None:
     """Removes what a killed run left half-written."""
-    remove_drafts(out, out / "frames", out / "wave")
+    remove_drafts(out, out / layout.frames, out / layout.wave)
 
 
 def decode_clip(file: Path, form: ClipFormat) -> tuple[list[Tensor], np.ndarray]:

@@ -1,5 +1,6 @@
 """HDF5 file of features, and the folder of finished clips that it is put together from."""
 
+import glob
 import json
 import shutil
 from collections.abc import Collection, Mapping
@@ -43,13 +44,14 @@ class FeatureFile(NamedTuple):
         """Checks that file and parts are of this source.
 
         Raises:
-            ValueError: If they are of another one, or have clips that are not in `clips`.
+            ValueError: If they are of another one, or the file has clips that are not in `clips`. Parts of a clip that
+                is gone since are left out of the file.
         """
         for place, found in ((self.file, self._attributes()), (self.parts, self._header())):
             if found is not None and (differ := [name for name in self.source if found.get(name) != self.source[name]]):
                 both = "; ".join(f"{name}: {found.get(name)!r} there, {self.source[name]!r} now" for name in differ)
                 raise ValueError(f"ave features: {place} is of another run or folder ({both}): give another file.")
-        if strange := sorted(self.finished() - {*clips}):
+        if strange := sorted({*self._stored()} - {*clips}):
             raise ValueError(
                 f"ave features: {self.file} has {len(strange)} clips that are not asked for, the first {strange[0]!r}: "
                 "give another file."
@@ -59,7 +61,7 @@ class FeatureFile(NamedTuple):
         """Makes `parts`, or clears it of what was half-written."""
         make_folder(self.parts)
         remove_drafts(self.parts)
-        for draft in self.file.parent.glob(f"{DRAFT}*.{self.file.name}"):
+        for draft in self.file.parent.glob(f"{DRAFT}*.{glob.escape(self.file.name)}"):
             draft.unlink()
         write_whole(self.parts / PARTS_HEADER, json.dumps({**self.source}, indent=2) + "\n")
 
@@ -76,21 +78,22 @@ class FeatureFile(NamedTuple):
         """
         write_whole(self._part(clip), save({name: np.ascontiguousarray(rows[name]) for name in FEATURE_STREAMS}))
 
-    def close(self, **facts: str) -> int:
-        """Writes the file from all that is finished, in the order of names; removes `parts`; returns the rows.
+    def close(self, clips: Collection[str], **facts: str) -> int:
+        """Writes the file from what is finished of `clips`, in the order of names; removes `parts`; returns the rows.
 
         Args:
+            clips: Ids of the clips.
             **facts: Attributes beside those of `source`, such as the version.
         """
-        if self.finished() - {*self._stored()}:
+        if (self.finished() & {*clips}) - {*self._stored()}:
             # HDF5 may notice a full disk as late as on closing, by a RuntimeError
             fix = "make room there, and run it again"
             with whole_file(self.file, fix=fix, errors=(RuntimeError,)) as draft:
-                self._write(draft, facts)
+                self._write(draft, clips, facts)
         shutil.rmtree(self.parts)
         return sum(rows.stop - rows.start for rows in self._stored().values())
 
-    def _write(self, draft: Path, facts: Mapping[str, str]) -> None:
+    def _write(self, draft: Path, clips: Collection[str], facts: Mapping[str, str]) -> None:
         import h5py
 
         stored = self._stored()
@@ -98,7 +101,7 @@ class FeatureFile(NamedTuple):
             old = files.enter_context(h5py.File(self.file)) if stored else {}
             out = files.enter_context(h5py.File(draft, "w"))
             out.attrs.update({**self.source, **facts})
-            for clip in sorted(self.finished()):
+            for clip in sorted(self.finished() & {*clips}):
                 _append(out, clip, _rows(old, stored[clip]) if clip in stored else load_file(self._part(clip)))
 
     def _part(self, clip: str) -> Path:

@@ -7,7 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.ave_media import ClipFormat, clear_drafts, is_finished, write_clip
+from crossmodal.data.many_videos.ave_media import (
+    AVE_LAYOUT,
+    ClipFormat,
+    ClipLayout,
+    clear_drafts,
+    is_finished,
+    write_clip,
+)
 from crossmodal.data.many_videos.ave_rows import (
     AnnotationFiles,
     describe_annotations,
@@ -60,13 +67,15 @@ def prepare(argv: Sequence[str], prog: str) -> int:
         return report_prepared(rows, videos, failed, given.out)
 
 
-def prepare_options(prog: str) -> argparse.ArgumentParser:
+def prepare_options(
+    prog: str, about: str = ABOUT, annotations: str = "Annotations.txt, trainSet.txt, …"
+) -> argparse.ArgumentParser:
     """Returns the parser."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=ABOUT)
+    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=about)
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
     add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")
-    add("--annotations", type=Path, help="folder of Annotations.txt, trainSet.txt, … (default: VIDEOS)")
+    add("--annotations", type=Path, help=f"folder of {annotations} (default: VIDEOS)")
     add(
         "--size",
         type=int_at_least(1),
@@ -80,19 +89,24 @@ def prepare_options(prog: str) -> argparse.ArgumentParser:
 
 
 def prepare_clips(
-    videos: Sequence[Path], out: Path, form: ClipFormat, workers: int, cluster: str | None = None
+    videos: Sequence[Path],
+    out: Path,
+    form: ClipFormat,
+    workers: int,
+    cluster: str | None = None,
+    layout: ClipLayout = AVE_LAYOUT,
 ) -> dict[str, str]:
     """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
-    clear_drafts(out)
-    missing = [video for video in videos if not is_finished(out, video.stem)]
+    clear_drafts(out, layout)
+    missing = [video for video in videos if not is_finished(out, video.stem, layout)]
     if cluster is not None:  # whose workers run in other folders
         missing, out = [video.absolute() for video in missing], out.absolute()
-    work = partial(write_clip, out=out, form=form)
+    work = partial(write_clip, out=out, form=form, layout=layout)
     try:
-        outcomes = progress("ave prepare", work, missing, total=len(videos), workers=workers, cluster=cluster)
+        outcomes = progress(layout.command, work, missing, total=len(videos), workers=workers, cluster=cluster)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
-        raise OSError(f"ave prepare stopped in {out}/: {error} Then run the same command again.") from error
+        raise OSError(f"{layout.command} stopped in {out}/: {error} Then run the same command again.") from error
 
 
 def report_prepared(rows: AnnotationFiles, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:
@@ -118,7 +132,7 @@ def annotations_folder(path: Path) -> Path:
     return folder
 
 
-def own_folder(out: Path, form: ClipFormat, *, apart_from: Collection[Path]) -> None:
+def own_folder(out: Path, form: ClipFormat, *, apart_from: Collection[Path], layout: ClipLayout = AVE_LAYOUT) -> None:
     """Makes `out`, or checks that this command made it and in the same way; nothing else is ever written into.
 
     Raises:
@@ -126,20 +140,20 @@ def own_folder(out: Path, form: ClipFormat, *, apart_from: Collection[Path]) -> 
     """
     settings = json.dumps(form._asdict()) + "\n"
     if out.resolve() in {folder.resolve() for folder in apart_from}:
-        raise ValueError(f"ave prepare: OUT is {out}/ itself, which holds the originals: give another folder.")
+        raise ValueError(f"{layout.command}: OUT is {out}/ itself, which holds the originals: give another folder.")
     begun = out / PREPARED
     if begun.is_file():
         if begun.read_text("utf-8") != settings:
             raise ValueError(
-                f"ave prepare: {out}/ was begun with {begun.read_text('utf-8').strip()}, now asked for "
+                f"{layout.command}: {out}/ was begun with {begun.read_text('utf-8').strip()}, now asked for "
                 f"{settings.strip()}: give the same options, or another folder."
             )
     elif out.exists() and (not out.is_dir() or any(not entry.name.startswith(".") for entry in out.iterdir())):
-        raise ValueError(f"ave prepare: {out} holds something that this command did not write: give a new folder.")
+        raise ValueError(f"{layout.command}: {out} holds something that this command did not write: give a new folder.")
     make_folder(out)
     write_whole(begun, settings)  # first: what is written next is known as this command's
-    for folder in (out / "frames", out / "wave"):
-        folder.mkdir(exist_ok=True)
+    for folder in (out / layout.frames, out / layout.wave):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def describe_format(form: ClipFormat) -> str:

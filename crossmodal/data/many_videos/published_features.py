@@ -13,7 +13,8 @@ from crossmodal.shapes import shaped
 
 from ..clip import Preprocess
 from ..decoding import decoded
-from ..video import read_sound, upright
+from ..orientation import upright
+from ..video import read_sound
 from ..wave import resample
 
 SECONDS, EACH, SIDE = 10, 16, 224

@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from crossmodal.data.same_text import is_utf8, printable
+from crossmodal.data.table_cell import safe_cell
 from crossmodal.io import write_whole
 from crossmodal.worker_pool import DIED, Failure, Item, Result, worker_pool
 
@@ -40,6 +42,16 @@ def video_files(folder: Path) -> tuple[list[Path], list[str]]:
             f"{folder}/ holds {'; '.join(twice)}: a video's id is its name without suffix, so rename one of each."
         )
     return videos, [entry.name for entry in entries if entry not in videos]
+
+
+def check_name(name: str) -> None:
+    """Checks that the name of a file can be written into a table.
+
+    Raises:
+        ValueError: If it is no UTF-8.
+    """
+    if not is_utf8(name):
+        raise ValueError(f"the name {printable(name)!r} is not UTF-8, and no table can hold it: rename the file.")
 
 
 def failure(error: Exception) -> Failure:
@@ -103,7 +115,8 @@ def write_failed(file: Path, reasons: Mapping[str, str]) -> None:
         return
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerows([("file", "reason"), *sorted(reasons.items())])
+    rows = sorted(reasons.items())
+    writer.writerows([("file", "reason"), *(map(safe_cell, map(printable, row)) for row in rows)])
     write_whole(file, table.getvalue())
 
 

@@ -49,7 +49,8 @@ def cut_model(headless: HeadlessModel, points: str | Sequence[str] | None, name:
     layout = "BNC"
     # libraries differ in where a feature map has its channels: what is not the grid is the width
     if features.ndim == 4:
-        layout = "BCHW" if tuple(features.shape[2:]) == last.grid else "BHWC"
+        first = features.shape[1] == last.width != features.shape[3]
+        layout = "BCHW" if tuple(features.shape[2:]) == last.grid or first else "BHWC"
     stream, _ = as_tokens(features, layout)
     if stream.shape[1] != last.tokens:
         raise ValueError(f"{name}: its head makes {stream.shape[1]} tokens of {last.tokens}; give other points.")

@@ -166,6 +166,8 @@ def load_transformers(folder: str, config: Any, weights: str | Path | None) -> t
     keywords = {"config": config, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     with hub_errors(f"transformers:{folder}"):
         model, report = model_class.from_pretrained(folder, **keywords)
+    # Releases differ in whether a checkpoint in half precision comes back as such: here weights are float32.
+    model = model.float()
     # A pooler is part of the class but of few checkpoints, and its output is not used here.
     missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
     if missing:

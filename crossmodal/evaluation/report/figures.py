@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossmodal.data.extras import need
-from crossmodal.drawing.canvas import literal_text, new_figure
+from crossmodal.drawing.canvas import new_figure
 
 from .page import Picture, as_picture, page_style
 
@@ -92,11 +92,10 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
     for number, (name, line) in enumerate(lines.items()):
         colour, marker = CURVE_COLOURS[number % len(CURVE_COLOURS)], "o" if len(line) < 40 else ""
-        text = literal_text(name)
-        axes.plot(line.index, line.values, color=colour, marker=marker, markersize=3, linewidth=1.3, label=text)
+        axes.plot(line.index, line.values, color=colour, marker=marker, markersize=3, linewidth=1.3, label=name)
     if chance is not None:
         axes.axhline(chance, color="#888888", linestyle="--", linewidth=1, label="chance")
-    axes.set_title(literal_text(title), fontsize=10)
+    axes.set_title(title, fontsize=10)
     axes.set_xlabel("step", fontsize=8)
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.tick_params(labelsize=8)

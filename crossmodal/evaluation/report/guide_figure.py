@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from crossmodal.drawing import PanelRow, panel_figure, pictures, read_sites
-from crossmodal.drawing.canvas import literal_text
 from crossmodal.evaluation.counterfactuals import MISSING, GuideEffects, guide_effects
 from crossmodal.evaluation.items import batch_of
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -54,7 +53,7 @@ def guide_figure(system: CoupledSystem, task: Labelled, item: Any, outlines: Ten
         frames=pictures(item.frames, system.preprocess)[picked],
         log_mel=log_mel[picked],
         outlines=None if outlines is None else outlines[picked],
-        titles=[literal_text(f"{second} s: {names[of_frames[second]]}") for second in picked.tolist()],
+        titles=[f"{second} s: {names[of_frames[second]]}" for second in picked.tolist()],
         scores=scores,
     )
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from crossmodal.data.extras import need
 from crossmodal.data.source import Items
+from crossmodal.data.table_cell import plain_cell
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -141,6 +142,7 @@ def read_predictions(file: Path) -> "DataFrame":
     """Returns the table of `predictions.csv`; what is written stays text, value and weight are numbers."""
     pandas = need("pandas", "report.html")
     rows: DataFrame = pandas.read_csv(file, dtype=str, keep_default_na=False)
+    rows = rows.map(plain_cell)
     return rows.astype({VALUE: float, WEIGHT: float})
 
 

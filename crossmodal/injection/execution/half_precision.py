@@ -41,7 +41,8 @@ def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Enc
                 # one module at a time: `section.to(dtype)` would take its batch norms along
                 _convert(module, dtype)
         section.register_forward_pre_hook(partial(_enter, dtype))
-        section.register_forward_hook(_leave)
+        # First of all hooks: those of others see the stream as it goes on, in float32.
+        section.register_forward_hook(_leave, prepend=True)
     return encoder
 
 

@@ -91,7 +91,7 @@ class SideLockstep(Lockstep):
         found: dict[str, list[Tensor]] = {}
         for name, given in inputs.items():
             for part in torch.split(given, self.at_once or max(len(given), 1)):
-                for site, stream in self._alone(name, part):
+                for site, stream in self._alone(name, part, wanted):
                     if site in wanted:
                         found.setdefault(site, []).append(stream)
         # `cat` would copy even a single part
@@ -127,14 +127,12 @@ class SideLockstep(Lockstep):
         """Runs a coupler as the step it is here, in the modes of `execution`."""
         return step_in_modes(partial(self.couple, name), self.execution, self.couplers[name].modules)(streams)
 
-    def _alone(self, name: str, given: Tensor) -> Iterator[tuple[str, Tensor]]:
+    def _alone(self, name: str, given: Tensor, kept: Collection[str]) -> Iterator[tuple[str, Tensor]]:
         """Yields the name of every site and the stream there, as the encoder computes it alone."""
-        encoder = self.encoder(name)
-        stream: Tensor = encoder.stem(given)
-        yield f"{name}.stem", stream
-        for section in encoder.names:
-            stream = encoder.section(section)(stream)
-            yield f"{name}.{section}", stream
+        stream = given
+        for part in ("stem", *self.encoder(name).names):
+            stream = self.run_part(name, part, stream, kept)
+            yield f"{name}.{part}", stream
 
     def _stems(self, features: Mapping[str, Tensor]) -> dict[str, str]:
         """Returns the streams that are there, at their stems; raises where features are missing or do not fit."""

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from ...adapters import Adapted, AdapterFactory
 from ...named_draws import drawn, named_draws
 from ...site import Site
 from ..missing import scatter
 from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
+from .pausable import PausableHook, on_input, on_output
 from .probe import ProbedModule, read_tensor, rewritten, written_tensor
 
 
@@ -60,9 +60,15 @@ class Injected(nn.Module):
             )
         self._calls: list[HookState] = []
         self._maps: dict[str, dict[str, Tensor]] | None = None
-        self._handles: list[RemovableHandle] = []
-        self._hooked = self._detached = self._guided_before = False
-        self._hook(True)
+        self._hooks: list[PausableHook] = []
+        self._detached = self._guided_before = False
+        for name, plan in self.plans.items():
+            source, target = model.get_submodule(plan.source), model.get_submodule(name)
+            self._hooks += [
+                on_input(source, partial(self._read, name)),
+                on_output(target, partial(self._write, name)),
+            ]
+        self._hooked = True
 
     def forward(self, *args: Any, guide: Tensor | None = None, present: Tensor | None = None, **kwargs: Any) -> Any:
         """Runs the model, guided or as the original.
@@ -85,7 +91,7 @@ class Injected(nn.Module):
             # a guide that no frame has guides nothing: the model runs without hooks
             guide = guide if rows is None or len(rows) else None
         before = self._hooked  # a call around this one may be guided otherwise
-        self._hook(guide is not None)
+        self._hook(guide is not None and not self._detached)
         self._calls.append(HookState(guide, rows))
         try:
             output = self.model(*args, **kwargs)
@@ -110,8 +116,9 @@ class Injected(nn.Module):
 
     def detach(self) -> nn.Module:
         """Takes every hook off the model and returns it as it was. Afterwards only `guide=None` is possible."""
-        self._detached = True
-        self._hook(False)
+        while self._hooks:
+            self._hooks.pop().remove()
+        self._detached, self._hooked = True, False
         return self.model
 
     def extra_repr(self) -> str:
@@ -119,21 +126,15 @@ class Injected(nn.Module):
         return f"guide={self.guide.name!r} (width {self.guide.width}), guided={list(self.plans)}"
 
     def _hook(self, hooked: bool) -> None:
-        """Puts the hooks on, or takes them off: unguided, they are in the way of torch's own fast paths.
+        """Resumes the hooks or pauses them: unguided, they are in the way of torch's own fast paths.
 
-        Not under `torch.compile`, which traces them where it finds them and cannot move them.
+        They come back to their places among hooks of others, whose order decides what those see. Not under
+        `torch.compile`, which traces them where it finds them and cannot move them.
         """
         if hooked == self._hooked or torch.compiler.is_compiling():
             return
-        while self._handles:
-            self._handles.pop().remove()
-        for name, plan in self.plans.items() if hooked else ():
-            source, target = self.model.get_submodule(plan.source), self.model.get_submodule(name)
-            self._handles += [
-                # with keywords: other libraries pass hidden states by name, too
-                source.register_forward_pre_hook(partial(self._read, name), with_kwargs=True),
-                target.register_forward_hook(partial(self._write, name), with_kwargs=True),
-            ]
+        for hook in self._hooks:
+            hook.resume() if hooked else hook.pause()
         self._hooked = hooked
 
     def _read(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -30,10 +30,12 @@ class TensorLayout(Site):
     Attributes:
         layout: The dimensions of the tensor, in order.
         frames: Its first dimension in the probe. One that is not the example's own (windows, say) takes no guide.
+        rows: Rows of the tensor, where it has rows and columns; those of the axes, unless said otherwise.
     """
 
     layout: Layout = "frame token channel"
     frames: int = 1
+    rows: int | None = None
 
     def stream(self, tensor: Tensor | None) -> Tensor:
         """Returns `tensor` as a stream `(frame, token, channel)`; raises `ValueError` for another layout."""
@@ -46,7 +48,7 @@ class TensorLayout(Site):
                 f"TensorLayout {self.name!r}: stream has shape {tuple(stream.shape)}, expected (frame, {self.tokens}, "
                 f"{self.width}): tokens and channels as in the probe; probe again for another size."
             )
-        rows = {"row": self.grid[0]} if "row" in self.layout else {}
+        rows = {"row": self.rows or self.grid[0]} if "row" in self.layout else {}
         return rearrange(stream, f"{self._stream} -> {self.layout}", **rows)
 
     def add(self, stream: Tensor, tensor: Tensor | None) -> Tensor:
@@ -89,7 +91,8 @@ def layout_of(name: str, shape: tuple[int, ...], channels: int) -> TensorLayout:
     """Returns the layout of a tensor of that shape whose dimension `channels` holds the channels."""
     grid = [size for position, size in enumerate(shape) if position not in (0, channels)]
     axes = _grid(*grid) if len(grid) == 2 else {"token": tuple(range(grid[0]))}
-    return TensorLayout(name, shape[channels], axes, layout=LAYOUTS[len(shape), channels], frames=shape[0])
+    rows = grid[0] if len(grid) == 2 else None
+    return TensorLayout(name, shape[channels], axes, layout=LAYOUTS[len(shape), channels], frames=shape[0], rows=rows)
 
 
 @cache

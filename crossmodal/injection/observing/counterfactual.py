@@ -124,8 +124,8 @@ def changed(
 def _taken(adapter: nn.Module, instead: Replacement | None) -> RemovableHandle:
     """Takes the guide of one adapter away, until the handle is removed."""
     if instead is None:
-        return adapter.register_forward_hook(_silent)
-    return adapter.register_forward_pre_hook(partial(_read_instead, instead))
+        return adapter.register_forward_hook(_silent, prepend=True)  # hooks of others see what is added
+    return adapter.register_forward_pre_hook(partial(_read_instead, instead), prepend=True)
 
 
 def _silent(adapter: nn.Module, given: Any, output: Any) -> Adapted:

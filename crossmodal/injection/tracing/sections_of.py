@@ -15,6 +15,7 @@ from .graph import Arg, Node
 from .subgraph import merged_nodes, subgraph
 from .subgraph_module import InputLayout, ModelInput, ModelOutput, OutputLayout, SubgraphModule
 from .token_grid import infer_grid
+from .token_places import Evidence, TokenPlaces, blotted, no_places
 from .traced_call import TracedCall, first_tensor
 
 
@@ -30,7 +31,9 @@ def sections_of(
 
     What runs before the first of them is the stem, what runs after the last the head; what changes the size of the
     stream between two of them is a section of its own, a merge. The encoder shares the parameters of `model`, each
-    registered once. Its sites are known at once, as probing forwards find them.
+    registered once. Its sites are known at once, as probing forwards find them. Where the tokens lie is inferred from
+    shapes, and checked: parts of the example are blotted out, and the tokens that change must be those that are said to
+    lie there; else their place is not known, and their site has the axis `token` alone.
 
     The encoder does what the model does in evaluation mode, for any number of frames of the example's size. Modules
     drop out where they are told to, code between them does not: it is traced, no longer called. Cut again where the
@@ -58,7 +61,8 @@ def sections_of(
         (one, result), (other, _) = (call.traced(names, given) for given in (call.given, call.another))
         nodes = merged_nodes(one, other, len(call.given))
         cuts = cut_points(names, probed, nodes, one)
-        layouts = infer_grid([cut.layout for cut in cuts], probed, len(call.given), axes)
+        evidence = _evidence(_assembled(model, nodes, cuts, result, call.given), call.given)
+        layouts = infer_grid([cut.layout for cut in cuts], probed, len(call.given), axes, evidence)
         cuts = [replace(cut, layout=layout) for cut, layout in zip(cuts, layouts, strict=True)]
         encoder = _assembled(model, nodes, cuts, result, call.given)
         for given in (call.given, call.another):  # the second has other values and a frame more
@@ -80,6 +84,21 @@ def _assembled(model: nn.Module, nodes: list[Node], cuts: list[CutPoint], result
         parts.append(SubgraphModule(model, run, end, reads=reads[at], writes=writes[at], homes=homes))
     stem, *sections, head = parts
     return Encoder(stem, dict(zip(names[1:-1], sections, strict=True)), head, layouts)
+
+
+def _evidence(encoder: Encoder, given: Tensor) -> Evidence:
+    """Runs the encoder on blotted copies of a frame, up to the last change of tokens: what that says of its sites."""
+    pictures = blotted(given)
+    if pictures is None:
+        return no_places
+    sizes = [(site.tokens, site.width) for site in encoder.sites]
+    changes = [at for at, size in enumerate(sizes) if at == 0 or size != sizes[at - 1]]
+    found, stream = {}, encoder.stem(pictures)
+    for at in range(changes[-1] + 1):
+        stream = encoder.section(encoder.names[at - 1])(stream) if at else stream
+        if at in changes:
+            found[at] = TokenPlaces.of(stream, picture=given.ndim == 4 and given.shape[1] > 1)
+    return lambda at, site: found[at].verdict(site) if at in found else "silent"
 
 
 def _check_equal(found: Tensor, expected: Tensor) -> None:

@@ -10,22 +10,27 @@ from ...injection import Coupler
 from ...site import Site
 from ..law import NotApplicable, expect, expect_close, law
 from ..trial import Trial, wake
-from .maps import in_unit_interval
+from .maps import in_unit_interval, louder
 
 
 @dataclass(frozen=True)
 class AdapterTrial(Trial):
-    """Holds a trial of an adapter; with its factory and the stream's site it can be built between other sites."""
+    """Holds a trial of an adapter; with its factory and the stream's site it can be built between other sites.
+
+    `wider` builds the same trial between wider sites, or refuses with `ValueError` or `KeyError`.
+    """
 
     factory: Callable[[Site, Site], nn.Module] | None = None
     stream: Site | None = None
+    wider: Callable[[], Trial] | None = None
 
 
 @law(1, "identity at initialisation", examples=5)
 def silent_at_initialisation(trial: Trial) -> None:
-    """As built, in evaluation and in training mode, the residual is zero, bit for bit."""
-    for training in (False, True):  # batch norm centres a batch only in training: both must give zero
-        for name, value in residuals(trial.run(trial.build().train(training))).items():
+    """As built, in evaluation and in training mode, the residual is zero, bit for bit, of loud inputs too."""
+    # batch norm centres a batch only in training: both modes must give zero
+    for heard, training in ((trial, False), (trial, True), (louder(trial), False)):
+        for name, value in residuals(heard.run(trial.build().train(training))).items():
             expect_close(f"{name} as built, training={training},", value, torch.zeros_like(value))
 
 
@@ -37,8 +42,8 @@ def residuals(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
 @law(2, "range and shape")
 def residual_and_maps(trial: Trial) -> None:
     """The residual has exactly the stream's shape and dtype; every map lies in [0, 1] and broadcasts to the stream."""
-    stream = trial.inputs["stream"]
-    for name, value in trial.run(trial.woken()).items():
+    stream, block = trial.inputs["stream"], trial.woken()
+    for name, value in trial.run(block).items():
         expect(value.dtype == stream.dtype, f"{name}: expected {stream.dtype}, found {value.dtype}")
         if name.startswith("maps"):
             fits = value.dim() == 3 and len(value) == len(stream)
@@ -50,6 +55,9 @@ def residual_and_maps(trial: Trial) -> None:
                 value.shape == stream.shape,
                 f"{name}: expected the stream's shape {tuple(stream.shape)}, found {tuple(value.shape)}",
             )
+    for name, value in louder(trial).run(block).items():
+        if name.startswith("maps"):
+            in_unit_interval(f"{name} of loud inputs", value)
 
 
 @law(4, "cue sufficiency")

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ...injection import Encoder
@@ -78,3 +79,49 @@ def sites_tell_the_truth(trial: EncoderTrial) -> None:
             places == site.tokens - site.prefix,
             f"site {site.name!r}: {site.tokens - site.prefix} tokens lie at {places} different coordinates",
         )
+    corners_lie_where_the_site_says(trial, encoder)
+
+
+def corners_lie_where_the_site_says(trial: EncoderTrial, encoder: Encoder) -> None:
+    """Raises `Violation` where a change of one corner of a picture moves a token of another corner most of all.
+
+    Asked of stems of pictures that keep tokens local; a stem that mixes all tokens shows nothing.
+    """
+    site, picture = encoder.sites[0], next(iter(trial.inputs.values()))
+    if picture.dim() != 4 or set(site.axes) != {"row", "column"}:
+        return
+    places = torch.tensor([site.axes["row"], site.axes["column"]], dtype=torch.float32)
+    middle = (places.amin(1) + places.amax(1)) / 2
+    with torch.no_grad():
+        before = encoder.stem(picture)
+        for corner in ((False, True), (True, False)):
+            row, column = (
+                slice(-(side // 3), None) if far else slice(side // 3)
+                for far, side in zip(corner, picture.shape[2:], strict=True)
+            )
+            changed = picture.clone()
+            changed[:, :, row, column] += 1
+            move = (encoder.stem(changed) - before).abs().sum((0, 2))[site.prefix :]
+            at = places[:, move.argmax()]
+            agrees = all(
+                (value >= half) if far else (value <= half) for value, half, far in zip(at, middle, corner, strict=True)
+            )
+            where = f"the {'bottom' if corner[0] else 'top'} {'right' if corner[1] else 'left'} corner"
+            expect(
+                agrees or bool(move.max() <= 2 * move.median()),
+                f"site {site.name!r}: a change in {where} of the picture moves most the token at row, column "
+                f"{tuple(int(value) for value in at)}",
+            )
+
+
+@law(13, "inputs stay", examples=1)
+def sections_leave_their_stream(trial: EncoderTrial) -> None:
+    """Stem, sections and head leave what they are given as it was: taps and residuals rely on it."""
+    encoder, stream = trial.encoder(), next(iter(trial.inputs.values()))
+    parts = {"stem": encoder.stem, **{name: encoder.section(name) for name in encoder.names}, "head": encoder.head}
+    for name, part in parts.items():
+        kept = stream.clone()
+        with torch.no_grad():
+            after = part(stream)
+        expect_close(f"what {name!r} was given, after it ran,", stream, kept)
+        stream = after

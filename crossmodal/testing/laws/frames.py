@@ -1,5 +1,7 @@
 """The law of frames: the output of a frame depends on no other frame."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from ..law import NotApplicable, expect, expect_close, law
@@ -24,6 +26,37 @@ def frames_do_not_leak(trial: Trial) -> None:
             expected = before[name].clone()
             expected[first:last] = after[first:last]
             expect_close(f"{name}, frame {first} of {count} changed,", after, expected, tolerance=1e-9)
+
+
+COUNTS = tuple(range(1, 13))
+"""Numbers of clips that a block is called with."""
+
+
+@law(5, "each frame alone", examples=3)
+def each_frame_alone(trial: Trial) -> None:
+    """Each frame (clip) alone, and the first few of any number, give what they give in a batch of twelve."""
+    in_any_batch(trial, COUNTS)
+
+
+@law(5, "each frame alone", examples=1)
+def each_frame_of_an_encoder_alone(trial: Trial) -> None:
+    """Each frame alone, and the first two, give what they give in a batch of nine."""
+    in_any_batch(trial, (1, 2, 9))
+
+
+def in_any_batch(trial: Trial, counts: Sequence[int]) -> None:
+    """Raises `Violation` where outputs depend on the number of clips, of which the last number is the most."""
+    trial = trial.exact()
+    block = trial.woken()
+    segments = segments_of(block)
+    trial = trial.longer(segments * counts[-1])
+    together = trial.run(block)
+    for count in counts:
+        for first in range(counts[-1]) if count == 1 else (0,):
+            frames = slice(segments * first, segments * (first + count))
+            for name, found in trial.run(block, **{key: x[frames] for key, x in trial.inputs.items()}).items():
+                what = f"{name} of clips {first} to {first + count - 1} of {counts[-1]}, called without the others,"
+                expect_close(what, found, together[name][frames], tolerance=1e-9)
 
 
 def frames_of(trial: Trial) -> int:

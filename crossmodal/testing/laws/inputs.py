@@ -33,23 +33,24 @@ def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
     """Yields everything that can be wrong with one argument, as far as the block has a number to compare it with."""
     # A block without weights and with one input has nothing that a dtype or device could differ from.
     comparable = len(trial.inputs) > 1 or any(True for _ in block.parameters())
-    widths = trial.other is None or (shapes(trial.other()), repr(trial.other())) != (shapes(block), repr(block))
+    other = trial.another()
+    widths = other is None or (shapes(other), repr(other)) != (shapes(block), repr(block))
     for name, tensor in trial.inputs.items():
         frames, width = tensor.shape[0], tensor.shape[-1]
         yield f"{name} without its first dimension", name, tensor[0], ()
         yield f"{name} of whole numbers", name, tensor.long(), ()
         if widths:
             for wrong_width in {1, width + 1} - {width}:  # 1 is what would broadcast in silence
-                other = tensor[..., :1].expand(*tensor.shape[:-1], wrong_width)
-                yield f"{name} of width {wrong_width}", name, other, (str(width), str(wrong_width))
+                wide = tensor[..., :1].expand(*tensor.shape[:-1], wrong_width)
+                yield f"{name} of width {wrong_width}", name, wide, (str(width), str(wrong_width))
         if comparable:
             dtype = torch.float32 if tensor.dtype == torch.float64 else torch.float64
             yield f"{name} in {dtype}", name, tensor.to(dtype), (str(dtype), str(tensor.dtype))
             yield f"{name} on the meta device", name, tensor.to("meta"), ("meta", str(tensor.device))
         if len(trial.inputs) > 1:
             for count in {1, 2 * frames} - {frames}:
-                other = tensor[:1].expand(count, *tensor.shape[1:])
-                yield f"{name} of {count} frames", name, other, (str(frames), str(count))
+                more = tensor[:1].expand(count, *tensor.shape[1:])
+                yield f"{name} of {count} frames", name, more, (str(frames), str(count))
 
 
 def block_names(block: nn.Module) -> set[str]:

@@ -1,5 +1,6 @@
 """The laws of learning: what is trainable learns, what is frozen does not."""
 
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,11 +12,13 @@ from ..law import NotApplicable, expect, law
 from ..trial import Trial, blended, differentiated, named_tensors, wake
 
 TRIES = 16
+NONE = 1e-6
+"""A gradient smaller than this share of its neighbours' is none."""
 
 
 @law(7, "every parameter learns", examples=4)
 def every_parameter_learns(trial: Trial) -> None:
-    """Once every zero-initialised scale has moved, every trainable parameter gets a gradient."""
+    """Once every zero-initialised scale has moved, every trainable parameter gets a gradient like its neighbours'."""
     learn(trial, lambda block: block)
 
 
@@ -29,7 +32,11 @@ def frozen_means_frozen(trial: Trial) -> None:
 
 
 def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
-    """Raises `Violation` where no draw of the weights lets a gradient reach every trainable parameter of a part."""
+    """Raises `Violation` where no draw of the weights lets a gradient reach every trainable parameter of a part.
+
+    A gradient below `NONE` times the median of all those of the part is none: what is left where a norm divides out
+    what a parameter multiplies.
+    """
     trainable = {name for name, parameter in trial.build().named_parameters() if parameter.requires_grad}
     if not trainable:
         raise NotApplicable("it has no trainable parameters")
@@ -41,10 +48,12 @@ def learn(trial: Trial, part: Callable[[nn.Module], nn.Module]) -> None:
         of_part = {id(parameter) for parameter in part(block).parameters()}
         names = {name for name, parameter in block.named_parameters() if id(parameter) in of_part}
         _, gradients = differentiated(jittered(trial) if attempt else trial, block)
-        deaf = {name for name in deaf & names if not gradients[name].any()}
+        sizes = {name: float(gradients[name].abs().max()) for name in names if name in gradients}
+        least = NONE * statistics.median([size for size in sizes.values() if size] or [0.0])
+        deaf = {name for name in deaf & names if sizes[name] <= least}
         if not deaf:
             return
-    expect(False, f"in {TRIES} draws no gradient but zero reached {', '.join(sorted(deaf))}")
+    expect(False, f"in {TRIES} draws no gradient above {NONE:g} of its neighbours' reached {', '.join(sorted(deaf))}")
 
 
 def jittered(trial: Trial) -> Trial:

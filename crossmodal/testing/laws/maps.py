@@ -1,12 +1,15 @@
 """Laws of guidance: the range and the shape of a map, and what it depends on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..law import NotApplicable, Violation, expect, expect_close, law
 from ..trial import Trial
+
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,27 @@ class GuidanceTrial(Trial):
 @law(2, "range and shape")
 def range_and_shape(trial: GuidanceTrial) -> None:
     """A map lies in [0, 1] and is `frame 1 channel`, `frame token 1` or `frame 1 1`, of the stream's dtype."""
-    block, stream = trial.woken(), trial.inputs["stream"]
-    for scale in (1.0, 1000.0):  # a block that forgot its sigmoid may stay in [0, 1] on small inputs
-        found = trial.map(block, **{name: tensor * scale for name, tensor in trial.inputs.items()})
+    block = trial.woken()
+    for played in (trial, louder(trial)):
+        found, stream = played.map(block), played.inputs["stream"]
         expect(
-            trial.kind(found) is not None,
+            played.kind(found) is not None,
             f"map: expected (frame, 1, channel), (frame, token, 1) or (frame, 1, 1) of a stream {tuple(stream.shape)}, "
             f"found {tuple(found.shape)}",
         )
         expect(found.dtype == stream.dtype, f"map: expected {stream.dtype}, found {found.dtype}")
         in_unit_interval("map", found)
+
+
+def louder(trial: AnyTrial) -> AnyTrial:
+    """Returns the trial with inputs of 32 scales, from 1 to 1000, one after another.
+
+    A block that forgot its sigmoid may stay in [0, 1] on small inputs; one that is wrong between two thresholds may do
+    so on small and large ones.
+    """
+    scales = torch.logspace(0, 3, 32)
+    inputs = {name: torch.cat([scale * tensor for scale in scales]) for name, tensor in trial.inputs.items()}
+    return replace(trial, inputs=inputs)
 
 
 def in_unit_interval(what: str, found: Tensor) -> None:

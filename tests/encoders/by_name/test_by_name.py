@@ -182,3 +182,15 @@ def test_a_folder_whose_file_lacks_tensors_is_refused(transformers, tmp_path):
         visual_backbone(f"transformers:{tmp_path}")
     with pytest.raises(ValueError, match="ViTConfig has no 'depth' to be set to 3"):
         visual_backbone(f"transformers:{tmp_path}", options={"depth": 3})
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_folder_in_half_precision_comes_back_in_float32(transformers, dtype, tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    saved = transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=32, patch_size=8)).to(dtype)
+    saved.save_pretrained(tmp_path)
+    encoder = visual_backbone(f"transformers:{tmp_path}").encoder
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    theirs = saved.float().eval()
+    torch.testing.assert_close(encoder(pictures(32)), theirs(pictures(32)).last_hidden_state)

@@ -9,7 +9,8 @@ from third_party import PICTURE, SOUND, Recursive, Whisper, convnext, inject, si
 from torch import nn
 
 from crossmodal.adapters import Adapted, Bottleneck, guided_adapter
-from crossmodal.injection import fingerprint, freeze
+from crossmodal.injection import Injected, fingerprint, freeze, sites
+from crossmodal.site import Site, vector_axes
 
 
 class Wrapped(nn.Module):
@@ -201,3 +202,39 @@ def test_an_adapter_that_breaks_its_contract_is_named(answer, error, message):
     guided = inject(convnext(), PICTURE, {"features.1.0": lambda stream, guide: Wrong(answer)})
     with pytest.raises(error, match=message):
         guided(PICTURE, guide=SOUND)
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "between", "first of all"])
+def test_a_hook_of_the_user_sees_what_the_next_module_reads(moment):
+    """Whenever it was registered, and whatever ran before: Grad-CAM and hidden states of other libraries are hooks."""
+    torch.manual_seed(0)
+    model, seen, read = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), [], []
+
+    def register(prepend=False):
+        model[0].register_forward_hook(lambda module, given, output: seen.append(output.detach()), prepend=prepend)
+
+    if moment == "before":
+        register()
+    stream, guide = torch.randn(2, 3, 4), torch.randn(2, 1, 5)
+    adapter = partial(guided_adapter, bottleneck=partial(Bottleneck, reduction=2), latents=2)
+    found = Site("guide", 5, vector_axes())
+    injected = Injected(model, {"0": adapter}, guide=found, sites=sites(model, stream)).eval()
+    for parameter in injected.adapters.parameters():
+        nn.init.normal_(parameter, 0, 0.3)
+    model[1].register_forward_pre_hook(lambda module, given: read.append(given[0].detach()))
+    if moment in ("after", "first of all"):
+        register(prepend=moment == "first of all")
+    seen.clear()
+    with torch.no_grad():
+        injected(stream, guide=guide)
+        injected(stream)
+        if moment == "between":
+            register()
+        injected(stream, guide=guide)
+        injected(stream)
+        injected(stream, guide=guide)
+    if moment == "first of all":  # the user asked to be in front of everyone, and stays there
+        assert all(torch.equal(each, seen[0]) for each in seen)
+        return
+    assert not torch.equal(read[0], read[1])
+    assert all(torch.equal(*pair) for pair in zip(seen, read[-len(seen) :], strict=True))

@@ -6,6 +6,8 @@ from functools import partial
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from third_party import CUTS, PICTURE, SOUND, Whisper, clap_audio, clip_vision, inject, timm_vit, vit
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -215,3 +217,72 @@ def test_it_prints_what_its_parts_run():
     assert isinstance(encoder, Encoder)
     assert "runs=['patch_embed', 'expand', 'cat', 'add', " in repr(encoder.stem)
     assert "writes=TensorLayout('stem', width=16, tokens=4×8" in repr(encoder.stem)
+
+
+TOKENS = st.sampled_from(["none", "front", "behind"])
+
+
+class Ordered(nn.Module):
+    """Patches of a picture in an order of its own, with a class token in front or behind, and a merge of neighbours."""
+
+    def __init__(self, side, order, *, token="none"):
+        super().__init__()
+        self.embed, self.token = nn.Conv2d(3, 8, 4, stride=4), token
+        self.register_buffer("order", order)
+        self.register_buffer("places", torch.randn(1, side * side, 8))
+        self.register_buffer("cls", torch.randn(1, 1, 8))
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.GELU()) for _ in range(2))
+
+    def forward(self, picture):
+        stream = self.embed(picture).flatten(2).mT[:, self.order] + self.places
+        extra = self.cls.expand(len(picture), -1, -1)
+        if self.token != "none":
+            stream = torch.cat([extra, stream] if self.token == "front" else [stream, extra], dim=1)
+        for block in self.blocks:
+            stream = block(stream)
+        return stream
+
+
+@given(st.sampled_from([4, 6, 8]), st.sampled_from(["rows", "columns", "units", "drawn"]), TOKENS, st.integers(0, 9))
+@settings(max_examples=15)
+def test_a_site_says_where_tokens_look_or_that_it_is_not_known(side, order, token, seed):
+    torch.manual_seed(seed)
+    cells = torch.arange(side * side).view(side, side)
+    orders = {
+        "rows": cells.flatten(),
+        "columns": cells.T.flatten(),
+        "units": cells.view(side // 2, 2, side // 2, 2).transpose(1, 2).flatten(),
+        "drawn": torch.randperm(side * side),
+    }
+    model = Ordered(side, orders[order], token=token).eval()
+    encoder = sections_of(model, "blocks.*", torch.rand(2, 3, 4 * side, 4 * side))
+    known = order == "rows" and token != "behind"
+    extents = {tuple(site.extent) for site in encoder.sites}
+    assert extents == ({("row", "column")} if known else {("token",)})
+
+
+def test_an_order_of_its_own_that_the_caller_says_is_taken():
+    side, units = 4, torch.arange(16).view(2, 2, 2, 2).transpose(1, 2).flatten()
+    model = Ordered(side, units).eval()
+
+    def axes(rows, columns):
+        return {"row": tuple((units // columns).tolist()), "column": tuple((units % columns).tolist())}
+
+    encoder = sections_of(model, "blocks.*", torch.rand(2, 3, 16, 16), axes=axes)
+    assert encoder.sites[-1].axes == axes(4, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "patterns", "known"),
+    [
+        ("hiera_tiny_224", "blocks.*", False),
+        ("mvitv2_tiny", "stages.*.blocks.*", True),
+        ("nest_tiny", "levels.*", True),
+    ],
+)
+def test_token_orders_of_timm(name, patterns, known):
+    timm = pytest.importorskip("timm")
+    model = timm.create_model(name, num_classes=0, global_pool="").eval()
+    found = sections_of(model, patterns, torch.rand(1, 3, 224, 224)).sites
+    assert {tuple(site.axes) for site in found} == ({("row", "column")} if known else {("token",)})

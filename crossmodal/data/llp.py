@@ -1,0 +1,205 @@
+"""LLP: 11,849 ten-second clips whose events are heard, seen or both, in the layout that DG-SCT's authors released."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .clip import Preprocess
+from .frames import frame_files, read_frames
+from .llp_rows import ERRATA, LLP_CLASSES, SEGMENTS, DenseEvent, read_clip_labels, read_dense_events
+from .parsed_clip import ParsedClip
+from .wave import map_wave, read_wave, resample_segments
+
+SPLITS = {"train": "AVVP_train.csv", "val": "AVVP_val_pd.csv", "test": "AVVP_test_pd.csv"}
+DENSE = {"audio": "AVVP_eval_audio.csv", "visual": "AVVP_eval_visual.csv"}
+FEATURES = {"vggish": (SEGMENTS, 128), "res152": (8 * SEGMENTS, 2048), "r2plus1d_18": (SEGMENTS, 512)}
+"""Folder of published features → shape of a clip's file."""
+MEDIA = "LLP_dataset"
+
+
+class LLP(Dataset[ParsedClip]):
+    """One split of LLP (Tian et al., *Unified Multisensory Perception*, ECCV 2020).
+
+    ```text
+    root/AVVP_train.csv, AVVP_val_pd.csv, AVVP_test_pd.csv  clips: filename and event_labels, separated by a tab
+    root/AVVP_eval_audio.csv, AVVP_eval_visual.csv          of val and test: filename, onset, offset, event_labels
+    root/LLP_dataset/frame/<id>/00000001.jpg, … 00000010.jpg  the picture in the middle of every second
+    root/LLP_dataset/wave/<id>.npy                          10 · wave_rate samples of mono sound
+    root/LLP_dataset/feats/r2plus1d_18/<id>.npy             optional: features of motion, (10, 512)
+    ```
+
+    The id is the first eleven characters of a file name. No events of the training split are published: there every
+    second carries the labels of its clip, as heard and as seen, and no score of it means anything. A clip without a row
+    in a table of events has none of that modality, as in the released evaluation; `unlisted` counts them.
+
+    An item whose file is missing, cut or of a wrong kind raises `FileNotFoundError` or `ValueError` that names it.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        preprocess: Preprocess | None = None,
+        *,
+        wave_rate: int = 32_000,
+        errata: Mapping[str, str] = ERRATA,
+    ):
+        """Reads the tables; frames, waves and features are read with the items.
+
+        Args:
+            root: Folder of the data set, as above.
+            split: `"train"`, `"val"` or `"test"`.
+            preprocess: Size, rate and normalisation that the model wants; the full size's by default.
+            wave_rate: Samples per second of the stored waves.
+            errata: Name in the table of heard events → name that is meant.
+
+        Raises:
+            ValueError: For another split, or a row that does not parse.
+            FileNotFoundError: If a table is missing.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"LLP: split={split!r} must be one of {', '.join(SPLITS)}.")
+        self.root, self.split, self.wave_rate = Path(root), split, wave_rate
+        self.preprocess = preprocess or Preprocess()
+        self.classes = LLP_CLASSES
+        self.rows = read_clip_labels(self.root / SPLITS[split], self.classes)
+        self.events: dict[str, dict[str, list[DenseEvent]]] = {name: {} for name in DENSE}
+        for modality in () if split == "train" else DENSE:
+            for event in read_dense_events(self.root / DENSE[modality], self.classes, errata=errata):
+                self.events[modality].setdefault(event.name, []).append(event)
+
+    @property
+    def names(self) -> list[str]:
+        """Returns the name of every clip: its video id with start and end second."""
+        return [row.name for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> ParsedClip:
+        name = self.rows[index].name
+        return ParsedClip(*self.read_media(video_id(name)), self.present(index), *self.parse(index))
+
+    def read_media(self, video: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Reads frames, wave and motion features of a clip; the last have width 0 where none are stored."""
+        images = read_frames(self._frame_files(video))
+        stored = read_wave(self._wave_file(video), SEGMENTS, self.wave_rate)
+        clip = self.preprocess(images, resample_segments(stored, self.wave_rate, self.preprocess.rate))
+        motion = torch.zeros(SEGMENTS, 0)
+        if (self.root / MEDIA / "feats" / "r2plus1d_18").is_dir():
+            motion = read_feature(self.root / MEDIA / "feats", "r2plus1d_18", video)
+        return clip.frames, clip.wave, motion
+
+    def present(self, index: int) -> Tensor:
+        """Returns which categories a clip shows."""
+        return torch.tensor([float(name in self.rows[index].categories) for name in self.classes])
+
+    def parse(self, index: int) -> tuple[Tensor, Tensor]:
+        """Returns what is heard and what is seen, `(segment, category)` each."""
+        if self.split == "train":
+            every = self.present(index).bool().expand(SEGMENTS, -1)
+            return every.clone(), every.clone()
+        marks = []
+        for by_clip in self.events.values():
+            marked = torch.zeros(SEGMENTS, len(self.classes), dtype=torch.bool)
+            for event in by_clip.get(self.rows[index].name, []):
+                marked[event.onset : event.offset, self.classes.index(event.category)] = True
+            marks.append(marked)
+        return marks[0], marks[1]
+
+    def unlisted(self) -> dict[str, list[str]]:
+        """Returns modality → clips of this split without a row in its table of events; none of the training split."""
+        if self.split == "train":
+            return {}
+        return {modality: [name for name in self.names if name not in found] for modality, found in self.events.items()}
+
+    def check(self) -> dict[str, list[str]]:
+        """Returns name → what this split lacks of it, in the words of the errors that its items would raise."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            for look in self.looks():
+                try:
+                    look(video_id(name))
+                except (OSError, ValueError) as error:
+                    found.setdefault(name, []).append(str(error))
+        return found
+
+    def looks(self) -> Sequence[Callable[[str], object]]:
+        """Returns the functions that look at names, headers and sizes of a clip's files."""
+        return (self._frame_files, lambda video: map_wave(self._wave_file(video), SEGMENTS, self.wave_rate))
+
+    def _frame_files(self, video: str) -> list[Path]:
+        folder = self.root / MEDIA / "frame" / video
+        files = frame_files(folder, SEGMENTS)
+        stored = len(list(folder.glob("*.jpg")))
+        if stored != SEGMENTS:
+            raise ValueError(
+                f"LLP: {folder} holds {stored} frames, expected {SEGMENTS}, one from the middle of every second: "
+                "extract them again."
+            )
+        return files
+
+    def _wave_file(self, video: str) -> Path:
+        return self.root / MEDIA / "wave" / f"{video}.npy"
+
+
+class LLPFeatures(LLP):
+    """One split of LLP with the published features in the place of frames, wave and motion.
+
+    Reads `root/LLP_dataset/feats/{res152,vggish,r2plus1d_18}/<id>.npy`, of shapes (80, 2048), (10, 128) and (10, 512);
+    `frames` of an item is `(segment, frame, 2048)`, eight frames a second.
+    """
+
+    def read_media(self, video: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Reads the three features of a clip."""
+        feats = self.root / MEDIA / "feats"
+        picture, sound, motion = (read_feature(feats, kind, video) for kind in ("res152", "vggish", "r2plus1d_18"))
+        return picture.unflatten(0, (SEGMENTS, -1)), sound, motion
+
+    def looks(self) -> Sequence[Callable[[str], object]]:
+        """Returns the functions that look at the feature files of a clip."""
+        feats = self.root / MEDIA / "feats"
+        return [partial(map_feature, feats, kind) for kind in FEATURES]
+
+
+def video_id(name: str) -> str:
+    """Returns the id of the video that a clip is cut from: the first eleven characters of its name."""
+    return name[:11]
+
+
+def map_feature(feats: Path, kind: str, video: str) -> np.ndarray:
+    """Checks the header and size of a feature file and maps it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is cut, pickled, not of floats, or of another shape.
+    """
+    file = feats / kind / f"{video}.npy"
+    if not file.is_file():
+        raise FileNotFoundError(f"LLP: the features {file} are missing: download them, or extract them from the video.")
+    try:
+        stored = np.lib.format.open_memmap(file, mode="r")
+    except ValueError as error:
+        raise ValueError(
+            f"LLP: {file} is no whole .npy file of plain numbers ({error}): download it again; pickled files are never "
+            "loaded."
+        ) from error
+    if stored.shape != FEATURES[kind] or stored.dtype.kind != "f":
+        raise ValueError(
+            f"LLP: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape {FEATURES[kind]}: "
+            f"it is no {kind} feature of a clip of {SEGMENTS} s."
+        )
+    return stored
+
+
+def read_feature(feats: Path, kind: str, video: str) -> Tensor:
+    """Reads a feature file as float32; errors are those of `map_feature`, and one for values that are not finite."""
+    values = torch.from_numpy(np.array(map_feature(feats, kind, video), dtype=np.float32))
+    if not values.isfinite().all():
+        raise ValueError(f"LLP: {feats / kind / video}.npy holds NaN or infinite values: extract it again.")
+    return values

@@ -1,0 +1,114 @@
+"""Writes a folder of video files in LLP's layout: `crossmodal avvp prepare VIDEOS OUT`."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from crossmodal.data.extras import need
+from crossmodal.data.llp import DENSE, MEDIA, SPLITS, video_id
+from crossmodal.data.llp_rows import LLP_CLASSES, read_clip_labels, read_dense_events
+from crossmodal.data.many_videos.ave_media import ClipFormat, ClipLayout, is_finished
+from crossmodal.data.many_videos.prepare_ave import (
+    FAILED_CLIPS,
+    describe_format,
+    own_folder,
+    prepare_clips,
+    prepare_options,
+)
+from crossmodal.data.many_videos.video_folder import SOME_FAILED, video_files, write_failed
+from crossmodal.io import folder_lock, write_whole
+
+LLP_LAYOUT = ClipLayout("avvp prepare", f"{MEDIA}/frame", f"{MEDIA}/wave", id_length=11)
+COPIED = ("AVVP_dataset_full.csv", *DENSE.values())
+ABOUT = """Writes LLP_dataset/frame/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the
+first ten seconds, and LLP_dataset/wave/<id>.npy, their sound, mono at 32 kHz, of every video file; the id is the first
+eleven characters of its name. Copies the tables AVVP_….csv beside them, those of the splits without clips that are not
+there. Run it again to go on where it was ended, and to try again what failed. Exit code: 0, or 3 where some clips
+failed (OUT/failed.csv says which, and why), 1 where nothing was done."""
+
+
+def prepare(argv: Sequence[str], prog: str) -> int:
+    """Prepares every clip that is not there yet.
+
+    Args:
+        argv: Words of the command line.
+        prog: Name of the command.
+
+    Returns:
+        0, or 3 where some clips are missing at the end.
+
+    Raises:
+        ValueError: If two files have the same id, or a table does not parse.
+    """
+    given = prepare_options(prog, ABOUT, "AVVP_train.csv, …").parse_args(list(argv))
+    for module in ("av", "soxr", "tqdm"):
+        need(module, f"crossmodal {prog}")
+    form = ClipFormat(given.size, given.quality, given.pad)
+    videos, _ = video_files(given.videos)
+    check_ids(videos)
+    tables = given.annotations or given.videos
+    found = check_tables(tables)
+    own_folder(given.out, form, apart_from={given.videos, tables}, layout=LLP_LAYOUT)
+    print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({describe_format(form)})", flush=True)
+    with folder_lock(given.out):
+        failed = prepare_clips(videos, given.out, form, given.workers, given.cluster, LLP_LAYOUT)
+        ready = {
+            video.stem[: LLP_LAYOUT.id_length] for video in videos if is_finished(given.out, video.stem, LLP_LAYOUT)
+        }
+        write_failed(given.out / FAILED_CLIPS, failed)
+        lost = list(write_tables(tables, found, given.out, ready))
+    for line in lost:
+        print(line)
+    listed = f", {len(failed)} failed: see {given.out / FAILED_CLIPS}" if failed else ""
+    print(f"prepared {len(ready)} of {len(videos)}{listed}")
+    return SOME_FAILED if failed or lost else 0
+
+
+def check_ids(videos: Sequence[Path]) -> None:
+    """Refuses video files whose names begin with the same id.
+
+    Raises:
+        ValueError: If there are two.
+    """
+    known: dict[str, Path] = {}
+    for video in videos:
+        other = known.setdefault(video_id(video.stem), video)
+        if other != video:
+            raise ValueError(
+                f"avvp prepare: {other.name} and {video.name} have the same id {video_id(video.stem)}, the first "
+                "eleven characters of a name: keep one of them."
+            )
+
+
+def check_tables(folder: Path) -> list[str]:
+    """Reads the tables that are in a folder, and returns their names.
+
+    Raises:
+        ValueError: If a row does not parse.
+    """
+    for name in (*SPLITS.values(), COPIED[0]):
+        if (folder / name).is_file():
+            read_clip_labels(folder / name, LLP_CLASSES)
+    for name in DENSE.values():
+        if (folder / name).is_file():
+            read_dense_events(folder / name, LLP_CLASSES)
+    return [name for name in (*SPLITS.values(), *COPIED) if (folder / name).is_file()]
+
+
+def write_tables(folder: Path, names: Sequence[str], out: Path, ready: Collection[str]) -> Iterator[str]:
+    """Writes the tables beside the clips and yields, in words, what was left out.
+
+    Args:
+        folder: Where the tables are.
+        names: Names of those that are there.
+        out: Folder of the prepared clips.
+        ready: Ids of the clips that are there.
+    """
+    for name in names:
+        content = (folder / name).read_text("utf-8-sig")
+        if name in SPLITS.values():
+            header, *rows = content.splitlines()
+            kept = [row for row in rows if video_id(row) in ready]
+            content = "".join(f"{row}\n" for row in (header, *kept))
+            if lost := len([row for row in rows if row.strip()]) - len(kept):
+                yield f"{name}: {lost} rows left out, for their clips are missing"
+        write_whole(out / name, content)

@@ -1,0 +1,1 @@
+"""Systems of audio-visual video parsing (AVVP), one file each."""

@@ -1,0 +1,55 @@
+"""A film in windows is the film in one piece, and holds one window at a time."""
+
+import gc
+from fractions import Fraction
+
+import pytest
+import torch
+from films import film
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossmodal.data import Preprocess, read_clip, windows
+from crossmodal.data.film_windows import film_windows
+
+SMALL = Preprocess(size=16, rate=16_000)
+TENTHS = st.integers(0, 12)
+
+
+@settings(max_examples=6)
+@given(TENTHS, TENTHS, st.integers(12, 55), st.integers(12, 55), st.integers(1, 4), st.sampled_from((8_000, 44_100)))
+def test_windows_are_those_of_the_whole_clip(tmp_path_factory, picture, sound, pictured, sounding, segments, rate):
+    file = tmp_path_factory.mktemp("film") / "it.mkv"
+    times = [Fraction(picture + step, 10) for step in range(pictured)]
+    start = Fraction(sound, 10)
+    film(file, codecs=("ffv1", "flac"), picture=times, sound=(float(start), float(start + sounding / 10)), rate=rate)
+    whole = list(windows(read_clip(file, SMALL), segments))
+    found = list(film_windows(file, SMALL, segments))
+    assert [len(window.wave) for window in found] == [len(window.wave) for window in whole]
+    for window, expected in zip(found, whole, strict=True):
+        assert window.frames.equal(expected.frames)
+        torch.testing.assert_close(window.wave, expected.wave, rtol=0, atol=1e-4)
+
+
+def test_one_window_is_held_at_a_time(clip):
+    gc.collect()
+    held = []
+    for window in film_windows(clip(11), Preprocess(size=64, rate=16_000), 2):
+        del window
+        held.append(sum(found.nbytes for found in gc.get_objects() if type(found) is torch.Tensor))
+    assert len(held) == 6
+    assert max(held[2:]) <= held[1] + 3 * 64**2 * 4 * 4
+
+
+@pytest.mark.parametrize("words", ["is cut", "shorter than one segment"])
+def test_what_a_clip_refuses_windows_refuse(tmp_path, clip, words):
+    file = tmp_path / "it.mp4"
+    if words == "is cut":
+        film(file.with_suffix(".mkv"), codecs=("ffv1", "flac"))
+        content = file.with_suffix(".mkv").read_bytes()
+        file.write_bytes(content[: len(content) * 2 // 3])
+    else:
+        film(file, picture=[Fraction(step, 10) for step in range(8)], sound=(0, 0.8))
+    for read in (lambda: list(film_windows(file, SMALL)), lambda: read_clip(file, SMALL)):
+        with pytest.raises(ValueError, match=words):
+            read()

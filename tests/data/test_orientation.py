@@ -1,0 +1,88 @@
+"""Every display matrix that turns or mirrors is applied; none is reduced to an angle."""
+
+import gc
+import struct
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from films import PLAIN, film
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossmodal.data import read_clip
+from crossmodal.data.orientation import TURNS, display_matrix, quarter_turn, tilt, turned
+
+CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
+
+
+@given(st.sampled_from(range(8)), st.integers(1, 4), st.integers(1, 4), st.floats(0.1, 4), st.floats(-0.3, 0.3))
+def test_a_pixel_goes_where_the_matrix_sends_it(which, rows, columns, scale, noise):
+    turn = TURNS[which]
+    pixels = np.arange(rows * columns, dtype=np.uint8).reshape(rows, columns)
+    matrix = scale * turn.astype(float) + noise * scale
+    found = turned(pixels, quarter_turn(matrix))
+    places = {pixels[y, x]: np.array([x, y]) @ turn for y in range(rows) for x in range(columns)}
+    origin = np.min(list(places.values()), axis=0)
+    for value, place in places.items():
+        x, y = place - origin
+        assert found[y, x] == value
+
+
+def matrix_of(*numbers):
+    content = np.array(numbers, np.int32).tobytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("av.sidedata.sidedata.SideDataContainer", lambda _: SimpleNamespace(get=lambda _: content))
+        return display_matrix(None)
+
+
+def test_a_matrix_of_zeros_leaves_the_picture():
+    assert (quarter_turn(matrix_of(*[0] * 9)) == np.eye(2)).all()
+
+
+@pytest.mark.parametrize(("degrees", "off"), [(0, 0), (90.4, 0), (10, 10), (200, 20)])
+def test_a_turn_between_quarters_is_told(degrees, off):
+    angle = np.radians(degrees)
+    rows = 65536 * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    assert tilt(matrix_of(*rows[0], 0, *rows[1], 0, 0, 0, 1 << 30)) == pytest.approx(off, abs=0.01)
+
+
+def quadrants(_):
+    pixels = np.zeros((48, 64, 3), np.uint8)
+    pixels[:24, :32], pixels[:24, 32:], pixels[24:, :32], pixels[24:, 32:] = (255, 0, 0), (0, 255, 0), (0, 0, 255), 255
+    return pixels
+
+
+def with_matrix(source, target, turn):
+    """Writes the display matrix into the header of the picture's track."""
+    content, at = bytearray(source.read_bytes()), -1
+    while (at := content.find(b"tkhd", at + 1)) >= 0:
+        start = at + 8 + (32 if content[at + 4] else 20) + 16
+        if struct.unpack(">I", content[start + 36 : start + 40])[0]:
+            (a, b), (c, d) = (turn * 65536).tolist()
+            content[start : start + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    target.write_bytes(content)
+
+
+def test_films_of_all_eight_matrices_are_seen_upright(tmp_path):
+    pictures = [Fraction(step, 5) for step in range(6)]
+    plain = film(tmp_path / "plain.mp4", pixels=quadrants, picture=pictures, sound=(0, 1.2))
+    stored = {(0, 0): (1, 0, 0), (1, 0): (0, 1, 0), (0, 1): (0, 0, 1), (1, 1): (1, 1, 1)}
+    for turn in TURNS:
+        with_matrix(plain, tmp_path / "it.mp4", turn)
+        frame = read_clip(tmp_path / "it.mp4", PLAIN).frames[0]
+        shown = np.array(CORNERS) @ turn
+        for corner, (x, y) in zip(CORNERS, (shown - shown.min(0)).tolist(), strict=True):
+            assert tuple(frame[:, 4 + 8 * y, 4 + 8 * x].round().int().tolist()) == stored[corner], turn
+
+
+def test_a_picture_is_freed_with_its_last_reference(tmp_path):
+    file = film(tmp_path / "it.mp4", picture=[Fraction(step, 5) for step in range(6)], sound=(0, 1.2))
+    gc.collect()
+    gc.disable()
+    try:
+        read_clip(file, PLAIN)
+        assert not [found for found in gc.get_objects() if str(type(found)) == "<class 'av.video.frame.VideoFrame'>"]
+    finally:
+        gc.enable()
