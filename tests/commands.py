@@ -89,8 +89,8 @@ class Said(NamedTuple):
         return self.out.splitlines()
 
 
-def crossmodal(folder, *words, drawn=1):
-    """Runs a command in `folder`, as the console script does; a report draws so many items, for each takes long."""
+def crossmodal(folder, *words, drawn=0):
+    """Runs a command in `folder`, as the console script does; a report draws so many items, which takes long."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.chdir(folder)

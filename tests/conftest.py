@@ -41,7 +41,8 @@ def alone(tmp_path_factory):
     """A folder with a system without adapters and its finished run of `ave`, `runs/alone`."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "alone.py").write_text(ALONE)
-    said = crossmodal(folder, "ave", "fit", "--system", "alone", "--name", "alone", *SMALL, "--trainer.max_epochs=1")
+    words = ["--system", "alone", "--name", "alone", *SMALL, "--trainer.max_epochs=1"]
+    said = crossmodal(folder, "ave", "fit", *words, drawn=1)
     assert said.code == 0, said.err
     return folder
 

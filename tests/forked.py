@@ -1,4 +1,4 @@
-"""Runs commands in processes of their own that may be killed, forked off one that has imported torch and no more.
+"""Runs commands in processes of their own that may be killed, forked off one that has built and called a model.
 
 `python tests/forked.py` reads a line of JSON for every command: its folder, words, and what to do to it.
 """
@@ -80,6 +80,26 @@ def child(folder, words, prepared):
     os._exit(code)
 
 
+def warm():
+    """Does once what every command would do again: the first forward of a process takes seconds.
+
+    Nothing is differentiated here: torch differentiates in no process that is forked off one that has.
+    """
+    import torch
+    from systems import parsed
+
+    from crossmodal.data.world import World
+    from crossmodal.evaluation.report import report
+    from crossmodal.tasks import ave
+    from crossmodal.training.run import build
+
+    report.SHOWN_ITEMS = 0  # each takes long
+    parser, given = parsed()
+    clip = World("val", clips=1)[0]
+    with torch.no_grad():
+        build(parser.instantiate(given), World().classes, ave.TASK).score(clip.frames[None], clip.wave[None])
+
+
 def watched(process, seconds):
     """Waits for a process, and kills it once it has computed for so long; its exit code, and how long it computed."""
     while not (ended := os.wait4(process, os.WNOHANG if seconds else 0))[0]:
@@ -94,6 +114,7 @@ if __name__ == "__main__":
     import crossmodal.cli.predict  # noqa: F401
     from crossmodal.cli.main import main
 
+    warm()
     for line in sys.stdin:
         folder, words, seconds, prepared = json.loads(line)
         if not (process := os.fork()):

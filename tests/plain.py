@@ -20,6 +20,6 @@ def plain(*args, **parts):
 
 PLAIN = [
     "--system=plain.plain", "--model.bottleneck.norm=torch.nn.Identity", "--trainer.precision=64-true",
-    "--data.clips=8", "--data.held_out=3", "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false",
+    "--data.clips=4", "--data.held_out=3", "--trainer.max_epochs=2", "--trainer.enable_progress_bar=false",
     "--trainer.log_every_n_steps=1",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ def lab(tmp_path_factory):
         (folder / name).write_bytes((HERE / name).read_bytes())
     (folder / "films").mkdir()
     film(folder / "films/film.mp4", picture=tuple(Fraction(index, 10) for index in range(40)), sound=(0, 4))
-    said = crossmodal(folder, "loudness", "fit", "--name", "first", *QUICK)
+    said = crossmodal(folder, "loudness", "fit", "--name", "first", *QUICK, drawn=1)
     assert said.code == 0, said.err
     return folder, said
 

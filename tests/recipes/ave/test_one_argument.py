@@ -10,7 +10,7 @@ from systems import tiny
 from torch import nn
 from toys import ToyAdapter, toy_encoder
 
-from crossmodal.adapters import Adapted, Bottleneck, Modulation, own_stream
+from crossmodal.adapters import Adapted, Bottleneck, GuidedAdapter, Modulation, ResidualModulated, own_stream
 from crossmodal.data.world import World
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads import event_loss
@@ -122,8 +122,8 @@ PARTS = {"align": MyAlign, "latents": MyLatents, "bottleneck": MyBottleneck}
 ROUTES = {"pairing": my_pairing, "edges": (("audio", "visual"),), "guide": own_stream}
 GUIDANCE = {"channel": MyChannel, "spatial": MySpatial, "temporal": MyTemporal, "alpha": 0.7, "beta": 0.6, "gamma": 0.5}
 MINE = {
-    dg_sct: {**GUIDANCE, "frequency": MyFrequency, **PARTS, "adapter": MyAdapter, **ROUTES},
-    dg_sct_released: {**GUIDANCE, **PARTS, "adapter": MyAdapter, **ROUTES},
+    dg_sct: {**GUIDANCE, "frequency": MyFrequency, **PARTS, "order": GuidedAdapter, "adapter": MyAdapter, **ROUTES},
+    dg_sct_released: {**GUIDANCE, **PARTS, "order": ResidualModulated, "adapter": MyAdapter, **ROUTES},
     lavish: {**PARTS, **ROUTES},
     lavish_shared: {name: mine for name, mine in {**PARTS, **ROUTES}.items() if name != "align"},
 }
@@ -284,18 +284,16 @@ def test_everything_at_once_in_a_whole_model_of_events():
     assert fingerprint(model.coupled.encoders) == frozen
 
 
-@pytest.mark.parametrize(
-    "recipe",
-    [pytest.param(recipe, marks=() if recipe is lavish_shared else pytest.mark.slow) for recipe in MINE],
-    ids=lambda recipe: recipe.__name__,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", MINE, ids=lambda recipe: recipe.__name__)
 def test_as_it_is_a_recipe_passes_every_law_of_coupled_models(recipe):
     trial = trial_of(recipe)
     check_lockstep(trial.build(), trial.inputs)
 
 
-def test_the_recipe_of_the_paper_passes_every_law_but_that_of_compiling():
-    """Which takes most of the time, and which its whole model passes in `test_compiled.py`."""
-    trial = trial_of(dg_sct)
+@pytest.mark.parametrize("recipe", [dg_sct, lavish_shared], ids=lambda recipe: recipe.__name__)
+def test_as_it_is_a_recipe_passes_every_law_but_that_of_compiling(recipe):
+    """Which takes most of the time, and which a whole model passes in `test_compiled.py`, its parts one by one."""
+    trial = trial_of(recipe)
     asked = [law for law in LOCKSTEP.laws if law is not laws.compiled_agrees]
     replace(LOCKSTEP, laws=asked).check(Whole(trial.build(), trial.inputs))
