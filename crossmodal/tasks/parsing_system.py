@@ -75,9 +75,9 @@ def stored_features(features: ParsingInputs, classes: int, items: int) -> Parsed
     """Returns a batch of zeros of the shape of LLP's published features."""
     seconds, frames = FEATURES["r2plus1d_18"][0], FEATURES["res152"][0]
     marks = torch.zeros(items, seconds, classes, dtype=torch.bool)
-    vectors = (torch.zeros(items, seconds, width) for width in (features.audio, features.motion))
+    audio, motion = (torch.zeros(items, seconds, width) for width in (features.audio, features.motion))
     tokens = torch.zeros(items, seconds, frames // seconds, features.visual)
-    return ParsedClip(tokens, *vectors, torch.zeros(items, classes), marks, marks)
+    return ParsedClip(tokens, audio, motion, torch.zeros(items, classes), marks, marks)
 
 
 class SecondProjections(nn.Module):

@@ -39,7 +39,7 @@ def statistics(model):
 def test_it_comes_near(how, scores, gradient):
     """Measured 0.0015 and 0.0078 for half encoders, 0.0095 and 0.012 for autocast.
 
-    The gradient's distance depends on the weights: 0.0006 to 0.014 over eight draws of them, in either order of adapters.
+    The gradient's distance depends on the weights: 0.0006 to 0.014 over eight draws of them, by either adapter order.
     """
     model = small_events(depths=(1, 1)).train()
     near = copy.deepcopy(model)
