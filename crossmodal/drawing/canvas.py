@@ -27,13 +27,13 @@ ABOVE, BELOW = 0.22, 0.3
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Creates a figure of that many inches, outside pyplot, so that no window opens.
+    """Creates a figure of that many inches, outside pyplot, so that no window opens; its texts are drawn as they stand.
 
     Raises:
         ImportError: If matplotlib is not installed.
     """
     # pyplot would keep every figure alive until it is closed
-    figure: Figure = need("matplotlib.figure", "crossmodal.drawing").Figure(figsize=(width, height))
+    figure: Figure = _literal(need("matplotlib.figure", "crossmodal.drawing").Figure)(figsize=(width, height))
     return figure
 
 
@@ -53,9 +53,8 @@ def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
 
 
 @cache
-def _literal_figure() -> "type[Figure]":
+def _literal(kind: Any) -> Any:
     """Returns the class of figures in which a dollar is a dollar: labels and names are the user's, not formulas."""
-    kind: Any = need("matplotlib.figure", "crossmodal.drawing").Figure
     import matplotlib
     from matplotlib.text import Text
 
