@@ -20,7 +20,7 @@ def halved(model):
 
 def step(model, autocast=False):
     """One training step: what the model says, its maps, and the gradients as one vector."""
-    frames, wave = clips(4)
+    frames, wave = clips(48)  # rounding of few clips is blown up by their batch statistics, by how much is chance
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         coupled = model.run(frames, wave)
         events = model.score(frames, wave)
@@ -37,7 +37,7 @@ def statistics(model):
 
 @pytest.mark.parametrize(("how", "scores", "gradient"), [("half", 0.005, 0.004), ("autocast", 0.04, 0.04)])
 def test_it_comes_near(how, scores, gradient):
-    """Measured 0.0014 and 0.0008 for half encoders, 0.0086 and 0.0095 for autocast; four times that is allowed."""
+    """Measured 0.0025 and 0.0019 for half encoders, 0.0102 and 0.0072 for autocast; twice to six times is allowed."""
     model = small_events(depths=(1, 1)).train()
     near = copy.deepcopy(model)
     expected = step(model)

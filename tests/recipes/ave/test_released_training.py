@@ -71,7 +71,7 @@ def fitted(tmp_path_factory):
     folder, kept, tell = tmp_path_factory.mktemp("released"), [], fit_verb.tell
     (folder / "noisy.py").write_text(NOISY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_verb, "tell", lambda *given: [kept.append(given[2].system), tell(*given)])
+        patch.setattr(fit_verb, "tell", lambda *given, **named: [kept.append(given[2].system), tell(*given, **named)])
         said = crossmodal(folder, "ave", "fit", "--name", "first", "--system", "noisy", *RELEASED)
     assert said.code == 0, said.err
     return folder, said, kept[0]
