@@ -123,7 +123,7 @@ class Bottleneck(nn.Module):
             ValueError: If `reduction` or `groups` does not divide what it must.
         """
         super().__init__()
-        if channels % reduction:
+        if reduction < 1 or channels < 1 or channels % reduction:
             raise ValueError(f"Bottleneck: reduction={reduction} must divide channels={channels}.")
         hidden = channels // reduction
         self.channels = channels

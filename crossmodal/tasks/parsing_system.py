@@ -1,9 +1,11 @@
 """Bases of systems that parse clips: on features of frozen extractors, and on coupled encoders."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -69,6 +71,15 @@ def parsing_inputs(
     return ParsingInputs(found.inputs, found.visual, found.audio, 0)
 
 
+def stored_features(features: ParsingInputs, classes: int, items: int) -> ParsedClip:
+    """Returns a batch of zeros of the shape of LLP's published features."""
+    seconds, frames = FEATURES["r2plus1d_18"][0], FEATURES["res152"][0]
+    marks = torch.zeros(items, seconds, classes, dtype=torch.bool)
+    audio, motion = (torch.zeros(items, seconds, width) for width in (features.audio, features.motion))
+    tokens = torch.zeros(items, seconds, frames // seconds, features.visual)
+    return ParsedClip(tokens, audio, motion, torch.zeros(items, classes), marks, marks)
+
+
 class SecondProjections(nn.Module):
     """Projects features to one vector per second and modality, without activations: the front of HAN and MGN.
 
@@ -106,6 +117,10 @@ class FeatureParser(SystemModule):
         super().__init__()
         self._inputs, self.classes, self.visual_label = features.inputs, tuple(classes), visual_label
         self.widths = features.visual, features.audio
+        if isinstance(
+            features.inputs, Clips
+        ):  # the data holds the features: what a step costs is asked of such a batch
+            self.example_batch = partial(stored_features, features, len(classes))
 
     @property
     def inputs(self) -> Clips | Features:

@@ -41,6 +41,7 @@ def test_clips_are_fitted_and_tested(folder):
     assert set(summary["test"]) == set(summary["chance"])
 
 
+@pytest.mark.slow  # two runs, a process each
 def test_published_features_are_compared(folder):
     options = [*SMALL, "--data.features=data", "--model.visual=llp", "--model.audio=llp"]
     words = ["--systems", "han", "mgn", "--seeds", "0", "--runs", "runs/study", "--", *options]
