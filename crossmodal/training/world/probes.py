@@ -76,7 +76,7 @@ def labels(world: World) -> list[str]:
 
 
 @torch.no_grad()
-def frozen_features(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> SecondFeatures:
+def features_of_seconds(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> SecondFeatures:
     """Computes the frozen features of every second of `world`."""
     sound, tokens, pooled, events = tiny_log_mel(), [], [], []
     for index in range(len(world)):
@@ -110,7 +110,7 @@ def fit_probe(
 def binding(visual: ProbedEncoder, audio: ProbedEncoder, train: World, test: World) -> dict[str, float]:
     """Returns the segment accuracy of the event on `test`: majority class, pooled probes, attending probe."""
     classes = len(train.classes) + 1
-    learned, asked = frozen_features(visual, audio, train), frozen_features(visual, audio, test)
+    learned, asked = features_of_seconds(visual, audio, train), features_of_seconds(visual, audio, test)
     widths = learned.tokens.shape[-1], learned.sound.shape[-1]
     return {
         "majority class": torch.bincount(asked.event).max().item() / len(asked.event),
