@@ -54,7 +54,7 @@ def reproduce_in(given: Namespace, parser: ArgumentParser, weights: Path, argv: 
     source: Source = parser.instantiate(given).data
     missing = check_items(source.split("test"), given, task)
     built = build_released(given.system, task, weights)
-    items = check_classes(source, built, task)
+    items = check_released_classes(source, built, task)
     identity = reproduction_identity(source, items, weights, vars(given.data), given.device)
     kept = ResumableScores(given.out, task, identity)
     print(built.report or f"{given.system} with the weights {weights}", flush=True)
@@ -158,7 +158,7 @@ def check_items(items: Items, given: Namespace, task: Task) -> dict[str, list[st
     return missing
 
 
-def check_classes(source: Source, built: Built, task: Task) -> Items:
+def check_released_classes(source: Source, built: Built, task: Task) -> Items:
     """Returns the test split as the system reads it.
 
     Raises:
