@@ -52,9 +52,9 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
 def reproduce_in(given: Namespace, parser: ArgumentParser, weights: Path, argv: Sequence[str], task: Task) -> None:
     """Predicts what the folder `given.out` does not keep yet, and prints and writes the scores."""
     source: Source = parser.instantiate(given).data
-    missing = check_items(source.split("test"), given, task)
+    missing = find_missing_items(source.split("test"), given, task)
     built = build_released(given.system, task, weights)
-    items = check_classes(source, built, task)
+    items = check_released_classes(source, built, task)
     identity = reproduction_identity(source, items, weights, vars(given.data), given.device)
     kept = ResumableScores(given.out, task, identity)
     print(built.report or f"{given.system} with the weights {weights}", flush=True)
@@ -133,7 +133,7 @@ def parse_options(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Name
     return parser, given
 
 
-def check_items(items: Items, given: Namespace, task: Task) -> dict[str, list[str]]:
+def find_missing_items(items: Items, given: Namespace, task: Task) -> dict[str, list[str]]:
     """Returns name → reasons for items that cannot be read, where the data set can look before it reads.
 
     Raises:
@@ -158,7 +158,7 @@ def check_items(items: Items, given: Namespace, task: Task) -> dict[str, list[st
     return missing
 
 
-def check_classes(source: Source, built: Built, task: Task) -> Items:
+def check_released_classes(source: Source, built: Built, task: Task) -> Items:
     """Returns the test split as the system reads it.
 
     Raises:
