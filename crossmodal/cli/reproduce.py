@@ -5,6 +5,7 @@ import platform
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
         raise FileNotFoundError(f"{task.name} reproduce: --weights {weights} does not exist.")
     make_folder(given.out)
     with folder_lock(given.out):  # two processes would append to one file
-        reproduce_in(given, parser, weights, argv, task)
+        try:
+            reproduce_in(given, parser, weights, argv, task)
+        finally:
+            with suppress(OSError):  # it holds files; what is refused leaves no empty folder
+                given.out.rmdir()
 
 
 def reproduce_in(given: Namespace, parser: ArgumentParser, weights: Path, argv: Sequence[str], task: Task) -> None:
