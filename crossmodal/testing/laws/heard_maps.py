@@ -93,7 +93,9 @@ def every_map_is_heard(trial: Trial) -> str:
         for _ in range(DRAWS):
             other = torch.rand_like(maps[name])
             residual = run(trial, block, {**held, place: other})[0]["residual"]
-            found[name].append((moved(residual, outputs["residual"]), allowed(ratio(other), outputs["residual"])))
+            found[name].append(
+                (relative_change(residual, outputs["residual"]), allowed(ratio(other), outputs["residual"]))
+            )
     return told("the residual", found, [name for name in maps if name not in places])
 
 
@@ -150,14 +152,14 @@ def ratio_of(block: nn.Module, name: str, maps: Mapping[str, Tensor]) -> Ratio:
     return lambda other: 1 + UNREAD_WEIGHT * (other - maps[name])
 
 
-def moved(found: Tensor, before: Tensor) -> float:
+def relative_change(found: Tensor, before: Tensor) -> float:
     """Returns how far a tensor has moved, in units of its norm."""
     return float((found - before).norm() / before.norm())
 
 
 def allowed(ratio: Tensor, residual: Tensor) -> float:
     """Returns how far a residual would move that were multiplied by `ratio` itself."""
-    return moved((residual * ratio).detach(), residual)
+    return relative_change((residual * ratio).detach(), residual)
 
 
 @law(2, NAME, examples=1)
@@ -183,7 +185,7 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
         after = run(trial, model, {**held, **{places[name]: other for name, other in others.items()}})[0]
         with scaled(model, maps, others):
             could = run(trial, model, held)[0]
-        found[kind] = [(moved(streams(after), before), moved(streams(could), before))]
+        found[kind] = [(relative_change(streams(after), before), relative_change(streams(could), before))]
     try:
         return told("the streams", found, [name for name in maps if name not in places])
     except Violation as words:
