@@ -66,7 +66,9 @@ class Substituted(TorchFunctionMode):
         return {name: last[id(tensor)] for name, tensor in sources.items() if id(tensor) in last}
 
 
-def run(trial: Trial, block: nn.Module, others: Mapping[int, Tensor]) -> tuple[dict[str, Tensor], Substituted]:
+def call_substituted(
+    trial: Trial, block: nn.Module, others: Mapping[int, Tensor]
+) -> tuple[dict[str, Tensor], Substituted]:
     """Calls a block without gradients; once its caches are filled, its calls of torch come in the same order."""
     mode = Substituted(others)
     with torch.no_grad(), shape_checks(False), mode:
@@ -79,8 +81,8 @@ def every_map_is_heard(trial: Trial) -> str:
     """Another map in [0, 1], the others as they are, moves the residual by a tenth of what its weight allows."""
     trial = widened(trial).exact()
     block = trial.woken()
-    run(trial, block, {})  # fills caches
-    outputs, mode = run(trial, block, {})
+    call_substituted(trial, block, {})  # fills caches
+    outputs, mode = call_substituted(trial, block, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
         raise NotApplicable("it returns no maps")
@@ -92,7 +94,7 @@ def every_map_is_heard(trial: Trial) -> str:
         found[name] = []
         for _ in range(DRAWS):
             other = torch.rand_like(maps[name])
-            residual = run(trial, block, {**held, place: other})[0]["residual"]
+            residual = call_substituted(trial, block, {**held, place: other})[0]["residual"]
             found[name].append(
                 (relative_change(residual, outputs["residual"]), allowed(ratio(other), outputs["residual"]))
             )
@@ -172,8 +174,8 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
     model = trial.woken()
     if not isinstance(model, Lockstep):
         raise Violation(f"expected a Lockstep, found a {type(model).__name__}")
-    run(trial, model, {})  # fills caches
-    outputs, mode = run(trial, model, {})
+    call_substituted(trial, model, {})  # fills caches
+    outputs, mode = call_substituted(trial, model, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
         raise NotApplicable("its adapters return no maps")
@@ -182,9 +184,9 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
     found: dict[str, list[tuple[float, float]]] = {}
     for kind in dict.fromkeys(name.rpartition("[")[2] for name in places):
         others = {name: torch.rand_like(maps[name]) for name in places if name.endswith(f"[{kind}")}
-        after = run(trial, model, {**held, **{places[name]: other for name, other in others.items()}})[0]
+        after = call_substituted(trial, model, {**held, **{places[name]: other for name, other in others.items()}})[0]
         with scaled(model, maps, others):
-            could = run(trial, model, held)[0]
+            could = call_substituted(trial, model, held)[0]
         found[kind] = [(relative_change(streams(after), before), relative_change(streams(could), before))]
     try:
         return told("the streams", found, [name for name in maps if name not in places])
