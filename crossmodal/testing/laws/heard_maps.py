@@ -79,7 +79,7 @@ def call_substituted(
 @law(2, NAME, examples=3)
 def every_map_is_heard(trial: Trial) -> str:
     """Another map in [0, 1], the others as they are, moves the residual by a tenth of what its weight allows."""
-    trial = widened(trial).exact()
+    trial = between_wider_sites(trial).exact()
     block = trial.woken()
     call_substituted(trial, block, {})  # fills caches
     outputs, mode = call_substituted(trial, block, {})
@@ -101,7 +101,7 @@ def every_map_is_heard(trial: Trial) -> str:
     return told("the residual", found, [name for name in maps if name not in places])
 
 
-def widened(trial: Trial) -> Trial:
+def between_wider_sites(trial: Trial) -> Trial:
     """Returns the trial of an adapter between wider sites, where it takes them."""
     try:
         wider = getattr(trial, "wider", None)
