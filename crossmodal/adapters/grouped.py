@@ -86,7 +86,10 @@ class TokenBatchNorm(nn.BatchNorm1d):
     def forward(self, input: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
         """Computes the normalised stream."""
         check_width(self, "input", input, self.num_features)
-        return _ContiguousGradient.apply(super().forward(input.mT.contiguous())).mT
+        normalised = super().forward(input.mT.contiguous())
+        if not torch.compiler.is_compiling():  # a compiler lays gradients out itself, and refuses a custom jvp
+            normalised = _ContiguousGradient.apply(normalised)
+        return normalised.mT
 
     def _momentum(self) -> float | Tensor:
         """Counts this batch, and returns how far the running statistics move towards it."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .load_strict import Imported, load_strict
 from .raw_checkpoint import RawCheckpoint, Weights, read_weights
 from .rules import CLASSIFIER, Dropped, Mapped, Rule, as_matrix, hierarchy_rule, rename_rule, split_qkv
-from .window_tables import COORDINATES, INDEX, MASK, check_name
+from .window_tables import COORDINATES, INDEX, MASK, check_pretrained_window
 
 OUTSIDE = {"patch_embed.proj": "stem.proj", "patch_embed.norm": "stem.norm", "norm": "head"}
 HALVES = {
@@ -61,7 +61,7 @@ def import_swin_v2(encoder: nn.Module, weights: Weights) -> Imported:
 def with_window_note(module: nn.Module, checkpoint: RawCheckpoint, importer: str) -> RawCheckpoint:
     """Adds a note where nothing says which window the weights were trained with first; refuses another one."""
     tables = [name for name in checkpoint.tensors if name.endswith(TABLE)]
-    notes = check_name(module, checkpoint.source, tables, importer)
+    notes = check_pretrained_window(module, checkpoint.source, tables, importer)
     return checkpoint._replace(notes=(*checkpoint.notes, *notes))
 
 

@@ -80,7 +80,7 @@ COORDINATES = Dropped(
 )
 
 
-def check_name(module: nn.Module, source: str, tables: Iterable[str], importer: str) -> tuple[str, ...]:
+def check_pretrained_window(module: nn.Module, source: str, tables: Iterable[str], importer: str) -> tuple[str, ...]:
     """Compares the windows of the first training with what the name of a file says, where it holds no tables.
 
     Args:

@@ -21,7 +21,7 @@ from crossmodal.training.finite import check_weights
 from crossmodal.training.fit import train
 from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
 from crossmodal.training.lightning_module import SystemTraining
-from crossmodal.training.options import check_numbers, parse
+from crossmodal.training.options import check_least_values, parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
@@ -34,7 +34,7 @@ LEFT_OUT = "left_out.csv"
 def fit(argv: Sequence[str], task: Task) -> None:
     """Trains, keeps the weights that validate best, and tests them once."""
     parser, given = parse_or_resume(argv, task)
-    check_numbers(given, task)
+    check_least_values(given, task)
     name = shared_name(given.name, time.strftime(f"{task.name}-%Y%m%d-%H%M%S"))
     if not is_first():  # the first one has claimed the folder, and tells the name
         fit_in(given.runs / name, parser, given, task)

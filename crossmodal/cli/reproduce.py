@@ -5,6 +5,7 @@ import platform
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,19 @@ def reproduce(argv: Sequence[str], task: Task) -> None:
         raise FileNotFoundError(f"{task.name} reproduce: --weights {weights} does not exist.")
     make_folder(given.out)
     with folder_lock(given.out):  # two processes would append to one file
-        reproduce_in(given, parser, weights, argv, task)
+        try:
+            reproduce_in(given, parser, weights, argv, task)
+        finally:
+            with suppress(OSError):  # it holds files; what is refused leaves no empty folder
+                given.out.rmdir()
 
 
 def reproduce_in(given: Namespace, parser: ArgumentParser, weights: Path, argv: Sequence[str], task: Task) -> None:
     """Predicts what the folder `given.out` does not keep yet, and prints and writes the scores."""
     source: Source = parser.instantiate(given).data
-    missing = check_items(source.split("test"), given, task)
+    missing = find_missing_items(source.split("test"), given, task)
     built = build_released(given.system, task, weights)
-    items = check_classes(source, built, task)
+    items = check_released_classes(source, built, task)
     identity = reproduction_identity(source, items, weights, vars(given.data), given.device)
     kept = ResumableScores(given.out, task, identity)
     print(built.report or f"{given.system} with the weights {weights}", flush=True)
@@ -133,7 +138,7 @@ def parse_options(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Name
     return parser, given
 
 
-def check_items(items: Items, given: Namespace, task: Task) -> dict[str, list[str]]:
+def find_missing_items(items: Items, given: Namespace, task: Task) -> dict[str, list[str]]:
     """Returns name → reasons for items that cannot be read, where the data set can look before it reads.
 
     Raises:
@@ -158,7 +163,7 @@ def check_items(items: Items, given: Namespace, task: Task) -> dict[str, list[st
     return missing
 
 
-def check_classes(source: Source, built: Built, task: Task) -> Items:
+def check_released_classes(source: Source, built: Built, task: Task) -> Items:
     """Returns the test split as the system reads it.
 
     Raises:

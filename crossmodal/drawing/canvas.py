@@ -27,14 +27,29 @@ ABOVE, BELOW = 0.22, 0.3
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """Creates a figure of that many inches, outside pyplot, so that no window opens; its texts are drawn as they stand.
+    """Creates a figure of that many inches, outside pyplot, so that no window opens.
 
     Raises:
         ImportError: If matplotlib is not installed.
     """
     # pyplot would keep every figure alive until it is closed
-    figure: Figure = _literal(need("matplotlib.figure", "crossmodal.drawing").Figure)(figsize=(width, height))
-    return figure
+    return _literal_figure(need("matplotlib.figure", "crossmodal.drawing").Figure)(figsize=(width, height))
+
+
+@cache
+def _literal_figure(kind: Any) -> "type[Figure]":
+    """Returns the class of figures in which a dollar is a dollar: labels and names are the user's, not formulas."""
+    import matplotlib
+    from matplotlib.text import Text
+
+    class LiteralFigure(kind):
+        def draw(self, renderer: Any) -> None:
+            for text in self.findobj(Text):
+                text.set_parse_math(False)
+            with matplotlib.rc_context({"text.parse_math": False}):  # for the labels of ticks, made as they are drawn
+                super().draw(renderer)
+
+    return LiteralFigure
 
 
 def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
@@ -50,22 +65,6 @@ def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
     """
     with whole_file(file) as draft:
         figure.savefig(draft, dpi=dpi)
-
-
-@cache
-def _literal(kind: Any) -> Any:
-    """Returns the class of figures in which a dollar is a dollar: labels and names are the user's, not formulas."""
-    import matplotlib
-    from matplotlib.text import Text
-
-    class LiteralFigure(kind):
-        def draw(self, renderer: Any) -> None:
-            for text in self.findobj(Text):
-                text.set_parse_math(False)
-            with matplotlib.rc_context({"text.parse_math": False}):  # for the labels of ticks, made as they are drawn
-                super().draw(renderer)
-
-    return LiteralFigure
 
 
 def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:

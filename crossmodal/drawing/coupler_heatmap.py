@@ -22,7 +22,7 @@ WIDE, ROW, HEAD, FOOT, SIDE, TALLEST = 2.6, 0.17, 0.3, 0.45, 1.5, 6.0
 RecordedMaps = Mapping[str, Tensor]
 """Name of the module and map → map, as `record_maps` returns them."""
 
-Kind = tuple[str, str]
+EdgeMap = tuple[str, str]
 """An edge, and the name of a map."""
 
 
@@ -65,9 +65,9 @@ def coupler_heatmap(maps: Maps | RecordedMaps, *, limits: Limits = (0.0, 1.0)) -
     return figure
 
 
-def _by_coupler(maps: Maps | RecordedMaps) -> dict[str, dict[Kind, Tensor]]:
+def _by_coupler(maps: Maps | RecordedMaps) -> dict[str, dict[EdgeMap, Tensor]]:
     """Groups maps by coupler, or by module if they were recorded from a model without couplers."""
-    groups: dict[str, dict[Kind, Tensor]] = {}
+    groups: dict[str, dict[EdgeMap, Tensor]] = {}
     modules = {key.rpartition(".")[0] for key in maps}
     shared = Counter(module.rpartition(".")[2] for module in modules)
     for key, entry in maps.items():

@@ -16,10 +16,10 @@ def batch_of(item: Any, system: nn.Module) -> Any:
 
 def batch_of_items(items: Sequence[Any], system: nn.Module) -> Any:
     """Returns the batch of some items, where the system's parameters are and in their precision."""
-    return moved(default_collate(list(items)), next(system.parameters(), torch.zeros(())))
+    return batch_like(default_collate(list(items)), next(system.parameters(), torch.zeros(())))
 
 
-def moved(batch: Any, like: Tensor) -> Any:
+def batch_like(batch: Any, like: Tensor) -> Any:
     """Returns a batch where a parameter is, and in its precision where both are real numbers."""
     return tree_map(lambda part: _moved(part, like) if isinstance(part, Tensor) else part, batch)
 

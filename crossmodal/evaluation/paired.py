@@ -65,7 +65,7 @@ def read_result(run: Path, task: str) -> RunResult:
             f"{file} has no column {min(missing)!r}: an older version wrote it; `crossmodal {task} test --run {run}` "
             "writes it anew."
         )
-    check_numbers(rows, file)
+    check_finite_rows(rows, file)
     known = [name for name in rows if name.startswith(TRUTH)] + [WEIGHT]
     return {
         str(item): ItemResult(
@@ -77,7 +77,7 @@ def read_result(run: Path, task: str) -> RunResult:
     }
 
 
-def check_numbers(rows: Any, file: Path) -> None:
+def check_finite_rows(rows: Any, file: Path) -> None:
     """Refuses rows whose values, weights or scores are not finite: the class of such a row is that of no decision.
 
     Args:

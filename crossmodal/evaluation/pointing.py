@@ -18,7 +18,7 @@ from crossmodal.site import Site
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled
 
-from .items import moved
+from .items import batch_like
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -98,7 +98,7 @@ def world_effects(
         here = part.tolist()
         truths, given = [world.truth(clip) for clip in here], default_collate([world[clip] for clip in here])
         yield WorldEffects(
-            guide_effects(system, moved(given, like)),
+            guide_effects(system, batch_like(given, like)),
             torch.cat([torch.from_numpy(truth.event_mask) for truth in truths]),
             torch.cat([torch.from_numpy(truth.masks.any(axis=1)) for truth in truths]),
             task.labels(given, system.classes),

@@ -141,10 +141,9 @@ class ClassGroups(nn.Module):
         by_sight = self.visual_groups(seen, seen_tokens)
         by_sound = self.audio_groups(self.across(heard, visual).groups, heard_tokens)
         both = self.joint_groups(*self._with_tokens(self.joint_trunk, by_sound.groups, by_sight.groups))
-        clip = self.clip(both.groups).sigmoid().squeeze(2)
         of_audio, of_visual = self.audio(by_sound.groups).sigmoid(), self.visual(by_sight.groups).sigmoid()
         parsed = Parsed(
-            clip,
+            self.clip(both.groups).sigmoid().squeeze(2),
             of_audio.squeeze(2),
             of_visual.squeeze(2),
             of_audio.mT * self.extent(by_sound.membership),

@@ -15,7 +15,7 @@ from . import laws
 from .laws.adapters import AdapterTrial
 from .laws.alignments import AlignmentTrial
 from .report import Report
-from .sizes import SiteSizes, first_of, site_candidates, site_sizes
+from .sizes import SiteSizes, site_candidates, site_sizes, smallest_of
 from .suite import Suite
 from .trial import Trial, segments_of
 
@@ -148,7 +148,7 @@ def noise(frames: int, site: Site) -> Tensor:
 
 ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
     kind="adapter",
-    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
+    smallest=smallest_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=adapter_trial,
     fits=lambda trial: "residual" in trial.run(trial.build()),
@@ -167,7 +167,7 @@ ADAPTER: Suite[AdapterFactory, SiteSizes, AdapterTrial] = Suite(
 
 ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
     kind="alignment",
-    smallest=first_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
+    smallest=smallest_of(site_candidates, lambda factory, sizes: factory(*sizes.sites())),
     sizes=site_sizes,
     trial=alignment_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["forward", "pooled", "attend"],
@@ -177,7 +177,7 @@ ALIGNMENT: Suite[AlignmentFactory, SiteSizes, AlignmentTrial] = Suite(
 
 MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
     kind="modulation",
-    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.sites()[0])),
+    smallest=smallest_of(site_candidates, lambda factory, sizes: factory(sizes.sites()[0])),
     sizes=site_sizes,
     trial=modulation_trial,
     fits=lambda trial: "stream" in trial.run(trial.build()),
@@ -193,7 +193,7 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
 
 BOTTLENECK: Suite[Sized, SiteSizes, Trial] = Suite(
     kind="bottleneck",
-    smallest=first_of(site_candidates, lambda factory, sizes: factory(sizes.stream.width)),
+    smallest=smallest_of(site_candidates, lambda factory, sizes: factory(sizes.stream.width)),
     sizes=site_sizes,
     trial=bottleneck_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],

@@ -10,7 +10,7 @@ from torch import nn
 from . import laws
 from .laws.maps import GuidanceTrial
 from .report import Report
-from .sizes import GuidanceSizes, first_of, guidance_candidates, guidance_sizes
+from .sizes import GuidanceSizes, guidance_candidates, guidance_sizes, smallest_of
 from .suite import Suite
 from .trial import segments_of
 
@@ -71,7 +71,7 @@ def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes) -> Guidanc
 
 GUIDANCE: Suite[AnyGuidanceFactory, GuidanceSizes, GuidanceTrial] = Suite(
     kind="guidance",
-    smallest=first_of(guidance_candidates, built),
+    smallest=smallest_of(guidance_candidates, built),
     sizes=guidance_sizes,
     trial=guidance_trial,
     fits=lambda trial: list(trial.run(trial.build())) == ["output"],

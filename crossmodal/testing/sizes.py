@@ -116,7 +116,7 @@ def site_candidates(widths: Widths) -> Iterable[SiteSizes]:
         yield SiteSizes(2, SiteGrid(form, 2, 2, width), SiteGrid(guide, 2, 2, guide_width))
 
 
-def first_of(candidates: Callable[[Widths], Iterable[S]], build: Callable[[Any, S], object]) -> Callable[..., S]:
+def smallest_of(candidates: Callable[[Widths], Iterable[S]], build: Callable[[Any, S], object]) -> Callable[..., S]:
     """Returns a function that finds the smallest sizes that a factory takes: `first(factory, widths=ANY)`.
 
     Args:

@@ -204,7 +204,7 @@ LEAST: Mapping[str, float] = MappingProxyType(
 """Option → its least value."""
 
 
-def check_numbers(given: Namespace, task: Task) -> None:
+def check_least_values(given: Namespace, task: Task) -> None:
     """Refuses numbers with which nothing can be trained, before anything is built.
 
     Raises:

@@ -53,7 +53,7 @@ def claimed_run(runs: Path, name: str, *, resume: bool, numbered: bool = False) 
         OSError: If a run of that name exists, another process trains it, or its folder cannot be made.
         ValueError: If the name is none of a folder in `runs`.
     """
-    check_name(name)
+    check_run_name(name)
     with ExitStack() as held:
         for number in count(1):
             try:
@@ -86,7 +86,7 @@ def _remove_empty(folders: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def check_name(name: str) -> None:
+def check_run_name(name: str) -> None:
     """Refuses a name of a run that is none of a folder in the folder of runs.
 
     Raises:

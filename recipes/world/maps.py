@@ -30,11 +30,11 @@ GATE = 0.3
 MARK = "maps"
 PAGE = Path(__file__).resolve().parents[2] / "docs/recipes/maps.md"
 
-in_bands: Any = FrequencyGuidance  # its type cannot say that `bands` goes by name
+frequency_guidance: Any = FrequencyGuidance  # its type cannot say that `bands` goes by name
 
 COUPLINGS: Mapping[str, Callable[..., Lockstep]] = {
     "dg_sct": dg_sct,
-    "dg_sct, frequency in place of spatial": partial(dg_sct, spatial=None, frequency=in_bands),
+    "dg_sct, frequency in place of spatial": partial(dg_sct, spatial=None, frequency=frequency_guidance),
     "dg_sct in the published order": partial(dg_sct, order=GuidedAdapter),
     "dg_sct, modulation behind the entry norm": partial(dg_sct, order=NormalisedFirst),
     "dg_sct, no entry norm": partial(dg_sct, order=GuidedAdapter, bottleneck=partial(Bottleneck, before=nn.Identity)),

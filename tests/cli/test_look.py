@@ -196,10 +196,10 @@ def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, m
     trained = SimpleNamespace(data=SimpleNamespace(split=lambda name: clips), system="dg_sct")
     monkeypatch.setattr(verb, "find_run", lambda runs, run, task: run)
     monkeypatch.setattr(verb, "load_run", lambda run, task: (model, trained))
-    monkeypatch.setattr(verb, "prepare_source", lambda source, system, folder: source)
+    monkeypatch.setattr(verb, "prepare_source", lambda source, system, folder, splits: source)
     done = crossmodal(tmp_path, "ave", "look", "here", "--figures", 2)
     assert done.code == 0, done.err
-    assert "is known of the built-in world alone; 2 items are drawn" in done.out
+    assert "is known of the built-in world alone\n2 items drawn\n" in done.out
     assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a_1.png", "c.png"]
 
 

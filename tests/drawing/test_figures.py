@@ -188,4 +188,5 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
 def test_a_figure_belongs_to_no_window():
     figure = over_time(torch.zeros(2, 1, 1))
     assert isinstance(figure, Figure)
+    assert figure.canvas.manager is None
     assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()

@@ -12,7 +12,7 @@ from crossmodal.evaluation.step_cost import DescribedCost
 from crossmodal.evaluation.study import Study, configuration, system_word
 from crossmodal.ledger import Cost, ModuleCost
 from crossmodal.tasks.ave import TASK
-from crossmodal.tasks.resolve import find_task
+from crossmodal.tasks.resolve import find_task, task_word
 
 FULL = {"full": ()}
 

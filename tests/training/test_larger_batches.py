@@ -70,7 +70,7 @@ def test_two_processes_end_as_one_with_the_batches_together(one, tmp_path):
     assert_close_runs(run, one)
     first, *last = done.stdout.splitlines()
     assert first.endswith(f"run runs/{run.name}")
-    assert [line.split("  ")[0] for line in last] == ["test accuracy", "chance", "written to"]
+    assert [line.split("  ")[0] for line in last] == ["system", "system", "test accuracy", "chance", "written to"]
     assert {file.name for file in run.iterdir()} <= {
         "adapters.safetensors", "checkpoints", "config.yaml", "metrics.csv", "predictions.csv", "report.html",
         "summary.json",

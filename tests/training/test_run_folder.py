@@ -12,7 +12,7 @@ from crossmodal.data.source import AVESource
 from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
 from crossmodal.training.run import check_items, prepare_source
-from crossmodal.training.run_folder import CONFIG, check_name, claimed_run, read_summary
+from crossmodal.training.run_folder import CONFIG, check_run_name, claimed_run, read_summary
 
 
 def claim(runs, name="run", **how):
@@ -86,7 +86,7 @@ def test_a_name_that_leaves_the_folder_of_runs_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["a", "a/b", "a b", "..a", "-a", "Straße", "a.b"])
 def test_other_names_are_taken(name):
-    check_name(name)
+    check_run_name(name)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ LONG = 600
 _lengths: dict[tuple[Path, int], Fraction | None] = {}
 
 
-def check_classes(labels: Labels, windowing: Windowing) -> None:
+def check_reserved_labels(labels: Labels, windowing: Windowing) -> None:
     """Checks that no class bears the name of something else.
 
     Raises:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from ..clip import LabelledClip, Preprocess
 from .cache import ClipCache, Decoded
 from .cache_index import UNKNOWN, CacheIndex, read_cache_index
-from .check_labels import check_classes, check_ends
+from .check_labels import check_ends, check_reserved_labels
 from .decode import DecodeResult, Undecoded, decode
 from .index import build_index, clip_names
 from .labels import Labels, event_seconds, read_labels
@@ -81,7 +81,7 @@ class Folder(Dataset[LabelledClip]):
         # resolved, for a folder given as "." has no name
         place = Path(cache) if cache is not None else self.root.resolve().with_name(f"{self.root.resolve().name}.cache")
         self.cache = ClipCache(place, self.preprocess)
-        check_classes(self.labels, self.windowing)
+        check_reserved_labels(self.labels, self.windowing)
         check_ends(self.labels, self.root)
         self._items = build_index(self.labels, self.labels.of_split(split), self.windowing, segments)
         self._look()

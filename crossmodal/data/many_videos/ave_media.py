@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from crossmodal.data.ave import SEGMENTS
-from crossmodal.data.many_videos.video_folder import check_name, failure
+from crossmodal.data.many_videos.video_folder import check_utf8_name, failure
 from crossmodal.data.orientation import upright
 from crossmodal.data.video import Film, read_film
 from crossmodal.io import remove_drafts, whole_folder, write_whole
@@ -63,7 +63,7 @@ def write_clip(file: Path, out: Path, form: ClipFormat, layout: ClipLayout = AVE
         OSError: If `out` cannot be written.
     """
     try:
-        check_name(file.name)
+        check_utf8_name(file.name)
         frames, wave = decode_clip(file, form)
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)

@@ -9,7 +9,7 @@ from crossmodal.data import AVE_CLASSES, Preprocess, read_clip
 from crossmodal.data.annotations import read_classes, read_events
 from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.frames import frame_files, read_frames
-from crossmodal.data.many_videos.video_folder import check_name, failure, video_files
+from crossmodal.data.many_videos.video_folder import check_utf8_name, failure, video_files
 from crossmodal.data.wave import read_wave, resample_segments
 from crossmodal.worker_pool import Failure
 
@@ -70,7 +70,7 @@ def read_clip_source(
         wave_rate: Samples per second of the waves of a data set.
     """
     try:
-        check_name(source.name)
+        check_utf8_name(source.name)
         if source.place.is_dir():
             images = read_frames(frame_files(source.place / "frames" / source.clip, SEGMENTS))
             stored = read_wave(source.place / "wave" / f"{source.clip}.npy", SEGMENTS, wave_rate)

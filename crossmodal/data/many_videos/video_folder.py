@@ -44,7 +44,7 @@ def video_files(folder: Path) -> tuple[list[Path], list[str]]:
     return videos, [entry.name for entry in entries if entry not in videos]
 
 
-def check_name(name: str) -> None:
+def check_utf8_name(name: str) -> None:
     """Checks that the name of a file can be written into a table.
 
     Raises:

@@ -16,7 +16,7 @@ BANDS = 4
 ALIKE, LOCAL = 0.7, 0.08
 """Least squared correlation of claimed and seen places; least spread of seen places that says anything, of the side."""
 
-Verdict = Literal["agrees", "contradicts", "silent"]
+Testimony = Literal["agrees", "contradicts", "silent"]
 
 
 def blotted(given: Tensor) -> Tensor | None:
@@ -64,7 +64,7 @@ class TokenPlaces:
         seen = (change * centres[:, None]).sum(1) / weight.clamp(min=torch.finfo(weight.dtype).tiny)
         return cls(seen.cpu(), (weight > 0).all(0).cpu(), picture)
 
-    def verdict(self, site: Site) -> Verdict:
+    def verdict(self, site: Site) -> Testimony:
         """Returns whether tokens look where a site claims that they lie.
 
         Rows follow the last but one dimension of a picture and columns the last; frequency and time of a spectrogram
@@ -89,12 +89,12 @@ class TokenPlaces:
         return "agrees" if fits else "contradicts"
 
 
-def no_places(at: int, site: Site) -> Verdict:
+def no_places(at: int, site: Site) -> Testimony:
     """Says nothing about any site: there is no evidence."""
     return "silent"
 
 
-Evidence = Callable[[int, Site], Verdict]
+Evidence = Callable[[int, Site], Testimony]
 """`evidence(number of the site, site with the axes that are claimed)`."""
 
 

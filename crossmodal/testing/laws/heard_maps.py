@@ -66,7 +66,9 @@ class Substituted(TorchFunctionMode):
         return {name: last[id(tensor)] for name, tensor in sources.items() if id(tensor) in last}
 
 
-def run(trial: Trial, block: nn.Module, others: Mapping[int, Tensor]) -> tuple[dict[str, Tensor], Substituted]:
+def call_substituted(
+    trial: Trial, block: nn.Module, others: Mapping[int, Tensor]
+) -> tuple[dict[str, Tensor], Substituted]:
     """Calls a block without gradients; once its caches are filled, its calls of torch come in the same order."""
     mode = Substituted(others)
     with torch.no_grad(), shape_checks(False), mode:
@@ -77,10 +79,10 @@ def run(trial: Trial, block: nn.Module, others: Mapping[int, Tensor]) -> tuple[d
 @law(2, NAME, examples=3)
 def every_map_is_heard(trial: Trial) -> str:
     """Another map in [0, 1], the others as they are, moves the residual by a tenth of what its weight allows."""
-    trial = widened(trial).exact()
+    trial = between_wider_sites(trial).exact()
     block = trial.woken()
-    run(trial, block, {})  # fills caches
-    outputs, mode = run(trial, block, {})
+    call_substituted(trial, block, {})  # fills caches
+    outputs, mode = call_substituted(trial, block, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
         raise NotApplicable("it returns no maps")
@@ -92,12 +94,14 @@ def every_map_is_heard(trial: Trial) -> str:
         found[name] = []
         for _ in range(DRAWS):
             other = torch.rand_like(maps[name])
-            residual = run(trial, block, {**held, place: other})[0]["residual"]
-            found[name].append((moved(residual, outputs["residual"]), allowed(ratio(other), outputs["residual"])))
+            residual = call_substituted(trial, block, {**held, place: other})[0]["residual"]
+            found[name].append(
+                (relative_change(residual, outputs["residual"]), allowed(ratio(other), outputs["residual"]))
+            )
     return told("the residual", found, [name for name in maps if name not in places])
 
 
-def widened(trial: Trial) -> Trial:
+def between_wider_sites(trial: Trial) -> Trial:
     """Returns the trial of an adapter between wider sites, where it takes them."""
     try:
         wider = getattr(trial, "wider", None)
@@ -150,14 +154,14 @@ def ratio_of(block: nn.Module, name: str, maps: Mapping[str, Tensor]) -> Ratio:
     return lambda other: 1 + UNREAD_WEIGHT * (other - maps[name])
 
 
-def moved(found: Tensor, before: Tensor) -> float:
+def relative_change(found: Tensor, before: Tensor) -> float:
     """Returns how far a tensor has moved, in units of its norm."""
     return float((found - before).norm() / before.norm())
 
 
 def allowed(ratio: Tensor, residual: Tensor) -> float:
     """Returns how far a residual would move that were multiplied by `ratio` itself."""
-    return moved((residual * ratio).detach(), residual)
+    return relative_change((residual * ratio).detach(), residual)
 
 
 @law(2, NAME, examples=1)
@@ -170,8 +174,8 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
     model = trial.woken()
     if not isinstance(model, Lockstep):
         raise Violation(f"expected a Lockstep, found a {type(model).__name__}")
-    run(trial, model, {})  # fills caches
-    outputs, mode = run(trial, model, {})
+    call_substituted(trial, model, {})  # fills caches
+    outputs, mode = call_substituted(trial, model, {})
     maps = {name: value for name, value in outputs.items() if name.startswith("maps")}
     if not maps:
         raise NotApplicable("its adapters return no maps")
@@ -180,10 +184,10 @@ def every_map_is_heard_in_the_streams(trial: Trial) -> str:
     found: dict[str, list[tuple[float, float]]] = {}
     for kind in dict.fromkeys(name.rpartition("[")[2] for name in places):
         others = {name: torch.rand_like(maps[name]) for name in places if name.endswith(f"[{kind}")}
-        after = run(trial, model, {**held, **{places[name]: other for name, other in others.items()}})[0]
+        after = call_substituted(trial, model, {**held, **{places[name]: other for name, other in others.items()}})[0]
         with scaled(model, maps, others):
-            could = run(trial, model, held)[0]
-        found[kind] = [(moved(streams(after), before), moved(streams(could), before))]
+            could = call_substituted(trial, model, held)[0]
+        found[kind] = [(relative_change(streams(after), before), relative_change(streams(could), before))]
     try:
         return told("the streams", found, [name for name in maps if name not in places])
     except Violation as words:

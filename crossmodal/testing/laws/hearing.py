@@ -17,22 +17,22 @@ STEP = 1e-6
 @law(7, "stream is heard", examples=2)
 def stream_is_heard(trial: Trial) -> None:
     """The output moves with the stream, and in both modes a gradient reaches every token of it."""
-    heard(trial, "stream")
+    check_heard(trial, "stream")
 
 
 @law(7, "cue is heard", examples=2)
 def cue_is_heard(trial: Trial) -> None:
     """The output moves with the cue, and in both modes a gradient reaches it."""
-    heard(trial, "cue")
+    check_heard(trial, "cue")
 
 
 @law(7, "guide is heard", examples=2)
 def guide_is_heard(trial: Trial) -> None:
     """The residual moves with the guide, and in both modes a gradient reaches it."""
-    heard(trial, "guide")
+    check_heard(trial, "guide")
 
 
-def heard(trial: Trial, name: str) -> None:
+def check_heard(trial: Trial, name: str) -> None:
     """Raises `Violation` where an input does not move the result, or its gradient is none beside those of the others.
 
     The result is the residual of an adapter, and all outputs of another block. A gradient must reach every token of

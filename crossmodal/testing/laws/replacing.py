@@ -26,10 +26,10 @@ def replaced_layers_are_heard(trial: Trial) -> None:
     for prefix, inside in inner_trials(trial.exact()):
         block = inside.build()
         for name in layers(block):
-            heard(inside, block, name, prefix + name)
+            check_layer_heard(inside, block, name, prefix + name)
 
 
-def heard(trial: Trial, block: nn.Module, name: str, path: str) -> None:
+def check_layer_heard(trial: Trial, block: nn.Module, name: str, path: str) -> None:
     """Raises `Violation` where one changed layer of a block is passed by, or changes something else.
 
     Args:

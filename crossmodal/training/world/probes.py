@@ -12,7 +12,7 @@ from crossmodal.encoders.by_name.tiny import tiny_log_mel
 from crossmodal.training.world.unimodal_labels import ProbedEncoder, make_batch
 
 
-class FrozenFeatures(NamedTuple):
+class SecondFeatures(NamedTuple):
     """Frozen features of single seconds and their event."""
 
     tokens: Float[Tensor, "frame token visual_channel"]
@@ -28,7 +28,7 @@ class PooledProbe(nn.Module):
         super().__init__()
         self.readout = readout
 
-    def forward(self, known: FrozenFeatures) -> Tensor:
+    def forward(self, known: SecondFeatures) -> Tensor:
         """Computes logits `(frame, class)`."""
         return self.readout(torch.cat([known.tokens.mean(dim=1), known.sound], dim=-1))
 
@@ -43,7 +43,7 @@ class AttendingProbe(nn.Module):
         self.tokens = nn.MultiheadAttention(width, 4, kdim=visual, vdim=visual, batch_first=True)
         self.readout = mlp(width + audio, classes)
 
-    def forward(self, known: FrozenFeatures) -> Tensor:
+    def forward(self, known: SecondFeatures) -> Tensor:
         """Computes logits `(frame, class)`."""
         query = self.query(known.sound)[:, None]
         found, _ = self.tokens(query, known.tokens, known.tokens, need_weights=False)
@@ -76,7 +76,7 @@ def labels(world: World) -> list[str]:
 
 
 @torch.no_grad()
-def frozen_features(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> FrozenFeatures:
+def features_of_seconds(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -> SecondFeatures:
     """Computes the frozen features of every second of `world`."""
     sound, tokens, pooled, events = tiny_log_mel(), [], [], []
     for index in range(len(world)):
@@ -84,11 +84,11 @@ def frozen_features(visual: ProbedEncoder, audio: ProbedEncoder, world: World) -
         tokens.append(visual.encoder(clip.frames))
         pooled.append(audio.encoder(sound(clip.wave)).mean(dim=1))
         events.append(clip.labels)
-    return FrozenFeatures(torch.cat(tokens), torch.cat(pooled), torch.cat(events))
+    return SecondFeatures(torch.cat(tokens), torch.cat(pooled), torch.cat(events))
 
 
 def fit_probe(
-    readout: nn.Module, train: FrozenFeatures, test: FrozenFeatures, *, epochs: int = 20, seed: int = 0
+    readout: nn.Module, train: SecondFeatures, test: SecondFeatures, *, epochs: int = 20, seed: int = 0
 ) -> float:
     """Trains `readout` on frozen features and returns its segment accuracy on `test`."""
     order = torch.Generator().manual_seed(seed)
@@ -98,7 +98,7 @@ def fit_probe(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=epochs * batches)
     for _ in range(epochs):
         for rows in torch.randperm(len(train.event), generator=order)[: batches * size].split(size):
-            batch = FrozenFeatures(*(part[rows] for part in train))
+            batch = SecondFeatures(*(part[rows] for part in train))
             optimizer.zero_grad()
             F.cross_entropy(readout(batch), batch.event).backward()
             optimizer.step()
@@ -110,7 +110,7 @@ def fit_probe(
 def binding(visual: ProbedEncoder, audio: ProbedEncoder, train: World, test: World) -> dict[str, float]:
     """Returns the segment accuracy of the event on `test`: majority class, pooled probes, attending probe."""
     classes = len(train.classes) + 1
-    learned, asked = frozen_features(visual, audio, train), frozen_features(visual, audio, test)
+    learned, asked = features_of_seconds(visual, audio, train), features_of_seconds(visual, audio, test)
     widths = learned.tokens.shape[-1], learned.sound.shape[-1]
     return {
         "majority class": torch.bincount(asked.event).max().item() / len(asked.event),

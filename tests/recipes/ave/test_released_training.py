@@ -71,7 +71,7 @@ def fitted(tmp_path_factory):
     folder, kept, tell = tmp_path_factory.mktemp("released"), [], fit_verb.tell
     (folder / "noisy.py").write_text(NOISY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_verb, "tell", lambda *given: [kept.append(given[2].system), tell(*given)])
+        patch.setattr(fit_verb, "tell", lambda *given, **named: [kept.append(given[2].system), tell(*given, **named)])
         said = crossmodal(folder, "ave", "fit", "--name", "first", "--system", "noisy", *RELEASED)
     assert said.code == 0, said.err
     return folder, said, kept[0]
@@ -121,10 +121,15 @@ def test_a_plain_loop_with_its_habits_ends_with_the_same_weights():
     assert [name for name in expected if not torch.equal(state[name], expected[name])] == []
 
 
+def habits_of(said):
+    """The four lines below the one that announces them."""
+    first = said.lines.index("This training deviates from a careful one:") + 1
+    return said.lines[first : first + 4]
+
+
 def test_before_it_trains_it_says_what_it_does(fitted):
     _, said, _ = fitted
-    assert said.lines[1] == "This training deviates from a careful one:"
-    habits = said.lines[2:6]
+    habits = habits_of(said)
     assert all(habit.startswith("- ") for habit in habits)
     for words, habit in zip(
         ("training mode", "Of every 2 batches", "test split", "a sigmoid already"), habits, strict=True
@@ -140,8 +145,10 @@ def test_a_figure_selected_on_the_test_split_says_so_in_the_summary(fitted, lab)
     folder, said, _ = fitted
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     assert summary["selected_on"] == "test"
-    assert [f"- {habit}" for habit in summary["deviations"]] == said.lines[2:6]
-    assert not {"selected_on", "deviations"} & set(json.loads((lab[0] / "runs/first/summary.json").read_text()))
+    assert [f"- {habit}" for habit in summary["deviations"]] == habits_of(said)
+    careful = json.loads((lab[0] / "runs/first/summary.json").read_text())
+    assert careful["selected_on"] == "val"
+    assert "deviations" not in careful
     assert "deviates" not in lab[1].out
 
 

@@ -13,8 +13,8 @@ from crossmodal.training.world.probes import (
     AttendingProbe,
     PooledProbe,
     binding,
+    features_of_seconds,
     fit_probe,
-    frozen_features,
     labels,
     mlp,
     unimodal,
@@ -67,7 +67,7 @@ def test_unimodal_probes_reach_what_is_claimed_on_clips_never_seen(taught):
 def test_a_bag_does_not_know_who_has_what_but_a_look_with_the_sound_does(taught):
     """A short fit; the full one is in the weights' metadata and in the docs."""
     train, test = (
-        frozen_features(*taught.values(), World(name, clips=clips, seed=5))
+        features_of_seconds(*taught.values(), World(name, clips=clips, seed=5))
         for name, clips in (("train", 300), ("val", 60))
     )
     torch.manual_seed(0)
