@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip, Preprocess
+from crossmodal.data.source import AVESource
 from crossmodal.testing.ave_layout import write_ave
 
 PLAIN = Preprocess(size=16, rate=8_000, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -169,3 +170,14 @@ def test_a_frame_cut_in_half_is_named(own):
 def test_a_wave_of_another_rate_is_named(released):
     with pytest.raises(ValueError, match=r"expected 10 segments of rate=32000 .* if 8000 is the samples a second"):
         AVE(released, "train", PLAIN)[0]
+
+
+def test_a_source_looks_at_all_splits_before_a_training(tmp_path):
+    root = tmp_path / "AVE"
+    write_ave(root, {"train": 2, "val": 1, "test": 2}, wave_rate=8_000)
+    AVESource(root, wave_rate=8_000).check()
+    next((root / "wave").glob("*test00001.npy")).unlink()
+    with pytest.raises(
+        ValueError, match=r"lacks something of 1 clips \(1 test\)\. The first is of test: read_wave: the"
+    ):
+        AVESource(root, wave_rate=8_000).check()

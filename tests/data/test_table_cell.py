@@ -1,0 +1,26 @@
+"""A cell of a CSV is never a formula, and is read back as it was; numbers stay numbers."""
+
+import io
+
+import pandas
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossmodal.data.table_cell import csv_text, plain_cell, safe_cell
+
+TEXTS = st.text(st.sampled_from("=+-@'\t(|!ab 1"), max_size=6)
+
+
+@given(TEXTS)
+def test_a_cell_is_no_formula_and_comes_back(text):
+    cell = safe_cell(text)
+    assert not cell.startswith(("=", "@", "\t", "\r"))
+    assert not (cell.startswith(("+", "-")) and set(cell) & set("(|!=@"))
+    assert plain_cell(cell) == text
+
+
+def test_ids_that_begin_with_a_dash_and_numbers_stay_as_they_are():
+    frame = pandas.DataFrame({"clip": ["-_x0-Az", "+1", "=1+1"], "value": [-0.5, 1.0, 2.0]})
+    assert csv_text(frame) == "clip,value\n-_x0-Az,-0.5\n+1,1.0\n'=1+1,2.0\n"
+    back = pandas.read_csv(io.StringIO(csv_text(frame)), dtype={"clip": str})
+    assert back["clip"].map(plain_cell).tolist() == frame["clip"].tolist()
