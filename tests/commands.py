@@ -89,6 +89,10 @@ class Said(NamedTuple):
         return self.out.splitlines()
 
 
+FITTED = "fitted.html"
+"""In the folder `lab`: the report as `fit` left it, for other tests write that of the run anew, without items."""
+
+
 def crossmodal(folder, *words, drawn=0):
     """Runs a command in `folder`, as the console script does; a report draws so many items, which takes long."""
     out, err = io.StringIO(), io.StringIO()

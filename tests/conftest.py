@@ -1,11 +1,13 @@
 """One hypothesis profile for all: no deadline (shared machines), derandomised (a red run is red again)."""
 
 import os
+import shutil
+import sys
 from fractions import Fraction
 
 import pytest
 import torch
-from commands import ALONE, MINE, SMALL, crossmodal
+from commands import ALONE, FITTED, MINE, SMALL, crossmodal
 from films import film
 from hypothesis import settings
 
@@ -16,6 +18,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many workers as cores: threads of one would only wait for those of another
 
 
+@pytest.fixture(autouse=True)
+def no_module_of_another_test():
+    """Forgets `mylab`: every test that has such a module writes one of its own."""
+    sys.modules.pop("mylab", None)
+    yield
+    sys.modules.pop("mylab", None)
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """A folder with a module of our own and one finished run, `runs/first`, and what its `fit` said."""
@@ -23,6 +33,7 @@ def lab(tmp_path_factory):
     (folder / "mylab.py").write_text(MINE)
     said = crossmodal(folder, "ave", "fit", "--name", "first", *SMALL, drawn=5)
     assert said.code == 0, said.err
+    shutil.copy(folder / "runs/first/report.html", folder / FITTED)
     return folder, said
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from commands import SMALL, crossmodal
+from commands import FITTED, SMALL, crossmodal
 from html_pages import Read, checked, said
 
 from crossmodal.data import Clip
@@ -46,7 +46,7 @@ def test_the_report_says_what_the_files_say(lab):
 
 
 def test_every_second_of_a_shown_clip_is_in_both_strips(lab):
-    words = said(checked(lab[0] / "runs/first/report.html"))
+    words = said(checked(lab[0] / FITTED))
     with (lab[0] / "runs/first/predictions.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
     for name in {row["clip"] for row in rows}:
@@ -60,7 +60,7 @@ def test_every_second_of_a_shown_clip_is_in_both_strips(lab):
 
 
 def test_it_names_the_maps_it_draws(lab):
-    words = said(checked(lab[0] / "runs/first/report.html"))
+    words = said(checked(lab[0] / FITTED))
     assert words.count("spatial map, audio → visual, coupler stages1_1_mlp") == 2
     assert words.count("spatial map, visual → audio, coupler stages1_1_mlp") == 2
     assert "last coupler that has one" in words
@@ -93,7 +93,7 @@ def test_test_rewrites_it(lab):
     folder, _ = lab
     shutil.copytree(folder / "runs/first", folder / "runs/rewritten")
     file = folder / "runs/rewritten/report.html"
-    before = file.read_text()
+    before = (folder / FITTED).read_text()
     file.unlink()
     assert crossmodal(folder, "ave", "test", "--run", "runs/rewritten", drawn=5).code == 0
     pictures = [re.findall("<svg.*?</svg>", text, flags=re.DOTALL) for text in (before, file.read_text())]
