@@ -20,7 +20,7 @@ def halved(model):
 
 def step(model, autocast=False):
     """One training step: what the model says, its maps, and the gradients as one vector."""
-    frames, wave = clips(4)
+    frames, wave = clips(48)  # batch statistics of few clips blow rounding up
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         coupled = model.run(frames, wave)
         events = model.score(frames, wave)
@@ -35,11 +35,11 @@ def statistics(model):
     return {name: buffer for name, buffer in model.named_buffers() if "running_" in name}
 
 
-@pytest.mark.parametrize(("how", "scores", "gradient"), [("half", 0.005, 0.02), ("autocast", 0.04, 0.04)])
+@pytest.mark.parametrize(("how", "scores", "gradient"), [("half", 0.005, 0.004), ("autocast", 0.04, 0.04)])
 def test_it_comes_near(how, scores, gradient):
-    """Measured 0.0015 and 0.0078 for half encoders, 0.0095 and 0.012 for autocast.
+    """Measured 0.0025 and 0.0019 for half encoders, 0.0102 and 0.0072 for autocast, on 48 clips.
 
-    The gradient's distance depends on the weights: 0.0006 to 0.014 over eight draws of them, by either adapter order.
+    Of four clips the gradient is 0.0006 to 0.014 apart, by the weights that are drawn.
     """
     model = small_events(depths=(1, 1)).train()
     near = copy.deepcopy(model)
