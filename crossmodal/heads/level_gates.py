@@ -1,6 +1,7 @@
 """Gates over the seconds of a clip for every level of a pyramid: sound gates the maps, and they gate the sound."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -28,8 +29,7 @@ class LevelGates(nn.Module):
         audio_channels: int = 128,
         *,
         gamma: float = 0.05,
-        width: int = 256,
-        feedforward: int = 1024,
+        width: int | None = None,
         dropout: float = 0.1,
     ):
         """Builds the gates; the defaults are the published numbers of S4.
@@ -39,20 +39,20 @@ class LevelGates(nn.Module):
             channels: Channels of the maps.
             audio_channels: Channels of the sound.
             gamma: Weight of a gate.
-            width: Channels of the gates' encoders, a multiple of 4.
-            feedforward: Hidden units of their feed-forward parts.
+            width: Channels of the gates' encoders, a multiple of 4; `channels` by default. Their feed-forward parts
+                have four times as many hidden units.
             dropout: Their dropout rate; the visual projection has twice this rate.
         """
         super().__init__()
-        self.gamma = gamma
+        self.gamma, inner = gamma, width or channels
         self.visual_in = nn.ModuleList(
             nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Dropout(2 * dropout)) for _ in range(levels)
         )
 
         def gates(channels: int) -> nn.ModuleList:
             """Builds the gates of one modality, with LSTMs as wide in each direction as what they read."""
-            options = {"hidden": channels, "feedforward": feedforward}
-            return nn.ModuleList(SequenceGate(channels, width, dropout=dropout, **options) for _ in range(levels))
+            build = partial(SequenceGate, channels, inner, hidden=channels, feedforward=4 * inner, dropout=dropout)
+            return nn.ModuleList(build() for _ in range(levels))
 
         self.audio_gates = drawn("audio_gates", gates, audio_channels)
         self.visual_gates = drawn("visual_gates", gates, channels)

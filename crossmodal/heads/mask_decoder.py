@@ -64,13 +64,13 @@ class MaskDecoder(nn.Module):
     Source: the decoder of Zhou et al., *Audio-Visual Segmentation*, ECCV 2022, without the layers that it never calls.
     """
 
-    def __init__(self, levels: int, channels: int = 256, *, widths: tuple[int, int] = (128, 32)):
+    def __init__(self, levels: int, channels: int = 256, *, widths: tuple[int, int] | None = None):
         """Builds the decoder.
 
         Args:
             levels: Maps of the pyramid.
             channels: Their channels.
-            widths: Channels of the last two hidden maps.
+            widths: Channels of the last two hidden maps; a half and an eighth of `channels` by default, as published.
 
         Raises:
             ValueError: If there is no level.
@@ -78,6 +78,7 @@ class MaskDecoder(nn.Module):
         super().__init__()
         if levels < 1:
             raise ValueError(f"MaskDecoder: levels={levels} must be at least 1: it decodes one map or more.")
+        widths = widths or (channels // 2, channels // 8)
         self.levels = levels
         self.top = ResidualConvUnit(channels)
         self.fusions = nn.ModuleList(FusionStage(channels) for _ in range(levels - 1))

@@ -53,31 +53,35 @@ class MaskHead(nn.Module):
         audio_width: int,
         *,
         size: int = 224,
-        channels: int = 256,
-        audio_channels: int = 128,
+        channels: int | None = None,
+        audio_channels: int | None = None,
         level: LevelFactory = ProjectedLevel,
         gates: Callable[[int, int, int], nn.Module] = LevelGates,
         interaction: Callable[[int, int], nn.Module] = TPAVI,
         project_audio: Callable[[int, int], nn.Module] = nn.Linear,
+        decoder: Callable[[int, int], nn.Module] = MaskDecoder,
     ):
-        """Builds the head; the defaults are the published numbers.
+        """Builds the head; the defaults are the published numbers, on encoders of published size.
 
         Args:
             sites: Where the streams are tapped, finest grid first.
             audio_width: Width of the audio vectors.
             size: Height and width of the masks.
-            channels: Channels of every level.
-            audio_channels: Channels of the sound behind its projection.
+            channels: Channels of every level; by default half the coarsest stream's width, at most 256.
+            audio_channels: Channels of the sound behind its projection; by default those of a level, at most 128.
             level: Builds a level of the pyramid from its site, side and channels.
             gates: Builds the gates over time from levels, channels and audio channels.
             interaction: Builds a level's attention to the sound from channels and audio channels.
             project_audio: Builds the projection of the sound.
+            decoder: Builds the decoder from levels and channels.
 
         Raises:
             ValueError: If `size` does not fit the number of levels.
         """
         super().__init__()
         sides = pyramid_sides(size, len(sites))
+        channels = channels or min(256, sites[-1].width // 2)
+        audio_channels = audio_channels or min(128, channels)
         self.project_audio = drawn("project_audio", project_audio, audio_width, audio_channels)
         self.levels = nn.ModuleList(
             drawn(f"level {at}", level, site, side, channels)
@@ -87,7 +91,7 @@ class MaskHead(nn.Module):
         self.interactions = nn.ModuleList(
             drawn(f"interaction {at}", interaction, channels, audio_channels) for at in range(len(sites))
         )
-        self.decoder = drawn("decoder", MaskDecoder, len(sites), channels)
+        self.decoder = drawn("decoder", decoder, len(sites), channels)
 
     def forward(self, streams: Sequence[Tensor], audio: Tensor) -> Segmented:
         """Computes logits, and the maps and sounds that they come from."""
