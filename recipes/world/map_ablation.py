@@ -1,7 +1,7 @@
 """What a map is worth where it matters: `python -m crossmodal.recipes.world.map_ablation second`, a table over five seeds.
 
 The worlds of `--data.answer second` and `band`, each with the settings in which its map can be learned, the map left out,
-alone, and nothing at all. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
+or left alone. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
 """
 
 import argparse
@@ -35,16 +35,17 @@ class MapWorld(NamedTuple):
 
 WORLDS: Mapping[str, MapWorld] = {
     "second": MapWorld(
-        (
-            *("--without", "temporal"),
-            *("--without", "channel+spatial"),
-            *("--without", "channel+spatial+temporal"),
-        ),
+        ("--without", "temporal", "--without", "channel+spatial"),
         (
             *("--data.answer", "second", "--data.clips", "1000", "--model.gamma", "1", "--model.pool", MEAN),
             *("--model.temporal", "crossmodal.guidance.ClipGuidance", "--model.temporal.norm", "torch.nn.LayerNorm"),
             *("--model.bottleneck", "crossmodal.adapters.Bottleneck"),
-            *("--model.bottleneck.finish", "crossmodal.adapters.NormThenGate", "--model.bottleneck.finish.start", "0.3"),
+            *(
+                "--model.bottleneck.finish",
+                "crossmodal.adapters.NormThenGate",
+                "--model.bottleneck.finish.start",
+                "0.3",
+            ),
         ),
     ),
     "band": MapWorld(
