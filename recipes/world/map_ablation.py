@@ -1,7 +1,7 @@
-"""What a map is worth where it matters: `python -m crossmodal.recipes.world.map_ablation second`, a table over five seeds.
+"""What a map is worth where it matters, over five seeds: `python -m crossmodal.recipes.world.map_ablation second`.
 
-The worlds of `--data.answer second` and `band`, each with the settings in which its map can be learned, the map left out,
-or left alone. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
+The worlds of `--data.answer second` and `band`, each with settings in which its map can be learned; the map is left
+out, or left alone. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
 """
 
 import argparse
@@ -59,7 +59,7 @@ WORLDS: Mapping[str, MapWorld] = {
         ),
     ),
 }
-"""Word → world. A pooling by a map is learned at once; a map in the adapters needs open gates and a cue of unit scale."""
+"""Word → world. Pooling by a map is learned at once; a map in the adapters needs open gates and a cue of unit scale."""
 
 
 def words_of(world: str, more: Sequence[str] = ()) -> list[str]:
