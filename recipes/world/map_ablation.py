@@ -37,7 +37,7 @@ WORLDS: Mapping[str, MapWorld] = {
     "second": MapWorld(
         ("--without", "temporal", "--without", "channel+spatial"),
         (
-            *("--data.answer", "second", "--data.clips", "1000", "--model.gamma", "1", "--model.pool", MEAN),
+            *("--data.answer", "second", "--data.clips", "2000", "--model.gamma", "1", "--model.pool", MEAN),
             *("--model.temporal", "crossmodal.guidance.ClipGuidance", "--model.temporal.norm", "torch.nn.LayerNorm"),
             *("--model.bottleneck", "crossmodal.adapters.Bottleneck"),
             *(
