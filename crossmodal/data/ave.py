@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
 from .clip import LabelledClip, Preprocess
 from .frames import frame_files, read_frames
+from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
 SPLITS = ("train", "val", "test")
@@ -84,6 +85,13 @@ class AVE(Dataset[LabelledClip]):
         stored = read_wave(self._wave_file(event.video), SEGMENTS, self.wave_rate)
         wave = resample_segments(stored, self.wave_rate, self.preprocess.rate)
         return LabelledClip(*self.preprocess(images, wave), event_labels(event, self.classes, SEGMENTS))
+
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with the files, the row, the classes and what reads them; nothing is decoded."""
+        event = self.events[index]
+        files = file_stamp(*self._frame_files(event.video), self._wave_file(event.video))
+        labels = event_labels(event, self.classes, SEGMENTS).tolist()
+        return f"{files} {self.wave_rate} {labels} {self.preprocess} {library_versions('pillow', 'soxr')}"
 
     def check(self) -> dict[str, list[str]]:
         """Returns video id → what this split lacks of it, in the words of the errors that its items would raise.

@@ -1,6 +1,7 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
 from ..site import Site as Site
+from .architecture import architecture_digest as architecture_digest
 from .couple import couple as couple
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
