@@ -41,7 +41,9 @@ class Block(nn.Module):
 SETTINGS = {
     "heads": st.integers(1, 9),
     "epsilon": st.floats(1e-9, 1.0),
-    "act": st.sampled_from([torch.relu, torch.tanh, partial(nn.functional.gelu, approximate="tanh"), nn.functional.gelu]),
+    "act": st.sampled_from(
+        [torch.relu, torch.tanh, partial(nn.functional.gelu, approximate="tanh"), nn.functional.gelu]
+    ),
     "windows": st.builds(Windows, st.integers(1, 3), st.tuples(st.integers(0, 2), st.integers(0, 2))),
     "names": st.lists(st.sampled_from("ab"), max_size=3),
     "mean": st.lists(st.integers(0, 3), min_size=2, max_size=2).map(torch.tensor),
