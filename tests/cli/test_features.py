@@ -31,6 +31,7 @@ def table(file):
             "audio": opened["audio"][:],
             "rows": list(zip(opened["clip"].asstr()[:].tolist(), opened["segment"][:].tolist(), strict=True)),
             "attributes": dict(opened.attrs),
+            "stamps": opened["stamp"].asstr()[:].tolist(),
         }
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toys import toy_encoder
 from torch import nn
+from toys import toy_encoder
 
 from crossmodal.injection import architecture_digest, fingerprint
 

@@ -1,6 +1,6 @@
 """Annotation files of AVE beside prepared clips: checked, copied, reported where they are missing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,10 +89,11 @@ def describe_annotations(rows: AnnotationFiles, videos: Collection[str]) -> Iter
         )
     named = {event.video for table in rows.tables.values() for event, _ in table}
     if named and (unnamed := sorted(set(videos) - named)):
-        yield f"annotations: {len(unnamed)} of {len(videos)} videos have no row: {_some(unnamed)}"
+        yield f"annotations: {len(unnamed)} of {len(videos)} videos have no row: {some(unnamed)}"
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Returns the first names, in words."""
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
