@@ -24,7 +24,7 @@ from .freezing import unfreeze as unfreeze
 from .hooks.as_tokens import as_tokens as as_tokens
 from .hooks.injected import Injected as Injected
 from .hooks.probe import ProbedModule as ProbedModule
-from .hooks.probe import sites as sites
+from .hooks.sites import sites as sites
 from .hooks.tensor_layout import TensorLayout as TensorLayout
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep
