@@ -131,6 +131,6 @@ def test_an_epsilon_that_is_nothing_in_the_dtype_of_the_weights_is_refused(dtype
 
 def test_a_training_in_float16_is_refused_before_its_first_step():
     system = nn.Linear(1, 1).half()
-    with pytest.raises(ValueError, match="choose --trainer.precision"):
+    with pytest.raises(ValueError, match="choose --trainer"):
         SystemTraining(system, ave.TASK).configure_optimizers()
     SystemTraining(system.bfloat16(), ave.TASK).configure_optimizers()

@@ -64,17 +64,16 @@ class _Seen:
 
     def proved(self, name: str, frames: int) -> ProbedModule:
         """Returns a module with rows and columns only where nothing speaks against them."""
-        found = self.probed[name]
-        changed = {side: self._unplaced(name, side, frames) for side in ("reads", "writes")}
-        return replace(found, **{side: layout for side, layout in changed.items() if layout is not None})
+        reads, writes = (self._placed(name, side, frames) for side in ("reads", "writes"))
+        return replace(self.probed[name], reads=reads, writes=writes)
 
-    def _unplaced(self, name: str, side: str, frames: int) -> TensorLayout | None:
-        """Returns the layout without places, where the claim does not hold."""
+    def _placed(self, name: str, side: str, frames: int) -> TensorLayout | None:
+        """Returns a layout as it is, or without places where its claim does not hold."""
         layout: TensorLayout | None = getattr(self.probed[name], side)
         if layout is None or "row" not in layout.layout:
-            return None
+            return layout
         if layout.frames == frames and self.verdicts.get((name, side), "silent") != "contradicts":
-            return None
+            return layout
         return replace(layout, axes={"token": tuple(range(layout.tokens))})
 
 

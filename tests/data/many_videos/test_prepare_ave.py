@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -169,6 +170,18 @@ def test_a_name_that_is_no_utf_8_is_listed_and_the_rest_is_prepared(few):
         assert (said.code, said.lines[-1]) == (3, "prepared 2 of 3, 1 failed: see AVE/failed.csv")
         assert "caf\\xe9.txt" in said.out
         assert set(failures(few / "AVE")) == {"caf\\xe9.mkv"}
+
+
+@pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_rows_find_films_however_their_letters_are_composed(few, table, disk):
+    (few / "videos/film0.mkv").rename(few / "videos" / f"{unicodedata.normalize(disk, 'é')}.mkv")
+    row = f"Bark&{unicodedata.normalize(table, 'é')}&good&0&2\n"
+    (few / "videos/Annotations.txt").write_text(f"{ANNOTATION_HEADER}\n{row}", encoding="utf-8")
+    for split in ("train", "val", "test"):
+        (few / f"videos/{split}Set.txt").write_text(row, encoding="utf-8")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
+    assert AVE(few / "AVE", "val").check() == {}
 
 
 def test_size_is_of_the_shorter_side_and_never_enlarges(few):
