@@ -134,9 +134,9 @@ class FeatureSource(Source):
         """Extracts the features that the cache lacks; returns sentences about what was read."""
         said = [*self.source.ready()]
         self.keys = {}
-        earlier = self.cache.names()
+        earlier = {*map(_unstamped, self.cache.names())}
         done = [key for split in SPLITS for key in self._fill(split)]
-        anew = [key for key in done if any(name.startswith(_unstamped(key)) for name in earlier)]
+        anew = [key for key in done if _unstamped(key) in earlier]
         why = f", {len(anew)} of them anew: their media, labels or options changed" if anew else ""
         return [*said, f"features {self.inputs.name} in {self.cache.folder}/: {len(done)} clips extracted{why}"]
 

@@ -156,6 +156,7 @@ def test_a_replaced_film_other_seconds_other_rows_and_another_decoder(tmp_path, 
     (tmp_path / "labels.csv").write_text(rows)
     source = folder_source(tmp_path, segments=3)
     assert check(source, source.source).endswith("/: 3 clips extracted")
+    assert " at 0x" not in source.source.split("train").stamp(0)  # the same in every process
     (tmp_path / "labels.csv").write_text(rows.replace("b.mkv,two,1", "b.mkv,two,2"))
     source = folder_source(tmp_path, segments=3)
     assert "/: 1 clips extracted, 1 of them anew" in check(source, source.source)

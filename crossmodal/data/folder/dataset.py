@@ -169,7 +169,9 @@ class Folder(Dataset[LabelledClip]):
     def stamp(self, index: int) -> str:
         """Returns a text that changes with the film, the clip's seconds, its labels and what decodes it."""
         item = int(self._kept[index])
-        filled = f"{type(self.windowing).__name__} {self.windowing} {self.segments} {self.background}"
+        # not its repr, which would be an address
+        policy = f"{type(self.windowing).__qualname__} {getattr(self.windowing, '__dict__', '')}"
+        filled = f"{policy} {self.segments} {self.background}"
         return f"{self._state.keys[item].tobytes().hex()} {self._labels(item).tolist()} {filled} {self.preprocess}"
 
     def _decoded(self, item: int) -> Decoded:
