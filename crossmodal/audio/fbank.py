@@ -58,9 +58,11 @@ class FbankPicture(nn.Module):
             frames = sound.unfold(1, self.window, self.hop)
             frames = frames - frames.mean(2, keepdim=True)
             before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
-            power = torch.fft.rfft(
-                (frames - EMPHASIS * before) * self.hann.on(wave.device).to(exact.dtype), self.fft
-            ).abs().square()
+            power = (
+                torch.fft.rfft((frames - EMPHASIS * before) * self.hann.on(wave.device).to(exact.dtype), self.fft)
+                .abs()
+                .square()
+            )
             mel = (power @ self.filters.on(wave.device).to(exact.dtype)).clamp(min=FLOOR).log()
         rows = F.pad(mel, (0, 0, 0, max(0, self.size - mel.shape[1])))[:, : self.size]
         mean, deviation = self.statistics
@@ -77,7 +79,7 @@ def symmetric_hann(size: int, *, device: torch.device) -> Tensor:
 
 
 def kaldi_filters(rate: int, fft: int, bands: int, *, device: torch.device) -> Tensor:
-    """Returns triangular filters, linear on Kaldi's mel scale, `(frequency, band)`; the highest frequency is left out."""
+    """Returns triangular filters on Kaldi's mel scale, `(frequency, band)`, without the highest frequency."""
     frequency = _mel(torch.arange(fft // 2 + 1, device=device) * rate / fft)[:, None]
     low, high = _mel(torch.tensor([LOWEST, rate / 2], device=device))
     edges = low + (high - low) * torch.arange(bands + 2, device=device) / (bands + 1)

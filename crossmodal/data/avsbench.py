@@ -15,7 +15,7 @@ from .wave import read_wave, resample_segments
 
 
 class AVSBench(Dataset[SegmentedClip]):
-    """One split of AVSBench-object (Zhou et al., *Audio-Visual Segmentation*, ECCV 2022), Single-source or Multi-sources.
+    """One split of AVSBench-object (Zhou et al., *Audio-Visual Segmentation*, ECCV 2022), single or multiple sources.
 
     ```text
     root/Single-source/s4_meta_data.csv                                   name, start, category, split

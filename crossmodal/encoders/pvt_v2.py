@@ -174,7 +174,9 @@ def pvt_v2(
     if {len(depths), len(heads), len(ratios), len(reductions)} != {stages}:
         raise ValueError(f"pvt_v2: widths={tuple(widths)} and the other sequences must name the same stages.")
     if any(side < 1 or side % (4 << stages - 1) for side in (height, width)):
-        raise ValueError(f"pvt_v2: size={size} must be a multiple of {4 << stages - 1} pixels, for its {stages} stages.")
+        raise ValueError(
+            f"pvt_v2: size={size} must be a multiple of {4 << stages - 1} pixels, for its {stages} stages."
+        )
     norm, total = partial(nn.LayerNorm, eps=EPSILON), max(sum(depths) - 1, 1)
     sections: dict[str, nn.Module] = {}
     sites = [Site("stem", widths[0], grid_axes(height // 4, width // 4), part="stem")]

@@ -32,7 +32,7 @@ def pyramid_sites(sites: Sequence[Site]) -> tuple[Site, ...]:
 
 
 def pyramid_sides(size: int, levels: int) -> tuple[int, ...]:
-    """Returns the sides of the decoder's maps for masks of `size` pixels: a quarter of it, an eighth, …
+    """Returns the sides of the decoder's maps for masks of `size` pixels: a quarter of it, an eighth, and so on.
 
     Raises:
         ValueError: If `size` cannot be halved so often.

@@ -145,7 +145,7 @@ def matching_divergence(outputs: Segmented) -> Tensor:
 
 
 def at_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes `(clip, segment, height, width)` to the size of other masks, bilinear; left as it is where sizes agree."""
+    """Resizes `(clip, segment, height, width)` to the size of other masks, bilinear; as it is where sizes agree."""
     if maps.shape[2:] == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -11,7 +11,6 @@ from crossmodal.checkpoints.segmentation import dg_sct_avs_rule, import_dg_sct_a
 from crossmodal.recipes.avs import dg_sct_ms3, dg_sct_s4
 
 
-
 @pytest.mark.slow  # both published encoders and 48 adapters, twice; no weights are drawn
 @pytest.mark.parametrize("setting", ["s4", "ms3"])
 def test_names_and_shapes_of_the_released_checkpoints(setting):

@@ -127,7 +127,9 @@ def test_golden_fusions_and_readout():
 def test_golden_losses():
     """Cross-entropy of the first frame or of all, and the matching term, with their gradients."""
     logits = golden_avs.given("losses", "logits", (2, 5, 32, 32), 4.0).requires_grad_()
-    maps = [golden_avs.given("losses", f"map{at}", (10, 12, side, side), 2.0) for at, side in enumerate((16, 8, 4, 2), 1)]
+    maps = [
+        golden_avs.given("losses", f"map{at}", (10, 12, side, side), 2.0) for at, side in enumerate((16, 8, 4, 2), 1)
+    ]
     heard = [golden_avs.given("losses", f"audio_feature{at}", (2, 5, 12), 2.0) for at in (1, 2, 3, 4)]
     masks = golden_avs.numbers("losses", "in")["mask"].bool().view(2, 5, 32, 32)
     first = torch.tensor([True, False, False, False, False]).expand(2, 5)

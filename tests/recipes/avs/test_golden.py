@@ -99,7 +99,8 @@ def test_adapters_of_lavish(gated):
     ).double()
     filled(adapter, case, "lavish")
     given = {
-        name: golden_avs.given(case, name, shape).double() for name, shape in (("stream", (4, 16, 24)), ("guide", (4, 9, 24)))
+        name: golden_avs.given(case, name, shape).double()
+        for name, shape in (("stream", (4, 16, 24)), ("guide", (4, 9, 24)))
     }
     residual, _ = adapter(given["stream"], given["guide"])
     expected = digest(golden_avs.numbers(case, "out_eval", "lavish")["output"])
