@@ -31,7 +31,7 @@ class SegmentedRow(NamedTuple):
     split: str
 
 
-class ClipPaths(NamedTuple):
+class SegmentedFiles(NamedTuple):
     """Files of a clip.
 
     Attributes:
@@ -81,7 +81,7 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
     return list(rows.values())
 
 
-def clip_paths(root: Path, setting: str, row: SegmentedRow) -> ClipPaths:
+def segmented_files(root: Path, setting: str, row: SegmentedRow) -> SegmentedFiles:
     """Returns the files of a clip; of training clips of `s4` only the first mask is published."""
     folder, media, _ = FOLDERS[setting]
     data, within = root / folder / media, Path(row.split) / row.category
@@ -89,7 +89,7 @@ def clip_paths(root: Path, setting: str, row: SegmentedRow) -> ClipPaths:
     pictures = data / "visual_frames" / (within if setting == "s4" else "") / row.name
     masks = data / "gt_masks" / within / row.name
     known = 1 if setting == "s4" and row.split == "train" else SECONDS
-    return ClipPaths(
+    return SegmentedFiles(
         [pictures / f"{row.name}{suffix}_{second}.png" for second in range(1, SECONDS + 1)],
         {second: masks / f"{row.name}_{second + 1}.png" for second in range(known)},
         data / "wave" / within / f"{row.name}.npy",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data import Preprocess
 from ..data.extras import need
-from ..data.masks import write_mask
+from ..data.mask_png import write_mask
 from ..io import make_folder, whole_file, write_whole
 from .frames import pictures
 from .mask_figure import fitted, overlaid

@@ -10,7 +10,7 @@ from PIL import Image
 
 from crossmodal.data import Preprocess
 from crossmodal.data.avsbench import AVSBench
-from crossmodal.data.masks import read_mask
+from crossmodal.data.mask_png import read_mask_png
 from crossmodal.data.segmentation_sources import AVSBenchSource
 from crossmodal.data.unpickle_avs import main as unpickle_avs
 from crossmodal.data.wav_file import read_wav
@@ -79,22 +79,22 @@ def test_masks_of_every_mode_say_the_same(mode, tmp_path):
     mask = avs_folder.square(2, 20)
     MODES[mode](mask).save(tmp_path / "mask.png")
     inside = torch.from_numpy(mask > 0)
-    assert torch.equal(read_mask(tmp_path / "mask.png", 20), inside)
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 20), inside)
     # twice and half as large: the nearest pixels
-    assert torch.equal(read_mask(tmp_path / "mask.png", 40), inside.repeat_interleave(2, 0).repeat_interleave(2, 1))
-    assert torch.equal(read_mask(tmp_path / "mask.png", 10), inside[::2, ::2])
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 40), inside.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 10), inside[::2, ::2])
 
 
 def test_what_is_no_mask_is_named(tmp_path):
     file = tmp_path / "mask.png"
     Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(file)
-    assert not read_mask(file, 4).any()
+    assert not read_mask_png(file, 4).any()
     Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(file)
     with pytest.raises(ValueError, match=r"mask\.png has the mode 'I;16', expected one of 1, L, P, RGB, RGBA"):
-        read_mask(file, 4)
+        read_mask_png(file, 4)
     file.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"mask\.png is no readable PNG"):
-        read_mask(file, 4)
+        read_mask_png(file, 4)
 
 
 @pytest.mark.parametrize(("seconds", "rate", "channels"), [(5, 16_000, 1), (5.05, 8_000, 2), (4.95, 44_100, 1)])
