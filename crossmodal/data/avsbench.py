@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, segmented_files, read_segmented_rows
+from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, read_segmented_rows, segmented_files
 from .clip import Preprocess
-from .mask_png import read_mask_png, read_frame_png
+from .mask_png import read_frame_png, read_mask_png
 from .segmented_clip import SegmentedClip, check_setting
 from .wav_file import read_wav
 from .wave import read_wave, resample_segments

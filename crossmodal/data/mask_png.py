@@ -46,10 +46,10 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
         ValueError: If it is no whole PNG, or of another mode.
     """
     picture = _opened(file, "mask")
-    if picture.mode not in (*ONE_CHANNEL, *COLOURED):
+    if picture.mode not in (known := (*ONE_CHANNEL, *COLOURED)):
         raise ValueError(
-            f"read_mask_png: {file} has the mode {picture.mode!r}, expected one of {', '.join((*ONE_CHANNEL, *COLOURED))}: "
-            "save the mask as an 8-bit PNG."
+            f"read_mask_png: {file} has the mode {picture.mode!r}, expected one of {', '.join(known)}: save it as "
+            "an 8-bit PNG."
         )
     values = np.asarray(picture)
     if picture.mode in COLOURED:
