@@ -94,7 +94,7 @@ def symmetric_hann(size: int, *, device: torch.device) -> Tensor:
 
 
 def kaldi_filters(rate: int, fft: int, bands: int, *, device: torch.device) -> Tensor:
-    """Returns triangular filters, linear on Kaldi's mel scale, `(frequency, band)`; the highest frequency is left out."""
+    """Returns triangular filters on Kaldi's mel scale, `(frequency, band)`, without the highest frequency."""
     frequency = _mel(torch.arange(fft // 2 + 1, device=device) * rate / fft)[:, None]
     low, high = _mel(torch.tensor([LOWEST, rate / 2], device=device))
     edges = low + (high - low) * torch.arange(bands + 2, device=device) / (bands + 1)

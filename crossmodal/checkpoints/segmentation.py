@@ -184,4 +184,3 @@ tpavi_rule = first_of(
     prefix_rules({"encoder_backbone.": (pvt_v2_rule, "visual.")}),
 )
 """Rule of AVSBench's own model."""
-

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .avsbench_rows import SECONDS, SPLITS, ClipPaths, clip_paths, read_segmented_rows
+from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, read_segmented_rows, segmented_files
 from .clip import Preprocess
-from .masks import read_mask, read_png
+from .mask_png import read_frame_png, read_mask_png
 from .segmented_clip import SegmentedClip, check_setting
 from .wav_file import read_wav
 from .wave import read_wave, resample_segments
 
 
 class AVSBench(Dataset[SegmentedClip]):
-    """One split of AVSBench-object (Zhou et al., *Audio-Visual Segmentation*, ECCV 2022), Single-source or Multi-sources.
+    """One split of AVSBench-object (Zhou et al., *Audio-Visual Segmentation*, ECCV 2022), single or multiple sources.
 
     ```text
     root/Single-source/s4_meta_data.csv                                   name, start, category, split
@@ -75,14 +75,14 @@ class AVSBench(Dataset[SegmentedClip]):
 
     def __getitem__(self, index: int) -> SegmentedClip:
         row, paths = self.rows[index], self._paths(index)
-        pictures = [read_png(file) for file in paths.frames]
+        pictures = [read_frame_png(file) for file in paths.frames]
         if len({picture.shape for picture in pictures}) > 1:
             raise ValueError(f"AVSBench: the frames of {row.name} differ in size: extract them again.")
         clip = self.preprocess(torch.stack(pictures), self._sound(paths))
         masks = torch.zeros(SECONDS, self.mask_size, self.mask_size, dtype=torch.bool)
         supervised = torch.zeros(SECONDS, dtype=torch.bool)
         for second, file in paths.masks.items():
-            masks[second], supervised[second] = read_mask(file, self.mask_size), True
+            masks[second], supervised[second] = read_mask_png(file, self.mask_size), True
         label = self.classes.index(row.category) if row.category else len(self.classes)
         return SegmentedClip(*clip, masks, supervised, torch.full((SECONDS,), label))
 
@@ -98,10 +98,10 @@ class AVSBench(Dataset[SegmentedClip]):
                 found[row.name] = lacking
         return found
 
-    def _paths(self, index: int) -> ClipPaths:
-        return clip_paths(self.root, self.setting, self.rows[index])
+    def _paths(self, index: int) -> SegmentedFiles:
+        return segmented_files(self.root, self.setting, self.rows[index])
 
-    def _sound(self, paths: ClipPaths) -> Tensor:
+    def _sound(self, paths: SegmentedFiles) -> Tensor:
         """Reads the sound of a clip at the rate of the model, `(segment, sample)`."""
         if paths.wave.is_file():
             stored = read_wave(paths.wave, SECONDS, self.wave_rate)
@@ -111,7 +111,7 @@ class AVSBench(Dataset[SegmentedClip]):
         return read_wav(paths.wav, SECONDS, self.preprocess.rate)
 
 
-def _no_sound(paths: ClipPaths) -> str:
+def _no_sound(paths: SegmentedFiles) -> str:
     """Returns the sentence for a clip without sound."""
     said = f"AVSBench: neither {paths.wave} nor {paths.wav} exists."
     if paths.pickled.is_file():

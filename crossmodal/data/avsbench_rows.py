@@ -8,7 +8,10 @@ SPLITS = ("train", "val", "test")
 SECONDS = 5
 """Frames of a clip, one a second."""
 
-FOLDERS = {"s4": ("Single-source", "s4_data", "s4_meta_data.csv"), "ms3": ("Multi-sources", "ms3_data", "ms3_meta_data.csv")}
+FOLDERS = {
+    "s4": ("Single-source", "s4_data", "s4_meta_data.csv"),
+    "ms3": ("Multi-sources", "ms3_data", "ms3_meta_data.csv"),
+}
 """Setting → folder, folder of the media in it, table."""
 COLUMNS = {"s4": (0, 2, 3), "ms3": (0, None, 1)}
 """Setting → columns of the name, of the category and of the split. The published loaders read by place, too."""
@@ -28,7 +31,7 @@ class SegmentedRow(NamedTuple):
     split: str
 
 
-class ClipPaths(NamedTuple):
+class SegmentedFiles(NamedTuple):
     """Files of a clip.
 
     Attributes:
@@ -65,7 +68,9 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
     rows: dict[str, SegmentedRow] = {}
     for number, line in enumerate(lines, 1):
         if len(line) <= split_at:
-            raise ValueError(f"AVSBench: {file}, row {number} has {len(line)} columns, expected {split_at + 1} or more.")
+            raise ValueError(
+                f"AVSBench: {file}, row {number} has {len(line)} columns, expected {split_at + 1} or more."
+            )
         row = SegmentedRow(line[name_at], "" if category_at is None else line[category_at], line[split_at])
         if number == 1 and row.split not in SPLITS:  # the header
             continue
@@ -76,7 +81,7 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
     return list(rows.values())
 
 
-def clip_paths(root: Path, setting: str, row: SegmentedRow) -> ClipPaths:
+def segmented_files(root: Path, setting: str, row: SegmentedRow) -> SegmentedFiles:
     """Returns the files of a clip; of training clips of `s4` only the first mask is published."""
     folder, media, _ = FOLDERS[setting]
     data, within = root / folder / media, Path(row.split) / row.category
@@ -84,7 +89,7 @@ def clip_paths(root: Path, setting: str, row: SegmentedRow) -> ClipPaths:
     pictures = data / "visual_frames" / (within if setting == "s4" else "") / row.name
     masks = data / "gt_masks" / within / row.name
     known = 1 if setting == "s4" and row.split == "train" else SECONDS
-    return ClipPaths(
+    return SegmentedFiles(
         [pictures / f"{row.name}{suffix}_{second}.png" for second in range(1, SECONDS + 1)],
         {second: masks / f"{row.name}_{second + 1}.png" for second in range(known)},
         data / "wave" / within / f"{row.name}.npy",

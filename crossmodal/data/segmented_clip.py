@@ -24,7 +24,7 @@ class SegmentedClip(NamedTuple):
     labels: Int64[Tensor, " segment"]
 
 
-SETTINGS = ("s4", "ms3")
+AVSBENCH_SETTINGS = ("s4", "ms3")
 """Settings of AVSBench: one source and the mask of the first frame in training, or several and every mask."""
 
 
@@ -34,5 +34,5 @@ def check_setting(owner: str, setting: str) -> None:
     Raises:
         ValueError: If it is none.
     """
-    if setting not in SETTINGS:
-        raise ValueError(f"{owner}: setting={setting!r} must be one of {', '.join(map(repr, SETTINGS))}.")
+    if setting not in AVSBENCH_SETTINGS:
+        raise ValueError(f"{owner}: setting={setting!r} must be one of {', '.join(map(repr, AVSBENCH_SETTINGS))}.")

@@ -36,7 +36,9 @@ def read_wav(file: Path, seconds: int, rate: int) -> Float[Tensor, "segment samp
     except (wave.Error, EOFError) as error:
         raise ValueError(f"read_wav: {file} is no WAV file of PCM ({error}): convert it to 16-bit PCM.") from error
     if width not in WIDTHS:
-        raise ValueError(f"read_wav: {file} has samples of {8 * width} bits, expected 16 or 32: convert it to 16-bit PCM.")
+        raise ValueError(
+            f"read_wav: {file} has samples of {8 * width} bits, expected 16 or 32: convert it to 16-bit PCM."
+        )
     kind, largest = WIDTHS[width]
     samples = np.frombuffer(content[: len(content) // (width * channels) * width * channels], kind)
     mono = torch.from_numpy(samples.reshape(-1, channels).mean(axis=1, dtype=np.float64) / largest).float()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data import Preprocess
 from ..data.extras import need
-from ..data.masks import write_mask
+from ..data.mask_png import write_mask
 from ..io import make_folder, whole_file, write_whole
 from .frames import pictures
 from .mask_figure import fitted, overlaid
@@ -52,7 +52,6 @@ def write_overlay(file: Path, images: np.ndarray, wave: np.ndarray) -> None:
         wave: `(segment, sample)` in [-1, 1].
     """
     av = need("av", "predict --masks")
-    rate = wave.shape[1]
     with av.open(str(file), "w", format="mp4") as out:
         video = out.add_stream("mpeg4", rate=1)
         video.height, video.width = (side - side % 2 for side in images.shape[1:3])

@@ -3,7 +3,7 @@
 Source: Wang et al., *PVT v2: Improved Baselines with Pyramid Vision Transformer*, Computational Visual Media 2022.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import sqrt
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from ..attention import attend
 from ..injection import Encoder
 from ..shapes import check_width, shaped
-from ..site import Site, grid_axes
+from ..site import Part, Site, grid_axes
 from .halves import PreNorm
 from .hierarchy import init_linear
 
@@ -174,29 +174,47 @@ def pvt_v2(
     if {len(depths), len(heads), len(ratios), len(reductions)} != {stages}:
         raise ValueError(f"pvt_v2: widths={tuple(widths)} and the other sequences must name the same stages.")
     if any(side < 1 or side % (4 << stages - 1) for side in (height, width)):
-        raise ValueError(f"pvt_v2: size={size} must be a multiple of {4 << stages - 1} pixels, for its {stages} stages.")
+        raise ValueError(
+            f"pvt_v2: size={size} must be a multiple of {4 << stages - 1} pixels, for its {stages} stages."
+        )
     norm, total = partial(nn.LayerNorm, eps=EPSILON), max(sum(depths) - 1, 1)
     sections: dict[str, nn.Module] = {}
     sites = [Site("stem", widths[0], grid_axes(height // 4, width // 4), part="stem")]
-    for stage in range(stages):
-        grid, channels = (height // (4 << stage), width // (4 << stage)), widths[stage]
-        axes = grid_axes(*grid)
-        for block in range(depths[stage]):
-            rate = drop_path * (sum(depths[:stage]) + block) / total
-            attention = ReducedAttention(channels, heads[stage], grid, reduction=reductions[stage])
-            forward = ConvFeedForward(channels, ratios[stage], grid)
-            for part, body in (("attention", attention), ("mlp", forward)):
-                name = f"stages.{stage}.{block}.{part}"
-                sections[name] = PreNorm(body, channels, drop_path=rate, norm=norm)
-                sites.append(Site(name, channels, axes, stage, block, "attention" if part == "attention" else "mlp"))
+    for stage, channels in enumerate(widths):
+        grid = (height // (4 << stage), width // (4 << stage))
+        first = sum(depths[:stage])
+        rates = [drop_path * block / total for block in range(first, first + depths[stage])]
+        halves = _halves(channels, heads[stage], grid, ratios[stage], reductions[stage], rates, norm)
+        for at, half in enumerate(halves):
+            part: Part = "mlp" if at % 2 else "attention"
+            site = Site(f"stages.{stage}.{at // 2}.{part}", channels, grid_axes(*grid), stage, at // 2, part)
+            sections[site.name] = half
+            sites.append(site)
         if stage + 1 < stages:
-            sections[f"stages.{stage}.norm"] = norm(channels)
-            sites.append(Site(f"stages.{stage}.norm", channels, axes, stage, None, "block"))
-            sections[f"stages.{stage}.merge"] = OverlappingMerge(channels, widths[stage + 1], grid)
+            ends = {"norm": norm(channels), "merge": OverlappingMerge(channels, widths[stage + 1], grid)}
             coarser = grid_axes(grid[0] // 2, grid[1] // 2)
+            sections |= {f"stages.{stage}.{name}": end for name, end in ends.items()}
+            sites.append(Site(f"stages.{stage}.norm", channels, grid_axes(*grid), stage, None, "block"))
             sites.append(Site(f"stages.{stage}.merge", widths[stage + 1], coarser, stage, None, "merge"))
     stem = OverlappingPatches(3, widths[0], kernel=7, stride=4)
     return Encoder(stem, sections, norm(widths[-1]), sites).apply(init_linear).apply(_init_conv)
+
+
+def _halves(
+    width: int,
+    heads: int,
+    grid: Grid,
+    ratio: float,
+    reduction: int,
+    rates: Sequence[float],
+    norm: Callable[[int], nn.Module],
+) -> list[nn.Module]:
+    """Builds the halves of a stage's blocks, attention and feed-forward in turn."""
+    found: list[nn.Module] = []
+    for rate in rates:
+        bodies = ReducedAttention(width, heads, grid, reduction=reduction), ConvFeedForward(width, ratio, grid)
+        found += [PreNorm(body, width, drop_path=rate, norm=norm) for body in bodies]
+    return found
 
 
 def pvt_v2_b5(size: int = 224, *, drop_path: float = 0.1) -> Encoder:

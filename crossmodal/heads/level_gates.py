@@ -12,7 +12,7 @@ from .sequence_gate import SequenceGate
 
 
 class LevelGates(nn.Module):
-    r"""Scales every level by a gate of the sound, $m_l (1 + \gamma g^a_l)$, and the sound by the mean gate of the levels.
+    r"""Scales every level by a gate of the sound, $m_l (1 + \gamma g^a_l)$, and the sound by the levels' mean gate.
 
     The visual gate of a level reads the means of its maps, second by second; the sound becomes
     $a (1 + \gamma \operatorname{mean}_l g^v_l)$.

@@ -1,6 +1,7 @@
 """Feature-pyramid decoder of masks: from maps of an encoder's stages, coarse to fine, to one logit a pixel."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 from jaxtyping import Float
@@ -101,7 +102,7 @@ class MaskDecoder(nn.Module):
 
     def _check(self, maps: Sequence[Tensor]) -> None:
         sides = [tuple(map.shape[2:]) for map in maps]
-        halves = all(fine == (2 * coarse[0], 2 * coarse[1]) for fine, coarse in zip(sides, sides[1:], strict=False))
+        halves = all(fine == (2 * coarse[0], 2 * coarse[1]) for fine, coarse in pairwise(sides))
         if len(maps) != self.levels or not halves:
             raise ValueError(
                 f"MaskDecoder: maps have the sides {sides}, expected levels={self.levels} maps, finest first, each of "

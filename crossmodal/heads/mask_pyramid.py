@@ -32,7 +32,7 @@ def pyramid_sites(sites: Sequence[Site]) -> tuple[Site, ...]:
 
 
 def pyramid_sides(size: int, levels: int) -> tuple[int, ...]:
-    """Returns the sides of the decoder's maps for masks of `size` pixels: a quarter of it, an eighth, …
+    """Returns the sides of the decoder's maps for masks of `size` pixels: a quarter of it, an eighth, and so on.
 
     Raises:
         ValueError: If `size` cannot be halved so often.
@@ -67,7 +67,7 @@ class ProjectedLevel(nn.Module):
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame channels row column"]:
         """Computes the map."""
-        return resized(as_map(self.project(stream[:, self.prefix :]), self.grid), self.side)
+        return resized_map(as_map(self.project(stream[:, self.prefix :]), self.grid), self.side)
 
     def extra_repr(self) -> str:
         """Shows both grids."""
@@ -103,7 +103,7 @@ class DilatedLevel(nn.Module):
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame channels row column"]:
         """Computes the map."""
         check_width(self, "stream", stream, self.width)
-        map = resized(as_map(self.project(stream[:, self.prefix :]), self.grid), self.side)
+        map = resized_map(as_map(self.project(stream[:, self.prefix :]), self.grid), self.side)
         return torch.stack([conv(map) for conv in self.convs]).sum(0)
 
     def extra_repr(self) -> str:
@@ -127,7 +127,7 @@ def as_map(stream: Tensor, grid: tuple[int, int]) -> Tensor:
     return rearrange(stream, "frame (row column) channel -> frame channel row column", row=grid[0])
 
 
-def resized(map: Tensor, side: int) -> Tensor:
+def resized_map(map: Tensor, side: int) -> Tensor:
     """Resizes a map to `side` rows and columns, bicubic; one of that size is left as it is."""
     if map.shape[2:] == (side, side):
         return map

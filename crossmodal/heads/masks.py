@@ -119,9 +119,12 @@ def mask_cross_entropy(
     Args:
         logits: Logits of the masks.
         masks: True masks; what stands in frames that are not supervised is not read.
-        supervised: Frames whose masks are known.
+        supervised: Frames whose masks are known; without any, the loss is zero.
     """
-    return F.binary_cross_entropy_with_logits(logits[supervised], masks[supervised].to(logits.dtype))
+    pixels = F.binary_cross_entropy_with_logits(logits, masks.to(logits.dtype), reduction="none")
+    # weighed, not picked: what runs does not depend on values, so that it can be counted and compiled
+    known = supervised.to(logits.dtype)
+    return (pixels.mean((2, 3)) * known).sum() / known.sum().clamp(min=1)
 
 
 def matching_divergence(outputs: Segmented) -> Tensor:
@@ -145,7 +148,7 @@ def matching_divergence(outputs: Segmented) -> Tensor:
 
 
 def at_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes `(clip, segment, height, width)` to the size of other masks, bilinear; left as it is where sizes agree."""
+    """Resizes `(clip, segment, height, width)` to the size of other masks, bilinear; as it is where sizes agree."""
     if maps.shape[2:] == size:
         return maps
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)

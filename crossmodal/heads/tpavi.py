@@ -10,7 +10,7 @@ from ..shapes import check_width, shaped
 
 
 class TPAVI(nn.Module):
-    r"""Lets every position of a clip's maps attend to the sound of all seconds: temporal pixel-wise audio-visual interaction.
+    r"""Lets every position of a clip's maps attend to the sound of all seconds (temporal pixel-wise interaction).
 
     With positions $n$ of all frames, $N$ of them, and the projected sound $\varphi_t$, which is the same at every
     position of a frame, $y_n = \frac1N \sum_t (\theta_n \cdot \varphi_t) \sum_{p} g_{t,p}$ and

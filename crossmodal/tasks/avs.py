@@ -38,8 +38,8 @@ class AudioVisualSegmentation:
     system = "dg_sct"
     segments = SEGMENTS
     sources: Mapping[str, type[Source]] = MappingProxyType({"world": SegmentedWorldSource, "avsbench": AVSBenchSource})
-    quick = Settings(optim={"lr": 2e-3, "decay": 0.5, "every": 2}, trainer={"max_epochs": 6}, data={"batch_size": 8})
-    absent: Mapping[str, str] = MappingProxyType({})
+    quick = Settings(optim={"lr": 2e-3, "decay": 0.5, "every": 2}, trainer={"max_epochs": 4}, data={"batch_size": 8})
+    absent: Mapping[str, str] = MappingProxyType({"prepare": "AVSBench is published as frames, masks and sounds"})
     files = "masks"
 
     def scores(self) -> Scores:

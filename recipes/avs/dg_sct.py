@@ -27,13 +27,16 @@ from crossmodal.tasks.settings import Settings
 SETTINGS = Settings(optim={"lr": 3e-4, "decay": 1.0}, trainer={"max_epochs": 15}, data={"batch_size": 8}, seed=123)
 """Published training of S4: Adam, a constant rate; weights are selected by M_J."""
 
+five_seconds = partial(couple_dg_sct, temporal=partial(ClipGuidance, segments=5))
+"""Couples by the paper's equations, with temporal guidance over clips of five seconds."""
+
 
 def dg_sct(
     visual: str = "tiny",
     audio: str = "tiny",
     *,
     classes: Sequence[str] = COLOURS[:6],
-    coupling: Coupling = partial(couple_dg_sct, temporal=partial(ClipGuidance, segments=5)),
+    coupling: Coupling = five_seconds,
     pool: PoolFactory = MapPooling,
     mask_size: int | None = None,
     channels: int | None = None,

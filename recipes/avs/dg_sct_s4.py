@@ -48,13 +48,16 @@ SETTINGS = Settings(
 )
 """Published training: Adam, a constant rate, 15 epochs; the authors select weights on the test split."""
 
+resized_guide = partial(dg_sct_avs, align=resampled_alignment)
+"""Couples as the S4 code does: the guide is resized, where MS3 mixes its tokens."""
+
 
 def dg_sct_s4(
     visual: str = "tiny",
     audio: str = "tiny",
     *,
     classes: Sequence[str] = COLOURS[:6],
-    coupling: Coupling = partial(dg_sct_avs, align=resampled_alignment),
+    coupling: Coupling = resized_guide,
     weights: str | Path | None = None,
     pool: PoolFactory = MapPooling,
     mask_size: int | None = None,

@@ -127,7 +127,9 @@ def test_golden_fusions_and_readout():
 def test_golden_losses():
     """Cross-entropy of the first frame or of all, and the matching term, with their gradients."""
     logits = golden_avs.given("losses", "logits", (2, 5, 32, 32), 4.0).requires_grad_()
-    maps = [golden_avs.given("losses", f"map{at}", (10, 12, side, side), 2.0) for at, side in enumerate((16, 8, 4, 2), 1)]
+    maps = [
+        golden_avs.given("losses", f"map{at}", (10, 12, side, side), 2.0) for at, side in enumerate((16, 8, 4, 2), 1)
+    ]
     heard = [golden_avs.given("losses", f"audio_feature{at}", (2, 5, 12), 2.0) for at in (1, 2, 3, 4)]
     masks = golden_avs.numbers("losses", "in")["mask"].bool().view(2, 5, 32, 32)
     first = torch.tensor([True, False, False, False, False]).expand(2, 5)
@@ -156,10 +158,11 @@ class Holder(nn.Module):
         self.head = head
 
 
-def released_head(gamma):
-    """The head of DG-SCT at the sides of the golden cases."""
-    sites = [Site(f"s{at}", width, grid_axes(side, side)) for at, (width, side) in enumerate(SIDES.items())]
-    return MaskHead(sites, 768, size=96, gates=lambda *sizes: LevelGates(*sizes, gamma=gamma))
+def released_head(gamma, *, times=1, size=96):
+    """The head of DG-SCT at the sides of the golden cases, or at some times these."""
+    sides = {width: times * side for width, side in SIDES.items()}
+    sites = [Site(f"s{at}", width, grid_axes(side, side)) for at, (width, side) in enumerate(sides.items())]
+    return MaskHead(sites, 768, size=size, gates=lambda *sizes: LevelGates(*sizes, gamma=gamma))
 
 
 SIDES = {192: 16, 384: 8, 768: 4, 1536: 2}
@@ -211,6 +214,23 @@ def test_golden_heads(case):
     for name, gradient in zip(names, gradients[4:], strict=True):
         expected = theirs[report.mapped[name]]
         assert (digest(gradient) - expected)[1:].abs().max() <= 1e-6 * max(expected[1], largest / 1000), name
+
+
+@pytest.mark.slow
+def test_golden_head_of_published_size():
+    """Sides 48, 24, 12, 6 become 56, 28, 14, 7 and logits of 224²."""
+    case = "s4_head_full"
+    system = Holder(released_head(0.05, times=3, size=224)).eval()
+    filled(system, "s4_head", RULE)
+    streams = [
+        golden_avs.given(case, f"map{at}", (5, (3 * side) ** 2, width))
+        for at, (width, side) in enumerate(SIDES.items(), 1)
+    ]
+    weights = golden_avs.given(case, "audio_scores", (5, 1, 64)).softmax(-1)
+    audio = (weights @ golden_avs.given(case, "audio_tokens", (5, 64, 768))).view(1, 5, 768)
+    with torch.no_grad():
+        outputs = system.head(streams, audio)
+    same(outputs.logits, golden_avs.numbers(case, "out_eval_digest")["logits"], 5e-5)
 
 
 def same(found, expected, relative):

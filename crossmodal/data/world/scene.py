@@ -74,9 +74,7 @@ class Difficulty:
             raise ValueError(f"World: clutter={self.clutter} must lie in [0, 1].")
 
 
-def draw_scene(
-    rng: np.random.Generator, difficulty: Difficulty, *, sounding: int = 1
-) -> tuple[Objects, Sounds]:
+def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: int = 1) -> tuple[Objects, Sounds]:
     """Draws the objects and sounds of one clip.
 
     One object, the first drawn, sounds; the others are silent and the sounds beside its own come from outside the

@@ -19,7 +19,7 @@ COLOURED = ("RGB", "RGBA")
 
 
 @shaped
-def read_png(file: Path) -> UInt8[Tensor, "3 height width"]:
+def read_frame_png(file: Path) -> UInt8[Tensor, "3 height width"]:
     """Decodes a frame stored as PNG; grey, transparent and palette pictures become RGB.
 
     Raises:
@@ -30,7 +30,7 @@ def read_png(file: Path) -> UInt8[Tensor, "3 height width"]:
 
 
 @shaped
-def read_mask(file: Path, size: int) -> Bool[Tensor, "size size"]:
+def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
     """Reads a mask: a pixel belongs to it where its value lies above half the file's largest one.
 
     So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of colours the brightest
@@ -46,10 +46,10 @@ def read_mask(file: Path, size: int) -> Bool[Tensor, "size size"]:
         ValueError: If it is no whole PNG, or of another mode.
     """
     picture = _opened(file, "mask")
-    if picture.mode not in (*ONE_CHANNEL, *COLOURED):
+    if picture.mode not in (known := (*ONE_CHANNEL, *COLOURED)):
         raise ValueError(
-            f"read_mask: {file} has the mode {picture.mode!r}, expected one of {', '.join((*ONE_CHANNEL, *COLOURED))}: "
-            "save the mask as an 8-bit PNG."
+            f"read_mask_png: {file} has the mode {picture.mode!r}, expected one of {', '.join(known)}: save it as "
+            "an 8-bit PNG."
         )
     values = np.asarray(picture)
     if picture.mode in COLOURED:
