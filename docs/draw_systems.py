@@ -1,7 +1,8 @@
 """Draws the pictures of docs/systems.md: `python docs/draw_systems.py` writes docs/assets/systems/*.svg.
 
-A picture has a lane per modality, which run from left to right and meet in boxes that read both. Grey boxes are frozen or
-have nothing to train, orange ones are trained; an arrow between lanes says which box reads what of the other modality.
+A picture has a lane per modality, which run from left to right and meet in boxes that read both. Grey boxes are frozen
+or have nothing to train, orange ones are trained; an arrow between lanes says which box reads what of the other
+modality.
 """
 
 from pathlib import Path

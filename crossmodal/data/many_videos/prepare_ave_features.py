@@ -1,4 +1,4 @@
-"""Writes AVE's published feature files from a folder of videos: `crossmodal ave prepare VIDEOS OUT --layout features`."""
+"""Writes AVE's published feature files from videos: `crossmodal ave prepare VIDEOS OUT --layout features`."""
 
 import argparse
 import hashlib

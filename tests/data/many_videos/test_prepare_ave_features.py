@@ -1,4 +1,4 @@
-"""`crossmodal ave prepare --layout features` writes the published files, goes on where it was ended, and says why not."""
+"""`crossmodal ave prepare --layout features` writes the published files, goes on, and says why not."""
 
 import shutil
 
