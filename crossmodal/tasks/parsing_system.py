@@ -80,6 +80,14 @@ def stored_features(features: ParsingInputs, classes: int, items: int) -> Parsed
     return ParsedClip(tokens, audio, motion, torch.zeros(items, classes), marks, marks)
 
 
+def moving_clips(preprocess: Preprocess, motion: int, classes: int, items: int) -> ParsedClip:
+    """Returns a batch of zeros of the shape of LLP's clips with their published motion features."""
+    seconds, size = FEATURES["r2plus1d_18"][0], preprocess.size
+    frames, wave = torch.zeros(items, seconds, 3, size, size), torch.zeros(items, seconds, preprocess.rate)
+    marks = torch.zeros(items, seconds, classes, dtype=torch.bool)
+    return ParsedClip(frames, wave, torch.zeros(items, seconds, motion), torch.zeros(items, classes), marks, marks)
+
+
 class SecondProjections(nn.Module):
     """Projects features to one vector per second and modality, without activations: the front of HAN and MGN.
 
@@ -191,6 +199,8 @@ class CoupledParser(CoupledSystem):
         self.visual_in, self.audio_in = (nn.Linear(channels, width) for channels in pair.widths)
         self.motion_width, self.motion = motion, motion_fusion(motion, width)
         self.gates, self.head, self.visual_label = gates, head, visual_label
+        if motion:  # the default source's clips have none: what a step costs is asked of such a batch
+            self.example_batch = partial(moving_clips, pair.preprocess, motion, len(classes))
 
     def forward(
         self, batch: MovingClip | ParsedClip, *, present: Mapping[str, Tensor] | None = None

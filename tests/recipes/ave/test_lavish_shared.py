@@ -1,4 +1,4 @@
-"""LAVisH as published on AVE equals its released code, number for number, and its release arrives by name."""
+"""LAVisH on AVE equals its released code, number for number, its release arrives by name, and its gates are closed."""
 
 from functools import partial
 
@@ -8,6 +8,8 @@ from golden_avs import facts, given, numbers, sample, state
 from golden_numbers import digest
 from torch.nn import functional as F
 
+from crossmodal.adapters import Bottleneck, NormThenGate
+from crossmodal.attention.latent import LatentTokens
 from crossmodal.audio.fbank import FbankPicture
 from crossmodal.checkpoints import import_lavish_ave
 from crossmodal.data import AVE_CLASSES, LabelledClip, Preprocess
@@ -15,7 +17,9 @@ from crossmodal.encoders import swin_v2, swin_v2_large
 from crossmodal.heads import SegmentHead
 from crossmodal.heads.objectives import segment_binary_cross_entropy
 from crossmodal.injection import fingerprint
+from crossmodal.recipes.ave.lavish import lavish
 from crossmodal.recipes.ave.lavish_shared import lavish_shared
+from crossmodal.recipes.lavish import lavish as couple_two
 from crossmodal.recipes.lavish import lavish_shared as couple_shared
 from crossmodal.tasks.coupled_system import Pair
 from crossmodal.tasks.event_system import CoupledSegments
@@ -101,6 +105,7 @@ def test_the_loss_is_the_binary_cross_entropy_of_probabilities():
     assert torch.equal(segment_binary_cross_entropy(logits, labels), expected)
 
 
+@pytest.mark.slow
 def test_full_size_has_the_published_parameters():
     """238,808,610 less the encoder's own classifier of 21,841 classes, which nothing reads."""
     with torch.device("meta"):
@@ -128,3 +133,28 @@ def test_both_streams_are_one_encoder_and_frames_stay_their_own():
     both = system(batch)
     alone = system(LabelledClip(frames[:, 1:], wave[:, 1:], batch.labels[:, 1:]))
     torch.testing.assert_close(both[:, 1:], alone)
+
+
+GATES = [((0.0, 0.0), set()), ((0.0, 0.3), {"gate"}), ((0.3, 0.3), {"gate", "guide"})]
+
+
+@pytest.mark.parametrize(("gates", "reached"), GATES)
+def test_behind_two_closed_gates_nothing_of_the_guide_has_a_gradient(gates, reached):
+    """Gates of latent tokens and of the bottleneck stand in series: docs/recipes/ave.md says what follows."""
+    coupling = partial(
+        couple_two,
+        latents=partial(LatentTokens, start=gates[0]),
+        bottleneck=partial(Bottleneck, finish=partial(NormThenGate, start=gates[1])),
+    )
+    system = lavish(coupling=coupling)
+    size = system.preprocess.size
+    batch = LabelledClip(torch.rand(1, 2, 3, size, size), torch.randn(1, 2, 16_000), torch.tensor([[0, 6]]))
+    sum(system.loss(system(batch), batch).values()).backward()
+    parts = {"gate": "latents.gate", "guide": ".align."}
+    moved = {
+        part
+        for part, key in parts.items()
+        for name, tensor in system.named_parameters()
+        if key in name and tensor.grad is not None and tensor.grad.any()
+    }
+    assert moved == reached
