@@ -65,7 +65,8 @@ def prepare(argv: Sequence[str], prog: str) -> int:
             f"{prog}: {rows.folder}/ has no {', '.join(rows.absent)}: the files hold a row per row of {ALL}, and the "
             "order files the rows of each split; give their folder by --annotations."
         )
-    begin(given.out, {name: file_hash(getattr(given, name)) for name in ("visual_weights", "audio_weights")}, prog)
+    weights = {name: weights_digest(getattr(given, name)) for name in ("visual_weights", "audio_weights")}
+    begin_feature_folder(given.out, weights, prog)
     print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/", flush=True)
     if others:
         print(f"left alone, no videos by their names: {', '.join(others)}")
@@ -73,8 +74,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
         print(line, flush=True)
     with folder_lock(given.out):
         remove_drafts(given.out, given.out / PARTS)
-        failed = extract(videos, given.out / PARTS, partial(extractors, given.visual_weights, given.audio_weights))
-        return report(rows, videos, failed, given.out)
+        build = partial(extractors, given.visual_weights, given.audio_weights)
+        failed = extract_missing(videos, given.out / PARTS, build)
+        return report_features(rows, videos, failed, given.out)
 
 
 def feature_options(prog: str) -> argparse.ArgumentParser:
@@ -101,7 +103,7 @@ def extractors(visual_weights: Path, audio_weights: Path) -> Extractors:
     return Extractors(visual, lambda seconds: audio(hearing.sound(seconds)).mean(1), preprocess)
 
 
-def extract(videos: Sequence[Path], parts: Path, build: Callable[[], Extractors]) -> dict[str, str]:
+def extract_missing(videos: Sequence[Path], parts: Path, build: Callable[[], Extractors]) -> dict[str, str]:
     """Writes the features of the videos that are not finished, with a bar; returns file name → reason for failures.
 
     Args:
@@ -129,19 +131,19 @@ def write_part(file: Path, parts: Path, made: Extractors) -> Failure | None:
     return None
 
 
-def report(rows: AnnotationFiles, videos: Sequence[Path], failed: Mapping[str, str], out: Path) -> int:
+def report_features(rows: AnnotationFiles, videos: Sequence[Path], failed: Mapping[str, str], out: Path) -> int:
     """Writes files and failures, prints the last lines, and returns the exit code."""
     ready = {video.stem for video in videos if part_of(out / PARTS, video.stem).exists()}
     gone = {name: f"named in {', '.join(files)}, but not there." for name, files in rows.lacking(ready).items()}
     of_failed = {Path(name).stem for name in failed}
     write_failed(out / FAILED_CLIPS, {**failed, **{name: why for name, why in gone.items() if name not in of_failed}})
-    kept = write_files(rows, ready, out)
+    kept = write_feature_files(rows, ready, out)
     lost = len(rows.tables[ALL]) - kept
     print(f"features of {kept} rows of {ALL}" + (f", {lost} left out: see {out / FAILED_CLIPS}" if lost else ""))
     return SOME_FAILED if failed or gone else 0
 
 
-def write_files(rows: AnnotationFiles, ready: Collection[str], out: Path) -> int:
+def write_feature_files(rows: AnnotationFiles, ready: Collection[str], out: Path) -> int:
     """Writes annotations, order files and features of the rows whose videos are ready; returns how many there are.
 
     Raises:
@@ -184,7 +186,7 @@ def write_h5(file: Path, key: str, values: np.ndarray) -> None:
         opened[key] = values
 
 
-def begin(out: Path, weights: Mapping[str, str], prog: str) -> None:
+def begin_feature_folder(out: Path, weights: Mapping[str, str], prog: str) -> None:
     """Makes the folder, or checks that it was begun with the same weights.
 
     Raises:
@@ -205,7 +207,7 @@ def begin(out: Path, weights: Mapping[str, str], prog: str) -> None:
     write_whole(begun, settings)
 
 
-def file_hash(file: Path) -> str:
+def weights_digest(file: Path) -> str:
     """Returns the SHA-256 of a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
