@@ -173,7 +173,8 @@ def check_released_classes(source: Source, built: Built, task: Task) -> Items:
     source.preprocess = contract.inputs.preprocess
     source.ready()
     items = source.split("test")
-    if tuple(items.classes) != tuple(contract.classes):
+    # a system without a vocabulary of its own, as of masks, takes the items of any
+    if contract.classes and tuple(items.classes) != tuple(contract.classes):
         raise ValueError(
             f"{task.name} reproduce: {source.describe()} has the classes {', '.join(items.classes)}, but the released "
             f"weights are of {', '.join(contract.classes)}: it must list these, in their order."
