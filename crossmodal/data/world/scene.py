@@ -78,8 +78,8 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: in
     """Draws the objects and sounds of one clip.
 
     The first object drawn sounds (with `sounding`, the first ones); the others are silent, and further sounds come from
-    outside the frame. All follow activities of one distribution, so that neither the eye can tell the sounding object from those
-    that mime, nor the ear the visible sound from the others.
+    outside the frame. All follow activities of one distribution, so that neither the eye can tell the sounding object
+    from those that mime, nor the ear the visible sound from the others.
 
     Args:
         rng: Source of everything.
