@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import nn
 
 from ...audio import LogMel, RepeatedLogMel
 from ...checkpoints import Imported, import_clap, import_clip, read_weights
@@ -66,12 +65,11 @@ class MissingVocabulary:
         """Keeps the name of the model that errors name."""
         self.name = name
 
-    def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "text position"]:
-        """Raises `FileNotFoundError`, as `encode` does."""
+    def __call__(self, texts: Sequence[str]) -> NoReturn:
+        """Raises `FileNotFoundError`."""
         self.encode(texts[0] if texts else "")
-        return torch.empty(0, 0, dtype=torch.int64)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> NoReturn:
         """Raises `FileNotFoundError`."""
         raise FileNotFoundError(
             f"{self.name} was built without its tokenizer and cannot read {text!r}: give as vocabulary the folder that "
