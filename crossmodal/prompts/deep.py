@@ -1,4 +1,4 @@
-"""MaPLe: learned vectors in both towers of an image-text model, layer by layer; the visual ones follow from the text."""
+"""MaPLe: learned vectors in both towers of an image-text model, layer by layer, tied by linear maps."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -32,8 +32,8 @@ class DeepTokens(NamedTuple):
 class DeepPrompts(StaticPrompts):
     r"""Learns vectors for the first layers of a text tower; linear maps of them are the prompts of the image tower.
 
-    $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients of the
-    picture reach the text's vectors through the $W_i$ alone. The maps of the layers start as copies of one.
+    $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients of
+    the picture reach the text's vectors through the $W_i$ alone. The maps of the layers start as copies of one.
 
     Shapes: embedded sentences `(class, token, channel)` → `DeepTokens`.
     Source: Khattak et al., *MaPLe: Multi-modal Prompt Learning*, CVPR 2023. Its code rounds some vectors to half

@@ -13,7 +13,7 @@ Layout = Callable[[int, int], tuple[int, int]]
 
 
 def at_end(context: int, name: int) -> tuple[int, int]:
-    """Puts the class name behind all vectors: `[v1] … [vn] name.`"""
+    """Puts the class name behind all vectors: `[v1] … [vn] name`."""
     return context, 0
 
 
@@ -43,8 +43,8 @@ def token_order(sentences: Sentences, layout: Layout) -> tuple[tuple[int, ...], 
         first, rest = layout(context, name)
         if min(first, rest) < 0 or first + rest != context:
             raise ValueError(
-                f"token_order: layout puts {first} vectors before the name and {rest} behind it, but context={context}: "
-                "it must place each once."
+                f"token_order: layout puts {first} vectors before the name and {rest} behind it, but there are "
+                f"context={context}: it must place each once."
             )
         vectors, words = range(length, length + context), range(1 + context, length)
         parts = (range(1), vectors[:first], words[:name], vectors[first:], words[name:])
