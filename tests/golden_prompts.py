@@ -52,10 +52,8 @@ def named_hash(name: str, count: int) -> np.ndarray:
 def named_weight(case: str, key: str, shape: list[int]) -> Tensor:
     """The closed form of a weight of the prompt baselines."""
     h = named_hash(f"{case}/state/{key}", int(np.prod(shape)))
-    if len(shape) >= 2:
-        h = np.sqrt(3 / (h.size / shape[0])) * h
-    else:
-        h = 0.2 * h + float(key.endswith("weight"))
+    spread = np.sqrt(3 / (h.size / shape[0])) if len(shape) >= 2 else 0.2
+    h = spread * h + float(len(shape) == 1 and key.endswith("weight"))
     return torch.from_numpy(h.astype(np.float32)).reshape(shape)
 
 

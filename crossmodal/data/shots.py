@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
@@ -117,4 +116,3 @@ class Shots(Dataset[ShotClip]):
     def __getitem__(self, index: int) -> ShotClip:
         item: Any = self.items[self.chosen[index]]
         return ShotClip(item.frames, item.wave, self.target(item))
-

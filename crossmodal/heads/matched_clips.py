@@ -29,8 +29,8 @@ def of_pieces(scores: Tensor, target: Tensor) -> Tensor:
     pieces, segments = target.shape[1], scores.shape[1]
     if pieces not in (1, segments):
         raise ValueError(
-            f"of_pieces: target has {pieces} pieces, but scores are of {segments} seconds: give a target per second, or "
-            "one per clip."
+            f"of_pieces: target has {pieces} pieces, but scores are of {segments} seconds: give one target per second, "
+            "or one per clip."
         )
     return scores if pieces == segments else scores.mean(1, keepdim=True)
 
@@ -178,5 +178,5 @@ def weighed_by_size(visual: Tensor, audio: Tensor) -> Tensor:
 
 
 def released_quotient(visual: Tensor, audio: Tensor) -> Tensor:
-    """Computes `(v² + a²) / (v + a)`, the released rule of pre-training and zero-shot; singular where `v` is near `-a`."""
+    """Computes `(v² + a²) / (v + a)`, the released rule of pre-training and zero-shot; singular near `v = -a`."""
     return visual.square() / (visual + audio) + audio.square() / (visual + audio)

@@ -5,6 +5,8 @@ from .deep import DeepPrompts as DeepPrompts
 from .deep import DeepTokens as DeepTokens
 from .deep import inserted_between as inserted_between
 from .feature_adapter import FeatureAdapter as FeatureAdapter
+from .fixed import FixedPrompts as FixedPrompts
+from .fixed import template_tokens as template_tokens
 from .layouts import Layout as Layout
 from .layouts import at_end as at_end
 from .layouts import at_front as at_front
@@ -12,7 +14,7 @@ from .layouts import in_middle as in_middle
 from .matching import matched as matched
 from .sentences import Sentences as Sentences
 from .sentences import sentences as sentences
-from .sentences import template_tokens as template_tokens
+from .static import ContextFactory as ContextFactory
 from .static import StaticPrompts as StaticPrompts
 from .static import context_from_words as context_from_words
 from .static import context_per_class as context_per_class

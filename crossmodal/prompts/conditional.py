@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..encoders.towers import TextEncoder
 from ..shapes import check_width, shaped
 from .layouts import Layout, at_end
 from .sentences import Sentences
@@ -61,6 +62,13 @@ class ConditionalPrompts(StaticPrompts):
         vectors = self.context.expand(len(embedded), -1, -1) + shift[:, None, None]
         pool = torch.cat([embedded.expand(len(shift), -1, -1, -1), vectors], dim=2)
         return torch.take_along_dim(pool, self.order.on(pool.device)[None], dim=2)
+
+    def features_for(self, text: TextEncoder, features: Tensor) -> Tensor:
+        """Computes the features of all classes for every picture, `(picture, class, feature)`, by the text tower."""
+        ids = self.sentences.on(self.context.device)
+        prompts = self(text.embed(ids), features)
+        encoded = text.encode(prompts.flatten(0, 1), ids.repeat(len(features), 1))
+        return encoded.unflatten(0, prompts.shape[:2])
 
     def shift(self, features: Float[Tensor, "picture feature"]) -> Float[Tensor, "picture channel"]:
         """Computes what is added to the vectors of a picture's prompts; the features are taken as they are."""

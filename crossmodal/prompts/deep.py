@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..encoders.towers import TextEncoder
 from ..shapes import shaped
 from .layouts import at_end
 from .sentences import Sentences
@@ -69,9 +70,18 @@ class DeepPrompts(StaticPrompts):
     @shaped
     def forward(self, embedded: Float[Tensor, "label token channel"]) -> DeepTokens:
         """Computes the prompts of both towers."""
-        first = self.project(self.context)
+        return DeepTokens(super().forward(embedded), tuple(self.deep), self.visual_tokens())
+
+    def class_features(self, text: TextEncoder) -> Tensor:
+        """Computes the features of all classes, `(class, feature)`, by the text tower."""
+        ids = self.sentences.on(self.context.device)
+        tokens = self(text.embed(ids))
+        return text.encode(tokens.prompts, ids, between=inserted_between(tokens.text, 1))
+
+    def visual_tokens(self) -> tuple[Tensor, ...]:
+        """Computes the vectors of the image tower alone, as `DeepTokens.visual`."""
         later = (project(vectors) for project, vectors in zip(self.deep_project, self.deep, strict=True))
-        return DeepTokens(super().forward(embedded), tuple(self.deep), (first, *later))
+        return (self.project(self.context), *later)
 
 
 def inserted_between(vectors: Sequence[Tensor], start: int) -> Callable[[int, Tensor], Tensor]:

@@ -1,21 +1,13 @@
 """Sentences with room for learned vectors, as token ids: one per class name."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-
-class Tokenizer(Protocol):
-    """Turns texts into token ids; `crossmodal.encoders.Tokenizer` is one."""
-
-    def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "text position"]:
-        """Returns the ids of whole texts, with start and end, padded to a common length."""
-
-    def encode(self, text: str) -> list[int]:
-        """Returns the ids of a text without start, end and padding."""
+from ..encoders.towers import Tokenizer
 
 
 class Sentences(NamedTuple):
@@ -65,23 +57,3 @@ def sentences(
     full = torch.cat([rows[:, :1], rows[:, 1:2].expand(-1, context), rows[:, 1 : int(ends.max()) + 1]], dim=1)
     lengths = tuple(len(tokenizer.encode(words)) for words in led)
     return Sentences(tuple(map(tuple, full.tolist())), lengths, context)
-
-
-def template_tokens(
-    tokenizer: Tokenizer, names: Sequence[str], template: str = "a photo of a {}."
-) -> Int64[Tensor, "text position"]:
-    """Returns the ids of fixed sentences, one per class name, which stands where `template` has braces.
-
-    Args:
-        tokenizer: As of the text tower.
-        names: Class names; underscores stay as they are.
-        template: Sentence.
-
-    Raises:
-        ValueError: If the template has no place for a name, or there is no name.
-    """
-    if template.count("{}") != 1:
-        raise ValueError(f"template_tokens: template={template!r} must hold one {{}}, where the class name goes.")
-    if not names:
-        raise ValueError("template_tokens: names is empty: give one class name at least.")
-    return tokenizer([template.format(name) for name in names])

@@ -1,28 +1,18 @@
 """CoOp: learned vectors among the words of a class name, the same for every picture."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..encoders.towers import TextEncoder, Tokenizer
 from ..lazy_constant import LazyConstant
 from ..shapes import check_width, shaped
 from .layouts import Layout, at_end, order_table, token_order
-from .sentences import Sentences, Tokenizer
+from .sentences import Sentences
 
-
-class Embeds(Protocol):
-    """Looks up token embeddings; every `crossmodal.encoders.TextEncoder` does."""
-
-    width: int
-
-    def embed(self, tokens: Tensor) -> Tensor:
-        """Looks up the embeddings of tokens `(text, position)`."""
-
-
-ContextFactory = Callable[[Embeds, Tokenizer, int], Tensor]
+ContextFactory = Callable[[TextEncoder, Tokenizer, int], Tensor]
 """`(text tower, tokenizer, classes) -> vectors` that a prompt learner starts from."""
 
 
@@ -88,12 +78,17 @@ class StaticPrompts(nn.Module):
         pool = torch.cat([embedded, self.context.expand(len(embedded), -1, -1)], dim=1)
         return torch.take_along_dim(pool, self.order.on(pool.device), dim=1)
 
+    def class_features(self, text: TextEncoder) -> Tensor:
+        """Computes the features of all classes, `(class, feature)`, by the text tower."""
+        ids = self.sentences.on(self.context.device)
+        return text.encode(self(text.embed(ids)), ids)
+
     def extra_repr(self) -> str:
         """Shows the numbers."""
         return f"context={tuple(self.context.shape)}, classes={len(self.sentences.ids)}"
 
 
-def shared_context(text: Embeds, tokenizer: Tokenizer, classes: int, *, length: int = 16) -> Tensor:
+def shared_context(text: TextEncoder, tokenizer: Tokenizer, classes: int, *, length: int = 16) -> Tensor:
     """Draws vectors that all classes share, N(0, 0.02).
 
     Args:
@@ -105,7 +100,7 @@ def shared_context(text: Embeds, tokenizer: Tokenizer, classes: int, *, length: 
     return 0.02 * torch.randn(length, text.width)
 
 
-def context_per_class(text: Embeds, tokenizer: Tokenizer, classes: int, *, length: int = 16) -> Tensor:
+def context_per_class(text: TextEncoder, tokenizer: Tokenizer, classes: int, *, length: int = 16) -> Tensor:
     """Draws vectors of every class's own, N(0, 0.02).
 
     Args:
@@ -118,7 +113,7 @@ def context_per_class(text: Embeds, tokenizer: Tokenizer, classes: int, *, lengt
 
 
 def context_from_words(
-    text: Embeds, tokenizer: Tokenizer, classes: int, *, words: str = "a photo of a", length: int | None = None
+    text: TextEncoder, tokenizer: Tokenizer, classes: int, *, words: str = "a photo of a", length: int | None = None
 ) -> Tensor:
     """Returns the embeddings of words, which set the number of vectors: an untrained learner equals the plain prompt.
 

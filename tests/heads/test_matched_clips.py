@@ -86,9 +86,7 @@ def test_contrast_equals_the_released_head():
 
 def test_detached_weights_have_the_released_value_and_the_gradient_of_the_terms():
     terms = {name: torch.tensor(value, requires_grad=True) for name, value in (("event", 2.0), ("audio_image", 0.5))}
-    careful, released = (
-        sum(weigh(terms, 3).values()) for weigh in (weighed_dynamically, weighed_dynamically_released)
-    )
+    careful, released = (sum(weigh(terms, 3).values()) for weigh in (weighed_dynamically, weighed_dynamically_released))
     torch.testing.assert_close(careful, released)
     (slope,) = torch.autograd.grad(careful, terms["event"])
     torch.testing.assert_close(slope, torch.tensor(2.0 / 5.5 + 1 / 3))
