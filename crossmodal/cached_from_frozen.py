@@ -1,4 +1,4 @@
-"""A cache for a tensor computed from weights only; valid while the weights are frozen."""
+"""A cache for a tensor computed from weights only; valid while the weights do not move."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,8 +14,9 @@ class CachedFromFrozen:
 
     A weight has changed when it was written in place (its version tells), replaced, loaded, emptied, or brought to
     another device or dtype. Only a write through `weight.data` leaves no trace: call `clear()` after one. Nothing is
-    cached while a weight takes a gradient, on the meta device, under `torch.compile` or another tracer or transform,
-    nor for weights created in inference mode, which count no versions.
+    cached while a gradient is recorded for a weight, on the meta device, under `torch.compile` or another tracer or
+    transform, nor for weights created in inference mode, which count no versions. Weights that learn are cached where
+    no gradients are recorded: in an evaluation they do not move.
 
     The modes of the call that fills the cache leave no trace in it: the result is computed outside of autocast and of
     inference mode, and anew under another default dtype or precision of products. The caller makes sure that it depends
@@ -61,7 +62,8 @@ class CachedFromFrozen:
 
 def _is_frozen(weight: Tensor) -> bool:
     plain = type(weight) in (Tensor, nn.Parameter) and not weight.is_inference()
-    return plain and not weight.requires_grad and _address(weight) != 0
+    learns = weight.requires_grad and torch.is_grad_enabled()
+    return plain and not learns and _address(weight) != 0
 
 
 def _are_same(ours: Sequence[object], theirs: Sequence[object]) -> bool:

@@ -52,9 +52,9 @@ def import_htsat(encoder: nn.Module, weights: Weights) -> Imported:
     """Loads a released HTS-AT into `encoder`, as `htsat` builds it at the same size.
 
     Three layouts are recognised by their names: that of its authors, with or without the prefix `sed_model.` of their
-    training, that of transformers' `ClapModel` or `ClapAudioModel`, and that of LAION's CLAP. CLAP was trained at 48 kHz on a log-mel of its
-    own: `LogMel(48_000, hop=480)`. If a file contains the mel filters it was trained with, a note says whether they
-    are those of `LogMel()`.
+    training, that of transformers' `ClapModel` or `ClapAudioModel`, and that of LAION's CLAP. CLAP was trained at
+    48 kHz on a log-mel of its own: `LogMel(48_000, hop=480)`. If a file contains the mel filters it was trained with, a
+    note says whether they are those of `LogMel()`.
 
     Args:
         encoder: The encoder to fill.

@@ -54,8 +54,8 @@ class ClipStem(nn.Module):
         expected = (3, self.size, self.size)
         if picture.shape[1:] != expected:
             raise ValueError(
-                f"ClipStem: picture is {tuple(picture.shape[1:])}, but this encoder was built for {expected} (channels, "
-                "height, width): build it for that size, or resize the picture."
+                f"ClipStem: picture is {tuple(picture.shape[1:])}, but this encoder was built for {expected} "
+                "(channels, height, width): build it for that size, or resize the picture."
             )
         patches = self.patches(picture).flatten(2).mT
         first = self.class_token.expand(len(patches), 1, -1)

@@ -15,7 +15,7 @@ Activation = Callable[[], nn.Module]
 
 
 class QuickGELU(nn.Module):
-    """Approximates GELU as $x\\,\\sigma(1.702\\,x)$, as OpenAI's CLIP does."""
+    r"""Approximates GELU as $x\,\sigma(1.702\,x)$, as OpenAI's CLIP does."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Computes the activation."""

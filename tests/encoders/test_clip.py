@@ -13,7 +13,7 @@ from crossmodal.checkpoints import (
     import_clip_text,
     import_htsat,
 )
-from crossmodal.encoders import ClipText, RobertaText, TextEncoder, clap_model, clip_image, clip_model, htsat
+from crossmodal.encoders import ClipText, RobertaText, clap_model, clip_image, clip_model, htsat
 from crossmodal.injection import fingerprint
 
 transformers = pytest.importorskip("transformers")
