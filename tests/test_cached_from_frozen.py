@@ -51,18 +51,6 @@ def test_it_is_computed_each_time_and_within_autograd_while_a_weight_learns():
     assert block() is block()
 
 
-def test_weights_that_learn_are_cached_in_an_evaluation_and_until_the_next_step():
-    block = Doubled(learns=True)
-    optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
-    for step in range(2):
-        with torch.no_grad():
-            assert block() is block()
-            assert block.is_right()
-        assert block.made == 2 * step + 1
-        block().sum().backward()  # within autograd it is computed, and what is cached stays
-        optimizer.step()
-
-
 def loaded(block, **how):
     block.inner.load_state_dict({name: tensor + 1 for name, tensor in block.inner.state_dict().items()}, **how)
 

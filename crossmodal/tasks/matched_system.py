@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from crossmodal.cached_from_frozen import CachedFromFrozen
+from crossmodal.cached_from_frozen import CachedWithoutGradients
 from crossmodal.data import Clip, Preprocess
 from crossmodal.data.shots import ShotClip
 from crossmodal.encoders.clip import ClipStem
@@ -93,7 +93,7 @@ class OneTowerSystem(MatchedSystem):
         super().__init__(classes, preprocess)
         self.model, self.speak = freeze(model), speak
         self.prompts: Any = speak(classes)
-        self.cache = CachedFromFrozen()
+        self.cache = CachedWithoutGradients()
 
     def use_classes(self, classes: Sequence[str]) -> None:
         """Makes the system match other names: open vocabulary.
