@@ -22,7 +22,7 @@ SCALE = "logit_scale_a"
 
 
 def import_dg_sct_names(model: nn.Module, weights: Weights, *, audio_log_scale: float | None = None) -> Imported:
-    """Loads a released few-shot, pre-training or zero-shot DG-SCT: both towers with their text sides, and all it learned.
+    """Loads a released few-shot, pre-training or zero-shot DG-SCT: both towers, their text sides, all that it learned.
 
     Buffers of the class names are dropped: a file fits whatever names the model speaks of.
 

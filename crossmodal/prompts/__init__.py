@@ -19,3 +19,8 @@ from .static import StaticPrompts as StaticPrompts
 from .static import context_from_words as context_from_words
 from .static import context_per_class as context_per_class
 from .static import shared_context as shared_context
+from .visual import VisualEntry as VisualEntry
+from .visual import added_to_tokens as added_to_tokens
+from .visual import appended_tokens as appended_tokens
+from .visual import block_widths as block_widths
+from .visual import entry_of as entry_of

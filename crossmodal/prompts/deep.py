@@ -34,38 +34,36 @@ class DeepPrompts(StaticPrompts):
     r"""Learns vectors for the first layers of a text tower; linear maps of them are the prompts of the image tower.
 
     $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients of
-    the picture reach the text's vectors through the $W_i$ alone. The maps of the layers start as copies of one.
+    the picture reach the text's vectors through the $W_i$ alone. The maps of layers of one width start as copies of one.
 
     Shapes: embedded sentences `(class, token, channel)` → `DeepTokens`.
     Source: Khattak et al., *MaPLe: Multi-modal Prompt Learning*, CVPR 2023. Its code rounds some vectors to half
     precision on the way; this block does not.
     """
 
-    def __init__(
-        self, context: Float[Tensor, "vector channel"], sentences: Sentences, *, visual_width: int, depth: int = 9
-    ):
+    def __init__(self, context: Float[Tensor, "vector channel"], sentences: Sentences, *, visual_widths: Sequence[int]):
         """Builds the block.
 
         Args:
             context: First vectors, shared by all classes.
             sentences: As `StaticPrompts` takes them; MaPLe's keep “of a” before the name.
-            visual_width: Channels of the image tower's stream.
-            depth: Layers with vectors, 1 for the first alone.
+            visual_widths: Channels of the image tower's stream before every layer that gets vectors; MaPLe's nine.
 
         Raises:
-            ValueError: If `depth` is less than 1 or the vectors are not shared.
+            ValueError: If there is no such layer or the vectors are not shared.
         """
-        if depth < 1 or context.ndim != 2:
+        if not visual_widths or context.ndim != 2:
             raise ValueError(
-                f"DeepPrompts: depth={depth} must be at least 1, and context of shape {tuple(context.shape)} must be "
-                "(vector, channel), shared by all classes."
+                f"DeepPrompts: visual_widths={tuple(visual_widths)} must name one layer at least, and context of shape "
+                f"{tuple(context.shape)} must be (vector, channel), shared by all classes."
             )
         super().__init__(context, sentences, layout=at_end)
         vectors, width = context.shape
-        self.project = nn.Linear(width, visual_width)
-        layer = nn.Linear(width, visual_width)
-        self.deep = nn.ParameterList(0.02 * torch.randn(vectors, width) for _ in range(depth - 1))
-        self.deep_project = nn.ModuleList(copy.deepcopy(layer) for _ in range(depth - 1))
+        first, *later = visual_widths
+        self.project = nn.Linear(width, first)
+        layers = {wide: nn.Linear(width, wide) for wide in dict.fromkeys(later)}
+        self.deep = nn.ParameterList(0.02 * torch.randn(vectors, width) for _ in later)
+        self.deep_project = nn.ModuleList(copy.deepcopy(layers[wide]) for wide in later)
 
     @shaped
     def forward(self, embedded: Float[Tensor, "label token channel"]) -> DeepTokens:

@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from crossmodal.cached_from_frozen import CachedWithoutGradients
 from crossmodal.data import Clip, Preprocess
 from crossmodal.data.shots import ShotClip
-from crossmodal.encoders.clip import ClipStem
 from crossmodal.encoders.towers import DualEncoder
 from crossmodal.heads.matched_clips import event_loss
 from crossmodal.injection import freeze
-from crossmodal.prompts import ConditionalPrompts, DeepPrompts, inserted_between, matched
+from crossmodal.prompts import ConditionalPrompts, DeepPrompts, appended_tokens, entry_of, matched
 
 from .task import Clips, SystemModule
 
@@ -183,20 +182,16 @@ class MatchedDeeply(MatchedFrames):
     prompts: DeepPrompts
 
     def match(self, pictures: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture label"]:
-        """Computes the logits of pictures.
+        """Computes the logits of pictures."""
+        tower = self.model.tower
+        stream = entry_of(tower)(tower, pictures, self.prompts.visual_tokens())
+        return matched(self.adapter(tower.read(stream)), self.class_features(), self.model.scale)
 
-        Raises:
-            TypeError: If the image tower has no place for tokens behind its positions.
-        """
-        tower, vectors = self.model.tower, self.prompts.visual_tokens()
-        stem = tower.encoder.stem
-        if not isinstance(stem, ClipStem):
-            raise TypeError(f"MatchedDeeply: the image tower's stem is a {type(stem).__name__}, expected a ClipStem.")
-        embedded = stem.embed(pictures)
-        # no position of their own, but normalised with the others
-        stream = stem.norm(torch.cat([embedded, vectors[0].expand(len(embedded), -1, -1)], dim=1))
-        stream = tower.blocks(stream, inserted_between(vectors[1:], -len(vectors[0])))
-        return matched(tower.read(stream), self.class_features(), self.model.scale)
+    def remarks(self) -> list[str]:
+        """Returns how the vectors enter the image tower, where it is not as published."""
+        if entry_of(self.model.tower) is appended_tokens:
+            return []
+        return ["visual prompts are added to all tokens: the windows of this image tower take no further tokens"]
 
 
 class MatchedSounds(OneTowerSystem):

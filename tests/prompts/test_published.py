@@ -114,7 +114,7 @@ def test_clip_adapter(clip, pictures):
 def test_maple(case, clip, pictures):
     of, sentences, weights, context = stored("maple", case)
     depth = of["options"]["PROMPT_DEPTH"]
-    prompts = DeepPrompts(context, sentences, visual_width=128, depth=depth)
+    prompts = DeepPrompts(context, sentences, visual_widths=(128,) * depth)
     names = {"prompt_learner.ctx": prompts.context}
     for part in ("weight", "bias"):
         names[f"prompt_learner.proj.{part}"] = prompts.project.get_parameter(part)

@@ -175,7 +175,7 @@ def test_zero_shot_in_evaluation_and_as_released():
 
 
 def test_the_released_training_step():
-    system, state = build((*AVE_CLASSES, "background"))
+    system, _ = build((*AVE_CLASSES, "background"))
     with_tokens(system, "mid_train").train()
     found = run(system)
     out = numbers(FILE, "fewshot_ave", "out_train")
