@@ -115,7 +115,8 @@ class WorldSource(Source):
             held_out: Validation clips, and as many test clips.
             seed: Seed of the world, and of the order of the training clips.
             validation: Split on which weights are selected, `"val"` or `"test"`.
-            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`.
+            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`; `pair` is a place
+                that is named by its texture and colour.
 
         Raises:
             ValueError: If there is no such answer.

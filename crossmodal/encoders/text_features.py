@@ -10,10 +10,10 @@ from .towers import Tokenizer
 
 
 class TextFeatures(nn.Module):
-    """Computes the features of texts, such as the names of classes, and caches them while the encoder does not move.
+    """Computes the features of texts, such as the names of classes, and caches them while the encoder is frozen.
 
-    The cache is that of `CachedFromFrozen`: while the encoder is frozen, or no gradients are recorded, each list of
-    texts goes through it once. `passes` counts how often the encoder ran.
+    The cache is that of `CachedFromFrozen`: while the encoder is frozen, each list of texts goes through it once.
+    `passes` counts how often the encoder ran.
 
     Shapes: texts → `(text, feature)`, not normalised.
     """

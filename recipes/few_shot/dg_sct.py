@@ -48,6 +48,8 @@ COUPLING = {
 }
 """Numbers of few clips; localisation of AVE has a gamma of 0.01."""
 
+COUPLED, FOUR = partial(couple_dg_sct, **COUPLING), partial(shared_context, length=4)
+
 
 def as_trained(image: ImageText, sound: SoundText) -> tuple[nn.Module, Preprocess]:
     """Returns the front end of sounds and the form of clips that both models were trained on."""
@@ -59,8 +61,8 @@ def dg_sct(
     audio: str = "tiny_clap",
     *,
     classes: Sequence[str] = HELD_OUT,
-    coupling: Coupling = partial(couple_dg_sct, **COUPLING),
-    context: ContextFactory = partial(shared_context, length=4),
+    coupling: Coupling = COUPLED,
+    context: ContextFactory = FOUR,
     layout: Layout = at_end,
     sound_template: str = "the sounds of {}",
     adapter: Callable[[int], nn.Module] = FeatureAdapter,

@@ -19,9 +19,9 @@ from crossmodal.data import Preprocess
 from crossmodal.data.shot_sources import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, weighed_dynamically_released
-from crossmodal.prompts import ContextFactory, shared_context
+from crossmodal.prompts import ContextFactory
 from crossmodal.recipes.dg_sct_released import dg_sct_released as couple_dg_sct_released
-from crossmodal.recipes.few_shot.dg_sct import COUPLING, as_trained, dg_sct
+from crossmodal.recipes.few_shot.dg_sct import COUPLING, FOUR, as_trained, dg_sct
 from crossmodal.recipes.few_shot.dg_sct import SETTINGS as PUBLISHED
 from crossmodal.tasks.coupled_system import Coupling
 from crossmodal.tasks.matched_pair import MatchedPair
@@ -32,6 +32,7 @@ SETTINGS = PUBLISHED
 """Published training, as of `dg_sct`."""
 
 RATE = 32_000
+COUPLED = partial(couple_dg_sct_released, **COUPLING)
 
 
 def as_released(image: ImageText, sound: SoundText) -> tuple[nn.Module, Preprocess]:
@@ -44,10 +45,10 @@ def dg_sct_released(
     audio: str = "tiny_clap",
     *,
     classes: Sequence[str] = HELD_OUT,
-    coupling: Coupling = partial(couple_dg_sct_released, **COUPLING),
+    coupling: Coupling = COUPLED,
     weights: str | Path | None = None,
     audio_log_scale: float | None = None,
-    context: ContextFactory = partial(shared_context, length=4),
+    context: ContextFactory = FOUR,
     sound_template: str = "the sounds of {}",
     rule: ScoreRule = doubled_sum,
     weighing: Weighing = weighed_dynamically_released,

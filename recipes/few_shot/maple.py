@@ -1,9 +1,9 @@
 """MaPLe: learned vectors in the first layers of both towers; those of the image follow from those of the text.
 
 Source: Khattak et al., *MaPLe: Multi-modal Prompt Learning*, CVPR 2023, and its released code, whose numbers this file
-reproduces, save that the code rounds some vectors to half precision. How the published rows on AVE and LLP used sound is
-not documented; here it is not used. Where an image tower takes no further tokens, as the tiny one, the vectors are added
-to all tokens: ours, and said by `fit`.
+reproduces, save that the code rounds some vectors to half precision. How the published rows on AVE and LLP used sound
+is not documented; here it is not used. Where an image tower takes no further tokens, as the tiny one, the vectors are
+added to all tokens: ours, and said by `fit`.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,9 @@ SETTINGS = Settings(
 """Published training of images."""
 
 
+A_PHOTO = partial(context_from_words, words="a photo of a", length=2)
+
+
 def deep_prompts(
     names: Sequence[str],
     *,
@@ -52,7 +55,7 @@ def maple(
     visual: str = "tiny_clip",
     *,
     classes: Sequence[str] = HELD_OUT,
-    context: ContextFactory = partial(context_from_words, words="a photo of a", length=2),
+    context: ContextFactory = A_PHOTO,
     before: str = "of a",
     depth: int = 9,
     visual_weights: str | Path | None = None,

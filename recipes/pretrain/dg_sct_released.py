@@ -1,4 +1,4 @@
-"""DG-SCT, as released, pre-trained on many classes: the system of `few_shot` with the numbers of pre-training."""
+"""DG-SCT as released, pre-trained on many classes: the system of `few_shot` with the numbers of pre-training."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""CLIP-Adapter on classes of which it has seen no clip: the system of `few_shot`, from a run of `pretrain` or as it is."""
+"""CLIP-Adapter on classes of which it has seen no clip: the system of `few_shot`."""
 
 from crossmodal.recipes.few_shot.clip_adapter import clip_adapter as few_shot_clip_adapter
 from crossmodal.tasks.settings import Settings

@@ -1,4 +1,4 @@
-"""CoCoOp on classes of which it has seen no clip: the system of `few_shot`, from a run of `pretrain` or as it is."""
+"""CoCoOp on classes of which it has seen no clip: the system of `few_shot`."""
 
 from crossmodal.recipes.few_shot.cocoop import cocoop as few_shot_cocoop
 from crossmodal.tasks.settings import Settings

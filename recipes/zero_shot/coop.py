@@ -1,4 +1,4 @@
-"""CoOp on classes of which it has seen no clip: the system of `few_shot`, from a run of `pretrain` or as it is."""
+"""CoOp on classes of which it has seen no clip: the system of `few_shot`."""
 
 from crossmodal.recipes.few_shot.coop import coop as few_shot_coop
 from crossmodal.tasks.settings import Settings

@@ -1,4 +1,4 @@
-"""DG-SCT, as released, on classes of which it has seen no clip: the system of `few_shot`, from a run of `pretrain` or as it is."""
+"""DG-SCT as released on classes of which it has seen no clip: the system of `few_shot`."""
 
 from functools import partial
 

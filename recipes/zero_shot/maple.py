@@ -1,4 +1,4 @@
-"""MaPLe on classes of which it has seen no clip: the system of `few_shot`, from a run of `pretrain` or as it is."""
+"""MaPLe on classes of which it has seen no clip: the system of `few_shot`."""
 
 from crossmodal.recipes.few_shot.maple import maple as few_shot_maple
 from crossmodal.tasks.settings import Settings

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
+from .captions import pair_name
 from .scene import (
     COLOURS,
     MOTIONS,
@@ -21,6 +22,7 @@ from .scene import (
     Sounds,
     draw_scene,
     named_colour,
+    sounding,
 )
 from .sound import TONES
 
@@ -53,6 +55,21 @@ class Answer(NamedTuple):
 def colours(difficulty: Difficulty) -> tuple[str, ...]:
     """Returns the names of the colours."""
     return COLOURS[: difficulty.colours]
+
+
+def named_pair(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+    """Returns texture and colour of the object that the sound names, as one number; background where there is none."""
+    found = sounding(objects, sounds)
+    texture = np.take_along_axis(objects.texture, found.argmax(axis=1)[:, None], axis=1)[:, 0]
+    pair = texture * difficulty.colours + objects.colour[found.argmax(axis=1)]
+    return np.where(found.any(axis=1), pair, difficulty.textures * difficulty.colours)
+
+
+def pairs(difficulty: Difficulty) -> tuple[str, ...]:
+    """Returns the names of all pairs of a texture and a colour: those of one texture lie together."""
+    return tuple(
+        pair_name(texture, colour) for texture in range(difficulty.textures) for colour in range(difficulty.colours)
+    )
 
 
 def draw_seconds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
@@ -138,6 +155,7 @@ def whole_clip(label: int) -> Answers:
 
 ANSWERS: Mapping[str, Answer] = {
     "place": Answer(draw_scene, named_colour, colours),
+    "pair": Answer(draw_scene, named_pair, pairs),
     "channel": Answer(draw_kinds, kind_asked_for, kinds),
     "band": Answer(draw_bands, pulsed_in_band, lambda difficulty: ("steady", "pulsed")),
     "second": Answer(draw_seconds, colour_after_mark, colours),

@@ -60,7 +60,8 @@ class World(Dataset[LabelledClip]):
             colours: Kinds of colours, which are the event classes; at most 8.
             clutter: In [0, 1]: how blotched the ground is, how noisy picture and sound are.
             answer: Where the answer lies: at a `"place"`, in a `"channel"`, in a `"band"` or in a `"second"`, as
-                `crossmodal.data.world.answers` draws them; `objects` and `textures` matter to places alone.
+                `crossmodal.data.world.answers` draws them; `objects` and `textures` matter to places alone. `"pair"`
+                is a place, too, whose classes name the texture beside the colour, as `"red dots"`.
             preprocess: Size and rate of the clips; frames are drawn with 64 pixels and resized.
 
         Raises:
