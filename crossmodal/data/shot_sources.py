@@ -1,6 +1,6 @@
-"""Sources of the tasks on class names: the built-in world, AVE, LLP and VGGSound-AVEL40k, with few clips of a class."""
+"""Sources of the tasks on class names in published layouts: AVE, LLP and VGGSound-AVEL40k."""
 
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,10 @@ from torch import Tensor
 
 from .ave import AVE
 from .llp import LLP
-from .shots import Shots, classified, first_of_each, localised
+from .shots import Shots, classified, first_of_each, localised, told
 from .source import AVESource, Source
 from .vggsound import VGGSoundEvents
-from .world import TINY, World
-
-BACKGROUND = "background"
+from .world.captions import BACKGROUND as BACKGROUND
 
 
 def localised_item(item: Any, count: int) -> Tensor:
@@ -30,56 +28,6 @@ def present_item(item: Any) -> Tensor:
     """Returns the target of a parsed clip as a whole: all that is heard or seen in it."""
     present: Tensor = item.present[None]
     return present
-
-
-@cache
-def chosen_of_world(seed: int, clips: int, shots: int) -> tuple[int, ...]:
-    """Returns the training clips of the world that are the first of their class."""
-    world = World("train", clips=clips, seed=seed)
-    # read one by one, and only until every class has its clips
-    labels = (int(world.truth(index).labels.min()) for index in range(clips))
-    return tuple(first_of_each(labels, shots, range(len(world.classes))))
-
-
-class ShotWorldSource(Source):
-    """Clips of the built-in world: the first few of every class to train on, events by second."""
-
-    def __init__(
-        self,
-        *,
-        shots: int = 16,
-        batch_size: int = 2,
-        workers: int = 0,
-        clips: int = 800,
-        held_out: int = 100,
-        seed: int = 0,
-        validation: str = "val",
-    ):
-        """Draws a world.
-
-        Args:
-            shots: Training clips of every class; 0 for all clips.
-            batch_size: Clips of a step, in every process.
-            workers: Processes that read ahead.
-            clips: Clips from which the training clips are taken.
-            held_out: Validation clips, and as many test clips.
-            seed: Seed of the world, and of the order of the training clips.
-            validation: Split on which weights are selected, `"val"` or `"test"`.
-        """
-        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.shots, self.clips, self.held_out = shots, clips, held_out
-
-    def split(self, name: str) -> Shots:
-        """Returns the clips of one split."""
-        clips = self.clips if name == "train" else self.held_out
-        world = World(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
-        classes = (*world.classes, BACKGROUND)
-        chosen = chosen_of_world(self.seed, clips, self.shots) if name == "train" else None
-        return Shots(world, partial(localised_item, count=len(classes)), classes, chosen=chosen)
-
-    def describe(self) -> str:
-        """Returns which world it is, in words."""
-        return f"the built-in world (seed {self.seed}, {told(self.shots)}): procedural clips, no real data"
 
 
 class ShotAVESource(AVESource):
@@ -256,8 +204,3 @@ class VGGSoundSource(Source):
     def describe(self) -> str:
         """Returns which folder it is, in words."""
         return f"the data set {self.root}"
-
-
-def told(shots: int) -> str:
-    """Returns how many clips of a class are trained on, in words."""
-    return f"{shots} training clips of a class" if shots else "all training clips"

@@ -116,3 +116,8 @@ class Shots(Dataset[ShotClip]):
     def __getitem__(self, index: int) -> ShotClip:
         item: Any = self.items[self.chosen[index]]
         return ShotClip(item.frames, item.wave, self.target(item))
+
+
+def told(shots: int) -> str:
+    """Returns how many clips of a class are trained on, in words."""
+    return f"{shots} training clips of a class" if shots else "all training clips"

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crossmodal.data.shot_sources import ClassifiedAVESource, ShotAVESource, ShotLLPSource, ShotWorldSource
+from crossmodal.data.shot_sources import ClassifiedAVESource, ShotAVESource, ShotLLPSource
+from crossmodal.data.shot_world import ShotWorldSource
 from crossmodal.data.source import Source
 
 from .name_matching import NameMatching

@@ -5,7 +5,8 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from crossmodal.data.shot_sources import ShotWorldSource, VGGSoundSource
+from crossmodal.data.shot_sources import VGGSoundSource
+from crossmodal.data.shot_world import SeenWorldSource
 from crossmodal.data.shots import ShotClip
 from crossmodal.data.source import Source
 
@@ -21,11 +22,11 @@ class Pretraining(NameMatching):
     title = "Pre-training on names"
     about = "Trains a system on all clips of many classes, for few_shot and zero_shot; tests it."
     unit = "clips"
-    sources: Mapping[str, type[Source]] = MappingProxyType({"world": ShotWorldSource, "vggsound": VGGSoundSource})
+    sources: Mapping[str, type[Source]] = MappingProxyType({"world": SeenWorldSource, "vggsound": VGGSoundSource})
     quick = Settings(
         optim={"lr": 2e-3, "decay": 0.5, "every": 1, "schedule": None, "optimizer": None},
         trainer={"max_epochs": 2},
-        data={"batch_size": 8, "shots": 0},
+        data={"batch_size": 8},
     )
 
     def pieces(self, prediction: Matched, batch: ShotClip) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crossmodal.data.shot_sources import ClassifiedAVESource, LocalisedByNameSource, ShotLLPSource, ShotWorldSource
+from crossmodal.data.shot_sources import ClassifiedAVESource, LocalisedByNameSource, ShotLLPSource
+from crossmodal.data.shot_world import UnseenWorldSource
 from crossmodal.data.source import Source
 
 from .name_matching import NameMatching
@@ -18,7 +19,7 @@ class ZeroShot(NameMatching):
     about = "Builds a system, trains nothing, and tests it."
     system = "clip"
     sources: Mapping[str, type[Source]] = MappingProxyType(
-        {"world": ShotWorldSource, "ave": LocalisedByNameSource, "classes": ClassifiedAVESource, "llp": ShotLLPSource}
+        {"world": UnseenWorldSource, "ave": LocalisedByNameSource, "classes": ClassifiedAVESource, "llp": ShotLLPSource}
     )
     quick = Settings(trainer={"max_epochs": 0}, data={"batch_size": 8})
 

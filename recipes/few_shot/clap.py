@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import sound_text
 from crossmodal.recipes.few_shot.clip import fixed_prompts
 from crossmodal.tasks.matched_system import MatchedSounds

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import image_text
 from crossmodal.encoders.towers import Tokenizer
 from crossmodal.prompts import FixedPrompts, template_tokens

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import SGD
 
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import image_text
 from crossmodal.named_draws import drawn
 from crossmodal.prompts import FeatureAdapter

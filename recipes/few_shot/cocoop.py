@@ -12,7 +12,7 @@ from pathlib import Path
 from torch.optim import SGD
 
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import image_text
 from crossmodal.encoders.towers import TextEncoder, Tokenizer
 from crossmodal.prompts import ConditionalPrompts, ContextFactory, context_from_words, sentences

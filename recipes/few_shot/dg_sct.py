@@ -1,7 +1,7 @@
 """DG-SCT on class names: CLIP and CLAP guide each other, and both text towers speak of the classes.
 
-Source: Duan et al., *Cross-modal Prompts*, NeurIPS 2023. Every adapter has a temporal gate of its own, from one second's
-guide. Here the maps multiply the residual, so that every map acts, and CLAP's scale is exponentiated;
+Source: Duan et al., *Cross-modal Prompts*, NeurIPS 2023. Every adapter has a temporal gate of its own, from the guide of
+one second. Here the maps multiply the residual, so that every map acts, and CLAP's scale is exponentiated;
 `dg_sct_released` is what the code computes. It was never trained on real data here.
 """
 
@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor, nn
 
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText, image_text, sound_text
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, weighed_dynamically

@@ -1,8 +1,8 @@
 """DG-SCT on class names as its authors' code computes it; loads their few-shot, pre-training and zero-shot checkpoints.
 
 Source: the released few-shot code of Duan et al., *Cross-modal Prompts*, NeurIPS 2023. It modulates before the
-bottleneck, takes CLAP's logarithmic scale for the scale, lets gradients through the weights of the loss, and feeds CLAP,
-which was trained at 48 kHz, sound of 32 kHz, and CLIP frames of ImageNet's statistics (`as_released`).
+bottleneck, takes CLAP's logarithmic scale for the scale and lets gradients through the weights of the loss. It feeds
+CLAP, which was trained at 48 kHz, sound of 32 kHz, and CLIP frames by ImageNet's statistics (`as_released`).
 """
 
 import logging
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from crossmodal.audio import LogMel, RepeatedLogMel
 from crossmodal.checkpoints.released_names import import_dg_sct_names
 from crossmodal.data import Preprocess
-from crossmodal.data.shot_sources import HELD_OUT
+from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, weighed_dynamically_released
 from crossmodal.prompts import ContextFactory
