@@ -1,6 +1,6 @@
 """DG-SCT on class names: CLIP and CLAP guide each other, and both text towers speak of the classes.
 
-Source: Duan et al., *Cross-modal Prompts*, NeurIPS 2023. Every adapter has a temporal gate of its own, from the guide of
+Source: Duan et al., *Cross-modal Prompts*, NeurIPS 2023. Every adapter has a temporal gate of its own, by the guide of
 one second. Here the maps multiply the residual, so that every map acts, and CLAP's scale is exponentiated;
 `dg_sct_released` is what the code computes. It was never trained on real data here.
 """
