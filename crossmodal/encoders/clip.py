@@ -4,6 +4,7 @@ Source: Radford et al., *Learning Transferable Visual Models From Natural Langua
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -16,6 +17,28 @@ from .feed_forward import FeedForward
 from .halves import PreNorm
 from .self_attention import Activation, PreNormBlock, QuickGELU, TokenAttention, causal_bias
 from .towers import Between, ClassToken, DualEncoder, Tower, unchanged
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipSize(NamedTuple):
+    """Sizes of a published CLIP: of its images, of both towers, and of the features."""
+
+    size: int
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    features: int
+    text_width: int
+    text_heads: int
+
+
+CLIP_SIZES = {
+    "clip_vit_b_32": ClipSize(224, 32, 768, 12, 12, 512, 512, 8),
+    "clip_vit_b_16": ClipSize(224, 16, 768, 12, 12, 512, 512, 8),
+    "clip_vit_l_14": ClipSize(224, 14, 1024, 24, 16, 768, 768, 12),
+}
 
 
 class ClipStem(nn.Module):
@@ -190,3 +213,13 @@ def clip_model(image: Encoder, text: ClipText) -> DualEncoder:
     """Builds a CLIP from its two towers: the class token is projected to the features of the text tower."""
     projection = nn.Linear(image.sites[-1].width, text.features, bias=False)
     return DualEncoder(Tower(image, ClassToken(), projection, text.features), text)
+
+
+def clip_of_size(size: ClipSize) -> DualEncoder:
+    """Builds a CLIP of a published size."""
+    return clip_model(clip_image_of_size(size), ClipText(size.features, width=size.text_width, heads=size.text_heads))
+
+
+def clip_image_of_size(size: ClipSize) -> Encoder:
+    """Builds the image tower of a CLIP of a published size."""
+    return clip_image(size.size, patch=size.patch, width=size.width, depth=size.depth, heads=size.heads)

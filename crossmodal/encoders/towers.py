@@ -133,6 +133,29 @@ class MeanToken(nn.Module):
         return stream.mean(dim=1)
 
 
+class MlpPool(nn.Module):
+    """Pools a stream to the mean of what a perceptron makes of each token.
+
+    It tells which properties occur at one token, which the mean of the tokens themselves does not.
+
+    Shapes: `(frame, token, channel)` → `(frame, hidden)`.
+    """
+
+    def __init__(self, width: int, hidden: int):
+        """Builds the perceptron.
+
+        Args:
+            width: Channels of the stream.
+            hidden: Units of its two layers.
+        """
+        super().__init__()
+        self.first, self.second = nn.Linear(width, hidden), nn.Linear(hidden, hidden)
+
+    def forward(self, stream: Tensor) -> Tensor:
+        """Computes the mean."""
+        return F.gelu(self.second(F.gelu(self.first(stream)))).mean(dim=1)
+
+
 class DualEncoder(nn.Module):
     """Scores frames or sounds against texts: a tower and a text encoder with a learned scale, as CLIP and CLAP are.
 

@@ -3,7 +3,7 @@
 from .scene import COLOURS, SHAPES, TEXTURES
 
 PERIOD = 6
-PHOTO, SOUND = "a photo of a {}.", "the sounds of {}"
+PHOTO, SOUND = "a photo of a {}.", "the sounds of {}."
 """Sentences into which the name of a class is put, for a frame and for a sound."""
 PHOTO_TEMPLATES = ("{}", PHOTO, "a photo of the {}.", "a {} in the photo.")
 SOUND_TEMPLATES = ("{}", SOUND, "the sound of a {}.", "a {} sounds.")

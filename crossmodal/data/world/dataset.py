@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from ..clip import LabelledClip, Preprocess
 from .answers import ANSWERS, Answer
 from .picture import SIZE, paint
-from .scene import TEXTURES, Difficulty
+from .scene import TEXTURES, Difficulty, Objects, Sounds
 from .sound import mix
 from .truth import Truth
 
@@ -112,17 +112,25 @@ class World(Dataset[LabelledClip]):
         """Returns the ground truth of a clip."""
         return self.render(index).truth
 
+    def scene(self, index: int) -> tuple[Objects, Sounds]:
+        """Draws objects and sounds of a clip without rendering them."""
+        return self._rule.draw(self._generator(index), self.difficulty)
+
+    def _generator(self, index: int) -> np.random.Generator:
+        """Returns the random numbers of a clip; raises `IndexError` if there is no such clip."""
+        if not -self.clips <= index < self.clips:
+            raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
+        stream = get_args(Split).index(self.split)
+        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
+        return np.random.default_rng([self.seed, stream, index % self.clips])
+
     def render(self, index: int) -> Rendered:
         """Renders a clip before it is resized and normalised, with its ground truth.
 
         Raises:
             IndexError: If there is no such clip.
         """
-        if not -self.clips <= index < self.clips:
-            raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
-        stream = get_args(Split).index(self.split)
-        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
-        rng = np.random.default_rng([self.seed, stream, index % self.clips])
+        rng = self._generator(index)
         objects, sounds = self._rule.draw(rng, self.difficulty)
         images, masks = paint(rng, objects, self.difficulty.clutter)
         wave = mix(rng, sounds, self.preprocess.rate, self.difficulty.clutter)
