@@ -180,3 +180,13 @@ def weighed_by_size(visual: Tensor, audio: Tensor) -> Tensor:
 def released_quotient(visual: Tensor, audio: Tensor) -> Tensor:
     """Computes `(v² + a²) / (v + a)`, the released rule of pre-training and zero-shot; singular near `v = -a`."""
     return visual.square() / (visual + audio) + audio.square() / (visual + audio)
+
+
+def exponentiated(log_scale: Tensor) -> Tensor:
+    """Returns the scale of cosines that its logarithm stands for."""
+    return log_scale.exp()
+
+
+def as_stored(log_scale: Tensor) -> Tensor:
+    """Returns the logarithm as it is: the released code takes that of CLAP for the scale."""
+    return log_scale

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,6 +19,7 @@ from crossmodal.heads.matched_clips import (
     contrastive_losses,
     doubled_sum,
     event_loss,
+    exponentiated,
     weighed_dynamically,
 )
 from crossmodal.injection import Coupled, Lockstep, freeze
@@ -107,7 +107,7 @@ class MatchedPair(CoupledSystem):
         adapter: Callable[[int], nn.Module] = FeatureAdapter,
         rule: ScoreRule = doubled_sum,
         weighing: Weighing = weighed_dynamically,
-        audio_scale: Callable[[Tensor], Tensor] = torch.exp,
+        audio_scale: Callable[[Tensor], Tensor] = exponentiated,
     ):
         """Couples the towers' encoders and puts prompts and adapters beside them.
 

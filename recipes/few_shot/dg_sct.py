@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from crossmodal.data import Preprocess
 from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText, image_text, sound_text
 from crossmodal.guidance import SegmentGuidance
-from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, weighed_dynamically
+from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, exponentiated, weighed_dynamically
 from crossmodal.injection import paired_after_attention
 from crossmodal.prompts import ContextFactory, FeatureAdapter, Layout, at_end, shared_context
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
@@ -68,7 +67,7 @@ def dg_sct(
     adapter: Callable[[int], nn.Module] = FeatureAdapter,
     rule: ScoreRule = doubled_sum,
     weighing: Weighing = weighed_dynamically,
-    audio_scale: Callable[[Tensor], Tensor] = torch.exp,
+    audio_scale: Callable[[Tensor], Tensor] = exponentiated,
     reads: Callable[[ImageText, SoundText], tuple[nn.Module, Preprocess]] = as_trained,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,

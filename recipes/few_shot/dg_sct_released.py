@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from crossmodal.audio import LogMel, RepeatedLogMel
@@ -18,7 +17,7 @@ from crossmodal.checkpoints.released_names import import_dg_sct_names
 from crossmodal.data import Preprocess
 from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText
-from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, weighed_dynamically_released
+from crossmodal.heads.matched_clips import ScoreRule, Weighing, as_stored, doubled_sum, weighed_dynamically_released
 from crossmodal.prompts import ContextFactory
 from crossmodal.recipes.dg_sct_released import dg_sct_released as couple_dg_sct_released
 from crossmodal.recipes.few_shot.dg_sct import COUPLING, FOUR, as_trained, dg_sct
@@ -52,7 +51,7 @@ def dg_sct_released(
     sound_template: str = "the sounds of {}",
     rule: ScoreRule = doubled_sum,
     weighing: Weighing = weighed_dynamically_released,
-    audio_scale: Callable[[Tensor], Tensor] = torch.as_tensor,
+    audio_scale: Callable[[Tensor], Tensor] = as_stored,
     reads: Callable[[ImageText, SoundText], tuple[nn.Module, Preprocess]] = as_trained,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,

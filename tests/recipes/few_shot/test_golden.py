@@ -16,6 +16,7 @@ from crossmodal.data.llp_rows import LLP_CLASSES
 from crossmodal.encoders import ClipText, DualEncoder, MeanToken, Tower, clip_image, clip_model, htsat
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads.matched_clips import (
+    as_stored,
     contrastive_losses,
     doubled_sum,
     event_loss,
@@ -103,7 +104,7 @@ def build(names, data="AVE", *, alpha=0.2, beta=0.05, gamma=0.01, rule=doubled_s
         classes=names,
         rule=rule,
         weighing=weighed_by_schedule,
-        audio_scale=torch.as_tensor,
+        audio_scale=as_stored,
     )
     import_dg_sct_names(system, state, audio_log_scale=4.5)
     return system.eval(), state
