@@ -53,8 +53,8 @@ def use_classes(system: SystemModule, classes: str, run: Path) -> None:
     if not names or use is None:
         why = f"it knows its {len(system.classes)} labels alone" if names else "no name is given"
         raise ValueError(
-            f"predict: --classes {classes!r} does not fit {run}: {why}. Give names separated by commas, to a system that "
-            "matches names, such as those of few_shot and zero_shot."
+            f"predict: --classes {classes!r} does not fit {run}: {why}. Give names separated by commas, to a run of a "
+            "system that matches names, such as those of few_shot and zero_shot."
         )
     use(names)
 

@@ -81,9 +81,9 @@ class TextSide(nn.Module):
     def forward(self) -> Float[Tensor, "label feature"]:
         """Computes the features, or returns those that were computed."""
         prompts: Any = self.prompts
-        known = getattr(prompts, "sentences", None)
+        known = prompts, getattr(prompts, "sentences", None)
         both = nn.ModuleList([self.text, prompts])
-        features: Tensor = self.adapter(self.cache.get(both, lambda: prompts.class_features(self.text), known))
+        features: Tensor = self.adapter(self.cache.get(both, lambda: prompts.class_features(self.text), *known))
         return features
 
 

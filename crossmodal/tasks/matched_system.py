@@ -110,7 +110,8 @@ class OneTowerSystem(MatchedSystem):
         """Computes the features of the classes, or returns those that were computed."""
         text, prompts = self.model.text, self.prompts
         both = nn.ModuleList([text, prompts])
-        return self.cache.get(both, lambda: prompts.class_features(text), getattr(prompts, "sentences", None))
+        known = prompts, getattr(prompts, "sentences", None)
+        return self.cache.get(both, lambda: prompts.class_features(text), *known)
 
 
 def spoken_of(prompts: Any, other: Any) -> Any:

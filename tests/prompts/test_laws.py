@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.encoders import ClipText
@@ -45,10 +45,11 @@ def test_an_untrained_learner_from_words_equals_the_plain_prompt():
     names = [name.replace("_", " ") for name in NAMES]
     plain = FixedPrompts(template_tokens(tokenizer, names, "a photo of a {}."))
     torch.testing.assert_close(prompts.class_features(text), plain.class_features(text))
-    deep = DeepPrompts(context[:2], sentences(tokenizer, NAMES, context=2, before="of a"), visual_widths=(4,))
+    deep = DeepPrompts(context[:2], sentences(tokenizer, NAMES, context=2, before="of a"), visual_widths=(4,)).double()
     torch.testing.assert_close(deep.class_features(text), plain.class_features(text))
 
 
+@settings(max_examples=10)
 @given(seeds, layouts, st.integers(1, 5), st.permutations(range(len(NAMES))))
 def test_the_order_of_classes_permutes_their_features(seed, layout, length, order):
     text, tokenizer = tower(seed)
@@ -61,6 +62,7 @@ def test_the_order_of_classes_permutes_their_features(seed, layout, length, orde
     torch.testing.assert_close(other, first[list(order)])
 
 
+@settings(max_examples=10)
 @given(seeds, layouts, st.integers(0, 3))
 def test_vectors_of_one_class_touch_no_other(seed, layout, moved):
     text, tokenizer = tower(seed)
@@ -68,7 +70,7 @@ def test_vectors_of_one_class_touch_no_other(seed, layout, moved):
     prompts = StaticPrompts(context, sentences(tokenizer, NAMES, context=3), layout=layout)
     before = prompts.class_features(text).detach()
     with torch.no_grad():
-        prompts.context[moved] += 1
+        prompts.context[moved] += torch.randn_like(prompts.context[moved])  # a constant is lost in the norms
     apart = (prompts.class_features(text) - before).abs().amax(1) > 1e-9
     assert apart.tolist() == [at == moved for at in range(len(NAMES))]
 
@@ -94,7 +96,7 @@ def test_deep_vectors_replace_their_places_alone_and_pictures_reach_them():
     prompts = DeepPrompts(context, sentences(tokenizer, NAMES, context=2), visual_widths=(4, 4)).double()
     before = prompts.class_features(text)
     with torch.no_grad():
-        prompts.deep[0] += 1
+        prompts.deep[0] += torch.randn_like(prompts.deep[0])
     assert ((prompts.class_features(text) - before).abs().amax(1) > 1e-9).all()
     (slope,) = torch.autograd.grad(prompts.visual_tokens()[1].sum(), prompts.deep[0])
     assert slope.abs().sum() > 0
@@ -118,5 +120,5 @@ def test_misfits_are_named():
         prompts.speak_of(sentences(tokenizer, NAMES, context=3))
     with pytest.raises(ValueError, match="none that is empty"):
         sentences(tokenizer, ["red", " "], context=2)
-    with pytest.raises(ValueError, match="must hold one {}"):
+    with pytest.raises(ValueError, match="must hold one"):
         template_tokens(tokenizer, NAMES, "a photo")
