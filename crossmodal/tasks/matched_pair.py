@@ -188,6 +188,10 @@ class MatchedPair(CoupledSystem):
         self.sound_names.prompts = spoken_of(self.sound_names.prompts, self.speak_of_sound(classes))
         self.classes = tuple(classes)
 
+    def remarks(self) -> list[str]:
+        """Returns nothing: both streams are read as their towers read them."""
+        return []
+
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:
         features: Tensor = self.pooling[name](self._final(name, coupled.streams[name]))
         return features

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from crossmodal.data import Preprocess
 from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import ImageText, SoundText, image_text, sound_text
+from crossmodal.encoders.towers import TextEncoder, Tokenizer
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, exponentiated, weighed_dynamically
 from crossmodal.injection import paired_after_attention
@@ -47,7 +48,12 @@ COUPLING = {
 }
 """Numbers of few clips; localisation of AVE has a gamma of 0.01."""
 
-COUPLED, FOUR = partial(couple_dg_sct, **COUPLING), partial(shared_context, length=4)
+COUPLED = partial(couple_dg_sct, **COUPLING)
+
+
+def four_vectors(text: TextEncoder, tokenizer: Tokenizer, classes: int) -> Tensor:
+    """Draws four vectors that all classes share, as many as the words “a photo of a” have."""
+    return shared_context(text, tokenizer, classes, length=4)
 
 
 def as_trained(image: ImageText, sound: SoundText) -> tuple[nn.Module, Preprocess]:
@@ -61,7 +67,7 @@ def dg_sct(
     *,
     classes: Sequence[str] = HELD_OUT,
     coupling: Coupling = COUPLED,
-    context: ContextFactory = FOUR,
+    context: ContextFactory = four_vectors,
     layout: Layout = at_end,
     sound_template: str = "the sounds of {}",
     adapter: Callable[[int], nn.Module] = FeatureAdapter,

@@ -20,7 +20,7 @@ from crossmodal.encoders.by_name import ImageText, SoundText
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, as_stored, doubled_sum, weighed_dynamically_released
 from crossmodal.prompts import ContextFactory
 from crossmodal.recipes.dg_sct_released import dg_sct_released as couple_dg_sct_released
-from crossmodal.recipes.few_shot.dg_sct import COUPLING, FOUR, as_trained, dg_sct
+from crossmodal.recipes.few_shot.dg_sct import COUPLING, as_trained, dg_sct, four_vectors
 from crossmodal.recipes.few_shot.dg_sct import SETTINGS as PUBLISHED
 from crossmodal.tasks.coupled_system import Coupling
 from crossmodal.tasks.matched_pair import MatchedPair
@@ -47,7 +47,7 @@ def dg_sct_released(
     coupling: Coupling = COUPLED,
     weights: str | Path | None = None,
     audio_log_scale: float | None = None,
-    context: ContextFactory = FOUR,
+    context: ContextFactory = four_vectors,
     sound_template: str = "the sounds of {}",
     rule: ScoreRule = doubled_sum,
     weighing: Weighing = weighed_dynamically_released,

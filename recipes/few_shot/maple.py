@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from torch import Tensor
 from torch.optim import SGD
 
 from crossmodal.data import Preprocess
@@ -33,7 +34,9 @@ SETTINGS = Settings(
 """Published training of images."""
 
 
-A_PHOTO = partial(context_from_words, words="a photo of a", length=2)
+def a_photo(text: TextEncoder, tokenizer: Tokenizer, classes: int) -> Tensor:
+    """Returns the embeddings of “a photo”, the first words of “a photo of a”."""
+    return context_from_words(text, tokenizer, classes, words="a photo of a", length=2)
 
 
 def deep_prompts(
@@ -55,7 +58,7 @@ def maple(
     visual: str = "tiny_clip",
     *,
     classes: Sequence[str] = HELD_OUT,
-    context: ContextFactory = A_PHOTO,
+    context: ContextFactory = a_photo,
     before: str = "of a",
     depth: int = 9,
     visual_weights: str | Path | None = None,
