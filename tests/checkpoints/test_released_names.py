@@ -9,9 +9,9 @@ import torch
 from crossmodal.checkpoints.load_strict import compare
 from crossmodal.checkpoints.raw_checkpoint import read_weights
 from crossmodal.checkpoints.released_names import dg_sct_names_rule, import_dg_sct_names
+from crossmodal.data import Preprocess
 from crossmodal.encoders import ClipText, RobertaText, clap_model, clip_image, clip_model, htsat_tiny_audioset
 from crossmodal.prompts import FixedPrompts, Sentences, StaticPrompts
-from crossmodal.data import Preprocess
 from crossmodal.recipes.few_shot.dg_sct_released import COUPLED
 from crossmodal.tasks.matched_pair import MatchedPair
 
