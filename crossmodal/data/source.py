@@ -10,7 +10,11 @@ from .world import TINY, World
 
 
 class Items(Protocol):
-    """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`."""
+    """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`.
+
+    A method `stamp(index)`, as of `crossmodal.data.stamps.Stamped`, spares caches of features the reading of an item
+    that has not changed.
+    """
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from jaxtyping import Float32, UInt8
 from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
+from ..stamps import library_versions
 from .answers import ANSWERS, Answer
 from .picture import SIZE, paint
 from .scene import TEXTURES, Difficulty, Objects, Sounds
@@ -107,6 +108,11 @@ class World(Dataset[LabelledClip]):
         images, wave, truth = self.render(index)
         clip = self.preprocess(torch.from_numpy(images), torch.from_numpy(wave))
         return LabelledClip(*clip, torch.from_numpy(truth.labels))
+
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with all that a clip is drawn from; nothing is rendered."""
+        drawn = f"{self.split} {self.seed} {index % self.clips} {self.difficulty}"
+        return f"World {drawn} {self.preprocess} {library_versions('crossmodal-blocks', 'numpy', 'torch')}"
 
     def truth(self, index: int) -> Truth:
         """Returns the ground truth of a clip."""

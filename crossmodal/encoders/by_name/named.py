@@ -37,8 +37,8 @@ def visual_backbone(
 
     Args:
         name: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (as `save_pretrained` writes it), `swin_v2_l`,
-            `clip_vit_b_32`, `clip_vit_b_16`, `clip_vit_l_14`, or `tiny`, which is small and trained on the built-in
-            world.
+            `clip_vit_b_32`, `clip_vit_b_16`, `clip_vit_l_14`, `pvt_v2_b5`, or `tiny`, which is small and
+            trained on the built-in world.
         weights: A file (safetensors, or tensors of `torch.save`), or `"pretrained"` for those of the library's hub;
             with `None` they are random, the same in every run, and a warning says so.
         size: Side of a frame in pixels; `None` for the model's own.

@@ -12,10 +12,11 @@ from ...audio.vggish_mel import RATE as VGGISH_RATE
 from ...audio.vggish_mel import VggishLogMel
 from ...checkpoints import Imported, import_clip_image, import_htsat, import_swin_v2, read_weights
 from ...checkpoints.extractors import import_vgg19, import_vggish
+from ...checkpoints.pvt_v2 import import_pvt_v2
 from ...data import Preprocess
 from ...data.world import TINY
 from ...injection import Encoder
-from .. import htsat_tiny_audioset, swin_v2_large, vgg19, vggish
+from .. import htsat_tiny_audioset, pvt_v2_b5, swin_v2_large, vgg19, vggish
 from ..clip import CLIP_MEAN, CLIP_SIZES, CLIP_STD, ClipSize, clip_image_of_size
 from .backbone import (
     PRETRAINED,
@@ -35,6 +36,13 @@ def own_swin_v2_l(weights: str | Path | None) -> VisualBackbone:
     front_end = Preprocess(192)
     file = "timm" if weights == PRETRAINED else weights
     encoder = build_own("swin_v2_l", swin_v2_large, import_swin_v2, file, "visual")
+    return VisualBackbone(encoder, encoder.sites[-1].width, front_end.size, front_end.mean, front_end.std)
+
+
+def own_pvt_v2_b5(weights: str | Path | None) -> VisualBackbone:
+    """Builds PVT-v2-B5 for frames of 224²."""
+    front_end = Preprocess(224)
+    encoder = build_own("pvt_v2_b5", pvt_v2_b5, import_pvt_v2, weights, "visual")
     return VisualBackbone(encoder, encoder.sites[-1].width, front_end.size, front_end.mean, front_end.std)
 
 
@@ -92,6 +100,7 @@ VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
     "swin_v2_l": own_swin_v2_l,
     "vgg19": own_vgg19,
     **{name: partial(own_clip, name, size) for name, size in CLIP_SIZES.items()},
+    "pvt_v2_b5": own_pvt_v2_b5,
 }
 AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {
     "tiny": own_tiny_audio,
