@@ -39,9 +39,7 @@ class Built(NamedTuple):
 
 def released_systems(task: Task) -> list[str]:
     """Returns the systems of a task that have released weights."""
-    return [
-        name for name in system_names(task.name) if hasattr(system_module(name, task.name), RELEASED)
-    ]
+    return [name for name in system_names(task.name) if hasattr(system_module(name, task.name), RELEASED)]
 
 
 def build_released(name: str, task: Task, weights: Path) -> Built:

@@ -33,8 +33,8 @@ class DeepTokens(NamedTuple):
 class DeepPrompts(StaticPrompts):
     r"""Learns vectors for the first layers of a text tower; linear maps of them are the prompts of the image tower.
 
-    $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients of
-    the picture reach the text's vectors through the $W_i$ alone. The maps of layers of one width start as copies of one.
+    $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients by
+    the picture reach the text's vectors through the $W_i$ alone. The maps of layers of one width start alike.
 
     Shapes: embedded sentences `(class, token, channel)` → `DeepTokens`.
     Source: Khattak et al., *MaPLe: Multi-modal Prompt Learning*, CVPR 2023. Its code rounds some vectors to half
