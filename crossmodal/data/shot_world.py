@@ -55,7 +55,9 @@ class PairWorldSource(Source):
         background: Names of classes behind the pairs.
     """
 
-    shots, clips, pairs, background = 0, 800, HELD_OUT, (BACKGROUND,)
+    shots, clips = 0, 800
+    pairs: tuple[str, ...] = HELD_OUT
+    background: tuple[str, ...] = (BACKGROUND,)
 
     def __init__(self, *, batch_size: int, workers: int, held_out: int, seed: int, validation: str):
         """Keeps what all of them share.

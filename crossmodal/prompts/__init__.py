@@ -15,6 +15,7 @@ from .matching import matched as matched
 from .sentences import Sentences as Sentences
 from .sentences import sentences as sentences
 from .static import ContextFactory as ContextFactory
+from .static import PromptVectors as PromptVectors
 from .static import StaticPrompts as StaticPrompts
 from .static import context_from_words as context_from_words
 from .static import context_per_class as context_per_class

@@ -9,10 +9,10 @@ from ..encoders.towers import TextEncoder
 from ..shapes import check_width, shaped
 from .layouts import Layout, at_end
 from .sentences import Sentences
-from .static import StaticPrompts
+from .static import PromptVectors
 
 
-class ConditionalPrompts(StaticPrompts):
+class ConditionalPrompts(PromptVectors):
     r"""Shifts all vectors of a prompt by $\pi_i = W_2\,\mathrm{relu}(W_1 f_i)$ of the normalised picture feature $f_i$.
 
     A prompt set per picture: the text tower runs `picture × class` times. The untrained meta-net is no identity, as

@@ -12,7 +12,7 @@ from ..encoders.towers import TextEncoder
 from ..shapes import shaped
 from .layouts import at_end
 from .sentences import Sentences
-from .static import StaticPrompts
+from .static import PromptVectors
 
 
 class DeepTokens(NamedTuple):
@@ -30,7 +30,7 @@ class DeepTokens(NamedTuple):
     visual: tuple[Tensor, ...]
 
 
-class DeepPrompts(StaticPrompts):
+class DeepPrompts(PromptVectors):
     r"""Learns vectors for the first layers of a text tower; linear maps of them are the prompts of the image tower.
 
     $V_0 = W_0 C$ of the vectors $C$ among the words, $V_i = W_i P_i$ of the vectors $P_i$ of layer $i$. Gradients by
@@ -68,7 +68,7 @@ class DeepPrompts(StaticPrompts):
     @shaped
     def forward(self, embedded: Float[Tensor, "label token channel"]) -> DeepTokens:
         """Computes the prompts of both towers."""
-        return DeepTokens(super().forward(embedded), tuple(self.deep), self.visual_tokens())
+        return DeepTokens(self.inserted(embedded), tuple(self.deep), self.visual_tokens())
 
     def class_features(self, text: TextEncoder) -> Tensor:
         """Computes the features of all classes, `(class, feature)`, by the text tower."""

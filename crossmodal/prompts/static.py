@@ -16,12 +16,8 @@ ContextFactory = Callable[[TextEncoder, Tokenizer, int], Tensor]
 """`(text tower, tokenizer, classes) -> vectors` that a prompt learner starts from."""
 
 
-class StaticPrompts(nn.Module):
-    r"""Puts learned vectors among the embedded words of every class: $[s, v_1, \dots, v_n, \text{name}, \text{end}]$.
-
-    Shapes: embedded sentences `(class, token, channel)` → prompts of the same shape.
-    Source: Zhou et al., *Learning to Prompt for Vision-Language Models*, IJCV 2022 (CoOp).
-    """
+class PromptVectors(nn.Module):
+    """Base of prompt learners: vectors, and their places among the words of every class."""
 
     def __init__(
         self,
@@ -67,6 +63,24 @@ class StaticPrompts(nn.Module):
         self.sentences = sentences
         self.order = LazyConstant(order_table, token_order(sentences, self.layout))
 
+    def inserted(self, embedded: Tensor) -> Tensor:
+        """Returns embedded sentences `(class, token, channel)` with the vectors in their places."""
+        check_width(self, "embedded", embedded, self.context.shape[-1])
+        pool = torch.cat([embedded, self.context.expand(len(embedded), -1, -1)], dim=1)
+        return torch.take_along_dim(pool, self.order.on(pool.device), dim=1)
+
+    def extra_repr(self) -> str:
+        """Shows the numbers."""
+        return f"context={tuple(self.context.shape)}, classes={len(self.sentences.ids)}"
+
+
+class StaticPrompts(PromptVectors):
+    r"""Puts learned vectors among the embedded words of every class: $[s, v_1, \dots, v_n, \text{name}, \text{end}]$.
+
+    Shapes: embedded sentences `(class, token, channel)` → prompts of the same shape.
+    Source: Zhou et al., *Learning to Prompt for Vision-Language Models*, IJCV 2022 (CoOp).
+    """
+
     @shaped
     def forward(self, embedded: Float[Tensor, "label token channel"]) -> Float[Tensor, "label token channel"]:
         """Computes the prompts.
@@ -74,18 +88,12 @@ class StaticPrompts(nn.Module):
         Args:
             embedded: Embeddings of `sentences`; what stands at the placeholders is not read.
         """
-        check_width(self, "embedded", embedded, self.context.shape[-1])
-        pool = torch.cat([embedded, self.context.expand(len(embedded), -1, -1)], dim=1)
-        return torch.take_along_dim(pool, self.order.on(pool.device), dim=1)
+        return self.inserted(embedded)
 
     def class_features(self, text: TextEncoder) -> Tensor:
         """Computes the features of all classes, `(class, feature)`, by the text tower."""
         ids = self.sentences.on(self.context.device)
         return text.encode(self(text.embed(ids)), ids)
-
-    def extra_repr(self) -> str:
-        """Shows the numbers."""
-        return f"context={tuple(self.context.shape)}, classes={len(self.sentences.ids)}"
 
 
 def shared_context(text: TextEncoder, tokenizer: Tokenizer, classes: int, *, length: int = 16) -> Tensor:

@@ -134,7 +134,7 @@ class MatchedPair(CoupledSystem):
         self.speak, self.speak_of_sound = speak, speak_of_sound
         self.adapter = drawn("adapter", adapter, clip.tower.features)
         self.names = TextSide(
-            clip, drawn("prompts", speak, classes), drawn("text adapter", adapter, clip.text.features)
+            clip, drawn("prompts", speak, classes), drawn("text adapter", adapter, clip.tower.features)
         )
         self.sound_names = TextSide(clap, speak_of_sound(classes), nn.Identity())
         self.contrast = drawn("contrast", ClipContrast, clip.tower.features)

@@ -174,7 +174,8 @@ class MatchedByPicture(MatchedFrames):
     def match(self, pictures: Float[Tensor, "picture 3 height width"]) -> Float[Tensor, "picture label"]:
         """Computes the logits of pictures; the text tower runs once per picture and class."""
         features = self.adapter(self.picture_features(pictures))
-        return matched(features, self.prompts.features_for(self.model.text, features), self.model.scale)
+        text: Any = self.model.text
+        return matched(features, self.prompts.features_for(text, features), self.model.scale)
 
 
 class MatchedDeeply(MatchedFrames):

@@ -8,6 +8,7 @@ sound is not documented; here it is not used.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from torch.optim import SGD
 
@@ -70,7 +71,13 @@ def cocoop(
     of = image_text(visual, weights=visual_weights, vocabulary=vocabulary)
     system = MatchedByPicture(
         of.model,
-        partial(conditional_prompts, text=of.model.text, tokenizer=of.tokenizer, context=context, reduction=reduction),
+        partial(
+            conditional_prompts,
+            text=cast(TextEncoder, of.model.text),
+            tokenizer=of.tokenizer,
+            context=context,
+            reduction=reduction,
+        ),
         classes=classes,
         preprocess=Preprocess(of.size, mean=of.mean, std=of.std),
     )

@@ -7,6 +7,7 @@ this file reproduces. How the published rows on AVE and LLP used sound is not do
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from torch.optim import SGD
 
@@ -64,7 +65,13 @@ def coop(
     of = image_text(visual, weights=visual_weights, vocabulary=vocabulary)
     system = MatchedFrames(
         of.model,
-        partial(static_prompts, text=of.model.text, tokenizer=of.tokenizer, context=context, layout=layout),
+        partial(
+            static_prompts,
+            text=cast(TextEncoder, of.model.text),
+            tokenizer=of.tokenizer,
+            context=context,
+            layout=layout,
+        ),
         classes=classes,
         preprocess=Preprocess(of.size, mean=of.mean, std=of.std),
     )

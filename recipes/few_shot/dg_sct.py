@@ -8,6 +8,7 @@ one second. Here the maps multiply the residual, so that every map acts, and CLA
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ SETTINGS = Settings(
 )
 """Published training: Adam; the released code selects on the test split."""
 
-COUPLING = {
+COUPLING: dict[str, Any] = {
     "temporal": SegmentGuidance,
     "alpha": 0.2,
     "beta": 0.05,
@@ -111,7 +112,13 @@ def dg_sct(
         coupling=coupling,
         sound=sound,
         preprocess=preprocess,
-        speak=partial(static_prompts, text=seen.model.text, tokenizer=seen.tokenizer, context=context, layout=layout),
+        speak=partial(
+            static_prompts,
+            text=cast(TextEncoder, seen.model.text),
+            tokenizer=seen.tokenizer,
+            context=context,
+            layout=layout,
+        ),
         speak_of_sound=partial(fixed_prompts, tokenizer=heard.tokenizer, template=sound_template),
         classes=classes,
         adapter=adapter,

@@ -9,6 +9,7 @@ added to all tokens: ours, and said by `fit`.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.optim import SGD
@@ -78,7 +79,8 @@ def maple(
         pretrained: Folder of a run of `pretrain` whose weights to begin with.
     """
     of = image_text(visual, weights=visual_weights, vocabulary=vocabulary)
-    text, widths = of.model.text, block_widths(of.model.tower.encoder)
+    text: Any = of.model.text
+    widths = block_widths(of.model.tower.encoder)
     speak = partial(
         deep_prompts,
         text=text,

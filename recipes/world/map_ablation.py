@@ -1,7 +1,7 @@
 """What a map is worth where it matters, over five seeds: `python -m crossmodal.recipes.world.map_ablation second`.
 
 The worlds of `--data.answer second` and `band`, each with settings in which its map can be learned; the map is left
-out, or left alone. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
+out. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class MapWorld(NamedTuple):
 
 WORLDS: Mapping[str, MapWorld] = {
     "second": MapWorld(
-        ("--without", "temporal", "--without", "channel+spatial"),
+        ("--without", "temporal"),
         (
             *("--data.answer", "second", "--data.clips", "2000", "--model.gamma", "1", "--model.pool", MEAN),
             *("--model.temporal", "crossmodal.guidance.ClipGuidance", "--model.temporal.norm", "torch.nn.LayerNorm"),
@@ -49,12 +49,9 @@ WORLDS: Mapping[str, MapWorld] = {
         ),
     ),
     "band": MapWorld(
+        ("--without", "frequency", "--without", "spatial+frequency"),
         (
-            *("--without", "frequency", "--without", "spatial+frequency", "--set", f"pool={MEAN}"),
-            *("--without", "channel+temporal", "--without", "channel+temporal+spatial+frequency"),
-        ),
-        (
-            *("--data.answer", "band", "--data.clips", "500", "--model.beta", "1"),
+            *("--data.answer", "band", "--data.clips", "2000", "--model.beta", "1"),
             *("--model.frequency", "crossmodal.guidance.FrequencyGuidance"),
         ),
     ),

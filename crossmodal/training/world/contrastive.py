@@ -188,12 +188,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m crossmodal.training.world.contrastive", description=__doc__)
     parser.add_argument("--clips", type=int, default=1200, help="training clips; default %(default)s")
-    parser.add_argument(
-        "--steps", type=int, default=1200, help="of 128 seconds, for CLIP; a quarter for CLAP; default %(default)s"
-    )
+    parser.add_argument("--steps", type=int, default=1200, help="of 128 seconds, for each of both; default %(default)s")
     parser.add_argument("--seed", type=int, default=11, help="of the world and the weights; default %(default)s")
     parser.add_argument("--out", type=Path, default=CLIP.parent, help="folder of the weights; default %(default)s")
-    parser.add_argument("--test-clips", type=int, default=60, help="for the figures; default %(default)s")
+    parser.add_argument("--test-clips", type=int, default=300, help="for the figures; default %(default)s")
     options = parser.parse_args(arguments)
     torch.manual_seed(options.seed)
     clip, clap = tiny_clip(weights=None), tiny_clap(weights=None)
