@@ -33,6 +33,7 @@ FLOORS = {
     "injection": 3,
     "encoders": 4,
     "heads": 4,
+    "prompts": 4,
     "data": 4,
     "drawing": 4,
     "checkpoints": 4,
