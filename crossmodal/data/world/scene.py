@@ -77,9 +77,9 @@ class Difficulty:
 def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: int = 1) -> tuple[Objects, Sounds]:
     """Draws the objects and sounds of one clip.
 
-    One object, the first drawn, sounds; the others are silent and the sounds beside its own come from outside the
-    frame. All follow activities of one distribution, so that neither the eye can tell the sounding object from those
-    that mime, nor the ear the visible sound from the others.
+    The first object drawn sounds (with `sounding`, the first ones); the others are silent, and further sounds come from
+    outside the frame. All follow activities of one distribution, so that neither the eye can tell the sounding object
+    from those that mime, nor the ear the visible sound from the others.
 
     Args:
         rng: Source of everything.
