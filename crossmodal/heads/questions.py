@@ -45,7 +45,7 @@ class AttendedByQuestion(NamedTuple):
 
 
 class QuestionAttention(nn.Module):
-    r"""Attends over the segments of a clip by a question: $\mathrm{LN}(y + \mathrm{FF}(y))$ of $y = \mathrm{MHA}(q, x, x)$.
+    r"""Attends over the segments of a clip by a question: $\mathrm{LN}(y + \mathrm{FF}(y))$, $y = \mathrm{MHA}(q, x)$.
 
     The question is not added to $y$. Shapes: question `(clip, width)`, sequence `(clip, segment, width)` → vector and
     weights over segments, their mean over heads. Source: the temporal grounding of ST-AVQA (CVPR 2022).

@@ -74,12 +74,17 @@ class Difficulty:
             raise ValueError(f"World: clutter={self.clutter} must lie in [0, 1].")
 
 
-def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
+def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: int = 1) -> tuple[Objects, Sounds]:
     """Draws the objects and sounds of one clip.
 
-    One object, the first drawn, sounds; the others are silent and the sounds beside its own come from outside the
-    frame. All follow activities of one distribution, so that neither the eye can tell the sounding object from those
-    that mime, nor the ear the visible sound from the others.
+    The first objects drawn sound; the others are silent and the sounds beside theirs come from outside the frame. All
+    follow activities of one distribution, so that neither the eye can tell a sounding object from those that mime, nor
+    the ear a visible sound from the others.
+
+    Args:
+        rng: Source of all that is drawn.
+        difficulty: How many objects there are, and of which kinds.
+        sounding: Objects that sound, as far as there are so many.
     """
     count = int(rng.integers(3, difficulty.objects + 1))
     offscreen = int(rng.integers(0, min(OFFSCREEN, difficulty.textures - difficulty.objects - 1) + 1))
@@ -93,8 +98,8 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     texture[start : start + length, rng.integers(count)] = spare
     objects = _draw_objects(rng, texture, loudness[:, :count], difficulty)
 
-    # the first object alone is heard: the others mime, with activities that have no sound
-    heard = np.array([0, *range(count, count + offscreen)])
+    # the first objects alone are heard: the others mime, with activities that have no sound
+    heard = np.array([*range(min(sounding, count)), *range(count, count + offscreen)])
     heard = heard[np.argsort(onset[heard])]
     named = np.concatenate([worn, elsewhere])
     return _shuffled(rng, objects), Sounds(named[heard], loudness[:, heard], onset[heard])

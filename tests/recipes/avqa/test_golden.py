@@ -69,7 +69,7 @@ def test_ids_of_real_questions():
 )
 def test_heads(case, dtype):
     head, report = loaded(case, dtype)
-    unused = {name for name in golden.facts(case).get("unused", golden.facts(case).get("unused_params"))}
+    unused = set(golden.facts(case).get("unused", golden.facts(case).get("unused_params")))
     assert {*report.dropped} <= unused
     named = {"visual": "visual", "negative": "negative", "question": "questions"}
     if case.startswith("st_"):
@@ -119,9 +119,10 @@ def test_grounding_stage_of_dg_sct():
     torch.testing.assert_close(loss, golden.numbers("grounding_stage1", "loss")["match"], rtol=1e-5, atol=1e-5)
     parameters = dict(grounder.named_parameters())
     gradients = dict(zip(parameters, torch.autograd.grad(loss, parameters.values()), strict=True))
-    ours = {theirs: name for theirs, name in GROUNDING_NAMES.items()}
     named = {
-        f"{theirs}.{leaf}": gradients[f"{name}.{leaf}"] for theirs, name in ours.items() for leaf in ("weight", "bias")
+        f"{theirs}.{leaf}": gradients[f"{ours}.{leaf}"]
+        for theirs, ours in GROUNDING_NAMES.items()
+        for leaf in ("weight", "bias")
     }
     theirs = {name: digest(tensor) for name, tensor in golden.numbers("grounding_stage1", "grad_loss_param").items()}
     golden.compare_gradients(named, theirs, 2e-4)
