@@ -22,11 +22,11 @@ def predict(argv: Sequence[str], task: Task) -> None:
     given = options(task).parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
-    seconds = getattr(arguments.data, "segments", task.segments)
+    seconds = arguments.data.window or getattr(arguments.data, "segments", task.segments)
     found: list[Window] = []
     for clip in film_windows(given.clip, system.inputs.preprocess, seconds):
         with torch.inference_mode():
-            batch = task.ask(clip, given.words)
+            batch = task.ask(clip, given.words, system.classes)
             if isinstance(system.inputs, Features):
                 batch = extract_features(batch, system.inputs)
             predicted = system.predict(system(batch))

@@ -1,4 +1,4 @@
-"""The built-in world asks: every clip is drawn for one question and one of its answers, so that no question tells it."""
+"""The built-in world asks: every clip is drawn for one question and one of its answers; no question tells it."""
 
 from functools import cached_property
 from typing import NamedTuple, get_args

@@ -132,14 +132,8 @@ def object_loudness(scene: Scene, colour: str) -> float | None:
     at = coloured(scene, colour)
     if at is None or at not in sounding_objects(scene):
         return None
-    return max(
-        (
-            level
-            for texture in set(scene.objects.texture[:, at])
-            if (level := loudness_of(scene, TIMBRE_NAMES[texture]))
-        ),
-        default=None,
-    )
+    levels = (loudness_of(scene, TIMBRE_NAMES[texture]) for texture in set(scene.objects.texture[:, at]))
+    return max((level for level in levels if level is not None), default=None)
 
 
 def from_the_frame(scene: Scene, timbre: str) -> str | None:
