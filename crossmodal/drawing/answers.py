@@ -51,9 +51,8 @@ def answer_figure(
     for at, (question, found) in enumerate(zip(questions, answers, strict=True)):
         truth = f"   ({truths[at]})" if truths else ""
         colour = "black" if not truths or truths[at] == next(iter(found)) else "firebrick"
-        figure.text(
-            0.01, (top - TITLE / 2) / sum(heights), f"{question}{truth}", weight="bold", color=colour, va="center"
-        )
+        middle = (top - TITLE / 2) / sum(heights)
+        figure.text(0.01, middle, f"{question}{truth}", weight="bold", color=colour, va="center")
         top -= TITLE + ROW * len(found)
         _bars(_axes(figure, top, ROW * len(found)), found)
         if maps.shape[2]:

@@ -181,7 +181,7 @@ class CoupledAnswerer(CoupledSystem):
 
     @torch.no_grad()
     def plain_tokens(self, frames: Tensor) -> Tensor:
-        """Computes the tokens of frames without any guide: `(clip, segment, 3, …)` → `(clip, segment, token, width)`."""
+        """Computes the tokens of frames without any guide, `(clip, segment, token, width)`."""
         found: Tensor = self.coupled.encoder("visual")(frames.flatten(0, 1))
         return found.unflatten(0, frames.shape[:2])
 

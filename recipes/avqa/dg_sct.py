@@ -21,6 +21,15 @@ from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.tasks.answer_system import CoupledAnswerer
 from crossmodal.tasks.coupled_system import Coupling, coupled_pair
 from crossmodal.tasks.settings import Settings
+from crossmodal.tasks.sound_matching import grounding_stage, matching_of_clips
+
+STAGES = (
+    grounding_stage(
+        matching_of_clips,
+        Settings(optim={"lr": 3e-4, "decay": 0.1, "every": 8}, trainer={"max_epochs": 30}, data={"batch_size": 13}),
+    ),
+)
+"""Published training of the grounding on real videos: batches of 128 pairs, which is 13 clips of ten."""
 
 SETTINGS = Settings(
     optim={"lr": 1e-4, "decay": 0.1, "every": 8}, trainer={"max_epochs": 80}, data={"batch_size": 8}, seed=1
