@@ -18,7 +18,7 @@ from .finite import check_weights
 from .fit import train
 from .lightning_module import SystemTraining
 from .ranks import is_first
-from .run_folder import ADAPTERS
+from .run_folder import ADAPTERS, new_run
 
 FOLDER = "stages"
 Prepare = Callable[[Source, SystemModule], Source]
@@ -70,6 +70,7 @@ def _train_stage(
         return
     if is_first():
         print(f"stage              {stage.name}: {given.max_epochs} epochs, in {place}/", flush=True)
+    new_run(place)
     source = copy.copy(stage.source(arguments.data))
     source.batch_size = given.batch_size
     data = prepare(source, part)
