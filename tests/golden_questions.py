@@ -99,3 +99,14 @@ def compare_gradients(ours: dict[str, Tensor], theirs: dict[str, Tensor], apart:
     for name, entry in theirs.items():
         allowed = apart * max(entry[1], largest / 1000)
         assert (digest(ours[name]) - entry).abs()[[1, *range(3, 16)]].max() <= allowed, name
+
+
+def fused(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Query, key and value of BERT's layers as one tensor, under the names of torch's attention."""
+    found = {}
+    for leaf in ("weight", "bias"):
+        parts = [weights[f"{prefix}self.{part}.{leaf}"] for part in ("query", "key", "value")]
+        found[f"attention.in_proj_{leaf}"] = torch.cat(parts)
+        found[f"attention.out_proj.{leaf}"] = weights[f"{prefix}output.dense.{leaf}"]
+        found[f"norm.{leaf}"] = weights[f"{prefix}output.LayerNorm.{leaf}"]
+    return found

@@ -6,6 +6,7 @@ reaches are left out. It was never trained on the real MUSIC-AVQA here.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -83,16 +84,6 @@ def st_avqa(
     """
     features = answer_inputs(visual, audio, visual_weights=visual_weights, audio_weights=audio_weights)
 
-    def head(heard: int, words: int, answers: int, *, width: int) -> GroundedAnswers:
-        return GroundedAnswers(
-            heard,
-            words,
-            answers,
-            width=width,
-            grounder=grounder,
-            question=question,
-            attention=attention,
-            mean=mean,
-        )
-
+    parts = {"grounder": grounder, "question": question, "attention": attention}
+    head = partial(GroundedAnswers, mean=mean, **parts)
     return STAVQA(features, classes, width=width, head=head)
