@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, Namespace
 from crossmodal.checkpoints import fetch
 from crossmodal.checkpoints.released_files import RELEASED_FILES
 from crossmodal.data.source import Items, Source
+from crossmodal.data.vocabulary import as_text
 from crossmodal.evaluation.published import PublishedScore, published_for
 from crossmodal.evaluation.released_test import (
     Built,
@@ -174,7 +175,7 @@ def check_released_classes(source: Source, built: Built, task: Task) -> Items:
     source.preprocess = contract.inputs.preprocess
     source.ready()
     items = source.split("test")
-    if tuple(items.classes) != tuple(contract.classes):
+    if as_text(items.classes) != as_text(contract.classes):  # with the words of questions, where there are any
         raise ValueError(
             f"{task.name} reproduce: {source.describe()} has the classes {', '.join(items.classes)}, but the released "
             f"weights are of {', '.join(contract.classes)}: it must list these, in their order."

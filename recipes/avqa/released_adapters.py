@@ -5,7 +5,8 @@ from typing import cast
 
 from torch import nn
 
-from crossmodal.adapters import Bottleneck, LatentTokens, Sized
+from crossmodal.adapters import Bottleneck, Sized
+from crossmodal.attention import LatentTokens
 from crossmodal.injection import Coupler, Lockstep
 from crossmodal.injection.coupler import edge_key
 

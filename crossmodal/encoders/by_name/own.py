@@ -24,6 +24,7 @@ from .backbone import (
     warn_if_random,
 )
 from .clap import OneChannel
+from .resnet_maps import resnet18_14x14
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
@@ -74,6 +75,7 @@ VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
     "tiny": own_tiny_visual,
     "swin_v2_l": own_swin_v2_l,
     "vgg19": own_vgg19,
+    "resnet18_14x14": resnet18_14x14,
 }
 AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {
     "tiny": own_tiny_audio,

@@ -13,7 +13,6 @@ from crossmodal.heads.tri_modal import (
     WordEmbedding,
 )
 
-
 SIDES = {"X": "one", "Y": "other"}
 POOLS = ("pooler", "a_pooler", "v_pooler")
 
