@@ -33,13 +33,16 @@ from crossmodal.tasks.coupled_system import Coupling
 
 logger = logging.getLogger("crossmodal")
 
+COUPLING = partial(couple_dg_sct_released, latents=two_latents, bottleneck=plain_bottleneck)
+"""The released coupling with the adapters of MUSIC-AVQA."""
+
 
 def dg_sct_released(
     visual: str = "tiny",
     audio: str = "tiny",
     *,
     classes: Sequence[str] = WORLD_QUESTIONS,
-    coupling: Coupling = partial(couple_dg_sct_released, latents=two_latents, bottleneck=plain_bottleneck),
+    coupling: Coupling = COUPLING,
     weights: str | Path | None = None,
     pool: PoolFactory = MapPooling,
     width: int | None = None,

@@ -5,19 +5,22 @@ whose numbers this file reproduces; on features of ResNet-18 (14 × 14 tokens) a
 reaches are left out. It was never trained on the real MUSIC-AVQA here.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from crossmodal.checkpoints.answers import import_st_avqa
+from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
 from crossmodal.data.vocabulary import words_of
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads.answers import Answers, GroundedAnswers
 from crossmodal.heads.grounding import SoundGrounding
 from crossmodal.heads.questions import QuestionAttention, QuestionEncoder
 from crossmodal.named_draws import drawn
-from crossmodal.tasks.answer_system import AnswerInputs, FeatureAnswerer, answer_inputs
+from crossmodal.tasks.answer_system import PUBLISHED, AnswerInputs, FeatureAnswerer, answer_inputs
 from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.sound_matching import grounding_stage, matching_of_features
 
@@ -34,6 +37,9 @@ SETTINGS = Settings(
 """Published training: Adam; validation selects by the accuracy over all questions."""
 
 
+logger = logging.getLogger("crossmodal")
+
+
 class STAVQA(FeatureAnswerer):
     """ST-AVQA's head on features; tokens of another width are projected to the head's."""
 
@@ -42,9 +48,7 @@ class STAVQA(FeatureAnswerer):
         super().__init__(features, classes)
         same = features.visual == width
         self.project = nn.Identity() if same else drawn("project", nn.Linear, features.visual, width)
-        self.head = drawn(
-            "head", head, features.audio, len(words_of(classes, "st_avqa")), len(classes), width=width
-        )
+        self.head = drawn("head", head, features.audio, len(words_of(classes, "st_avqa")), len(classes), width=width)
 
     def score(self, tokens: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:
         """Answers questions about clips given as features."""
@@ -77,7 +81,7 @@ def st_avqa(
         grounder: Builds the grounding of sounds in frames; `crossmodal.heads.grounding.MeanGrounding` in it grounds
             nothing.
         question: Builds the encoder of questions from the vocabulary's size and the width.
-        attention: Builds the question's attention over segments; `crossmodal.heads.questions.QuestionMean` asks nothing.
+        attention: Builds the question's attention over segments from the width; called for either modality.
         mean: Weight of the means over segments that are added.
         visual_weights: File of weights of the visual extractor, or `pretrained`.
         audio_weights: The same for the audio extractor.
@@ -87,3 +91,21 @@ def st_avqa(
     parts = {"grounder": grounder, "question": question, "attention": attention}
     head = partial(GroundedAnswers, mean=mean, **parts)
     return STAVQA(features, classes, width=width, head=head)
+
+
+def released(*, weights: str | Path) -> STAVQA:
+    """Builds the system of a released state on the published features.
+
+    Args:
+        weights: File of the released state.
+
+    Raises:
+        ValueError: As the importer does, if `weights` do not fit.
+    """
+    system = st_avqa(PUBLISHED, PUBLISHED, classes=MUSIC_AVQA)
+    logger.info("%s", import_st_avqa(system, weights))
+    return system
+
+
+RELEASED = released
+"""`crossmodal avqa reproduce --system st_avqa` runs it."""

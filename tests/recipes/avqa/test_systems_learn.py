@@ -75,8 +75,7 @@ def test_a_few_steps_lower_the_loss(name, clips):
     scores = TASK.scores()
     prediction = system.predict(outputs)
     scores.update(prediction, batch)
-    assert 0 <= scores.compute()["average"] <= 1
-    assert all(torch.isfinite(value) for value in scores.compute().values())
+    assert all(0 <= value <= 1 for value in scores.compute().values())  # of kinds that were asked alone
     assert (system.probabilities(outputs).sum(2) - 1).abs().max() < 1e-5
     rows = list(TASK.rows(prediction, batch, system.classes))
     assert [row.columns["truth"] for row in rows] == [system.classes[at] for at in batch.answer]
