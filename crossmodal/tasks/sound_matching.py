@@ -132,8 +132,8 @@ def matching_of_clips(system: CoupledAnswerer) -> SoundMatching:
 
 
 def matching_of_features(system: FeatureAnswerer) -> SoundMatching:
-    """Returns the matching that shares the grounding with a system on features."""
-    return SoundMatching(system, system.get_submodule("head.grounder"), nn.Identity(), nn.Identity())
+    """Returns the matching that shares the projection of tokens and the grounding with a system on features."""
+    return SoundMatching(system, system.get_submodule("head.grounder"), system.get_submodule("project"), nn.Identity())
 
 
 def of_real_videos(source: Source) -> Source:

@@ -53,6 +53,16 @@ class SharedAnswerer(CoupledAnswerer):
         return found
 
 
+def square_log_mel(size: int) -> LogMel:
+    """Builds the spectrogram of a second at 16 kHz with as many mel bands, and time steps, as a picture has pixels.
+
+    Args:
+        size: Side of the picture.
+    """
+    window = 1 << max(9, (8 * size - 1).bit_length())  # long enough that every band holds a frequency
+    return LogMel(TINY.rate, n_fft=window, hop=TINY.rate // size, mels=size, fmin=50.0, fmax=8000.0)
+
+
 def lavish_shared(
     visual: str = "tiny",
     *,
@@ -82,8 +92,7 @@ def lavish_shared(
     """
     sight = drawn("visual", visual_backbone, visual, weights=visual_weights)
     coupled = drawn("coupled", couple_lavish_shared, sight.encoder, latents=latents, bottleneck=bottleneck)
-    log_mel = LogMel(TINY.rate, n_fft=512, hop=TINY.rate // sight.size, mels=sight.size, fmin=50.0, fmax=8000.0)
-    sound = SoundPicture(log_mel, sight.size)
+    sound = SoundPicture(square_log_mel(sight.size), sight.size)
     pair = Pair(coupled, (sight.width, sight.width), sound, Preprocess(sight.size, TINY.rate, sight.mean, sight.std))
     head = drawn(
         "head",
