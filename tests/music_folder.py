@@ -5,6 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
+from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
+
 VIDEOS = ("00000001", "00000002", "00000003", "00000004")
 ROWS = {
     "train": (
@@ -21,6 +23,15 @@ ROWS = {
         (VIDEOS[3], 7, ("Visual", "Location"), "Where is the instrument?", [], "left"),
     ),
 }
+
+
+def published_rows():
+    """Training questions from which the published vocabulary is rebuilt: its words and answers in their order."""
+    words, rows = MUSIC_AVQA.words[1:], []
+    for at, answer in enumerate(MUSIC_AVQA):
+        asked = words[13 * at : 13 * at + 13] or words[:1]
+        rows.append((VIDEOS[0], 100 + at, ("Audio", "Counting"), f"{' '.join(asked)}?", [], answer))
+    return rows
 
 
 def entry(row):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from music_folder import ROWS, VIDEOS, entry, write_features, write_media, write_questions
+from music_folder import ROWS, VIDEOS, entry, published_rows, write_features, write_media, write_questions
 
 from crossmodal.data import Preprocess
 from crossmodal.data.asking_sources import MusicAVQAFeatureSource, MusicAVQASource
@@ -144,7 +144,9 @@ def test_frames_of_other_videos():
     assert {video for video, _ in released} == {*range(6)} | {*range(12, 20)}  # the own one, and not six others
 
 
-def test_published_vocabulary():
+def test_published_vocabulary(tmp_path):
+    write_questions(tmp_path, rows={**ROWS, "train": published_rows()})
+    assert as_text(MusicAVQA(tmp_path, "train").classes) == as_text(MUSIC_AVQA)
     assert (len(MUSIC_AVQA), len(MUSIC_AVQA.words)) == (42, 93)
     rebuilt = build_vocabulary([(question_words("Is <Object> there？", ["cello"]), "yes"), (("Is",), "no")])
     assert (rebuilt, rebuilt.words) == (("yes", "no"), ("<pad>", "Is", "cello", "there"))

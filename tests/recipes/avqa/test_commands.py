@@ -3,11 +3,13 @@
 import json
 from fractions import Fraction
 
+import golden_questions
 import pytest
 import torch
 from commands import crossmodal
 from films import film
-from music_folder import write_features, write_media, write_questions
+from music_folder import ROWS, published_rows, write_features, write_media, write_questions
+from safetensors.torch import save_file
 
 SMALL = [
     "--data.batch_size=2",
@@ -81,10 +83,20 @@ def test_a_stage_that_is_done_is_not_trained_again(lab, monkeypatch):
 def test_published_features_are_fitted(lab):
     write_features(write_media(write_questions(lab / "music")))
     options = ["--system=st_avqa", "--data.features=music", "--model.visual=music_avqa", "--model.audio=music_avqa"]
-    said = crossmodal(lab, "avqa", "fit", "--name=features", *SMALL, *options, *GROUNDING)
+    said = crossmodal(lab, "avqa", "fit", "--name=stored", *SMALL, *options, *GROUNDING)
     assert said.code == 0, said.err
     cost = crossmodal(lab, "avqa", "cost", *SMALL, *options)
     assert cost.code == 0, cost.err
+
+
+def test_released_weights_are_reproduced(lab):
+    write_features(write_questions(lab / "published", rows={**ROWS, "train": published_rows()}))
+    save_file(golden_questions.state("st_avqa"), lab / "st_avqa.safetensors")
+    options = ["--system=st_avqa", "--weights=st_avqa.safetensors", "--data.features=published", "--device=cpu"]
+    said = crossmodal(lab, "avqa", "reproduce", *options)
+    assert said.code == 0, said.err
+    assert "71.5 %  published: all questions of ST-AVQA" in said.out
+    assert json.loads((lab / "reproduce/result.json").read_text())["items"] == 2
 
 
 @pytest.mark.slow  # the tiny encoders in lockstep, twice
