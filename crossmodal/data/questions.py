@@ -55,7 +55,8 @@ def build_vocabulary(questions: Iterable[tuple[Sequence[str], str]]) -> Vocabula
     Args:
         questions: Words and answer of every question.
     """
-    words, answers = {PAD: None}, {}
+    words: dict[str, None] = {PAD: None}
+    answers: dict[str, None] = {}
     for asked, answer in questions:
         words |= dict.fromkeys(asked)
         answers[answer] = None

@@ -135,6 +135,7 @@ class SoundGrounding(nn.Module):
             hidden: Units of the match head.
         """
         super().__init__()
+        self.audio_channels = audio_channels
         self.audio = nn.Sequential(nn.Linear(audio_channels, width), nn.ReLU(), nn.Linear(width, width))
         self.grounding = grounding(width)
         self.match = MatchHead(width, hidden=hidden)
@@ -144,7 +145,7 @@ class SoundGrounding(nn.Module):
         self, stream: Float[Tensor, "frame token width"], audio: Float[Tensor, "frame audio_channel"]
     ) -> SoundInFrames:
         """Grounds and matches sounds."""
-        check_width(self, "audio", audio, self.audio[0].in_features)
+        check_width(self, "audio", audio, self.audio_channels)
         heard = self.audio(audio)
         seen = self.grounding(stream, heard)
         return SoundInFrames(heard, seen.vector, seen.weights, self.match(heard, seen.vector))
