@@ -49,6 +49,7 @@ class AVSD(FeatureAnswerer):
     def score(self, tokens: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:
         """Answers questions about clips given as features."""
         states, _ = self.question(self.embedding(question))
+        states = states * (question != 0)[:, :, None]  # as of packed sequences: nothing stands behind the last word
         at = torch.arange(self.shown, device=tokens.device) * tokens.shape[1] // self.shown
         sets = [states, *self.frames(tokens[:, at]).unbind(1), self.sounds(audio)]
         priors = [last_word(question, states), *(part.new_zeros(part.shape[:2]) for part in sets[1:])]

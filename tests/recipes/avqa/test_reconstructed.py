@@ -3,7 +3,13 @@
 import golden_questions as golden
 import torch
 from golden_numbers import scalar
+from torch import nn
 
+from crossmodal.adapters import Bottleneck, GuidedAdapter, Modulation
+from crossmodal.alignment.identity import IdentityAlignment
+from crossmodal.attention import LatentTokens
+from crossmodal.checkpoints.released_modules import from_released_adapter
+from crossmodal.data.vocabulary import Vocabulary
 from crossmodal.heads.factor_attention import FactorAttention
 from crossmodal.heads.tri_modal import (
     AveragedProjections,
@@ -12,6 +18,7 @@ from crossmodal.heads.tri_modal import (
     WideReadout,
     WordEmbedding,
 )
+from crossmodal.recipes.avqa.avsd import avsd
 
 SIDES = {"X": "one", "Y": "other"}
 POOLS = ("pooler", "a_pooler", "v_pooler")
@@ -153,3 +160,50 @@ def load_parts(block, weights, prefix, names):
             state |= {f"parts.{at}.0.{leaf}": weights[f"{prefix}{linear}.{leaf}"]}
             state |= {f"parts.{at}.1.{leaf}": weights[f"{prefix}{norm}.{leaf}"]}
     block.load_state_dict(state)
+
+
+def test_adapter_of_lavish():
+    """The adapter of LAVisH's code for MUSIC-AVQA, on streams of one width."""
+    bottleneck = Bottleneck(24, reduction=4, groups=2, norm=nn.Identity)
+    latents = LatentTokens(24, 5, init=nn.init.zeros_)
+    adapter = GuidedAdapter(IdentityAlignment(24), latents, Modulation({}), bottleneck).double()
+    weights = golden.state("lavish_adapter_avqa")
+    adapter.load_state_dict(from_released_adapter(weights))
+    given = golden.numbers("lavish_adapter_avqa", "in")
+    stream, guide = (given[name].double().requires_grad_() for name in ("stream", "guide"))
+    residual, maps = adapter(stream, guide)
+    expected = golden.numbers("lavish_adapter_avqa", "out_eval")["output"]
+    torch.testing.assert_close(residual, expected.double(), rtol=2e-5, atol=2e-5)
+    assert not maps
+    gradients = torch.autograd.grad(scalar(residual), [stream, guide])
+    for name, gradient in zip(("stream", "guide"), gradients, strict=True):
+        theirs = golden.numbers("lavish_adapter_avqa", "grad_in")[name].double()
+        torch.testing.assert_close(gradient, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_encoder_of_avsd():
+    """The published encoder: question, frames and sound attended to, and the LSTM behind them."""
+    weights = {name: tensor.double() for name, tensor in golden.state("avsd_encoder").items()}
+    said = golden.facts("avsd_encoder")
+    system = avsd("music_avqa", "music_avqa", classes=Vocabulary(("yes", "no"), map(str, range(30)))).double().eval()
+    attention = {name.removeprefix("atten."): tensor for name, tensor in weights.items() if name.startswith("atten.")}
+    system.attention.load_state_dict(avsd_state(attention, 6))
+    lstm = {"input_encoder.lstm.": system.question, "emb_temporal_sp.": system.history}
+    for prefix, block in lstm.items():
+        block.load_state_dict({name: weights[prefix + name] for name in block.state_dict()})
+    system.embedding.load_state_dict({"weight": weights["input_encoder.embed.weight"]})
+    for name, block in {"emb_s": system.frames, "emb_a": system.sounds}.items():
+        block.load_state_dict({"weight": weights[f"{name}.weight"].flatten(1), "bias": weights[f"{name}.bias"]})
+    words = torch.zeros(2, max(map(len, said["words"])), dtype=torch.int64)
+    for row, ids in zip(words, said["words"], strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    frames, audio = (golden.given("avsd_encoder", name).double() for name in ("frames", "audio"))
+    seen = []
+    system.history.register_forward_hook(lambda module, given, out: seen.append((given[0], out[1])))
+    system.answer.register_forward_hook(lambda module, given, out: seen.append(given[0]))
+    system.score(frames.transpose(0, 1), None, audio.transpose(0, 1), words)
+    expected = {name: tensor.double() for name, tensor in golden.numbers("avsd_encoder", "out_eval").items()}
+    attended = torch.stack([expected[name] for name in ("audio", "frame0", "frame1", "frame2", "frame3")], dim=1)
+    torch.testing.assert_close(seen[0][0], attended, rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(seen[0][1][0], expected["hidden"], rtol=2e-5, atol=2e-5)
+    torch.testing.assert_close(seen[1][:, :256], expected["question"], rtol=2e-5, atol=2e-5)
