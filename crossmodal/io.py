@@ -8,8 +8,8 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -185,6 +185,22 @@ def _flock(handle: int, *, wait: bool) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
     return True
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """Returns which of a folder and those above it do not exist, inner ones first: what `make_folder` would make."""
+    return [each for each in (folder, *folder.parents) if not each.exists()]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Removes folders in which nothing is.
+
+    Args:
+        folders: Those that this process made, inner ones first. An empty folder that was there before is the user's.
+    """
+    for each in folders:
+        with suppress(OSError):  # it holds something, or was never made
+            each.rmdir()
 
 
 def make_folder(folder: Path, *, before: str = "", fix: str = "choose another place") -> None:

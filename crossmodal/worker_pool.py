@@ -192,13 +192,16 @@ def _connected(cluster: str) -> "Client":
 @contextmanager
 def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     """Yields a client of new processes on this machine."""
+    import dask
     from distributed import Client, LocalCluster
 
     _quiet()
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(UNGUARDED)
+    # dask sets MALLOC_TRIM_THRESHOLD_ in its workers, with which glibc maps and unmaps every tensor: 40 % of a training
+    own_memory = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     try:
-        with deaf_to_ctrl_c():
+        with deaf_to_ctrl_c(), own_memory:
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

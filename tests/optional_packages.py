@@ -17,6 +17,7 @@ OPTIONAL = {
     "sklearn",
     "soxr",
     "timm",
+    "tokenizers",
     "torchaudio",
     "torchcodec",
     "torchmetrics",

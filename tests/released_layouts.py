@@ -49,7 +49,7 @@ def numbers(name, shape, dtype, generator):
 def randomised(model):
     """Weights that leave nothing hidden: the norms of an untrained Swin-V2 would silence every half-block."""
     for name, parameter in model.named_parameters():
-        if name.endswith(("logit_scale", "log_scale")):
+        if parameter.ndim == 0 or name.endswith(("logit_scale", "log_scale")):
             nn.init.uniform_(parameter, 1.0, 6.0)  # beyond log 100 = 4.6, where it is clamped
         elif parameter.ndim == 1:
             nn.init.normal_(parameter, 0.5 if "norm" in name and name.endswith("weight") else 0.0, 0.5)

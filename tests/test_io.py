@@ -1,14 +1,43 @@
 """Files and folders are written whole or not at all, and a folder is held by one process."""
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crossmodal.io import is_draft, remove_drafts, whole_file, whole_folder, write_whole
+from crossmodal.io import (
+    is_draft,
+    make_folder,
+    missing_folders,
+    remove_drafts,
+    remove_empty,
+    whole_file,
+    whole_folder,
+    write_whole,
+)
 
 
 def full(*_):
     raise OSError(28, "No space left on device")
+
+
+@given(st.integers(0, 3), st.integers(0, 4))
+def test_empty_folders_are_removed_by_who_made_them(there, filled):
+    parts = "abcd"
+    with TemporaryDirectory() as root:
+        place = Path(root, *parts)
+        Path(root, *parts[:there]).mkdir(parents=True, exist_ok=True)
+        missing = missing_folders(place)
+        make_folder(place)
+        if filled:
+            Path(root, *parts[:filled], "file").touch()
+        remove_empty(missing)
+        left = max(there, filled)
+        assert Path(root, *parts[:left]).is_dir()
+        assert left == 4 or not Path(root, *parts[: left + 1]).exists()
 
 
 @pytest.mark.parametrize("content", ["größer", b"bytes", memoryview(b"view")])

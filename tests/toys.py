@@ -16,10 +16,10 @@ class Mix(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.linear = nn.Linear(width, width)
-        self.calls = 0
+        self._calls = 0
 
     def forward(self, stream: Tensor) -> Tensor:
-        self.calls += 1
+        self._calls += 1
         return stream + (self.linear(stream) + stream.mean(1, keepdim=True)).tanh()
 
 

@@ -19,17 +19,21 @@ Sized = Callable[[int], nn.Module]
 class Gate(nn.Module):
     """Multiplies a stream by one learned number, which starts at zero: the residual is zero before training.
 
+    Behind a closed gate a map gets no gradient, and a gate whose map says nothing yet gets noise: what only their
+    product can learn starts late. `start=0.3` opens the gate at once.
+
     Shapes: stream `(frame, token, channel)` → the same.
     """
 
-    def __init__(self, channels: int = 1):
+    def __init__(self, channels: int = 1, *, start: float = 0.0):
         """Builds the gate.
 
         Args:
             channels: Accepted as by every factory of a width, and not used: the gate is one number.
+            start: Its value before training; published: 0.
         """
         super().__init__()
-        self.scale = nn.Parameter(torch.zeros(1))
+        self.scale = nn.Parameter(torch.full((1,), float(start)))
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:
@@ -46,16 +50,17 @@ class NormThenGate(nn.Module):
     Shapes: stream `(frame, token, channel)` → the same.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, *, start: float = 0.0):
         """Builds both.
 
         Args:
             channels: Width of the stream.
+            start: Value of the gate before training; published: 0.
         """
         super().__init__()
         self.channels = channels
         self.norm = nn.LayerNorm(channels)
-        self.gate = Gate()
+        self.gate = Gate(start=start)
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token channel"]:

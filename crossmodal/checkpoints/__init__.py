@@ -4,6 +4,11 @@ from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
 from .adapters import read_header as read_header
 from .adapters import save_adapters as save_adapters
+from .clap import import_clap as import_clap
+from .clap import import_clap_text as import_clap_text
+from .clip import import_clip as import_clip
+from .clip import import_clip_image as import_clip_image
+from .clip import import_clip_text as import_clip_text
 from .feature_cache import FeatureCache as FeatureCache
 from .feature_cache import cache_bytes as cache_bytes
 from .feature_cache import features_follow_from as features_follow_from

@@ -4,18 +4,19 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..injection import SideLockstep, fingerprint
+from ..injection import SideLockstep, architecture_digest, fingerprint
 from ..injection.freezing import stays_in_eval
 from ..io import make_folder, write_whole
 
 HEADER = "header.json"
+SUFFIX = ".safetensors"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -52,7 +53,12 @@ class FeatureCache:
     def file(self, clip: str) -> Path:
         """Returns the path of a clip's features, which need not exist."""
         # quoted, for a clip may be named by a path; `#1` stays readable
-        return self.folder / f"{quote(clip, safe='#')}.safetensors"
+        return self.folder / f"{quote(clip, safe='#')}{SUFFIX}"
+
+    def names(self) -> list[str]:
+        """Returns the names of all clips that have features."""
+        files = (entry.name for entry in os.scandir(self.folder))
+        return sorted(unquote(file.removesuffix(SUFFIX)) for file in files if file.endswith(SUFFIX))
 
     def missing(self, clips: Iterable[str]) -> list[str]:
         """Returns the clips that have no features yet, in the order given."""
@@ -122,7 +128,7 @@ class FeatureCache:
 
 
 def features_follow_from(lockstep: SideLockstep, **facts: str) -> dict[str, str]:
-    """Returns the facts of a `FeatureCache`: a fingerprint of every encoder, the sites that are read, and `facts`.
+    """Returns the facts of a `FeatureCache`: weights and architecture of every encoder, the sites read, and `facts`.
 
     Args:
         lockstep: The model whose encoders compute the features.
@@ -138,7 +144,9 @@ def features_follow_from(lockstep: SideLockstep, **facts: str) -> dict[str, str]
                 "freeze(encoder) it."
             )
     prints = {f"encoder {name}": fingerprint(lockstep.encoder(name)) for name in lockstep.streams}
-    return {**prints, "sites": " ".join(sorted(lockstep.reads)), **facts}
+    # equal weights may be used in different ways: another number of heads, another window
+    built = {f"architecture {name}": architecture_digest(lockstep.encoder(name)) for name in lockstep.streams}
+    return {**prints, **built, "sites": " ".join(sorted(lockstep.reads)), **facts}
 
 
 def cache_bytes(lockstep: SideLockstep, frames: int, *, dtype: str = "float32") -> int:

@@ -42,6 +42,7 @@ FRONT_END = {
     "logmel_extractor.": Dropped("filters of the mel scale, computed by LogMel"),
 }
 FUSION = Dropped("the fusion of long sounds, which HTS-AT has not")
+FUSED = {"patch_embed.fusion_model.": FUSION, "patch_embed.mel_conv2d.": FUSION}
 REST_OF_CLAP = Dropped("a part of CLAP beside HTS-AT: text, projections, logit scales")
 LAYOUT = "HTS-AT as released"
 FILTERS = "logmel_extractor.melW"
@@ -50,10 +51,10 @@ FILTERS = "logmel_extractor.melW"
 def import_htsat(encoder: nn.Module, weights: Weights) -> Imported:
     """Loads a released HTS-AT into `encoder`, as `htsat` builds it at the same size.
 
-    Two layouts are recognised by their names: that of its authors, with or without the prefix `sed_model.` of their
-    training, and that of transformers' `ClapModel` or `ClapAudioModel`. CLAP was trained at 48 kHz on a log-mel of its
-    own: `LogMel(48_000, hop=480)`. If a file contains the mel filters it was trained with, a note says whether they
-    are those of `LogMel()`.
+    Three layouts are recognised by their names: that of its authors, with or without the prefix `sed_model.` of their
+    training, that of transformers' `ClapModel` or `ClapAudioModel`, and that of LAION's CLAP. CLAP was trained at
+    48 kHz on a log-mel of its own: `LogMel(48_000, hop=480)`. If a file contains the mel filters it was trained with, a
+    note says whether they are those of `LogMel()`.
 
     Args:
         encoder: The encoder to fill.
@@ -91,19 +92,21 @@ def htsat_layout(names: Iterable[str]) -> tuple[str, Rule]:
         return "HTS-AT as transformers' CLAP names it", clap_rule()
     if any(name.startswith("sed_model.") for name in names):
         return LAYOUT, prefix_rules({"sed_model.": (htsat_rule(), "")})
+    if any(name.startswith("audio_branch.") for name in names):
+        others = dict.fromkeys(("text_", "audio_transform.", "audio_projection.", "logit_scale"), (REST_OF_CLAP, ""))
+        return "CLAP as LAION names it", prefix_rules({"audio_branch.": (htsat_rule(), ""), **others})
     return LAYOUT, htsat_rule()
 
 
 def htsat_rule() -> Rule:
     """Builds the rule of the released HTS-AT, without a prefix."""
     classifier = {"head.": CLASSIFIER, "tscam_conv.": CLASSIFIER}
-    return hierarchy_rule(_block, {"bn0": "stem.norm", **PATCHES}, {**classifier, **FRONT_END})
+    return hierarchy_rule(_block, {"bn0": "stem.norm", **PATCHES}, {**classifier, **FRONT_END, **FUSED})
 
 
 def clap_rule() -> Rule:
     """Builds the rule of transformers' CLAP: the whole model, its audio side, or its audio encoder alone."""
-    fusion = {"patch_embed.fusion_model.": FUSION, "patch_embed.mel_conv2d.": FUSION}
-    encoder = hierarchy_rule(_clap_block, {"batch_norm": "stem.norm", **PATCHES}, fusion)
+    encoder = hierarchy_rule(_clap_block, {"batch_norm": "stem.norm", **PATCHES}, FUSED)
     others = dict.fromkeys(("text_model.", "text_projection.", "audio_projection.", "logit_scale"), (REST_OF_CLAP, ""))
     return prefix_rules(
         {"audio_model.audio_encoder.": (encoder, ""), "audio_encoder.": (encoder, ""), **others, "": (encoder, "")}

@@ -42,6 +42,14 @@ RELEASED_FILES = {
         1849,
         "a drive linked from the README of https://github.com/haoyi-duan/DG-SCT",
     ),
+    **{
+        name: ReleasedFile(f"CLIP {title}", "pytorch_model.bin", megabytes, f"https://huggingface.co/{hub}", hub=hub)
+        for name, title, megabytes, hub in (
+            ("clip_vit_b_32", "ViT-B/32", 605, "openai/clip-vit-base-patch32"),
+            ("clip_vit_b_16", "ViT-B/16", 599, "openai/clip-vit-base-patch16"),
+            ("clip_vit_l_14", "ViT-L/14", 1711, "openai/clip-vit-large-patch14"),
+        )
+    },
 }
 """Released files by the names that `fetch` and the importers take."""
 
@@ -53,7 +61,7 @@ def fetch(name: str) -> Path:
     default `~/.cache/crossmodal`.
 
     Args:
-        name: `"timm"`, `"clap"`, `"htsat"` or `"dg_sct_ave"`.
+        name: `"timm"`, `"clap"`, `"clip_vit_b_32"`, `"htsat"`, `"dg_sct_ave"`, or another key of `RELEASED_FILES`.
 
     Raises:
         ValueError: If no file has this name.

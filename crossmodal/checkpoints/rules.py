@@ -97,6 +97,25 @@ def prefix_rules(rules: Mapping[str, tuple[Rule | Dropped, str]]) -> Rule:
     return rule
 
 
+def part_rule(rule: Rule, prefix: str, others: Dropped) -> Rule:
+    """Builds the rule of one part of a model: the prefix is removed, and what belongs to other parts is dropped.
+
+    Args:
+        rule: The rule of the whole model.
+        prefix: Of our names of that part; empty for the whole model.
+        others: What becomes of tensors of other parts.
+    """
+
+    def part(name: str, tensor: Tensor) -> Mapped:
+        mapped = rule(name, tensor)
+        if mapped is None or isinstance(mapped, Dropped):
+            return mapped
+        kept = {ours.removeprefix(prefix): value for ours, value in mapped.items() if ours.startswith(prefix)}
+        return kept or others
+
+    return part
+
+
 def add_prefix(mapped: Mapped, prefix: str) -> Mapped:
     """Adds a prefix to the names in the result of a rule."""
     if isinstance(mapped, Dropped):

@@ -17,8 +17,10 @@ from crossmodal.checkpoints import read_header
 from crossmodal.data import Clip, windows
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
-from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, read_clip_source
+from crossmodal.data.many_videos.ave_rows import some
+from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, clip_stamp, read_clip_source
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
+from crossmodal.data.same_text import printable
 from crossmodal.io import folder_lock
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
@@ -51,21 +53,21 @@ def features(argv: Sequence[str], task: Task) -> int:
             file=sys.stderr,
         )
         return 2
-    file = FeatureFile(given.out, identity(run, system, given.videos))
-    file.check([source.clip for source in clips])  # before the first clip is read
+    rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
+    seconds = getattr(trained.data, "segments", task.segments)
+    stamps = {source.clip: clip_stamp(source, rate, seconds) for source in clips}
+    file = FeatureFile(given.out, identity(run, system, given.videos), stamps)
+    file.check()  # before the first clip is read
     print(f"{command}: {len(clips)} clips of {given.videos}/ → {given.out}, by {run}", flush=True)
     if others:
-        print(f"left alone, no videos by their names: {', '.join(others)}", flush=True)
+        print(f"left alone, no videos by their names: {', '.join(map(printable, others))}", flush=True)
     file.begin()
     with folder_lock(file.parts):
-        rate = given.wave_rate or getattr(trained.data, "wave_rate", 32_000)
+        say_changed(file)
         read = partial(read_clip_source, preprocess=system.preprocess, wave_rate=rate)
-        seconds = getattr(trained.data, "segments", task.segments)
         extract = partial(feature_rows, system.to(given.device), seconds=seconds)
         failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
-        rows = file.close(
-            [source.clip for source in clips], run=str(run), version=versions().get("crossmodal-blocks", "unknown")
-        )
+        rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
     done = f"features of {len(clips) - len(failed)} of {len(clips)} clips, {rows} rows"
@@ -95,6 +97,18 @@ def options(command: str) -> argparse.ArgumentParser:
     )
     add("--cluster", help="dask scheduler whose workers read instead: tcp://HOST:8786, or its scheduler file")
     return parser
+
+
+def say_changed(file: "FeatureFile") -> None:
+    """Prints which clips are extracted anew, and of which nobody knows whether they should be."""
+    if changed := file.changed():
+        print(f"anew: {len(changed)} clips, for they, an option or the decoder changed: {some(changed)}", flush=True)
+    if unknown := file.unstamped():
+        print(
+            f"kept: {len(unknown)} clips of an earlier version, which kept no record of what they were: "
+            f"{some(unknown)}; to extract them anew, give another file.",
+            flush=True,
+        )
 
 
 def write_clips(

@@ -12,7 +12,7 @@ from crossmodal.data.film_windows import film_windows
 from crossmodal.evaluation.report.film_page import DRAWN, PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
 from crossmodal.tasks.feature_inputs import extract_features
-from crossmodal.tasks.task import Features, Task
+from crossmodal.tasks.task import Features, Task, WritesFiles
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import add_run_options, find_run
 
@@ -30,11 +30,14 @@ def predict(argv: Sequence[str], task: Task) -> None:
             if isinstance(system.inputs, Features):
                 batch = extract_features(batch, system.inputs)
             predicted = system.predict(system(batch))
-        found.append(Window(clip if len(found) < DRAWN else without_content(clip), predicted))
+        kept = len(found) < DRAWN or given.files
+        found.append(Window(clip if kept else without_content(clip), predicted))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
     print(f"{given.clip}, by {run}{known}")
     for line in task.tell(found, system.classes):
         print(line)
+    if given.files and isinstance(task, WritesFiles):
+        print(f"written            {task.write_files(given.files, given.clip, found)}")
     page = given.out or run / PAGES / f"{given.clip.stem}.html"
     if write_page(page, partial(write_film, page, system, task, given.clip, run, found), needed=given.out is not None):
         print(f"written to         {page}")
@@ -54,4 +57,7 @@ def options(task: Task) -> argparse.ArgumentParser:
     add_run_options(parser)
     page = "the page to write (default: predictions/CLIP.html in the run's folder)"
     parser.add_argument("--out", type=Path, help=page)
+    parser.set_defaults(files=None)
+    if isinstance(task, WritesFiles):
+        parser.add_argument(f"--{task.files}", dest="files", type=Path, help=f"folder that gets the {task.files}, too")
     return parser

@@ -9,6 +9,8 @@ from torch.utils.data import Dataset
 from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
 from .clip import LabelledClip, Preprocess
 from .frames import frame_files, read_frames
+from .same_text import NameFinder
+from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
 SPLITS = ("train", "val", "test")
@@ -51,6 +53,8 @@ class AVE(Dataset[LabelledClip]):
         self.root, self.split, self.wave_rate = Path(root), split, wave_rate
         self.preprocess = preprocess or Preprocess()
         self._need_folders()
+        # an id of a table may be composed in another way than the name on the disk
+        self._frames, self._waves = NameFinder(self.root / "frames"), NameFinder(self.root / "wave")
         categories = self.root / "categories.txt"
         self.classes = read_classes(categories) if categories.is_file() else AVE_CLASSES
         self.annotations = read_events(self.root / "Annotations.txt", self.classes, SEGMENTS)
@@ -85,6 +89,13 @@ class AVE(Dataset[LabelledClip]):
         wave = resample_segments(stored, self.wave_rate, self.preprocess.rate)
         return LabelledClip(*self.preprocess(images, wave), event_labels(event, self.classes, SEGMENTS))
 
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with the files, the row, the classes and what reads them; nothing is decoded."""
+        event = self.events[index]
+        files = file_stamp(*self._frame_files(event.video), self._wave_file(event.video))
+        labels = event_labels(event, self.classes, SEGMENTS).tolist()
+        return f"{files} {self.wave_rate} {labels} {self.preprocess} {library_versions('pillow', 'soxr')}"
+
     def check(self) -> dict[str, list[str]]:
         """Returns video id → what this split lacks of it, in the words of the errors that its items would raise.
 
@@ -110,10 +121,10 @@ class AVE(Dataset[LabelledClip]):
                 )
 
     def _frame_files(self, video: str) -> list[Path]:
-        return frame_files(self.root / "frames" / video, SEGMENTS)
+        return frame_files(self._frames.find(video), SEGMENTS)
 
     def _wave_file(self, video: str) -> Path:
-        return self.root / "wave" / f"{video}.npy"
+        return self._waves.find(f"{video}.npy")
 
     def _map_wave(self, video: str) -> object:
         return map_wave(self._wave_file(video), SEGMENTS, self.wave_rate)

@@ -13,6 +13,7 @@ from .clip import Preprocess
 from .frames import frame_files, read_frames
 from .llp_rows import ERRATA, LLP_CLASSES, SEGMENTS, DenseEvent, read_clip_labels, read_dense_events
 from .parsed_clip import ParsedClip
+from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
 SPLITS = {"train": "AVVP_train.csv", "val": "AVVP_val_pd.csv", "test": "AVVP_test_pd.csv"}
@@ -85,6 +86,12 @@ class LLP(Dataset[ParsedClip]):
         name = self.rows[index].name
         return ParsedClip(*self.read_media(video_id(name)), self.present(index), *self.parse(index))
 
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with the files, the labels and what reads them; nothing is decoded."""
+        marks = [mark.tolist() for mark in (self.present(index), *self.parse(index))]
+        files = file_stamp(*self._files(video_id(self.rows[index].name)))
+        return f"{files} {self.wave_rate} {marks} {self.preprocess} {library_versions('pillow', 'soxr')}"
+
     def read_media(self, video: str) -> tuple[Tensor, Tensor, Tensor]:
         """Reads frames, wave and motion features of a clip; the last have width 0 where none are stored."""
         images = read_frames(self._frame_files(video))
@@ -133,6 +140,11 @@ class LLP(Dataset[ParsedClip]):
         """Returns the functions that look at names, headers and sizes of a clip's files."""
         return (self._frame_files, lambda video: map_wave(self._wave_file(video), SEGMENTS, self.wave_rate))
 
+    def _files(self, video: str) -> list[Path]:
+        """Returns the files that an item is read from; that of the motion features may be missing."""
+        motion = self.root / MEDIA / "feats" / "r2plus1d_18" / f"{video}.npy"
+        return [*self._frame_files(video), self._wave_file(video), motion]
+
     def _frame_files(self, video: str) -> list[Path]:
         folder = self.root / MEDIA / "frame" / video
         files = frame_files(folder, SEGMENTS)
@@ -165,6 +177,9 @@ class LLPFeatures(LLP):
         """Returns the functions that look at the feature files of a clip."""
         feats = self.root / MEDIA / "feats"
         return [partial(map_feature, feats, kind) for kind in FEATURES]
+
+    def _files(self, video: str) -> list[Path]:
+        return [self.root / MEDIA / "feats" / kind / f"{video}.npy" for kind in FEATURES]
 
 
 def video_id(name: str) -> str:

@@ -15,6 +15,7 @@ from .clip import Preprocess
 from .frames import frame_files, read_frames
 from .music_avqa_rows import question_file, read_questions, read_vocabulary, unique_names
 from .questions import encode_words
+from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
 SEGMENTS = 10
@@ -143,11 +144,22 @@ class MusicAVQA(Dataset[AskedClip]):
     def __getitem__(self, index: int) -> AskedClip:
         question = self.questions[index]
         frames, wave = self.read_media(question.video)
-        rng = np.random.default_rng([self.seed, range(len(self))[index]])
-        drawn = self.negatives(rng, self._places[question.video], len(self.videos))
-        others = torch.stack([self.read_frame(self.videos[video], segment) for video, segment in drawn])
+        others = torch.stack([self.read_frame(self.videos[video], segment) for video, segment in self._drawn(index)])
         answer = self._answers.get(question.answer, len(self.classes))
         return AskedClip(frames, wave, others, self.ids[index], torch.tensor(answer), torch.tensor(question.kind))
+
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with the files, the question and what reads them; nothing is decoded."""
+        question, drawn = self.questions[index], self._drawn(index)
+        others = [self._frame_files(self.videos[video])[segment] for video, segment in drawn]
+        files = file_stamp(*self._frame_files(question.video), self._wave_file(question.video), *others)
+        asked = f"{self.ids[index].tolist()} {question.answer} {question.kind}"
+        return f"{files} {self.wave_rate} {asked} {self.preprocess} {library_versions('pillow', 'soxr')}"
+
+    def _drawn(self, index: int) -> list[Drawn]:
+        """Returns the frames of other videos that belong to a question."""
+        rng = np.random.default_rng([self.seed, range(len(self))[index]])
+        return self.negatives(rng, self._places[self.questions[index].video], len(self.videos))
 
     def read_media(self, video: str) -> tuple[Tensor, Tensor]:
         """Reads frames and wave of a video."""

@@ -10,7 +10,11 @@ from .world import TINY, World
 
 
 class Items(Protocol):
-    """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`."""
+    """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`.
+
+    A method `stamp(index)`, as of `crossmodal.data.stamps.Stamped`, spares caches of features the reading of an item
+    that has not changed.
+    """
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -117,7 +121,8 @@ class WorldSource(Source):
             held_out: Validation clips, and as many test clips.
             seed: Seed of the world, and of the order of the training clips.
             validation: Split on which weights are selected, `"val"` or `"test"`.
-            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`.
+            answer: Where the answer lies: at a `place`, in a `channel`, in a `band` or in a `second`; `pair` is a place
+                that is named by its texture and colour.
 
         Raises:
             ValueError: If there is no such answer.

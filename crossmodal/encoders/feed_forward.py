@@ -1,5 +1,7 @@
 """Body of the feed-forward half of a transformer block: two linear layers with GELU between them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torchvision.ops import MLP
@@ -16,15 +18,16 @@ class FeedForward(MLP):
     Shapes: `(…, width)` → the same.
     """
 
-    def __init__(self, width: int, ratio: float):
+    def __init__(self, width: int, ratio: float, *, activation: Callable[[], nn.Module] = nn.GELU):
         """Builds both layers.
 
         Args:
             width: Channels in and out.
             ratio: Hidden units per channel.
+            activation: Builds what lies between them; another than GELU is called as it is.
         """
         # torchvision numbers these layers 0 to 4: in files, the two linear ones are 0 and 3
-        super().__init__(width, [int(width * ratio), width], activation_layer=nn.GELU)
+        super().__init__(width, [int(width * ratio), width], activation_layer=activation)
 
     def forward(self, input: Tensor) -> Tensor:
         """Returns what the layers compute one after another."""

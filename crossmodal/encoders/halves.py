@@ -1,5 +1,7 @@
 """Halves of a transformer block, each one section: body, norm, stochastic depth and residual sum."""
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
@@ -13,17 +15,25 @@ class PreNorm(nn.Module):
     Shapes: `(frame, token, channel)` → the same.
     """
 
-    def __init__(self, body: nn.Module, width: int, *, drop_path: float = 0.0):
+    def __init__(
+        self,
+        body: nn.Module,
+        width: int,
+        *,
+        drop_path: float = 0.0,
+        norm: Callable[[int], nn.Module] = nn.LayerNorm,
+    ):
         """Builds the half-block.
 
         Args:
             body: Stream → stream of the same shape.
             width: Channels of the stream.
             drop_path: Probability that a frame skips the body in training.
+            norm: Builds the norm from the width.
         """
         super().__init__()
         self.width = width
-        self.norm = nn.LayerNorm(width)
+        self.norm = norm(width)
         self.body = body
         self.drop = StochasticDepth(drop_path, "row")
 

@@ -16,6 +16,9 @@ PATIENCE = 10.0
 """Seconds that a command has to end itself."""
 INTERRUPTED = 130
 
+TRIM, DASK_TRIM = "MALLOC_TRIM_THRESHOLD_", "65536"
+"""What dask sets in its workers; with it glibc gives the pages of every large tensor back, and takes them again."""
+
 
 class LoggedCommand(NamedTuple):
     """A command line and where it runs.
@@ -46,6 +49,8 @@ def run_logged(command: LoggedCommand) -> int | Failure:
         log.truncate(0)
         words = [sys.executable, "-m", "crossmodal.evaluation.attended", *command.words]
         environment = {**os.environ, **command.environment}
+        if environment.get(TRIM) == DASK_TRIM:  # a worker of a running cluster: see `worker_pool`
+            del environment[TRIM]
         process = subprocess.Popen(
             # however this process ends, its end of the pipe closes, which ends the command
             words,

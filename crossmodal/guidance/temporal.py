@@ -1,5 +1,6 @@
 """Temporal guidance: in which segments of a clip does the other modality vouch for this one?"""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -49,6 +50,9 @@ class ClipGuidance(nn.Module):
     $$h_t = \tanh(W c_t + b + U h_{t-1}), \qquad
       M_t = \sigma(w^\top [\overrightarrow h_t, \overleftarrow h_t] + \beta)$$
 
+    A cue that is the mean over a learned alignment is small and nearly the same in every second; `norm=nn.LayerNorm`
+    brings it to unit scale, without which a short training learns no map that differs from second to second.
+
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1], where frames
     are whole clips of `segments`, or a single shorter clip (the last window of a video).
     Source: the temporal attention of DG-SCT's slides, which draw it inside every adapter. Both directions take a step
@@ -57,7 +61,15 @@ class ClipGuidance(nn.Module):
 
     laws_exempt: ClassVar = {"stream is heard": "it scores a segment by the cues of its clip alone"}
 
-    def __init__(self, channels: int, cue_channels: int, *, segments: int = 10, hidden: int = 32):
+    def __init__(
+        self,
+        channels: int,
+        cue_channels: int,
+        *,
+        segments: int = 10,
+        hidden: int = 32,
+        norm: Callable[[int], nn.Module] = nn.Identity,
+    ):
         """Builds the block.
 
         Args:
@@ -65,6 +77,7 @@ class ClipGuidance(nn.Module):
             cue_channels: Width of the cue.
             segments: Segments of a clip.
             hidden: Units of each direction.
+            norm: Factory of a norm of the cue, called with its width.
 
         Raises:
             ValueError: If `segments` is less than 1.
@@ -73,6 +86,7 @@ class ClipGuidance(nn.Module):
         if segments < 1:
             raise ValueError(f"ClipGuidance: segments={segments} must be at least 1.")
         self.channels, self.cue_channels, self.segments = channels, cue_channels, segments
+        self.norm = norm(cue_channels)
         self.enter = nn.Linear(cue_channels, 2 * hidden)
         # both directions in one tensor, each started as `nn.RNN` starts
         self.recur = nn.Parameter(torch.empty(2, hidden, hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
@@ -85,7 +99,7 @@ class ClipGuidance(nn.Module):
         """Computes the map; never applies it."""
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
-        forwards, backwards = by_clip(self, self.enter(cue), self.segments).chunk(2, dim=2)
+        forwards, backwards = by_clip(self, self.enter(self.norm(cue)), self.segments).chunk(2, dim=2)
         # both directions as a batch of two, the second from the end
         entered = torch.stack([forwards, backwards.flip(1)])
         state, states = torch.zeros_like(entered[:, :, 0]), []

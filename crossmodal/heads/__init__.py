@@ -25,4 +25,5 @@ from .self_attention import SegmentSelfAttention as SegmentSelfAttention
 from .sentinel import SentinelAttention as SentinelAttention
 from .suppression import GatedByOther as GatedByOther
 from .suppression import GatedByOwn as GatedByOwn
+from .temporal import SegmentProjection as SegmentProjection
 from .temporal import TemporalAttention as TemporalAttention

@@ -15,19 +15,30 @@ class SequenceGate(nn.Module):
     Source: the temporal block of DG-SCT's released parsing model.
     """
 
-    def __init__(self, channels: int, width: int, *, heads: int = 4, feedforward: int = 1024, dropout: float = 0.1):
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        *,
+        hidden: int | None = None,
+        heads: int = 4,
+        feedforward: int = 1024,
+        dropout: float = 0.1,
+    ):
         """Builds the block; the defaults are the published numbers, for 128 channels and width 64.
 
         Args:
-            channels: Channels of the sequence; even. The LSTM's directions have half of them each.
+            channels: Channels of the sequence.
             width: Channels of the encoder.
+            hidden: Units of each direction of the LSTM; half of `channels` by default.
             heads: Its attention heads.
             feedforward: Hidden units of its feed-forward part.
             dropout: Its dropout rate.
         """
         super().__init__()
-        self.rnn = BidirectionalLSTM(channels, channels // 2)
-        self.encoder = SequenceEncoder(channels, width, heads=heads, feedforward=feedforward, dropout=dropout)
+        hidden = hidden or channels // 2
+        self.rnn = BidirectionalLSTM(channels, hidden)
+        self.encoder = SequenceEncoder(2 * hidden, width, heads=heads, feedforward=feedforward, dropout=dropout)
         self.readout = nn.Linear(width, 1)
 
     @shaped

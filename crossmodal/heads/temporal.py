@@ -155,3 +155,36 @@ class TemporalAttention(nn.Module):
     def extra_repr(self) -> str:
         """Shows the weight of a gate."""
         return f"gamma={self.gamma}"
+
+
+class SegmentProjection(nn.Module):
+    r"""Projects both modalities segment by segment: `TemporalAttention` left out, nothing is exchanged over time.
+
+    The gate is $\sigma(w^\top [v_t, a_t] + b)$, of the projected vectors of a segment.
+
+    Shapes: as `TemporalAttention`.
+    """
+
+    def __init__(self, visual_channels: int, audio_channels: int, width: int = 256):
+        """Builds the block.
+
+        Args:
+            visual_channels: Width of the pooled visual stream.
+            audio_channels: Width of the pooled audio stream.
+            width: Width of both projections.
+        """
+        super().__init__()
+        self.visual_in, self.audio_in = nn.Linear(visual_channels, width), nn.Linear(audio_channels, width)
+        self.gate = nn.Linear(2 * width, 1)
+
+    @shaped
+    def forward(
+        self,
+        visual: Float[Tensor, "clip segment visual_channel"],
+        audio: Float[Tensor, "clip segment audio_channel"],
+    ) -> Attended:
+        """Computes both projections and their gate."""
+        check_width(self, "visual", visual, self.visual_in.in_features)
+        check_width(self, "audio", audio, self.audio_in.in_features)
+        visual, audio = self.visual_in(visual), self.audio_in(audio)
+        return Attended(visual, audio, self.gate(torch.cat([visual, audio], dim=2)).sigmoid())

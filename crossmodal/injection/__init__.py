@@ -1,6 +1,7 @@
 """Floor 3: where residuals may be added to encoders, and the loop that adds them."""
 
 from ..site import Site as Site
+from .architecture import architecture_digest as architecture_digest
 from .couple import couple as couple
 from .coupler import Coupler as Coupler
 from .coupler import couplers_for as couplers_for
@@ -23,7 +24,7 @@ from .freezing import unfreeze as unfreeze
 from .hooks.as_tokens import as_tokens as as_tokens
 from .hooks.injected import Injected as Injected
 from .hooks.probe import ProbedModule as ProbedModule
-from .hooks.probe import sites as sites
+from .hooks.sites import sites as sites
 from .hooks.tensor_layout import TensorLayout as TensorLayout
 from .lockstep import Coupled as Coupled
 from .lockstep import Lockstep as Lockstep

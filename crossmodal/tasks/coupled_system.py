@@ -194,9 +194,10 @@ class CoupledSystem(SystemModule):
         return pooled
 
     def _final(self, name: str, stream: Tensor) -> Tensor:
-        """Applies the visual encoder's head; HTS-AT's final norm is left out, as in the released code."""
+        """Applies the visual encoder's head, to both streams where they share it; HTS-AT's final norm is left out."""
         # released weights were trained on the streams as they are here
-        return self.coupled.encoder("visual").head(stream) if name == "visual" else stream
+        encoders = self.coupled.streams
+        return self.coupled.encoder(name).head(stream) if encoders[name] == encoders["visual"] else stream
 
     def _zeros(self, name: str, like: Tensor) -> Tensor:
         """Returns the vectors of a missing modality: zeros, of the width that they would have."""

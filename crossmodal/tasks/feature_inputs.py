@@ -12,13 +12,15 @@ from torch.utils.data import Dataset
 
 from crossmodal.checkpoints import FeatureCache
 from crossmodal.data.source import Items, Source
-from crossmodal.injection import fingerprint
+from crossmodal.data.stamps import item_stamp
+from crossmodal.injection import architecture_digest, fingerprint
 
 from .task import Clips, Features
 
 SPLITS = ("train", "val", "test")
 MEDIA = {"frames": "visual", "others": "visual", "wave": "audio"}
 """Fields of items that extractors read → the extractor's field of `Features`."""
+STAMP = "#stamp-"
 
 
 def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> Source:
@@ -66,15 +68,15 @@ def extract_features(batch: Any, inputs: Features) -> Any:
 class FeatureItems(Dataset[Any]):
     """Items of a split with cached features in the place of frames and wave; neither is decoded again."""
 
-    def __init__(self, items: Items, cache: FeatureCache, split: str):
+    def __init__(self, items: Items, cache: FeatureCache, keys: Sequence[str]):
         """Names what is read.
 
         Args:
             items: Items of the split; their first one says what an item is made of.
             cache: Filled cache.
-            split: Name of the split.
+            keys: Name of every item in the cache, as `item_keys` returns them.
         """
-        self.items, self.cache, self.split = items, cache, split
+        self.items, self.cache, self.keys = items, cache, keys
         self.names = items.names
         self.kind: Any = type(items[0])
 
@@ -87,12 +89,16 @@ class FeatureItems(Dataset[Any]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> Any:
-        found = self.cache.read(_key(self.split, self.names[index]))
+        found = self.cache.read(self.keys[index])
         return self.kind(**{name: found[name] for name in self.kind._fields})
 
 
 class FeatureSource(Source):
-    """A source whose items carry features: extracted with a progress bar before training, once for all runs."""
+    """A source whose items carry features: extracted with a progress bar before training, once for all runs.
+
+    An item is found by its name and its stamp: another film, other seconds, other labels or another decoder make it
+    another item, and it alone is extracted anew. What was extracted before stays in the cache.
+    """
 
     def __init__(self, source: Source, inputs: Features, folder: Path):
         """Opens the cache.
@@ -109,10 +115,14 @@ class FeatureSource(Source):
         facts = _facts(source, inputs)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
         self.cache = FeatureCache(folder / f"{inputs.name}-{digest}", facts)
+        self.keys: dict[str, list[str]] = {}
 
     def split(self, name: str) -> FeatureItems:
         """Returns the items of one split."""
-        return FeatureItems(self.source.split(name), self.cache, name)
+        items = self.source.split(name)
+        if name not in self.keys:  # once: what changes during a training must not change its items
+            self.keys[name] = item_keys(items, name)
+        return FeatureItems(items, self.cache, self.keys[name])
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,8 +136,12 @@ class FeatureSource(Source):
     def ready(self) -> Sequence[str]:
         """Extracts the features that the cache lacks; returns sentences about what was read."""
         said = [*self.source.ready()]
-        done = sum(self._fill(split) for split in SPLITS)
-        return [*said, f"features {self.inputs.name} in {self.cache.folder}/: {done} clips extracted"]
+        self.keys = {}
+        earlier = {*map(_unstamped, self.cache.names())}
+        done = [key for split in SPLITS for key in self._fill(split)]
+        anew = [key for key in done if _unstamped(key) in earlier]
+        why = f", {len(anew)} of them anew: their media, labels or options changed" if anew else ""
+        return [*said, f"features {self.inputs.name} in {self.cache.folder}/: {len(done)} clips extracted{why}"]
 
     def left_out(self) -> dict[str, str]:
         """Returns file → reason for the files that cannot be read."""
@@ -137,25 +151,27 @@ class FeatureSource(Source):
         """Returns facts about the items for a run's summary."""
         return {**self.source.facts(), "features": str(self.cache.folder)}
 
-    def _fill(self, split: str) -> int:
-        """Extracts what the cache lacks of one split; returns how many clips these were."""
+    def _fill(self, split: str) -> list[str]:
+        """Extracts what the cache lacks of one split; returns the keys of these clips."""
         from tqdm import tqdm
 
-        items = self.source.split(split)
-        missing = set(self.cache.missing(_key(split, name) for name in items.names))
-        todo = [index for index, name in enumerate(items.names) if _key(split, name) in missing]
+        items, keys = self.source.split(split), self.split(split).keys
+        missing = set(self.cache.missing(keys))
+        todo = [index for index, key in enumerate(keys) if key in missing]
         for index in tqdm(todo, desc=f"features of {split}", unit="clip", disable=not todo):
             item: Any = items[index]
             batch = type(item)(*(field[None] for field in item))
             found = extract_features(batch, self.inputs)
-            self.cache.add(_key(split, items.names[index]), _unbatched(found))
-        return len(todo)
+            self.cache.add(keys[index], _unbatched(found))
+        return [keys[index] for index in todo]
 
 
 def _facts(source: Source, inputs: Features) -> Mapping[str, str]:
     """Returns all that determines the features."""
-    prints = {name: fingerprint(module) for name, module in (("visual", inputs.visual), ("audio", inputs.audio))}
-    return {"name": inputs.name, "source": source.describe(), "preprocess": repr(inputs.preprocess), **prints}
+    extractors = (("visual", inputs.visual), ("audio", inputs.audio))
+    prints = {name: fingerprint(module) for name, module in extractors}
+    built = {f"architecture {name}": architecture_digest(module) for name, module in extractors}
+    return {"name": inputs.name, "source": source.describe(), "preprocess": repr(inputs.preprocess), **prints, **built}
 
 
 def _unbatched(batch: Any) -> dict[str, Tensor]:
@@ -163,6 +179,11 @@ def _unbatched(batch: Any) -> dict[str, Tensor]:
     return {name: value[0] for name, value in zip(batch._fields, batch, strict=True)}
 
 
-def _key(split: str, name: str) -> str:
-    """Returns the name of an item in the cache."""
-    return f"{split}/{name}"
+def item_keys(items: Items, split: str) -> list[str]:
+    """Returns the name of every item in a cache: split, name and stamp."""
+    return [f"{split}/{name}{STAMP}{item_stamp(items, index)}" for index, name in enumerate(items.names)]
+
+
+def _unstamped(key: str) -> str:
+    """Returns what keys of one item have in common, whatever its stamp."""
+    return key.rpartition(STAMP)[0] + STAMP

@@ -5,6 +5,7 @@ no task machinery. The verbs of the command line know both by this file alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -193,6 +194,20 @@ class Labelled(Protocol):
 
     def labels(self, batch: Any, classes: Sequence[str]) -> Tensor:
         """Returns `(clip, segment)` class indices; the number of classes stands for background."""
+
+
+@runtime_checkable
+class WritesFiles(Protocol):
+    """A task whose predictions of a video are files as well: `predict --WORD FOLDER` writes them.
+
+    Attributes:
+        files: The word, such as `"masks"`.
+    """
+
+    files: str
+
+    def write_files(self, folder: Path, film: Path, windows: Sequence[tuple[Clip, Any]]) -> str:
+        """Writes the predictions of the windows of a video into a folder; returns what was written."""
 
 
 def refuse_words(task: str, words: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from crossmodal.data.source import Items, Source
 from crossmodal.heads import Events
 from crossmodal.injection import SideLockstep
 from crossmodal.tasks.event_system import AudioVisualEvents
+from crossmodal.tasks.feature_inputs import item_keys
 
 from .lightning_module import SystemTraining
 
@@ -40,11 +41,11 @@ class CachedClips(Dataset[CachedClip]):
         """Names what is read.
 
         Args:
-            items: Data set whose names are read.
+            items: Data set whose names and stamps are read.
             cache: Filled cache.
             split: Name of the split; an id may stand in several with other labels.
         """
-        self.items, self.cache, self.split = items, cache, split
+        self.items, self.cache, self.keys = items, cache, item_keys(items, split)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class CachedClips(Dataset[CachedClip]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> CachedClip:
-        found = self.cache.read(cache_key(self.split, self.names[index]))
+        found = self.cache.read(self.keys[index])
         labels = found.pop(LABELS)
         return CachedClip(found, labels)
 
@@ -124,7 +125,8 @@ def fill_cache(
 ) -> int:
     """Runs the encoders once over every clip that the cache lacks, with a progress bar.
 
-    The bar says first how much room they take. What is interrupted goes on where it was.
+    The bar says first how much room they take. What is interrupted goes on where it was. A clip whose media, labels or
+    options changed is another clip (`crossmodal.data.stamps`) and is computed anew.
 
     Args:
         cache: Cache of `open_cache`.
@@ -139,22 +141,17 @@ def fill_cache(
     """
     from tqdm import tqdm
 
-    coupled, names = side_lockstep(system), items.names
-    missing = set(cache.missing(cache_key(split, name) for name in names))
+    coupled, keys = side_lockstep(system), item_keys(items, split)
+    missing = set(cache.missing(keys))
     # dealt out, so that no two processes compute the same clip
-    own = [index for index, name in enumerate(names) if cache_key(split, name) in missing][process::processes]
+    own = [index for index, key in enumerate(keys) if key in missing][process::processes]
     device = next(system.parameters()).device
     for index in tqdm(own, desc=f"features of {split}{_room(cache, coupled, items, own)}", unit="clip"):
         clip: Any = items[index]
         inputs = system.stem_inputs(clip.frames[None].to(device), clip.wave[None].to(device))
         features = coupled.read({name: given for name, given in inputs.items() if given is not None})
-        cache.add(cache_key(split, names[index]), {**features, LABELS: clip.labels})
+        cache.add(keys[index], {**features, LABELS: clip.labels})
     return len(own)
-
-
-def cache_key(split: str, name: str) -> str:
-    """Returns the name of a clip in a cache."""
-    return f"{split}/{name}"
 
 
 def side_lockstep(system: Any) -> SideLockstep:

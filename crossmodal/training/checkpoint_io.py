@@ -14,6 +14,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from crossmodal.checkpoints import adapter_state
+from crossmodal.checkpoints.trained_state import is_extra
 from crossmodal.io import write_whole
 
 from .lightning_module import SystemTraining
@@ -82,14 +83,26 @@ def read_checkpoint(file: Path) -> dict[str, Any]:
     return found
 
 
-def differences(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
-    """Returns a line per tensor that is missing, left over, or of another shape."""
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """Returns a line per entry of a state that is missing, left over, of another kind, or a tensor of another shape.
+
+    Extra state of a module is whatever the module makes of it: its size may grow with the training.
+
+    Args:
+        ours: State of the model: tensors, and extra state as it is or as bytes.
+        theirs: State in the file.
+    """
     rows = [f"  {name}: missing from the file" for name in ours.keys() - theirs.keys()]
     rows += [f"  {name}: in the file, not in the model" for name in theirs.keys() - ours.keys()]
     for name in ours.keys() & theirs.keys():
-        if (here := tuple(ours[name].shape)) != (there := tuple(theirs[name].shape)):
+        here, there = (_shape_or_kind(state[name]) for state in (ours, theirs))
+        if here != there and not is_extra(name):
             rows.append(f"  {name}: {there} in the file, {here} here")
     return sorted(rows)
+
+
+def _shape_or_kind(value: Any) -> str:
+    return str(tuple(value.shape)) if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 class WholeFiles(TorchCheckpointIO):

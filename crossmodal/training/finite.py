@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.ledger.nested import tensors_in
@@ -50,6 +51,23 @@ def check_losses(terms: Mapping[str, Tensor], batch: Any, where: str, *, infinit
     if wrong.any():
         name = list(terms)[wrong.tolist().index(True)]
         raise ValueError(_sentence(f"the loss {name!r}", f"{float(terms[name].detach().float().mean())}", batch, where))
+
+
+def check_epsilon(optimizer: Optimizer) -> None:
+    """Refuses an optimizer whose epsilon is 0 in the dtype of its weights: it would divide 0 by 0.
+
+    Raises:
+        ValueError: Naming epsilon, dtype and what to do.
+    """
+    for group in optimizer.param_groups:
+        epsilon = group.get("eps")
+        for dtype in {weight.dtype for weight in group["params"]}:
+            if isinstance(epsilon, float) and epsilon > 0 and not torch.tensor(epsilon).to(dtype):
+                raise ValueError(
+                    f"fit: the trained weights are {dtype}, in which {type(optimizer).__name__}'s eps={epsilon:g} is "
+                    "0, so that its first step is no number: choose --trainer.precision bf16-true, 16-mixed or "
+                    "bf16-mixed, or an --optim.optimizer with a larger eps."
+                )
 
 
 def check_weights(system: nn.Module, what: str) -> None:

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 from crossmodal.checkpoints import adapter_state
 from crossmodal.tasks.task import SystemModule, Task
 
-from .finite import check_losses, check_outputs
+from .finite import check_epsilon, check_losses, check_outputs
 from .predictions import CollectedRows, Tested
 from .ranks import gather_objects
 
@@ -135,6 +135,7 @@ class SystemTraining(pl.LightningModule):
         """Returns the optimizer of what is trained, and its schedule."""
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.Adam(trained, lr=self.lr) if self.optimizer is None else self.optimizer(trained)
+        check_epsilon(optimizer)
         if self.schedule is None:
             return [optimizer], [StepLR(optimizer, self.every, self.decay)]
         steps = int(self.trainer.estimated_stepping_batches)

@@ -2,15 +2,15 @@
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from crossmodal.checkpoints import read_header
-from crossmodal.io import folder_lock, is_draft, remove_drafts, write_whole
+from crossmodal.io import folder_lock, is_draft, missing_folders, remove_drafts, remove_empty, write_whole
 
 ADAPTERS, CONFIG, SUMMARY = "adapters.safetensors", "config.yaml", "summary.json"
 REMARKS = "remarks"
@@ -68,22 +68,15 @@ def claimed_run(runs: Path, name: str, *, resume: bool, numbered: bool = False) 
 def _claim(held: ExitStack, runs: Path, name: str, *, resume: bool) -> Path:
     """Makes and locks the folder of a run until `held` is closed."""
     run = find_place(runs, name, resume=resume)
-    missing = [folder for folder in (run, *run.parents) if not folder.exists()]
+    missing = missing_folders(run)
     new_run(run)
     with ExitStack() as tried:
         tried.enter_context(folder_lock(run, doing="is being trained"))
-        tried.callback(_remove_empty, missing)  # before the lock is let go: nobody else can have begun in it
+        tried.callback(remove_empty, missing)  # before the lock is let go: nobody else can have begun in it
         find_place(runs, name, resume=resume)  # again: another process may have trained it before it was locked
         remove_drafts(run)
         held.push(tried.pop_all())
     return run
-
-
-def _remove_empty(folders: Sequence[Path]) -> None:
-    """Removes folders in which nothing is, inner ones first."""
-    for folder in folders:
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def check_run_name(name: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from crossmodal.checkpoints import read_header
 from crossmodal.checkpoints.adapter_file import write_adapter_file
 from crossmodal.data import AVE, Clip, read_clip, windows
+from crossmodal.data.many_videos.clip_sources import clip_sources, clip_stamp
 from crossmodal.tasks import ave
 from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.run import load_run
@@ -31,6 +33,7 @@ def table(file):
             "audio": opened["audio"][:],
             "rows": list(zip(opened["clip"].asstr()[:].tolist(), opened["segment"][:].tolist(), strict=True)),
             "attributes": dict(opened.attrs),
+            "stamps": opened["stamp"].asstr()[:].tolist(),
         }
 
 
@@ -117,6 +120,73 @@ def test_a_failed_clip_is_tried_again_and_the_others_are_not(films, monkeypatch)
     assert not (folder / "mended.failed.csv").exists()
     features(folder, "mended", "at-once.h5")
     assert (folder / "mended.h5").read_bytes() == (folder / "at-once.h5").read_bytes()
+
+
+def test_a_changed_film_is_extracted_anew_and_a_broken_one_has_no_rows(films):
+    folder, _ = films
+    shutil.copytree(folder / "videos", folder / "edited")
+    features(folder, "edited", "edited.h5")
+    before = table(folder / "edited.h5")
+    shutil.copy(folder / "edited/ä-1.mkv", folder / "edited/a.mkv")  # another film under an old name
+    later(folder / "edited/a.mkv")
+    said = features(folder, "edited", "edited.h5")
+    assert "anew: 1 clips, for they, an option or the decoder changed: a" in said.lines
+    found = table(folder / "edited.h5")
+    assert found["rows"] == [row for row in before["rows"] if row != ("a", 1)]
+    np.testing.assert_array_equal(found["visual"][0], found["visual"][-1])  # of a, and of ä-1
+    np.testing.assert_array_equal(found["visual"][1:], before["visual"][2:])
+    assert found["stamps"][1:] == before["stamps"][2:]
+    assert found["stamps"][0] != before["stamps"][0]
+    shutil.copy(folder / "edited/cut.mkv", folder / "edited/b.mkv")
+    assert features(folder, "edited", "edited.h5").lines[-1].startswith("features of 2 of 4 clips, 2 rows, 2 failed")
+    assert {name for name, _ in table(folder / "edited.h5")["rows"]} == {"a", "ä-1"}
+
+
+def test_rows_of_an_earlier_version_are_kept_and_told(films):
+    folder, _ = films
+    shutil.copy(folder / "whole.h5", folder / "old.h5")
+    with h5py.File(folder / "old.h5", "r+") as opened:
+        del opened["stamp"]
+    said = features(folder, "videos", "old.h5")
+    assert any(line.startswith("kept: 3 clips of an earlier version, which kept no record") for line in said.lines)
+    assert said.lines[-1].startswith("features of 3 of 4 clips, 15 rows")
+
+
+@pytest.mark.parametrize("rate", [32_000, 16_000])
+def test_another_rate_of_the_waves_is_another_stamp(tmp_path, rate):
+    write_ave(tmp_path, {"train": 1, "val": 1, "test": 1}, frames=10, size=(8, 8), wave_rate=8_000)
+    (source, *_), _ = clip_sources(tmp_path, None)
+    assert (clip_stamp(source, rate, 10) == clip_stamp(source, 32_000, 10)) == (rate == 32_000)
+    assert clip_stamp(source, rate, 5) != clip_stamp(source, rate, 10)
+
+
+@pytest.mark.parametrize("layout", [False, True])
+def test_a_name_that_is_no_utf_8_is_listed_and_the_rest_is_done(films, tmp_path, layout):
+    folder, _ = films
+    odd, place = os.fsdecode(b"caf\xe9"), tmp_path / "odd"
+    if layout:
+        write_ave(place, {"train": 1, "val": 1, "test": 1}, frames=10, size=(8, 8))
+        (place / "frames/-val00000").rename(place / "frames" / odd)
+        (place / "wave/-val00000.npy").rename(place / "wave" / f"{odd}.npy")
+    else:
+        place.mkdir()
+        shutil.copy(folder / "videos/ä-1.mkv", place / "whole.mkv")
+        shutil.copy(folder / "videos/ä-1.mkv", place / f"{odd}.mkv")
+        (place / f"{odd}.txt").touch()
+    for _ in range(2):
+        said = features(folder, str(place), str(tmp_path / "odd.h5"))
+        assert said.code == 3, said.err
+        assert "1 failed: see" in said.lines[-1]
+    listed = (tmp_path / "odd.failed.csv").read_text("utf-8")
+    assert "caf\\xe9" in listed
+    assert "rename the file" in listed
+    assert all(name.isascii() for name, _ in table(tmp_path / "odd.h5")["rows"])
+
+
+def later(file):
+    """Moves the time of change on: two writes may fall into one tick of the file system's clock."""
+    found = file.stat()
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns + 1_000_000))
 
 
 class Killed(BaseException):

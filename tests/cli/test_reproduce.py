@@ -172,6 +172,10 @@ def test_few_missing_clips_are_named_without_a_list(place, tmp_path):
     with pytest.raises(ValueError, match=r"1 items of the test split cannot be read: -test00001\. The first: .*\.npy"):
         asked(place, tmp_path / "out", "--data.root", str(tmp_path / "AVE"))
     assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()  # an empty folder of the user's
+    with pytest.raises(ValueError, match="cannot be read"):
+        asked(place, tmp_path / "out/inner", "--data.root", str(tmp_path / "AVE"))
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_other_classes_and_no_weights_are_refused(place, tmp_path):

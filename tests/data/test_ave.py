@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -181,3 +182,29 @@ def test_a_source_looks_at_all_splits_before_a_training(tmp_path):
         ValueError, match=r"lacks something of 1 clips \(1 test\)\. The first is of test: read_wave: the"
     ):
         AVESource(root, wave_rate=8_000).check()
+
+
+@pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_an_id_is_found_however_its_letters_are_composed(tmp_path, table, disk):
+    write_ave(tmp_path, {"train": 1, "val": 1, "test": 1}, frames=10, size=(8, 8))
+    old, name = "-val00000", "é-ñ"
+    (tmp_path / "frames" / old).rename(tmp_path / "frames" / unicodedata.normalize(disk, name))
+    (tmp_path / f"wave/{old}.npy").rename(tmp_path / "wave" / f"{unicodedata.normalize(disk, name)}.npy")
+    for file in ("Annotations.txt", "valSet.txt"):
+        text = (tmp_path / file).read_text().replace(old, unicodedata.normalize(table, name))
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    data = AVE(tmp_path, "val")
+    assert data.check() == {}
+    assert len(data[0].frames) == 10
+
+
+def test_of_twins_each_has_its_own_files(tmp_path):
+    write_ave(tmp_path, {"train": 1, "val": 2, "test": 1}, frames=10, size=(8, 8))
+    for old, form in (("-val00000", "NFC"), ("-val00001", "NFD")):
+        name = unicodedata.normalize(form, "é")
+        (tmp_path / "frames" / old).rename(tmp_path / "frames" / name)
+        (tmp_path / f"wave/{old}.npy").rename(tmp_path / "wave" / f"{name}.npy")
+        for file in ("Annotations.txt", "valSet.txt"):
+            (tmp_path / file).write_text((tmp_path / file).read_text("utf-8").replace(old, name), encoding="utf-8")
+    first, second = AVE(tmp_path, "val")
+    assert not torch.equal(first.frames, second.frames)

@@ -99,6 +99,19 @@ def test_a_command_keeps_what_it_says_and_its_exit_code(tmp_path):
     assert "of a run before" not in said
 
 
+@pytest.mark.parametrize("given", [None, "65536", "1000"])
+def test_a_command_does_not_inherit_how_a_dask_worker_frees_memory(tmp_path, monkeypatch, given):
+    """A value of the user's own stays."""
+    words = [sys.executable, "-c", "import os; print(os.environ.get('MALLOC_TRIM_THRESHOLD_'))"]
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: start(words, **how))
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", given) if given else monkeypatch.delenv(
+        "MALLOC_TRIM_THRESHOLD_", raising=False
+    )
+    assert run_logged(command_of(tmp_path)) == 0
+    assert (tmp_path / "log").read_text().strip() == str(None if given == "65536" else given)
+
+
 SLEEPS = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
 
 

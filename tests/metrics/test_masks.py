@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import golden_avs
 import pytest
 import torch
 from hypothesis import given
@@ -186,3 +187,33 @@ def test_masks_of_another_size_are_named():
     probability, target = drawn(0, 2)
     with pytest.raises(TypeCheckError, match="target"):
         mask_counts(probability, target[:, :2])
+
+
+@pytest.mark.parametrize("case", ["mixed", "tail", "all_black", "zero_logits", "good"])
+def test_golden_scores_of_the_released_code(case):
+    """One call of the released functions; an all-black batch counts as 0 in M_F there, and as nothing here."""
+    given = golden_avs.numbers("metrics", "in")
+    probability, target = given[f"logits_{case}"].sigmoid(), given[f"mask_{case}"].bool()
+    released = reference_mask_scores(probability, target, batch_size=len(target))
+    assert released.overlap.item() == pytest.approx(golden_avs.numbers("metrics", "m_j")[case].item(), abs=1e-6)
+    assert released.f_measure.item() == pytest.approx(golden_avs.numbers("metrics", "m_f")[case].item(), abs=1e-6)
+    ours = scores_of(probability, target)
+    assert ours.overlap == released.overlap
+    assert ours.f_measure.isnan() if case == "all_black" else ours.f_measure == released.f_measure
+    if case == "mixed":
+        frames = golden_avs.numbers("metrics", "m_j_frame")
+        expected = [frames[f"mixed.{at}"].item() for at in range(20)]
+        assert overlaps(probability, target).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_golden_scores_depend_on_batches_in_the_released_code_alone():
+    given = golden_avs.numbers("metrics", "in")
+    parts = [(given[f"logits_{case}"].sigmoid(), given[f"mask_{case}"].bool()) for case in ("mixed", "tail")]
+    whole = [torch.cat(column) for column in zip(*parts, strict=True)]
+    one = golden_avs.numbers("metrics", "m_f")["one_batch_mixed_tail"].item()
+    assert reference_mask_scores(*whole, batch_size=25).f_measure.item() == pytest.approx(one, abs=1e-6)
+    assert mask_scores(summed(mask_counts(*part) for part in parts)).f_measure.item() == pytest.approx(one, abs=1e-6)
+    mean = golden_avs.numbers("metrics", "m_f")["mean_of_batches_mixed_tail"].item()
+    apart = [reference_mask_scores(*part, batch_size=20).f_measure.item() for part in parts]
+    assert sum(apart) / 2 == pytest.approx(mean, abs=1e-6)
+    assert abs(mean - one) > 1e-4

@@ -16,6 +16,7 @@ from crossmodal.injection import from_stage, paired_as_paper
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.side_tuning import dg_sct_side, side_tuning
 from crossmodal.tasks import ave
+from crossmodal.tasks.feature_inputs import item_keys
 from crossmodal.training.cached_features import (
     CachedClips,
     CachedSource,
@@ -52,7 +53,7 @@ def test_a_training_from_the_cache_is_the_live_one_bit_for_bit(tmp_path, data, c
     assert fill_cache(cache, cached, data.split("train"), "train") == 4
     assert fill_cache(cache, cached, data.split("val"), "val") == 2
     assert fill_cache(cache, cached, data.split("train"), "train") == 0
-    size = sum(cache.file(f"train/{name}").stat().st_size for name in data.split("train").names)
+    size = sum(cache.file(key).stat().st_size for key in item_keys(data.split("train"), "train"))
     (told,) = set(re.findall(r"features of train \((.+?) GB\)", capsys.readouterr().err))
     assert float(told) == pytest.approx(size / 1e9, rel=0.01)
     trained(training(live, lr=1e-2), data)
@@ -73,7 +74,7 @@ def test_half_the_room_comes_near(tmp_path, data):
     clips = data.split("val")
     cache = open_cache(model, tmp_path / "half", source="world", dtype="bfloat16")
     fill_cache(cache, model, clips, "val", process=1, processes=2)
-    assert [clip in cache for clip in map("val/{}".format, clips.names)] == [False, True]
+    assert [clip in cache for clip in item_keys(clips, "val")] == [False, True]
     fill_cache(cache, model, clips, "val")
     batch = next(iter(DataLoader(CachedClips(clips, cache, "val"), batch_size=2)))
     found = score_features(model, batch.features).event

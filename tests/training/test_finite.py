@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from crossmodal.evaluation.paired import read_result
-from crossmodal.training.finite import check_losses, check_outputs, check_weights
+from crossmodal.tasks import ave
+from crossmodal.training.finite import check_epsilon, check_losses, check_outputs, check_weights
 from crossmodal.training.lightning_module import SystemTraining
 
 ODD = st.sampled_from([float("nan"), float("inf"), -float("inf")])
@@ -112,3 +113,24 @@ def test_a_finished_run_of_nan_enters_no_table(tmp_path, column):
     write(**{column: ["nan", 1.0]})
     with pytest.raises(ValueError, match=rf"the {column} of 1 of 2 rows is no finite number: the run diverged"):
         read_result(tmp_path, "ave")
+
+
+@given(st.sampled_from([torch.float16, torch.bfloat16, torch.float32]), st.integers(-12, -1))
+def test_an_epsilon_that_is_nothing_in_the_dtype_of_the_weights_is_refused(dtype, exponent):
+    weight = nn.Parameter(torch.zeros(1, dtype=dtype))
+    optimizer = torch.optim.Adam([weight], eps=10.0**exponent)
+    if torch.tensor(10.0**exponent, dtype=dtype) == 0:
+        with pytest.raises(ValueError, match=r"weights are torch\.float16, in which Adam's eps=1e-\d+ is 0.*bf16-true"):
+            check_epsilon(optimizer)
+    else:
+        check_epsilon(optimizer)
+        weight.grad = torch.zeros(1, dtype=dtype)  # the gradient behind a gate that starts at zero
+        optimizer.step()
+        assert weight.isfinite().all()
+
+
+def test_a_training_in_float16_is_refused_before_its_first_step():
+    system = nn.Linear(1, 1).half()
+    with pytest.raises(ValueError, match="choose --trainer"):
+        SystemTraining(system, ave.TASK).configure_optimizers()
+    SystemTraining(system.bfloat16(), ave.TASK).configure_optimizers()

@@ -166,6 +166,14 @@ class Folder(Dataset[LabelledClip]):
         labels = self._labels(item)[: len(clip.wave)]
         return self.windowing.fill(LabelledClip(*clip, labels), self.segments, self.background)
 
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with the film, the clip's seconds, its labels and what decodes it."""
+        item = int(self._kept[index])
+        # not its repr, which would be an address
+        policy = f"{type(self.windowing).__qualname__} {getattr(self.windowing, '__dict__', '')}"
+        filled = f"{policy} {self.segments} {self.background}"
+        return f"{self._state.keys[item].tobytes().hex()} {self._labels(item).tolist()} {filled} {self.preprocess}"
+
     def _decoded(self, item: int) -> Decoded:
         """Returns a clip from the cache, or else from its file."""
         key, name = self._state.keys[item].tobytes(), self.labels.files[int(self._items.file[item])]

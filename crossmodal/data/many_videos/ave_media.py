@@ -1,6 +1,7 @@
 """Writing of a video file's pictures and sound as AVE stores them: ten JPEGs and ten seconds of wave."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,13 @@ def clip_paths(out: Path, video: str, layout: ClipLayout = AVE_LAYOUT) -> tuple[
 def is_finished(out: Path, video: str, layout: ClipLayout = AVE_LAYOUT) -> bool:
     """Returns whether a clip was written: its wave comes last."""
     return all(place.exists() for place in clip_paths(out, video, layout))
+
+
+def remove_clip(out: Path, video: str, layout: ClipLayout = AVE_LAYOUT) -> None:
+    """Removes a finished clip, its wave first: what is left by a kill is no finished clip."""
+    pictures, sound = clip_paths(out, video, layout)
+    sound.unlink(missing_ok=True)
+    shutil.rmtree(pictures, ignore_errors=True)
 
 
 def clear_drafts(out: Path, layout: ClipLayout = AVE_LAYOUT) -> None:

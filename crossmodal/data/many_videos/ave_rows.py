@@ -1,11 +1,12 @@
 """Annotation files of AVE beside prepared clips: checked, copied, reported where they are missing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from crossmodal.data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event, read_classes, read_events
 from crossmodal.data.ave import SEGMENTS
+from crossmodal.data.same_text import same_name
 from crossmodal.io import write_whole
 
 ALL, CATEGORIES = "Annotations.txt", "categories.txt"
@@ -26,9 +27,11 @@ class AnnotationFiles(NamedTuple):
     def lacking(self, known: Collection[str]) -> dict[str, list[str]]:
         """Returns the videos that rows name and `known` has not → the files of those rows."""
         found: dict[str, list[str]] = {}
+        there = {*map(same_name, known)}
         for name, rows in self.tables.items():
-            for video in {event.video for event, _ in rows} - set(known):
-                found.setdefault(video, []).append(name)
+            for video in {event.video for event, _ in rows}:
+                if same_name(video) not in there:
+                    found.setdefault(video, []).append(name)
         return found
 
 
@@ -69,9 +72,10 @@ def write_annotation_files(rows: AnnotationFiles, out: Path, ready: Collection[s
     for name in (ALL, CATEGORIES):
         if (rows.folder / name).is_file():
             write_whole(out / name, (rows.folder / name).read_bytes())
+    there = {*map(same_name, ready)}
     for name in SPLIT_FILES:
         if name in rows.tables:
-            kept = [line for event, line in rows.tables[name] if event.video in ready]
+            kept = [line for event, line in rows.tables[name] if same_name(event.video) in there]
             write_whole(out / name, "".join(f"{line}\n" for line in kept).encode())
             if lost := len(rows.tables[name]) - len(kept):
                 yield f"{name}: {lost} of {len(rows.tables[name])} rows left out, for their clips are missing"
@@ -87,12 +91,13 @@ def describe_annotations(rows: AnnotationFiles, videos: Collection[str]) -> Iter
             f"annotations: {rows.folder}/ has no {', '.join(rows.absent)}. The clips are prepared all the same; to "
             f"train on them, put there rows {ANNOTATION_HEADER}, with this header in {ALL} alone."
         )
-    named = {event.video for table in rows.tables.values() for event, _ in table}
-    if named and (unnamed := sorted(set(videos) - named)):
-        yield f"annotations: {len(unnamed)} of {len(videos)} videos have no row: {_some(unnamed)}"
+    named = {same_name(event.video) for table in rows.tables.values() for event, _ in table}
+    if named and (unnamed := sorted(video for video in videos if same_name(video) not in named)):
+        yield f"annotations: {len(unnamed)} of {len(videos)} videos have no row: {some(unnamed)}"
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Returns the first names, in words."""
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 

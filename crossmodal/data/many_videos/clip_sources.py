@@ -8,8 +8,10 @@ import numpy as np
 from crossmodal.data import AVE_CLASSES, Preprocess, read_clip
 from crossmodal.data.annotations import read_classes, read_events
 from crossmodal.data.ave import SEGMENTS
+from crossmodal.data.decoding import decoder_versions
 from crossmodal.data.frames import frame_files, read_frames
 from crossmodal.data.many_videos.video_folder import check_utf8_name, failure, video_files
+from crossmodal.data.stamps import file_stamp, library_versions, short_digest
 from crossmodal.data.wave import read_wave, resample_segments
 from crossmodal.worker_pool import Failure
 
@@ -57,6 +59,22 @@ def of_split(root: Path, split: str) -> list[str]:
     listed = root / "categories.txt"
     classes = read_classes(listed) if listed.is_file() else AVE_CLASSES
     return sorted({event.video for event in read_events(root / f"{split}Set.txt", classes, SEGMENTS)})
+
+
+def clip_stamp(source: ClipSource, wave_rate: int, seconds: int) -> str:
+    """Returns a digest that changes with the files of a clip, what reads them, and the options of its features.
+
+    Args:
+        source: Where the clip is.
+        wave_rate: Samples per second of the waves of a data set.
+        seconds: Seconds of a window.
+    """
+    if not source.place.is_dir():
+        return short_digest(f"{file_stamp(source.place)} {seconds} {decoder_versions()}")
+    frames = source.place / "frames" / source.clip
+    pictures = sorted(frames.iterdir()) if frames.is_dir() else []
+    files = file_stamp(*pictures, source.place / "wave" / f"{source.clip}.npy")
+    return short_digest(f"{files} {seconds} {wave_rate} {library_versions('pillow', 'soxr')}")
 
 
 def read_clip_source(

@@ -13,14 +13,17 @@ from crossmodal.data.many_videos.ave_media import (
     ClipLayout,
     clear_drafts,
     is_finished,
+    remove_clip,
     write_clip,
 )
 from crossmodal.data.many_videos.ave_rows import (
     AnnotationFiles,
     describe_annotations,
     read_annotation_files,
+    some,
     write_annotation_files,
 )
+from crossmodal.data.many_videos.made_from import MadeFrom, film_stamps
 from crossmodal.data.many_videos.video_folder import (
     SOME_FAILED,
     cores,
@@ -29,6 +32,7 @@ from crossmodal.data.many_videos.video_folder import (
     video_files,
     write_failed,
 )
+from crossmodal.data.same_text import printable
 from crossmodal.io import folder_lock, make_folder, write_whole
 from crossmodal.worker_pool import Failure
 
@@ -58,7 +62,7 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     own_folder(given.out, form, apart_from={given.videos, rows.folder})
     print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({describe_format(form)})")
     if others:
-        print(f"left alone, no videos by their names: {', '.join(others)}")
+        print(f"left alone, no videos by their names: {', '.join(map(printable, others))}")
     for line in describe_annotations(rows, [video.stem for video in videos]):
         print(line, flush=True)
     # two commands at once would clear each other's drafts
@@ -96,9 +100,17 @@ def prepare_clips(
     cluster: str | None = None,
     layout: ClipLayout = AVE_LAYOUT,
 ) -> dict[str, str]:
-    """Writes the clips that are not finished, with a bar; returns file name → reason for those that failed."""
+    """Writes the clips that are not finished, or are of another film; returns name → reason for those that failed."""
     clear_drafts(out, layout)
-    missing = [video for video in videos if not is_finished(out, video.stem, layout)]
+    made = MadeFrom(out, film_stamps(videos))
+    finished = [video.stem for video in videos if is_finished(out, video.stem, layout)]
+    changed = made.changed(finished)
+    say_changed(changed, made.unknown(finished))
+    for video in changed:
+        remove_clip(out, video, layout)
+    kept = {*finished} - {*changed}
+    missing = [video for video in videos if video.stem not in kept]
+    made.record([video.stem for video in missing])
     if cluster is not None:  # whose workers run in other folders
         missing, out = [video.absolute() for video in missing], out.absolute()
     work = partial(write_clip, out=out, form=form, layout=layout)
@@ -107,6 +119,18 @@ def prepare_clips(
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:
         raise OSError(f"{layout.command} stopped in {out}/: {error} Then run the same command again.") from error
+
+
+def say_changed(changed: Sequence[str], unknown: Sequence[str]) -> None:
+    """Prints which finished clips are made anew, and of which nobody knows whether they should be."""
+    if changed:
+        print(f"made anew: {len(changed)} clips, for their films or the decoder changed: {some(changed)}", flush=True)
+    if unknown:
+        print(
+            f"kept: {len(unknown)} clips of an earlier version, which kept no record of their films: {some(unknown)}; "
+            "if a film changed since, remove its wave, and run this again.",
+            flush=True,
+        )
 
 
 def report_prepared(rows: AnnotationFiles, videos: Sequence[Path], failed: dict[str, str], out: Path) -> int:

@@ -1,15 +1,17 @@
 """Where the answer of a clip of the built-in world lies: at a place, in a channel, in a band, or in a second.
 
 A cue from the other modality says which place, channel, band or second counts; neither modality alone tells the answer,
-and the mean over what the cue chooses from is the same for every answer.
+and the mean over what the cue chooses from is the same for every answer. Where it lies in a channel, a
+clip has one answer; elsewhere every second has its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
 
+from .captions import pair_name
 from .scene import (
     COLOURS,
     MOTIONS,
@@ -21,16 +23,15 @@ from .scene import (
     Sounds,
     draw_scene,
     named_colour,
+    sounding,
 )
 from .sound import TONES
 
 Answers = Int64[np.ndarray, " segment"]
-SHOWING = (1, 3, 5, 7)
-"""Seconds in which an object is shown where the answer lies in a second; the one before may be marked by a sound."""
 KINDS = 4
 """Colours and textures that answer where the answer lies in a channel."""
 MARK = TEXTURES.index("checker")
-"""Texture whose timbre, a bell, marks a second."""
+"""Texture whose timbre, a bell, marks the second that follows."""
 ASKS = (TEXTURES.index("plain"), TEXTURES.index("rows"))
 """Textures whose timbres, a hum and a whistle, ask for the colour and for the texture of an object."""
 BANDS = 2
@@ -55,20 +56,32 @@ def colours(difficulty: Difficulty) -> tuple[str, ...]:
     return COLOURS[: difficulty.colours]
 
 
+def named_pair(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+    """Returns texture and colour of the object that the sound names, as one number; background where there is none."""
+    found = sounding(objects, sounds)
+    texture = np.take_along_axis(objects.texture, found.argmax(axis=1)[:, None], axis=1)[:, 0]
+    pair = texture * difficulty.colours + objects.colour[found.argmax(axis=1)]
+    return np.where(found.any(axis=1), pair, difficulty.textures * difficulty.colours)
+
+
+def pairs(difficulty: Difficulty) -> tuple[str, ...]:
+    """Returns the names of all pairs of a texture and a colour: those of one texture lie together."""
+    return tuple(
+        pair_name(texture, colour) for texture in range(difficulty.textures) for colour in range(difficulty.colours)
+    )
+
+
 def draw_seconds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
-    """Draws four objects of different colours, each shown in a second of its own, and a bell before one of them."""
-    count = len(SHOWING)
-    shown = np.full((SEGMENTS, count), False)
-    shown[SHOWING, range(count)] = True
-    objects = still_objects(rng, textures=unmarked(rng, count), colours=rng.permutation(difficulty.colours)[:count])
-    objects = objects._replace(radius=np.where(shown, objects.radius, -1).astype(np.float32))
-    return objects, sound_in(rng, MARK, (int(rng.choice(SHOWING)) - 1,))
+    """Draws one object, shown all the time, and a bell that rings in every second by chance."""
+    objects = still_objects(rng, textures=unmarked(rng, 1), colours=rng.integers(0, difficulty.colours, 1))
+    rings = np.flatnonzero(rng.random(SEGMENTS) < 0.5)
+    return objects, sound_in(rng, MARK, rings)
 
 
 def colour_after_mark(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
-    """Returns the colour that is shown in the second after the bell."""
-    second = int(sounds.loudness[:, 0].argmax()) + 1
-    return whole_clip(objects.colour[objects.radius[second].argmax()])
+    """Returns the colour of the object in every second that follows one with the bell, background in the others."""
+    follows = np.concatenate([[False], sounds.loudness[:-1, 0] > 0])
+    return np.where(follows, objects.colour[0], difficulty.colours)
 
 
 def draw_kinds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
@@ -88,18 +101,19 @@ def kinds(difficulty: Difficulty) -> tuple[str, ...]:
 
 
 def draw_bands(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Objects, Sounds]:
-    """Draws a steady tone in one band, a pulsed one in the other, and an object whose colour names a band."""
+    """Draws two tones in every second, one band's steady and the other's pulsed, and an object that names a band."""
     objects = still_objects(rng, textures=rng.integers(0, len(TEXTURES), 1), colours=rng.integers(0, BANDS, 1))
-    steady = int(rng.integers(0, BANDS))
-    heard = np.array([TONES[band, int(band != steady)] for band in range(BANDS)])
-    loudness = np.repeat(10 ** (rng.uniform(-6, 0, (1, BANDS)) / 20), SEGMENTS, axis=0)
-    return objects, Sounds(heard, loudness.astype(np.float32), np.zeros(BANDS, np.float32))
+    pulsed = rng.integers(0, BANDS, SEGMENTS)[:, None] == np.arange(BANDS)
+    level = 10 ** (rng.uniform(-6, 0, (1, BANDS)) / 20)
+    # sources in the order of `TONES`: steady and pulsed of the lower band, then of the upper one
+    loudness = np.stack([level * ~pulsed, level * pulsed], axis=-1).reshape(SEGMENTS, -1)
+    return objects, Sounds(TONES.ravel(), loudness.astype(np.float32), np.zeros(2 * BANDS, np.float32))
 
 
 def pulsed_in_band(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
-    """Returns 1 where the tone in the band that the colour names is pulsed."""
+    """Returns the band that the colour names in every second in which its tone is pulsed, background in the others."""
     band = int(objects.colour[0])
-    return whole_clip(int(sounds.texture[band] == TONES[band, 1]))
+    return np.where(sounds.loudness[:, sounds.texture == TONES[band, 1]].any(axis=1), band, BANDS)
 
 
 def still_objects(
@@ -124,11 +138,11 @@ def unmarked(rng: np.random.Generator, count: int) -> Int64[np.ndarray, " object
     return rng.permutation(np.delete(np.arange(len(TEXTURES)), MARK))[:count]
 
 
-def sound_in(rng: np.random.Generator, texture: int, seconds: range | tuple[int, ...]) -> Sounds:
+def sound_in(rng: np.random.Generator, texture: int, seconds: Sequence[int] | Int64[np.ndarray, " second"]) -> Sounds:
     """Draws one sound that is heard in some seconds."""
     loudness = np.zeros((SEGMENTS, 1), np.float32)
     loudness[list(seconds), 0] = 10 ** (rng.uniform(-6, 0) / 20)
-    return Sounds(np.array([texture]), loudness, np.full(1, min(seconds), np.float32))
+    return Sounds(np.array([texture]), loudness, np.zeros(1, np.float32))
 
 
 def whole_clip(label: int) -> Answers:
@@ -138,8 +152,9 @@ def whole_clip(label: int) -> Answers:
 
 ANSWERS: Mapping[str, Answer] = {
     "place": Answer(draw_scene, named_colour, colours),
+    "pair": Answer(draw_scene, named_pair, pairs),
     "channel": Answer(draw_kinds, kind_asked_for, kinds),
-    "band": Answer(draw_bands, pulsed_in_band, lambda difficulty: ("steady", "pulsed")),
+    "band": Answer(draw_bands, pulsed_in_band, lambda difficulty: ("lower band", "upper band")),
     "second": Answer(draw_seconds, colour_after_mark, colours),
 }
 """Rule by where the answer lies; `"place"` is the world that every recipe trains on by default."""

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from ..asked_clip import AskedClip
 from ..clip import Preprocess
 from ..questions import encode_words
+from ..stamps import library_versions
 from .dataset import TINY, Rendered, Split
 from .picture import paint
 from .questions import BY_KIND, WORLD_QUESTIONS, Question, Scene, questions_of, wearing
@@ -95,6 +96,12 @@ class AskedWorld(Dataset[AskedClip]):
         ids = encode_words(question.words, self._words, "AskedWorld")
         answer = WORLD_QUESTIONS.index(question.answer)
         return AskedClip(*clip, others, ids, torch.tensor(answer), torch.tensor(question.template.kind))
+
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with all that a clip is drawn from; nothing is rendered."""
+        # the number of clips decides which other clip's frames are shown
+        drawn = f"{self.split} {self.seed} {self._place(index)} of {self.clips}"
+        return f"AskedWorld {drawn} {self.preprocess} {library_versions('crossmodal-blocks', 'numpy', 'torch')}"
 
     def render(self, index: int) -> AskedRendered:
         """Renders a clip before it is resized and normalised, with its ground truth and its question.

@@ -8,9 +8,10 @@ from jaxtyping import Float32, UInt8
 from torch.utils.data import Dataset
 
 from ..clip import LabelledClip, Preprocess
+from ..stamps import library_versions
 from .answers import ANSWERS, Answer
 from .picture import SIZE, paint
-from .scene import TEXTURES, Difficulty
+from .scene import TEXTURES, Difficulty, Objects, Sounds
 from .sound import mix
 from .truth import Truth
 
@@ -60,7 +61,8 @@ class World(Dataset[LabelledClip]):
             colours: Kinds of colours, which are the event classes; at most 8.
             clutter: In [0, 1]: how blotched the ground is, how noisy picture and sound are.
             answer: Where the answer lies: at a `"place"`, in a `"channel"`, in a `"band"` or in a `"second"`, as
-                `crossmodal.data.world.answers` draws them; `objects` and `textures` matter to places alone.
+                `crossmodal.data.world.answers` draws them; `objects` and `textures` matter to places alone. `"pair"`
+                is a place, too, whose classes name the texture beside the colour, as `"red dots"`.
             preprocess: Size and rate of the clips; frames are drawn with 64 pixels and resized.
 
         Raises:
@@ -107,9 +109,26 @@ class World(Dataset[LabelledClip]):
         clip = self.preprocess(torch.from_numpy(images), torch.from_numpy(wave))
         return LabelledClip(*clip, torch.from_numpy(truth.labels))
 
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with all that a clip is drawn from; nothing is rendered."""
+        drawn = f"{self.split} {self.seed} {index % self.clips} {self.difficulty}"
+        return f"World {drawn} {self.preprocess} {library_versions('crossmodal-blocks', 'numpy', 'torch')}"
+
     def truth(self, index: int) -> Truth:
         """Returns the ground truth of a clip."""
         return self.render(index).truth
+
+    def scene(self, index: int) -> tuple[Objects, Sounds]:
+        """Draws objects and sounds of a clip without rendering them."""
+        return self._rule.draw(self._generator(index), self.difficulty)
+
+    def _generator(self, index: int) -> np.random.Generator:
+        """Returns the random numbers of a clip; raises `IndexError` if there is no such clip."""
+        if not -self.clips <= index < self.clips:
+            raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
+        stream = get_args(Split).index(self.split)
+        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
+        return np.random.default_rng([self.seed, stream, index % self.clips])
 
     def render(self, index: int) -> Rendered:
         """Renders a clip before it is resized and normalised, with its ground truth.
@@ -117,11 +136,7 @@ class World(Dataset[LabelledClip]):
         Raises:
             IndexError: If there is no such clip.
         """
-        if not -self.clips <= index < self.clips:
-            raise IndexError(f"World: clip {index} does not exist: this split has {self.clips}.")
-        stream = get_args(Split).index(self.split)
-        # a generator for every clip: the order in which clips are read, and by how many workers, changes nothing
-        rng = np.random.default_rng([self.seed, stream, index % self.clips])
+        rng = self._generator(index)
         objects, sounds = self._rule.draw(rng, self.difficulty)
         images, masks = paint(rng, objects, self.difficulty.clutter)
         wave = mix(rng, sounds, self.preprocess.rate, self.difficulty.clutter)

@@ -42,6 +42,10 @@ class ParsedWorld(Dataset[ParsedClip]):
     def __len__(self) -> int:
         return len(self.world)
 
+    def stamp(self, index: int) -> str:
+        """Returns a text that changes with all that a clip is drawn from; nothing is rendered."""
+        return f"parsed {self.world.stamp(index)}"
+
     def __getitem__(self, index: int) -> ParsedClip:
         images, wave, truth = self.world.render(index)
         clip = self.world.preprocess(torch.from_numpy(images), torch.from_numpy(wave))

@@ -36,8 +36,9 @@ def visual_backbone(
     """Builds a visual encoder by name.
 
     Args:
-        name: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (as `save_pretrained` writes it), `swin_v2_l`, or
-            `tiny`, which is small and trained on the built-in world.
+        name: `timm:NAME`, `torchvision:NAME`, `transformers:FOLDER` (as `save_pretrained` writes it), `swin_v2_l`,
+            `clip_vit_b_32`, `clip_vit_b_16`, `clip_vit_l_14`, `pvt_v2_b5`, or `tiny`, which is small and
+            trained on the built-in world.
         weights: A file (safetensors, or tensors of `torch.save`), or `"pretrained"` for those of the library's hub;
             with `None` they are random, the same in every run, and a warning says so.
         size: Side of a frame in pixels; `None` for the model's own.
@@ -69,7 +70,8 @@ def audio_backbone(
     """Builds an audio encoder by name.
 
     Args:
-        name: `htsat`, `transformers:FOLDER` of a CLAP, or `tiny`.
+        name: `htsat`, `clap_htsat` (the HTS-AT of LAION's CLAP at its 48 kHz), `transformers:FOLDER` of a CLAP, or
+            `tiny`.
         weights: As in `visual_backbone`; `htsat` takes AudioSet's or CLAP's.
         options: Entries of the configuration of a model of transformers.
 

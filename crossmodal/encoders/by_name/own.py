@@ -1,6 +1,7 @@
 """The encoders of this library by name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -9,12 +10,14 @@ from torch import nn
 from ...audio import LogMel, RepeatedLogMel
 from ...audio.vggish_mel import RATE as VGGISH_RATE
 from ...audio.vggish_mel import VggishLogMel
-from ...checkpoints import Imported, import_htsat, import_swin_v2, read_weights
+from ...checkpoints import Imported, import_clip_image, import_htsat, import_swin_v2, read_weights
 from ...checkpoints.extractors import import_vgg19, import_vggish
+from ...checkpoints.pvt_v2 import import_pvt_v2
 from ...data import Preprocess
 from ...data.world import TINY
 from ...injection import Encoder
-from .. import htsat_tiny_audioset, swin_v2_large, vgg19, vggish
+from .. import htsat_tiny_audioset, pvt_v2_b5, swin_v2_large, vgg19, vggish
+from ..clip import CLIP_MEAN, CLIP_SIZES, CLIP_STD, ClipSize, clip_image_of_size
 from .backbone import (
     PRETRAINED,
     AudioBackbone,
@@ -25,6 +28,7 @@ from .backbone import (
 )
 from .clap import OneChannel
 from .resnet_maps import resnet18_14x14
+from .text_pairs import CLAP_RATE, clap_front_end
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
 
@@ -33,6 +37,13 @@ def own_swin_v2_l(weights: str | Path | None) -> VisualBackbone:
     front_end = Preprocess(192)
     file = "timm" if weights == PRETRAINED else weights
     encoder = build_own("swin_v2_l", swin_v2_large, import_swin_v2, file, "visual")
+    return VisualBackbone(encoder, encoder.sites[-1].width, front_end.size, front_end.mean, front_end.std)
+
+
+def own_pvt_v2_b5(weights: str | Path | None) -> VisualBackbone:
+    """Builds PVT-v2-B5 for frames of 224²."""
+    front_end = Preprocess(224)
+    encoder = build_own("pvt_v2_b5", pvt_v2_b5, import_pvt_v2, weights, "visual")
     return VisualBackbone(encoder, encoder.sites[-1].width, front_end.size, front_end.mean, front_end.std)
 
 
@@ -68,6 +79,20 @@ def own_vggish(weights: str | Path | None) -> AudioBackbone:
     return AudioBackbone(encoder, encoder.sites[-1].width, nn.Sequential(VggishLogMel(), OneChannel()), VGGISH_RATE)
 
 
+def own_clip(name: str, size: ClipSize, weights: str | Path | None) -> VisualBackbone:
+    """Builds the image tower of a CLIP: its class token, which comes first, is what CLIP projects."""
+    file = name if weights == PRETRAINED else weights
+    encoder = build_own(name, partial(clip_image_of_size, size), import_clip_image, file, "visual")
+    return VisualBackbone(encoder, encoder.sites[-1].width, size.size, CLIP_MEAN, CLIP_STD)
+
+
+def own_clap_htsat(weights: str | Path | None) -> AudioBackbone:
+    """Builds the HTS-AT of CLAP at 48 kHz; every second is repeated to ten, the length it was trained on."""
+    file = "clap" if weights == PRETRAINED else weights
+    encoder = build_own("clap_htsat", htsat_tiny_audioset, import_htsat, file, "audio")
+    return AudioBackbone(encoder, encoder.sites[-1].width, clap_front_end(), CLAP_RATE)
+
+
 KERAS_MEANS = (123.68, 116.779, 103.939)
 """Means of red, green and blue in 0…255."""
 
@@ -76,10 +101,13 @@ VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
     "swin_v2_l": own_swin_v2_l,
     "vgg19": own_vgg19,
     "resnet18_14x14": resnet18_14x14,
+    **{name: partial(own_clip, name, size) for name, size in CLIP_SIZES.items()},
+    "pvt_v2_b5": own_pvt_v2_b5,
 }
 AUDIO_BUILDERS: dict[str, Callable[[str | Path | None], AudioBackbone]] = {
     "tiny": own_tiny_audio,
     "htsat": own_htsat,
+    "clap_htsat": own_clap_htsat,
     "vggish": own_vggish,
 }
 

@@ -1,6 +1,6 @@
 """Curves of a training and the confusion table of a test, as a page shows them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossmodal.data.extras import need
@@ -48,17 +48,18 @@ class ConfusionLine(NamedTuple):
     right: str
 
 
-def curves(metrics: "DataFrame", monitor: str, chance: float | None) -> list[Picture]:
+def curves(metrics: "DataFrame", monitor: str, chance: float | None, scores: Collection[str]) -> list[Picture]:
     """Draws what a training logged: losses, their terms, scores and learning rates; nothing that was not logged.
 
     Args:
         metrics: Table of `metrics.csv`.
         monitor: Name of the score that selects the weights.
         chance: Value of that score by chance, drawn as a dashed line.
+        scores: Names of the scores; what else is logged of the validation is a term of the loss.
     """
     drawn = []
     with page_style():
-        for title, columns in _panels(list(metrics.columns), monitor).items():
+        for title, columns in _panels(list(metrics.columns), monitor, scores).items():
             lines = {name: _points(metrics, column) for name, column in columns.items()}
             lines = {name: line for name, line in lines.items() if len(line)}
             if lines:
@@ -66,17 +67,18 @@ def curves(metrics: "DataFrame", monitor: str, chance: float | None) -> list[Pic
     return drawn
 
 
-def _panels(columns: Sequence[str], monitor: str) -> dict[str, dict[str, str]]:
+def _panels(columns: Sequence[str], monitor: str, scores: Collection[str]) -> dict[str, dict[str, str]]:
     """Returns title of a panel → name of a curve → its column."""
     train, val = ([name.removeprefix(s) for name in columns if name.startswith(s)] for s in ("train_", "val_"))
-    terms = [name for name in train if name != "loss"]
-    scores = [name for name in val if name not in (*terms, "loss", monitor)]
+    # a short training may have logged no step of its own: its terms are known from the validation alone
+    terms = list(dict.fromkeys(name for name in (*train, *val) if name not in (*scores, "loss", monitor)))
+    others = [name for name in val if name in scores and name != monitor]
     return {
         "loss": {"training": "train_loss", "validation": "val_loss"},
         monitor: {"validation": f"val_{monitor}"},
         "loss terms, training": {name: f"train_{name}" for name in terms},
         "loss terms, validation": {name: f"val_{name}" for name in terms},
-        "other scores, validation": {name: f"val_{name}" for name in scores},
+        "other scores, validation": {name: f"val_{name}" for name in others},
         "learning rate": {name.removeprefix("lr-"): name for name in columns if name.startswith("lr")},
     }
 

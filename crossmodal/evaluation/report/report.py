@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -84,7 +84,7 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
         unit=task.unit,
         remarks=list(remarks(summary)),
         commands=list(commands(run, task, system)),
-        curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor)),
+        curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor), summary[TEST]),
         confusion=confusion(rows, task.unit),
         items_remark=items_remark(system, rows),
         items=list(drawn_items(system.eval(), items, rows, task)),
@@ -146,11 +146,11 @@ def read_predictions(file: Path) -> "DataFrame":
     return rows.astype({VALUE: float, WEIGHT: float})
 
 
-def read_curves(file: Path, monitor: str, chance: float | None) -> list[Picture]:
+def read_curves(file: Path, monitor: str, chance: float | None, scores: Collection[str]) -> list[Picture]:
     """Returns the curves of `metrics.csv`; none where nothing was logged."""
     if not file.is_file() or not file.stat().st_size:
         return []
-    return curves(need("pandas", "report.html").read_csv(file), monitor, chance)
+    return curves(need("pandas", "report.html").read_csv(file), monitor, chance, scores)
 
 
 def items_remark(system: nn.Module, rows: "DataFrame") -> str:
@@ -169,7 +169,7 @@ def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) 
     places = {name: at for at, name in enumerate(items.names)}
     for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])
-        heading = f"{name}: {share_in_words(share[name], counted, task.unit)}"
+        heading = f"{name}: {share_in_words(share[name], counted, task.unit, task.monitor)}"
         item = items[places[name]]
         try:
             yield draw_item(system, item, task, name, heading)
@@ -185,10 +185,18 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
-def share_in_words(share: float, weight: float, unit: str) -> str:
-    """Returns how much of an item is right."""
-    if weight == 1 and share in (0, 1):
-        return "right" if share else "wrong"
+def share_in_words(share: float, weight: float, unit: str, monitor: str) -> str:
+    """Returns how much of an item is right.
+
+    Args:
+        share: In [0, 1].
+        weight: Observations that the item counts for.
+        unit: What is right or wrong.
+        monitor: Score of which the share is this item's.
+    """
+    if weight == 1:
+        # one observation is no number of units: it is right, wrong, or has a score of its own
+        return {0.0: "wrong", 1.0: "right"}.get(share, f"{monitor} {100 * share:.0f} %")
     return f"{100 * share:.0f} % of its {unit}"
 
 

@@ -1,4 +1,4 @@
-"""Finding the sites of a third-party model by one forward."""
+"""Finding the streams of a third-party model by one forward."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,13 +30,13 @@ class ProbedModule:
     writes: TensorLayout | None
 
 
-def sites(model: nn.Module, *example: Any, **named: Any) -> dict[str, ProbedModule]:
-    """Finds the sites of a model: every module that runs in one forward, with the streams that flow in and out of it.
+def read_shapes(model: nn.Module, *example: Any, **named: Any) -> dict[str, ProbedModule]:
+    """Finds every module that runs in one forward, with the streams in and out of it as their shapes tell.
 
     The forward runs once, in evaluation mode and without gradients; training flags are put back, no hook stays. The
     input is the first tensor among the arguments, the output the tensor returned or the first item of a tuple.
     `ObservedShapes` says how layouts are inferred; where channels could be first or last, probe with a picture that is
-    not square. Works on the meta device too: shapes are all that is looked at.
+    not square. Works on the meta device too. No shape proves where tokens lie: `sites` checks it.
 
     Args:
         model: Any module.

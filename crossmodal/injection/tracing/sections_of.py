@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from ...site import Axes, grid_axes
 from ..encoder import Encoder
-from ..hooks.probe import evaluating, sites
+from ..hooks.probe import evaluating, read_shapes
+from ..hooks.token_places import Evidence, TokenPlaces, blotted, no_places
 from .cut_points import CutPoint, cut_points, matching_modules
 from .graph import Arg, Node
 from .subgraph import merged_nodes, subgraph
 from .subgraph_module import InputLayout, ModelInput, ModelOutput, OutputLayout, SubgraphModule
 from .token_grid import infer_grid
-from .token_places import Evidence, TokenPlaces, blotted, no_places
 from .traced_call import TracedCall, first_tensor
 
 
@@ -54,7 +54,7 @@ def sections_of(
         ValueError: If the encoder would not equal the model: modules that run twice, inside one another or not at all,
             code that needs more than the one stream or looks at values, an output that differs in any bit.
     """
-    probed = sites(model, *example, **named)
+    probed = read_shapes(model, *example, **named)
     names = matching_modules(patterns, probed)
     call = TracedCall.of(model, example, named, output)
     with evaluating(model):

@@ -9,7 +9,7 @@ from ...site import Axes
 from ..hooks.as_tokens import placed
 from ..hooks.probe import ProbedModule
 from ..hooks.tensor_layout import TensorLayout
-from .token_places import Evidence
+from ..hooks.token_places import Evidence
 
 logger = logging.getLogger("crossmodal")
 

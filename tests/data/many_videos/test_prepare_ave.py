@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -131,6 +133,55 @@ def test_a_finished_clip_is_not_done_again_and_a_failed_one_is(few):
     assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
     assert failures(few / "AVE") == {}
     assert (few / "AVE/wave/film0.npy").stat() == before
+
+
+def test_a_changed_film_or_another_decoder_makes_a_clip_anew_and_no_other(few, monkeypatch):
+    crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    before = {name: (few / f"AVE/wave/film{name}.npy").stat().st_mtime_ns for name in range(3)}
+    shutil.copy(few / "videos/film0.mkv", few / "videos/film1.mkv")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    assert "made anew: 1 clips, for their films or the decoder changed: film1" in said.lines
+    pictures = [content(few / f"AVE/frames/film{name}") for name in (0, 1)]
+    assert pictures[0] == pictures[1]
+    after = {name: (few / f"AVE/wave/film{name}.npy").stat().st_mtime_ns for name in range(3)}
+    assert [name for name in range(3) if after[name] != before[name]] == [1]
+    # of a film that is broken now nothing is left, and its rows are gone
+    (few / "videos/film2.mkv").write_bytes(b"none")
+    assert crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0").code == 3
+    assert not (few / "AVE/wave/film2.npy").exists()
+    monkeypatch.setattr("crossmodal.data.many_videos.made_from.decoder_versions", lambda: "PyAV of next year")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    assert "made anew: 2 clips, for their films or the decoder changed: film0, film1" in said.lines
+
+
+def test_clips_of_an_earlier_version_are_kept_and_told(few):
+    crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    (few / "AVE/made_from.json").unlink()
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    assert "kept: 3 clips of an earlier version, which kept no record of their films: film0, film1, film2" in said.out
+
+
+def test_a_name_that_is_no_utf_8_is_listed_and_the_rest_is_prepared(few):
+    odd = os.fsdecode(b"caf\xe9")
+    (few / "videos/film2.mkv").rename(few / f"videos/{odd}.mkv")
+    (few / f"videos/{odd}.txt").touch()
+    for _ in range(2):
+        said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+        assert (said.code, said.lines[-1]) == (3, "prepared 2 of 3, 1 failed: see AVE/failed.csv")
+        assert "caf\\xe9.txt" in said.out
+        assert set(failures(few / "AVE")) == {"caf\\xe9.mkv"}
+
+
+@pytest.mark.parametrize(("table", "disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_rows_find_films_however_their_letters_are_composed(few, table, disk):
+    (few / "videos/film0.mkv").rename(few / "videos" / f"{unicodedata.normalize(disk, 'é')}.mkv")
+    row = f"Bark&{unicodedata.normalize(table, 'é')}&good&0&2\n"
+    (few / "videos/Annotations.txt").write_text(f"{ANNOTATION_HEADER}\n{row}", encoding="utf-8")
+    for split in ("train", "val", "test"):
+        (few / f"videos/{split}Set.txt").write_text(row, encoding="utf-8")
+    said = crossmodal(few, "ave", "prepare", "videos", "AVE", "--workers", "0")
+    assert (said.code, said.lines[-1]) == (0, "prepared 3 of 3")
+    assert AVE(few / "AVE", "val").check() == {}
 
 
 def test_size_is_of_the_shorter_side_and_never_enlarges(few):

@@ -36,16 +36,23 @@ def test_curves_of_what_was_logged_and_of_nothing_else():
             "train_gate $a$": [1.0, 1.0],
             "train_event": [1.0, 2.0],
             "val_F <1>": [None, 0.5],
+            "val_clip": [None, 0.7],
             "lr-Adam": [0.1, 0.05],
         }
     )
     titles = {"loss", "accuracy", "loss terms, training", "other scores, validation", "learning rate"}
-    drawn = Read("".join(picture.svg for picture in curves(logged, "accuracy", 0.5)))
+    titles |= {"loss terms, validation"}
+    pictures = curves(logged, "accuracy", 0.5, {"accuracy", "F <1>"})
+    drawn = Read("".join(picture.svg for picture in pictures))
     assert [word for word in drawn.words if word in titles] == [
         "loss",
         "loss terms, training",
+        "loss terms, validation",
         "other scores, validation",
         "learning rate",
     ]
     assert {"gate $a$", "event", "F <1>", "Adam"} <= set(drawn.words)
-    assert curves(pd.DataFrame({"step": []}), "accuracy", None) == []
+    assert curves(pd.DataFrame({"step": []}), "accuracy", None, ()) == []
+    # of a term that no training step logged
+    assert "clip" in Read(pictures[2].svg).words
+    assert "clip" not in Read(pictures[3].svg).words

@@ -240,9 +240,10 @@ def test_items_are_picked_evenly_and_never_twice():
 
 
 def test_how_much_of_an_item_is_right():
-    assert share_in_words(1.0, 1.0, "clips") == "right"
-    assert share_in_words(0.0, 1.0, "clips") == "wrong"
-    assert share_in_words(0.7, 10.0, "segments") == "70 % of its segments"
+    assert share_in_words(1.0, 1.0, "clips", "accuracy") == "right"
+    assert share_in_words(0.0, 1.0, "clips", "accuracy") == "wrong"
+    assert share_in_words(0.24, 1.0, "clips", "type_at_av") == "type_at_av 24 %"  # a clip has no clips
+    assert share_in_words(0.7, 10.0, "segments", "accuracy") == "70 % of its segments"
 
 
 def test_the_monitored_score_comes_first_and_chance_beside_it():

@@ -1,0 +1,119 @@
+"""AVSBench-object: clips of five seconds with the masks of what sounds, in its published layout."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, read_segmented_rows, segmented_files
+from .clip import Preprocess
+from .mask_png import read_frame_png, read_mask_png
+from .segmented_clip import SegmentedClip, check_setting
+from .wav_file import read_wav
+from .wave import read_wave, resample_segments
+
+
+class AVSBench(Dataset[SegmentedClip]):
+    """One split of AVSBench-object (Zhou et al., *Audio-Visual Segmentation*, ECCV 2022), single or multiple sources.
+
+    ```text
+    root/Single-source/s4_meta_data.csv                                   name, start, category, split
+    root/Single-source/s4_data/visual_frames/<split>/<category>/<name>/<name>_1.png … _5.png
+    root/Single-source/s4_data/gt_masks/<split>/<category>/<name>/<name>_1.png … _5.png     training: _1 alone
+    root/Single-source/s4_data/wave/<split>/<category>/<name>.npy         five seconds of mono sound, plain numbers
+    root/Single-source/s4_data/audio_wav/<split>/<category>/<name>.wav    read where the former is missing
+    root/Multi-sources/ms3_meta_data.csv                                  name, split
+    root/Multi-sources/ms3_data/visual_frames/<name>/<name>.mp4_1.png … _5.png
+    root/Multi-sources/ms3_data/{gt_masks,wave,audio_wav}/<split>/…       as above, without categories
+    ```
+
+    The published `AVS.npy` is a pickle and never read; `python -m crossmodal.data.unpickle_avs` converts it once.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str,
+        preprocess: Preprocess | None = None,
+        *,
+        setting: str = "s4",
+        wave_rate: int = 32_000,
+        mask_size: int = 224,
+    ):
+        """Reads the table; frames, masks and sounds are read with the items.
+
+        Args:
+            root: Folder of the data set.
+            split: `"train"`, `"val"` or `"test"`.
+            preprocess: Size, rate and normalisation that the model wants; the full size's by default.
+            setting: `"s4"` or `"ms3"`.
+            wave_rate: Samples per second of `.npy` waves; WAV files say theirs.
+            mask_size: Height and width of the masks.
+
+        Raises:
+            ValueError: For another split or setting, or a row that does not parse.
+            FileNotFoundError: If the table is missing.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"AVSBench: split={split!r} must be one of {', '.join(SPLITS)}.")
+        check_setting("AVSBench", setting)
+        self.root, self.split, self.setting = Path(root), split, setting
+        self.preprocess = preprocess or Preprocess()
+        self.wave_rate, self.mask_size = wave_rate, mask_size
+        rows = read_segmented_rows(self.root, setting)
+        self.classes = tuple(sorted({row.category for row in rows if row.category}))
+        self.rows = [row for row in rows if row.split == split]
+
+    @property
+    def names(self) -> list[str]:
+        """Returns the name of every clip."""
+        return [row.name for row in self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> SegmentedClip:
+        row, paths = self.rows[index], self._paths(index)
+        pictures = [read_frame_png(file) for file in paths.frames]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise ValueError(f"AVSBench: the frames of {row.name} differ in size: extract them again.")
+        clip = self.preprocess(torch.stack(pictures), self._sound(paths))
+        masks = torch.zeros(SECONDS, self.mask_size, self.mask_size, dtype=torch.bool)
+        supervised = torch.zeros(SECONDS, dtype=torch.bool)
+        for second, file in paths.masks.items():
+            masks[second], supervised[second] = read_mask_png(file, self.mask_size), True
+        label = self.classes.index(row.category) if row.category else len(self.classes)
+        return SegmentedClip(*clip, masks, supervised, torch.full((SECONDS,), label))
+
+    def check(self) -> dict[str, list[str]]:
+        """Returns name → what this split lacks of it."""
+        found: dict[str, list[str]] = {}
+        for index, row in enumerate(self.rows):
+            paths = self._paths(index)
+            files = [*paths.frames, *paths.masks.values()]
+            lacking = [f"{file} is missing." for file in files if not file.is_file()]
+            lacking += [] if paths.wave.is_file() or paths.wav.is_file() else [_no_sound(paths)]
+            if lacking:
+                found[row.name] = lacking
+        return found
+
+    def _paths(self, index: int) -> SegmentedFiles:
+        return segmented_files(self.root, self.setting, self.rows[index])
+
+    def _sound(self, paths: SegmentedFiles) -> Tensor:
+        """Reads the sound of a clip at the rate of the model, `(segment, sample)`."""
+        if paths.wave.is_file():
+            stored = read_wave(paths.wave, SECONDS, self.wave_rate)
+            return resample_segments(stored, self.wave_rate, self.preprocess.rate)
+        if not paths.wav.is_file():
+            raise FileNotFoundError(_no_sound(paths))
+        return read_wav(paths.wav, SECONDS, self.preprocess.rate)
+
+
+def _no_sound(paths: SegmentedFiles) -> str:
+    """Returns the sentence for a clip without sound."""
+    said = f"AVSBench: neither {paths.wave} nor {paths.wav} exists."
+    if paths.pickled.is_file():
+        said += f" {paths.pickled} is a pickle and is never read: python -m crossmodal.data.unpickle_avs converts it."
+    return said

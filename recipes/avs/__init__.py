@@ -1,0 +1,1 @@
+"""Systems of audio-visual segmentation (AVS), one file each."""

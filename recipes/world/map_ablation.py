@@ -1,0 +1,82 @@
+"""What a map is worth where it matters, over five seeds: `python -m crossmodal.recipes.world.map_ablation second`.
+
+The worlds of `--data.answer second` and `band`, each with settings in which its map can be learned; the map is left
+out. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from crossmodal.cli.ablate import ablate
+from crossmodal.tasks.ave import TASK
+
+SCHEDULE = (
+    *("--data.held_out", "200", "--trainer.max_epochs", "1", "--trainer.gradient_clip_val", "5"),
+    *("--optim.schedule", "crossmodal.training.schedules.one_cycle"),
+    # heads read each second by itself, so that only maps can tell one second from another
+    *("--model.time_attention", "crossmodal.heads.SegmentProjection"),
+)
+MEAN = "crossmodal.heads.MeanPooling"
+
+
+class MapWorld(NamedTuple):
+    """A world in which one map matters.
+
+    Attributes:
+        rows: Options of `ablate` that make the rows.
+        options: Options of `fit` for all rows, beside `SCHEDULE`.
+    """
+
+    rows: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+WORLDS: Mapping[str, MapWorld] = {
+    "second": MapWorld(
+        ("--without", "temporal"),
+        (
+            *("--data.answer", "second", "--data.clips", "2000", "--model.gamma", "1", "--model.pool", MEAN),
+            *("--model.temporal", "crossmodal.guidance.ClipGuidance", "--model.temporal.norm", "torch.nn.LayerNorm"),
+            *("--model.bottleneck", "crossmodal.adapters.Bottleneck"),
+            *(
+                "--model.bottleneck.finish",
+                "crossmodal.adapters.NormThenGate",
+                "--model.bottleneck.finish.start",
+                "0.3",
+            ),
+        ),
+    ),
+    "band": MapWorld(
+        ("--without", "frequency", "--without", "spatial+frequency"),
+        (
+            *("--data.answer", "band", "--data.clips", "2000", "--model.beta", "1"),
+            *("--model.frequency", "crossmodal.guidance.FrequencyGuidance"),
+        ),
+    ),
+}
+"""Word → world. Pooling by a map is learned at once; a map in the adapters needs open gates and a cue of unit scale."""
+
+
+def words_of(world: str, more: Sequence[str] = ()) -> list[str]:
+    """Returns the options of `crossmodal ave ablate` for a world.
+
+    Args:
+        world: A key of `WORLDS`.
+        more: Further options of `ablate`, such as `--workers 2`.
+    """
+    made = WORLDS[world]
+    return [*made.rows, "--runs", f"runs/map_ablation_{world}", *more, "--", *SCHEDULE, *made.options]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains the rows of a world and prints their table; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__)
+    parser.add_argument("world", choices=tuple(WORLDS))
+    given, more = parser.parse_known_args(arguments)
+    return ablate(words_of(given.world, more), TASK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

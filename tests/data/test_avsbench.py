@@ -1,0 +1,164 @@
+"""AVSBench's layout: read right, whatever a mask's mode, values and size are, or refused in a sentence."""
+
+import pickle
+
+import avs_folder
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crossmodal.data import Preprocess
+from crossmodal.data.avsbench import AVSBench
+from crossmodal.data.mask_png import read_mask_png
+from crossmodal.data.segmentation_sources import AVSBenchSource
+from crossmodal.data.unpickle_avs import main as unpickle_avs
+from crossmodal.data.wav_file import read_wav
+
+SMALL = Preprocess(32, avs_folder.RATE)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Both parts of the data set."""
+    return avs_folder.write_ms3(avs_folder.write_s4(tmp_path_factory.mktemp("AVSBench")))
+
+
+def split(root, name, setting="s4", **options):
+    return AVSBench(root, name, SMALL, setting=setting, wave_rate=avs_folder.RATE, mask_size=48, **options)
+
+
+def test_training_clips_of_s4_know_one_mask(root):
+    train, test = split(root, "train"), split(root, "test")
+    assert train.names == ["one", "two"]
+    assert test.classes == ("cat", "dog")
+    item = train[0]
+    assert item.frames.shape == (5, 3, 32, 32)
+    assert item.wave.shape == (5, avs_folder.RATE)
+    assert item.supervised.tolist() == [True, False, False, False, False]
+    assert item.labels.tolist() == [1] * 5
+    held_out = test[0]
+    assert held_out.supervised.all()
+    for second in range(5):
+        assert torch.equal(held_out.masks[second], torch.from_numpy(avs_folder.square(second) > 0))
+
+
+def test_ms3_has_every_mask_and_no_category(root):
+    item = split(root, "train", "ms3")[0]
+    assert item.supervised.all()
+    assert item.labels.tolist() == [0] * 5
+    assert torch.equal(item.masks[4], torch.from_numpy(avs_folder.square(4) > 0))
+    assert item.wave.abs().max() > 0.1
+
+
+def test_source_looks_before_it_trains(root, tmp_path):
+    source = AVSBenchSource(root, setting="ms3")
+    source.check()
+    assert source.ready() == ["ms3: 1 train, 1 val, 1 test"]
+    broken = avs_folder.write_ms3(tmp_path / "broken")
+    next(broken.rglob("many_3_2.png")).unlink()
+    next(broken.rglob("many_2.wav")).unlink()
+    with pytest.raises(ValueError, match=r"lacks something of 2 clips \(1 val, 1 test\).*neither .*many_2\.npy nor"):
+        AVSBenchSource(broken, setting="ms3").check()
+    with pytest.raises(FileNotFoundError, match=r"the mask .*many_3_2\.png is missing"):
+        split(broken, "test", "ms3")[0]
+
+
+MODES = {
+    "1": lambda mask: Image.fromarray(mask).convert("1"),
+    "L": Image.fromarray,
+    "L01": lambda mask: Image.fromarray(mask // 255),
+    "P": lambda mask: Image.fromarray(mask // 255).convert("P"),
+    "RGB": lambda mask: Image.fromarray(np.stack([mask, 0 * mask, 0 * mask], axis=2)),
+    "RGBA": lambda mask: Image.fromarray(np.stack([*[np.full_like(mask, 255)] * 3, mask], axis=2)),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_masks_of_every_mode_say_the_same(mode, tmp_path):
+    mask = avs_folder.square(2, 20)
+    MODES[mode](mask).save(tmp_path / "mask.png")
+    inside = torch.from_numpy(mask > 0)
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 20), inside)
+    # twice and half as large: the nearest pixels
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 40), inside.repeat_interleave(2, 0).repeat_interleave(2, 1))
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 10), inside[::2, ::2])
+
+
+def test_what_is_no_mask_is_named(tmp_path):
+    file = tmp_path / "mask.png"
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(file)
+    assert not read_mask_png(file, 4).any()
+    Image.fromarray(np.zeros((4, 4), dtype=np.uint16)).save(file)
+    with pytest.raises(ValueError, match=r"mask\.png has the mode 'I;16', expected one of 1, L, P, RGB, RGBA"):
+        read_mask_png(file, 4)
+    file.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"mask\.png is no readable PNG"):
+        read_mask_png(file, 4)
+
+
+@pytest.mark.parametrize(("seconds", "rate", "channels"), [(5, 16_000, 1), (5.05, 8_000, 2), (4.95, 44_100, 1)])
+def test_sounds_of_any_rate(seconds, rate, channels, tmp_path):
+    avs_folder.write_wav(tmp_path / "a.wav", seconds, rate, channels)
+    wave = read_wav(tmp_path / "a.wav", 5, 16_000)
+    assert wave.shape == (5, 16_000)
+    assert wave[:4].abs().max() > 0.05
+
+
+def test_sounds_of_another_length_or_kind_are_named(root, tmp_path):
+    avs_folder.write_wav(tmp_path / "a.wav", 3)
+    with pytest.raises(ValueError, match=r"a\.wav lasts 3\.00 s, expected 5 s"):
+        read_wav(tmp_path / "a.wav", 5, 16_000)
+    avs_folder.write_wav(tmp_path / "b.wav", 5, width=1)
+    with pytest.raises(ValueError, match=r"b\.wav has samples of 8 bits, expected 16 or 32"):
+        read_wav(tmp_path / "b.wav", 5, 16_000)
+    (tmp_path / "c.wav").write_bytes(b"no sound")
+    with pytest.raises(ValueError, match=r"c\.wav is no WAV file of PCM"):
+        read_wav(tmp_path / "c.wav", 5, 16_000)
+    with pytest.raises(ValueError, match="expected 5 segments of rate=32000"):
+        AVSBench(root, "train", SMALL)[0]
+
+
+def test_pickled_waves_are_converted_by_a_command_that_warns(tmp_path, capsys):
+    root = avs_folder.write_s4(tmp_path / "data")
+    file = next(root.rglob("four.npy"))
+    pickled = file.with_name("AVS.npy")
+    samples = np.load(file).reshape(5, -1)
+    np.save(pickled, {"four.wav": samples, "../../five.wav": samples}, allow_pickle=True)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=r"AVS\.npy is a pickle and is never read: python -m .*unpickle_avs"):
+        split(root, "test")[0]
+    assert unpickle_avs([str(root)]) == 1
+    assert "nothing was read: add --i-trust-these-files" in capsys.readouterr().err
+    assert unpickle_avs([str(root), "--i-trust-these-files"]) == 0
+    said = capsys.readouterr()
+    assert "EXECUTES WHATEVER THE FILE SAYS" in said.err
+    assert "2 waves written beside it" in said.out
+    assert split(root, "test")[0].wave.flatten().tolist() == samples.flatten().tolist()
+    assert (file.parent / "five.npy").is_file()  # a name in a pickle leads nowhere else
+    pickled.write_bytes(pickle.dumps([1]))
+    assert unpickle_avs([str(root), "--i-trust-these-files"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("a,0,dog,train\na,0,dog,val\n", r"row 2 \('a'\): it stands twice"),
+        ("name,start,category,split\na,0,dog,dev\n", r"row 2 \('a'\): split 'dev' is none of train, val, test"),
+        ("a,0,dog\n", r"row 1 has 3 columns, expected 4 or more"),
+    ],
+)
+def test_rows_that_do_not_parse_are_named(table, said, tmp_path):
+    (tmp_path / "Single-source").mkdir()
+    (tmp_path / "Single-source" / "s4_meta_data.csv").write_text(table)
+    with pytest.raises(ValueError, match=said):
+        AVSBench(tmp_path, "train")
+
+
+def test_other_folders_settings_and_splits_are_named(root, tmp_path):
+    with pytest.raises(FileNotFoundError, match="must hold the folder Multi-sources/"):
+        AVSBench(tmp_path, "train", setting="ms3")
+    with pytest.raises(ValueError, match="setting='v2' must be one of 's4', 'ms3'"):
+        AVSBench(root, "train", setting="v2")
+    with pytest.raises(ValueError, match="split='dev' must be one of train, val, test"):
+        AVSBench(root, "dev")
