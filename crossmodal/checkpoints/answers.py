@@ -116,14 +116,26 @@ def encoder_rule(name: str, tensor: Tensor) -> Mapped:
     return Dropped("a frozen encoder") if name.startswith(("swin.", "htsat.")) else None
 
 
+def ungated_rule(name: str, tensor: Tensor) -> Mapped:
+    """Maps the last norm of an audio adapter, which has no gate behind it."""
+    return rename_rule({"ln_post": "bottleneck.finish"})(name, tensor)
+
+
 def dg_sct_avqa_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
     """Builds the rule of the released DG-SCT for a model around `coupled`, from the names in the file."""
     names = list(names)
+    adapters = adapter_rules("import_dg_sct_avqa", names, coupled, "coupled.")
+    sounds = {
+        prefix: (first_of(ungated_rule, rule) if not isinstance(rule, Dropped) else rule, ours)
+        for prefix, (rule, ours) in adapters.items()
+        if prefix.startswith("audio")
+    }
     parts = prefix_rules(
         {
             "swin.": (swin_v2_layout(without_prefix(names, "swin."))[1], "coupled.encoders.visual."),
             "htsat.": (htsat_rule(), "coupled.encoders.audio."),
-            **adapter_rules("import_dg_sct_avqa", names, coupled, "coupled."),
+            **adapters,
+            **sounds,
             "adapter_token_downsampler.": (UNCALLED, ""),
         }
     )

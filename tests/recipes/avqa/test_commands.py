@@ -101,9 +101,9 @@ def test_released_weights_are_reproduced(lab):
 
 @pytest.mark.slow  # the tiny encoders in lockstep, twice
 def test_coupled_encoders(lab):
-    said = crossmodal(lab, "avqa", "fit", "--name=coupled", *WORLD, *GROUNDING)
+    said = crossmodal(lab, "avqa", "fit", "--name=coupled", *SMALL, "--data.clips=12", "--data.held_out=12", *GROUNDING)
     assert said.code == 0, said.err
-    for words in (["look", "--figures=1", "--clips=1"], ["figure", "--clips=2", "--train_clips=4"], ["cost"]):
+    for words in (["look", "--figures=1", "--clips=1"], ["figure", "--clips=12", "--train_clips=12"], ["cost"]):
         where = [] if words == ["cost"] else ["--run", "runs/coupled"]
         said = crossmodal(lab, "avqa", *words, *where)
         assert said.code == 0, (words, said.err)
