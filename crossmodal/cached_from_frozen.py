@@ -38,7 +38,7 @@ class CachedFromFrozen:
         """
         weights = list(module.parameters())
         settings = None if torch.compiler.is_compiling() else numeric_settings()
-        if settings is None or not all(map(_is_frozen, weights)):
+        if settings is None or not all(map(self.may_keep, weights)):
             return compute()
         beside, cached = [*map(type, module.modules()), *others], self._cached
         same = cached is not None and cached[2] == settings and _are_same(beside, cached[3])
@@ -51,6 +51,10 @@ class CachedFromFrozen:
             self._cached = made, [(weight.detach(), weight._version) for weight in weights], settings, beside
         return made
 
+    def may_keep(self, weight: Tensor) -> bool:
+        """Returns whether a result that depends on this weight may be kept until the weight changes."""
+        return is_plain_storage(weight) and not weight.requires_grad
+
     def clear(self) -> None:
         """Empties the cache."""
         self._cached = None
@@ -59,9 +63,20 @@ class CachedFromFrozen:
         return {"_cached": None}
 
 
-def _is_frozen(weight: Tensor) -> bool:
-    plain = type(weight) in (Tensor, nn.Parameter) and not weight.is_inference()
-    return plain and not weight.requires_grad and _address(weight) != 0
+class CachedWithoutGradients(CachedFromFrozen):
+    """The same, and while gradients are off also for weights that learn: one computation per evaluation.
+
+    With gradients on, a result of weights that learn is computed by every call.
+    """
+
+    def may_keep(self, weight: Tensor) -> bool:
+        """Returns whether a result that depends on this weight may be kept until the weight changes."""
+        return is_plain_storage(weight) and not (weight.requires_grad and torch.is_grad_enabled())
+
+
+def is_plain_storage(weight: Tensor) -> bool:
+    """Returns whether a weight has numbers of its own and counts the writes to them."""
+    return type(weight) in (Tensor, nn.Parameter) and not weight.is_inference() and _address(weight) != 0
 
 
 def _are_same(ours: Sequence[object], theirs: Sequence[object]) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .htsat import clap_rule, htsat_rule
 from .load_strict import Imported, load_strict
 from .raw_checkpoint import Weights, read_weights
-from .rules import Dropped, Mapped, Rule, part_rule, prefix_rules, rename_rule
+from .rules import Dropped, Mapped, Rule, add_prefix, part_rule, prefix_rules, rename_rule
 
 BESIDE = Dropped("a part of CLAP beside this one")
 RUNNING = Dropped("running numbers of positions and kinds")
@@ -66,7 +66,10 @@ def _import(module: nn.Module, weights: Weights, prefix: str, importer: str) -> 
 
 def clap_layout(names: Iterable[str]) -> tuple[str, Rule]:
     """Recognises the layout of a checkpoint by its names; returns the layout's title and its rule."""
-    scales = {"logit_scale_a": (rename_rule({"": "log_scale"}), ""), "logit_scale_t": (OTHER_SCALE, "")}
+    scales: dict[str, tuple[Rule | Dropped, str]] = {
+        "logit_scale_a": (rename_rule({"": "log_scale"}), ""),
+        "logit_scale_t": (OTHER_SCALE, ""),
+    }
     if any(name.startswith(("text_branch.", "audio_branch.")) for name in names):
         layers = rename_rule({"0": "projection.0", "2": "projection.2"})
         return "CLAP as LAION names it", prefix_rules(
@@ -99,6 +102,5 @@ def roberta_rule(name: str, tensor: Tensor) -> Mapped:
     if name == "embeddings.token_type_embeddings.weight":
         return {"kind": tensor.squeeze(0)}  # a table of one row
     if match := BLOCK.fullmatch(name):
-        mapped = rename_rule(HALVES)(match[2], tensor)
-        return None if mapped is None else {f"blocks.{match[1]}.{ours}": part for ours, part in mapped.items()}
+        return add_prefix(rename_rule(HALVES)(match[2], tensor), f"blocks.{match[1]}.")
     return rename_rule(OUTSIDE)(name, tensor)

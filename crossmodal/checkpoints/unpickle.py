@@ -1,6 +1,6 @@
 """`python -m crossmodal.checkpoints.unpickle IN OUT.safetensors --i-trust-this-file`: converts a pickled checkpoint.
 
-Unpickling executes code in the file. Nothing else in this package does it, and nothing calls this command.
+Unpickling executes code in the file. Nothing calls this command; `crossmodal.data.unpickle_avs` is the other one.
 """
 
 import argparse

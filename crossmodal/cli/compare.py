@@ -9,6 +9,7 @@ from crossmodal.cli.study_options import add_study_options, print_commands, spli
 from crossmodal.evaluation.page_marks import check_page, write_between
 from crossmodal.evaluation.published import in_published_order, published_for, published_score
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
+from crossmodal.evaluation.score_curves import write_curves
 from crossmodal.evaluation.study import Study
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.task import Task
@@ -22,7 +23,42 @@ def compare(argv: Sequence[str], task: Task) -> int:
     given = compare_parser(task).parse_args(words)
     systems = given.systems or in_published_order(task, system_names(task.name)) or [task.system]
     rows = {**{name: ("--system", name) for name in systems}, **more_rows(given.row)}
+    if given.over:
+        return compare_over(task, rows, tuple(options), given)
     return compare_rows(task, rows, tuple(options), given)[0]
+
+
+def compare_over(
+    task: Task, rows: Mapping[str, tuple[str, ...]], options: tuple[str, ...], given: argparse.Namespace
+) -> int:
+    """Compares the rows at every value of an option, and draws their scores over it.
+
+    Args:
+        task: The task.
+        rows: Name → options of `fit`.
+        options: Options of `fit` for all rows.
+        given: Options as `compare_parser` parses them; `over` is `OPTION=VALUE,VALUE,…`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ValueError: If `over` is no option with values.
+    """
+    option, equals, listed = given.over.partition("=")
+    values = [value.strip() for value in listed.split(",") if value.strip()]
+    if not option or not equals or not values:
+        raise ValueError(f"compare: --over {given.over!r} is not OPTION=VALUE,VALUE, as in data.shots=1,2,4.")
+    code, tables = 0, {}
+    for value in values:
+        place = given.runs / f"{option.rpartition('.')[2]}-{value}"
+        at = argparse.Namespace(**{**vars(given), "runs": place, "page": None})
+        ended, table = compare_rows(task, rows, (*options, f"--{option}", value), at)
+        code, tables = max(code, ended), {**tables, value: table}
+    done = {value: table for value, table in tables.items() if table is not None}
+    if done and (files := write_curves(given.runs, done, option, task.monitor)):
+        print(f"curves written to {', '.join(map(str, files))}")
+    return code
 
 
 def compare_rows(
@@ -110,6 +146,7 @@ def compare_parser(task: Task) -> argparse.ArgumentParser:
         metavar="NAME=OPTIONS",
         help='another row, by its options of fit: "late fusion=--model.edges []"; may be repeated',
     )
+    add("--over", metavar="OPTION=VALUES", help="one table per value, and curves over it: data.shots=1,2,4,8,16")
     add("--baseline", help="row that others are compared with (default: the first)")
     add("--page", type=Path, help=f"Markdown page that gets the table between the marks <!-- {MARK}: begin --> and end")
     add_study_options(made, f"runs/{task.name}-compare")

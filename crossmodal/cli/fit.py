@@ -12,7 +12,7 @@ from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
-from crossmodal.tasks.resolve import find_system, task_word
+from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
@@ -68,7 +68,7 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     started = time.monotonic()
     with telling_how_to_go_on(resume_command(run, task_word(task))):
         if last is None:  # the checkpoint of the last training has what those before it left
-            train_stages(run, stages_of(find_system(given.system, task.name)), system, arguments, prepared)
+            train_stages(run, stages_of(given.system, task.name), system, arguments, prepared)
         trained = train(
             run,
             training,

@@ -12,7 +12,7 @@ from crossmodal.data.film_windows import film_windows
 from crossmodal.evaluation.report.film_page import DRAWN, PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
 from crossmodal.tasks.feature_inputs import extract_features
-from crossmodal.tasks.task import Features, Task, WritesFiles
+from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import add_run_options, find_run
 
@@ -22,6 +22,8 @@ def predict(argv: Sequence[str], task: Task) -> None:
     given = options(task).parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
+    if given.classes:
+        use_classes(system, given.classes, run)
     seconds = arguments.data.window or getattr(arguments.data, "segments", task.segments)
     found: list[Window] = []
     for clip in film_windows(given.clip, system.inputs.preprocess, seconds):
@@ -43,6 +45,23 @@ def predict(argv: Sequence[str], task: Task) -> None:
         print(f"written to         {page}")
 
 
+def use_classes(system: SystemModule, classes: str, run: Path) -> None:
+    """Makes a system look for other classes than those it was trained on, given as names separated by commas.
+
+    Raises:
+        ValueError: If there is no name, or the system knows the classes of its training alone.
+    """
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    use = getattr(system, "use_classes", None)
+    if not names or use is None:
+        why = f"it knows its {len(system.classes)} labels alone" if names else "no name is given"
+        raise ValueError(
+            f"predict: --classes {classes!r} does not fit {run}: {why}. Give names separated by commas, to a run of a "
+            "system that matches names, such as those of few_shot and zero_shot."
+        )
+    use(names)
+
+
 def without_content(clip: Clip) -> Clip:
     """Returns zeros of a clip's shape that take no memory: of a window that is not drawn, its length is read alone."""
     return Clip(*(part.new_zeros(()).expand(part.shape) for part in clip))
@@ -54,6 +73,7 @@ def options(task: Task) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} predict", description=about)
     parser.add_argument("clip", type=Path, help="a video file with sound")
     parser.add_argument("words", nargs="*", help="what else the task asks for, such as questions")
+    parser.add_argument("--classes", help="names separated by commas, in place of those of the training, where it can")
     add_run_options(parser)
     page = "the page to write (default: predictions/CLIP.html in the run's folder)"
     parser.add_argument("--out", type=Path, help=page)

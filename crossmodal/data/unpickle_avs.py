@@ -1,7 +1,7 @@
 """`python -m crossmodal.data.unpickle_avs ROOT --i-trust-these-files`: converts AVSBench's pickled waves to plain ones.
 
 DG-SCT's authors published the sounds of AVSBench as pickled dictionaries, `AVS.npy`. Unpickling executes code in the
-file. No reader of this package does it, and nothing calls this command.
+file. No reader of this package does it, nothing calls this command; `crossmodal.checkpoints.unpickle` is the other one.
 """
 
 import argparse

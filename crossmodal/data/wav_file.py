@@ -13,8 +13,8 @@ from .wave import resample
 
 SPARE = 0.1
 """Seconds by which a file may be longer, which are cut, or shorter, which are silent."""
-WIDTHS = {2: (np.dtype("<i2"), 2.0**15), 4: (np.dtype("<i4"), 2.0**31)}
-"""Bytes of a sample → how it is stored, and its largest value."""
+WIDTHS = {2: "<i2", 4: "<i4"}
+"""Bytes of a sample → how it is stored."""
 
 
 @shaped
@@ -39,9 +39,10 @@ def read_wav(file: Path, seconds: int, rate: int) -> Float[Tensor, "segment samp
         raise ValueError(
             f"read_wav: {file} has samples of {8 * width} bits, expected 16 or 32: convert it to 16-bit PCM."
         )
-    kind, largest = WIDTHS[width]
-    samples = np.frombuffer(content[: len(content) // (width * channels) * width * channels], kind)
-    mono = torch.from_numpy(samples.reshape(-1, channels).mean(axis=1, dtype=np.float64) / largest).float()
+    samples = np.frombuffer(content[: len(content) // (width * channels) * width * channels], WIDTHS[width])
+    mono = torch.from_numpy(
+        samples.reshape(-1, channels).mean(axis=1, dtype=np.float64) / 2.0 ** (8 * width - 1)
+    ).float()
     lasts = len(mono) / stored
     if abs(lasts - seconds) > SPARE:
         raise ValueError(

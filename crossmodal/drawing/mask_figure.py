@@ -103,4 +103,5 @@ def envelope(wave: Tensor, *, points: int = 100) -> tuple[np.ndarray, np.ndarray
     """Returns the lowest and highest samples of a wave `(segment, sample)`, at `points` places a second."""
     parts = wave[:, : wave.shape[1] // points * points].unflatten(1, (points, -1))
     largest = parts.abs().max().clamp(min=1e-6)
-    return tuple((values / largest).flatten().numpy() for values in (parts.amin(2), parts.amax(2)))  # type: ignore[return-value]
+    low, high = ((values / largest).flatten().numpy() for values in (parts.amin(2), parts.amax(2)))
+    return low, high

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..alignment.resampled import Grid
 from ..attention import attend
 from ..injection import Encoder
 from ..shapes import check_width, shaped
@@ -21,8 +22,6 @@ from .hierarchy import init_linear
 
 EPSILON = 1e-6
 """Of the norms of blocks and stages; those of patches and reductions have torch's default."""
-
-Grid = tuple[int, int]
 
 
 class OverlappingPatches(nn.Module):

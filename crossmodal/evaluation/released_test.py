@@ -18,7 +18,7 @@ from crossmodal.evaluation.resumable_scores import ResumableScores, sha256
 from crossmodal.ledger.nested import map_tensors
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
-from crossmodal.tasks.resolve import find_system, settings_module
+from crossmodal.tasks.resolve import system_module
 from crossmodal.tasks.task import Features, System, Task
 from crossmodal.training.finite import check_outputs
 from crossmodal.training.run_folder import versions
@@ -40,9 +40,7 @@ class Built(NamedTuple):
 
 def released_systems(task: Task) -> list[str]:
     """Returns the systems of a task that have released weights."""
-    return [
-        name for name in system_names(task.name) if hasattr(settings_module(find_system(name, task.name)), RELEASED)
-    ]
+    return [name for name in system_names(task.name) if hasattr(system_module(name, task.name), RELEASED)]
 
 
 def build_released(name: str, task: Task, weights: Path) -> Built:
@@ -56,7 +54,7 @@ def build_released(name: str, task: Task, weights: Path) -> Built:
     Raises:
         ValueError: If the system has no released weights, or these do not fit.
     """
-    build = getattr(settings_module(find_system(name, task.name)), RELEASED, None)
+    build = getattr(system_module(name, task.name), RELEASED, None)
     if build is None:
         raise ValueError(
             f"{task.name} reproduce: --system {name}: its recipe file has no {RELEASED}; those that have one are "

@@ -95,9 +95,10 @@ class DilatedLevel(nn.Module):
         width = project or site.width
         self.project: nn.Module = nn.Linear(site.width, width) if project else nn.Identity()
         self.width, self.channels = site.width, channels
-        self.convs = nn.ModuleList(nn.Conv2d(width, channels, 3, padding=r, dilation=r) for r in DILATIONS)
-        for conv in self.convs:
+        convs = [nn.Conv2d(width, channels, 3, padding=rate, dilation=rate) for rate in DILATIONS]
+        for conv in convs:
             nn.init.normal_(conv.weight, std=0.01)
+        self.convs = nn.ModuleList(convs)
 
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame channels row column"]:

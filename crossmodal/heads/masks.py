@@ -141,7 +141,7 @@ def matching_divergence(outputs: Segmented) -> Tensor:
     terms = []
     for map, heard in zip(outputs.maps, outputs.heard, strict=True):
         # pooled before the sigmoid: as published
-        mask = F.adaptive_avg_pool2d(logits, map.shape[2:]).sigmoid()
+        mask = F.adaptive_avg_pool2d(logits, (map.shape[2], map.shape[3])).sigmoid()
         seen = (map * mask).mean((2, 3)).log_softmax(1)
         terms.append(F.kl_div(seen, heard.flatten(0, 1).softmax(1), reduction="sum"))
     return torch.stack(terms).mean()

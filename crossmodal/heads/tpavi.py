@@ -1,6 +1,5 @@
 """TPAVI: every pixel of a clip attends to the sound of all its seconds, without forming the affinity matrix."""
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,9 +13,9 @@ class TPAVI(nn.Module):
 
     With positions $n$ of all frames, $N$ of them, and the projected sound $\varphi_t$, which is the same at every
     position of a frame, $y_n = \frac1N \sum_t (\theta_n \cdot \varphi_t) \sum_{p} g_{t,p}$ and
-    $z = \mathrm{LN}(\mathrm{BN}(W y) + x)$. The affinity has no softmax, so that the sums over positions and seconds
-    come first: $N \times N$ numbers are never formed, and cost grows linearly in $N$. The published form makes two
-    matrices of $N^2$; both compute the same.
+    $z = \mathrm{LN}(\mathrm{BN}(W y) + x)$. The affinity has no softmax, so that the sums over the positions of a frame
+    come first: of every position, one number a second is formed. The published form makes two matrices of $N^2$; both
+    compute the same. At 56² × 5 positions of 256 channels it takes 129 GFLOP, this one 3.1, nearly all in projections.
 
     Shapes: stream `(frame, token, channel)` with frames `(clip segment)`, audio `(clip, segment, audio_channel)` → the
     stream's shape, and the projected audio `(clip, segment, channel)`. The batch norm starts at zero: `z = LN(x)`.
@@ -64,9 +63,10 @@ class TPAVI(nn.Module):
         # sums of each frame, for the key is the same at all its positions
         values = self.value(stream).sum(1).unflatten(0, (clips, segments))
         positions = segments * stream.shape[1]
-        reading = torch.einsum("csk,csv->ckv", self.key(heard), values) / positions
         query = rearrange(self.query(stream), "(clip segment) token k -> clip (segment token) k", clip=clips)
-        read = rearrange(query @ reading, "clip (segment token) v -> (clip segment) token v", segment=segments)
+        # of every position with every second, not with every position
+        affinity = query @ self.key(heard).mT / positions
+        read = rearrange(affinity @ values, "clip (segment token) v -> (clip segment) token v", segment=segments)
         return self.norm(self.write_norm(self.write(read)) + stream), heard
 
 

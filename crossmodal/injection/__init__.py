@@ -32,6 +32,7 @@ from .observing.counterfactual import Counterfactual as Counterfactual
 from .observing.counterfactual import counterfactual as counterfactual
 from .observing.counterfactual import without_guide as without_guide
 from .observing.record_maps import record_maps as record_maps
+from .pairing import paired_after_attention as paired_after_attention
 from .pairing import paired_as_paper as paired_as_paper
 from .pairing import paired_as_released as paired_as_released
 from .pairing import paired_by_depth as paired_by_depth

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-DEEPEST = 6
+DEEPEST = 4
 """Objects in objects that are described; a configuration is not nested deeper."""
 
 # what every module keeps of torch's own: parameters, buffers, hooks, the mode

@@ -80,6 +80,34 @@ def paired_by_depth(sites: Sites) -> tuple[Step, ...]:
     return (*steps, Step(ends)) if any(ends.values()) else tuple(steps)
 
 
+def paired_after_attention(sites: Sites) -> tuple[Step, ...]:
+    """Pairs as the released few-shot code: block by block, read behind the attention half.
+
+    The second stream runs its whole block beside the first half of its partner. A coupler reads both behind these and
+    adds to both; the other reads them then, before the first stream's MLP half, and adds behind it.
+
+    Raises:
+        ValueError: If the streams have other numbers of blocks.
+    """
+    first, second = two_streams(sites)
+    units = {name: units_of(sites[name][1:], name) for name in (first, second)}
+    ours, theirs = (units[name].blocks for name in (first, second))
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"paired_after_attention: {first} has {len(ours)} blocks and {second} {len(theirs)}: they must be as many; "
+            "paired_by_depth takes any."
+        )
+    steps = []
+    for number, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+        merges = {name: units[name].before[number] for name in (first, second)}
+        steps += [Step(merges)] if any(merges.values()) else []
+        steps.append(Step({first: our[:1], second: their}))
+        steps.append(Step({first: (), second: ()}, coupler=module_key(our[0])))
+        steps += [Step({first: (half,), second: ()}, coupler=module_key(half)) for half in our[1:]]
+    ends = {name: units[name].before[-1] for name in (first, second)}
+    return (*steps, Step(ends)) if any(ends.values()) else tuple(steps)
+
+
 class Units(NamedTuple):
     """The blocks of a stream; and what runs before each of them and, last, behind them all: the merges."""
 

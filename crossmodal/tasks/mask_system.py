@@ -82,7 +82,8 @@ class MaskSystem(CoupledSystem):
 
     def loss(self, outputs: Segmented, batch: SegmentedClip) -> dict[str, Tensor]:
         """Returns the cross-entropy of the masks that are known, and the matching loss where it has a weight."""
-        logits = at_size(outputs.logits, tuple(batch.masks.shape[2:]))
+        height, width = batch.masks.shape[2:]
+        logits = at_size(outputs.logits, (height, width))
         terms = {"masks": mask_cross_entropy(logits, batch.masks, batch.supervised)}
         return {**terms, "matching": self.matching * matching_divergence(outputs)} if self.matching else terms
 

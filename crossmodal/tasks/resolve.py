@@ -62,6 +62,21 @@ def settings_module(system: Callable[..., Any]) -> ModuleType:
     return import_module(getattr(getattr(system, "func", system), "__module__", __name__))
 
 
+def system_module(name: str, task: str) -> ModuleType:
+    """Returns the module whose `SETTINGS` are those of a system on a task.
+
+    It is the file in the task's recipe folder, also where that takes the function of another task; else the module that
+    the system's function stands in.
+
+    Args:
+        name: As `find_system` takes it.
+        task: Name of the task.
+    """
+    if name in system_names(task):
+        return import_module(f"{RECIPES}.{task}.{name}")
+    return settings_module(find_system(name, task))
+
+
 def find_function(name: str, places: Sequence[str] = ()) -> Callable[..., Any]:
     """Returns a function by import path, or by the name of its file in one of the packages `places`.
 

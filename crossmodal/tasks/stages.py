@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from crossmodal.data.source import Source
 
-from .resolve import settings_module
+from .resolve import system_module
 from .settings import Settings
 from .task import Scores, SystemModule
 
@@ -59,7 +59,12 @@ class Stage(NamedTuple):
         }
 
 
-def stages_of(system: Callable[..., Any]) -> tuple[Stage, ...]:
-    """Returns the trainings before the last one of a system, by its function."""
-    found: tuple[Stage, ...] = getattr(settings_module(system), "STAGES", ())
+def stages_of(system: str, task: str) -> tuple[Stage, ...]:
+    """Returns the trainings before the last one of a system.
+
+    Args:
+        system: Its name, as `find_system` takes it.
+        task: Name of the task.
+    """
+    found: tuple[Stage, ...] = getattr(system_module(system, task), "STAGES", ())
     return found

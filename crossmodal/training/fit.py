@@ -50,6 +50,8 @@ def train(
         options: Options of the trainer; its loggers are used beside `metrics.csv`.
         save_minutes: Minutes between checkpoints within an epoch; one is written at its end in any case.
     """
+    if not any(parameter.requires_grad for parameter in training.parameters()):
+        options = {**options, "max_epochs": 0}  # a system that is tested as it is
     folder = run / CHECKPOINTS
     # without the counter: a run that resumes replaces its file instead of adding best-v1.ckpt
     best = Checkpoints(folder, Path(BEST).stem, monitor=monitor, mode="max", enable_version_counter=False)

@@ -102,6 +102,12 @@ class SystemTraining(pl.LightningModule):
             self.log_dict({f"train_{name}": term for name, term in terms.items()})
         return loss
 
+    def on_train_epoch_start(self) -> None:
+        """Tells the epoch, counted from 0, to a system whose loss changes over epochs: one with `begin_epoch`."""
+        begin = getattr(self.system, "begin_epoch", None)
+        if begin is not None:
+            begin(self.current_epoch)
+
     def validation_step(self, batch: Any, index: int) -> None:
         """Adds losses and scores of held-out clips."""
         self.scores.update(self._evaluate(batch, f"batch {index} of the validation"), batch)
@@ -132,8 +138,10 @@ class SystemTraining(pl.LightningModule):
         self.collected.reset()
 
     def configure_optimizers(self) -> Any:
-        """Returns the optimizer of what is trained, and its schedule."""
+        """Returns the optimizer of what is trained, and its schedule; nothing where nothing is trained."""
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if not trained:  # a system that is tested as it is
+            return []
         optimizer = torch.optim.Adam(trained, lr=self.lr) if self.optimizer is None else self.optimizer(trained)
         check_epsilon(optimizer)
         if self.schedule is None:

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
 from crossmodal.data.source import Source
 from crossmodal.injection import Encoder, Lockstep
 from crossmodal.tasks.names import system_names
-from crossmodal.tasks.resolve import RECIPES, find_function, find_system, settings_module
+from crossmodal.tasks.resolve import RECIPES, find_function, find_system, system_module
 from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task
@@ -74,9 +74,9 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     parser.add_class_arguments(SystemTraining, "optim", skip={"system", "task"}, instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False)
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
-    for stage in stages_of(system):
+    for stage in stages_of(choice.system, task.name):
         add_stage(parser, stage, tiny=choice.tiny)
-    for settings, name in _settings(task, system, choice):
+    for settings, name in _settings(task, choice):
         set_defaults(parser, settings, name)
     return parser
 
@@ -167,9 +167,9 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
     return inspect.signature(function).parameters
 
 
-def _settings(task: Task, system: Callable[..., Any], choice: Choice) -> list[tuple[Settings, str]]:
+def _settings(task: Task, choice: Choice) -> list[tuple[Settings, str]]:
     """Returns the settings of a choice, later ones winning, each with the name that an error uses."""
-    published = getattr(settings_module(system), "SETTINGS", Settings())
+    published = getattr(system_module(choice.system, task.name), "SETTINGS", Settings())
     found = [(published, f"SETTINGS of {choice.system}")]
     if choice.tiny:
         found.append((task.quick, f"quick settings of {task.name}"))

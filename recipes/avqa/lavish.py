@@ -7,6 +7,7 @@ code of this form was never released: its structure follows from its size.
 from functools import partial
 
 from crossmodal.recipes.avqa.dg_sct import SETTINGS as SETTINGS
+from crossmodal.recipes.avqa.dg_sct import STAGES as STAGES
 from crossmodal.recipes.avqa.dg_sct import dg_sct
 from crossmodal.recipes.lavish import lavish as couple_lavish
 

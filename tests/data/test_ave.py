@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip, Preprocess
+from crossmodal.data.many_videos.clip_sources import of_split
 from crossmodal.data.source import AVESource
 from crossmodal.testing.ave_layout import write_ave
 
@@ -196,6 +197,7 @@ def test_an_id_is_found_however_its_letters_are_composed(tmp_path, table, disk):
     data = AVE(tmp_path, "val")
     assert data.check() == {}
     assert len(data[0].frames) == 10
+    assert of_split(tmp_path, "val") == [unicodedata.normalize(disk, name)]
 
 
 def test_of_twins_each_has_its_own_files(tmp_path):

@@ -271,7 +271,7 @@ def test_a_song_with_a_cover_has_no_picture(tmp_path):
     with av.open(str(tmp_path / "song.mp3"), "w") as out:
         sound, cover = out.add_stream("libmp3lame", rate=44_100), out.add_stream("png")
         cover.width = cover.height = 32
-        cover.pix_fmt, cover.disposition = "rgb24", av.stream.Disposition.attached_pic
+        cover.pix_fmt, cover.disposition = "rgb24", av.stream.Disposition.attached_pic.value
         frame = av.AudioFrame.from_ndarray(np.zeros((2, 1152), np.float32), format="fltp", layout="stereo")
         frame.sample_rate = 44_100
         for packet in [*cover.encode(av.VideoFrame(32, 32, "rgb24")), *sound.encode(frame), *sound.encode(None)]:

@@ -70,5 +70,7 @@ def test_neither_modality_alone_tells_the_answer_of_a_second(name):
 
 def test_a_source_says_where_its_answer_lies():
     assert "the answer in a second" in WorldSource(answer="second").describe()
-    with pytest.raises(ValueError, match=r"World: answer='when' must be one of 'place', 'pair', 'channel', 'band', 'second'\."):
+    with pytest.raises(
+        ValueError, match=r"World: answer='when' must be one of 'place', 'pair', 'channel', 'band', 'second'\."
+    ):
         WorldSource(answer="when")

@@ -13,7 +13,16 @@ from crossmodal.checkpoints import (
     import_clip_text,
     import_htsat,
 )
-from crossmodal.encoders import ClipText, RobertaText, clap_model, clip_image, clip_model, htsat
+from crossmodal.encoders import (
+    ClipText,
+    RobertaText,
+    clap_model,
+    clip_image,
+    clip_model,
+    htsat,
+    htsat_tiny_audioset,
+)
+from crossmodal.encoders.clip import CLIP_SIZES, clip_of_size
 from crossmodal.injection import fingerprint
 
 transformers = pytest.importorskip("transformers")
@@ -149,3 +158,67 @@ def test_a_tower_is_filled_from_the_whole_file(their_clip, their_clap):
     import_clap_text(text, state)
     assert fingerprint(audio) == fingerprint(pair.tower.encoder)
     assert fingerprint(text) == fingerprint(pair.text)
+
+
+def test_damage_is_named_and_nothing_is_loaded(their_clip, their_clap):
+    for build, load, state, lost, said in (
+        (our_clip, import_clip, openai(their_clip.state_dict()), "ln_final.bias", r"text\.norm\.bias +missing"),
+        (
+            our_clap,
+            import_clap,
+            laion(their_clap.state_dict()),
+            "text_branch.pooler.dense.bias",
+            r"text\.pooler\.0\.bias",
+        ),
+    ):
+        model = build()
+        before = fingerprint(model)
+        del state[lost]
+        with pytest.raises(ValueError, match="the file does not fit this DualEncoder, nothing was loaded") as caught:
+            load(model, {**state, "visual.more": torch.ones(1)})
+        assert caught.match(said)
+        assert caught.match(r"visual\.more")
+        assert fingerprint(model) == before
+
+
+def full_clip():
+    vision = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    config = transformers.CLIPConfig(vision_config=vision, text_config={"eos_token_id": 49_407}, projection_dim=512)
+    return transformers.CLIPModel(config).eval()
+
+
+@pytest.mark.slow
+def test_clip_of_full_size_is_that_of_transformers():
+    torch.manual_seed(0)
+    theirs = full_clip()
+    ours, frames = (
+        filled(lambda: clip_of_size(CLIP_SIZES["clip_vit_b_32"]), import_clip, theirs),
+        torch.randn(2, 3, 224, 224),
+    )
+    tokens = torch.tensor([[49_406, 320, 1125, 539, 49_407, 49_407], [49_406, 320, 2368, 269, 1559, 49_407]])
+    with torch.no_grad():
+        expected = theirs(input_ids=tokens, pixel_values=frames)
+        torch.testing.assert_close(
+            ours.tower(frames), theirs.get_image_features(frames).pooler_output, atol=1e-4, rtol=1e-4
+        )
+        torch.testing.assert_close(ours(frames, tokens), expected.logits_per_image, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_clap_of_full_size_is_that_of_transformers():
+    torch.manual_seed(0)
+    theirs = transformers.ClapModel(transformers.ClapConfig(audio_config={"enable_fusion": False})).eval()
+    ours = filled(lambda: clap_model(htsat_tiny_audioset(), RobertaText(eps=1e-12)), import_clap, theirs)
+    log_mel = torch.randn(2, 1001, 64) * 20 - 40
+    with torch.no_grad():
+        expected = theirs(
+            input_ids=PADDED, attention_mask=(PADDED != 1).long(), input_features=log_mel[:, None]
+        ).logits_per_audio
+        torch.testing.assert_close(ours(log_mel, PADDED), expected, atol=1e-4, rtol=1e-4)
+
+
+def filled(build, load, theirs):
+    with torch.device("meta"):
+        ours = build()
+    load(ours, theirs.state_dict())
+    return ours.eval()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyAdapter, toy_encoder
 
-from crossmodal.injection import Lockstep, couplers_for, paired_as_released, paired_by_depth
+from crossmodal.injection import Lockstep, couplers_for, paired_after_attention, paired_as_released, paired_by_depth
 from crossmodal.site import Site, grid_axes
 from crossmodal.testing import check_pairing
 from crossmodal.testing.pairing import hierarchy_sites
@@ -79,3 +79,23 @@ def test_a_stream_without_blocks_is_named():
     vector = (Site("stem", 4, grid_axes(1, 1), part="stem"),)
     with pytest.raises(ValueError, match="audio has no block that keeps its width and tokens; cut it at others"):
         paired_by_depth({"visual": hierarchy_sites((2,), halves=True), "audio": vector})
+
+
+def test_after_attention_couplers_read_behind_the_first_half_and_before_the_second():
+    first = [Site("stem", 2, {"row": (0,)}, part="stem")]
+    second = list(first)
+    for block in range(2):
+        first += [Site(f"stages.0.{block}.{part}", 2, {"row": (0,)}, 0, block, part) for part in ("attention", "mlp")]
+        second += [Site(f"stages.{block}.0.block", 2, {"row": (0,)}, block, 0, "block")]
+        second += [Site(f"stages.{block}.merge", 2, {"row": (0,)}, block, None, "merge")]
+    steps = paired_after_attention({"visual": first, "audio": second})
+    told = [(dict(step.sections), step.coupler) for step in steps]
+    assert told[:3] == [
+        ({"visual": ("stages.0.0.attention",), "audio": ("stages.0.0.block",)}, None),
+        ({"visual": (), "audio": ()}, "stages0_0_attention"),
+        ({"visual": ("stages.0.0.mlp",), "audio": ()}, "stages0_0_mlp"),
+    ]
+    assert told[3] == ({"visual": (), "audio": ("stages.0.merge",)}, None)
+    assert told[-1] == ({"visual": (), "audio": ("stages.1.merge",)}, None)
+    with pytest.raises(ValueError, match="2 blocks and audio 1"):
+        paired_after_attention({"visual": first, "audio": second[:2]})

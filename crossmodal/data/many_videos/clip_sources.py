@@ -11,6 +11,7 @@ from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.decoding import decoder_versions
 from crossmodal.data.frames import frame_files, read_frames
 from crossmodal.data.many_videos.video_folder import check_utf8_name, failure, video_files
+from crossmodal.data.same_text import NameFinder
 from crossmodal.data.stamps import file_stamp, library_versions, short_digest
 from crossmodal.data.wave import read_wave, resample_segments
 from crossmodal.worker_pool import Failure
@@ -55,10 +56,11 @@ def of_layout(root: Path) -> list[str]:
 
 
 def of_split(root: Path, split: str) -> list[str]:
-    """Lists the clips that the rows of a split name, each once."""
+    """Lists the clips that the rows of a split name, each once, by their names on the disk."""
     listed = root / "categories.txt"
     classes = read_classes(listed) if listed.is_file() else AVE_CLASSES
-    return sorted({event.video for event in read_events(root / f"{split}Set.txt", classes, SEGMENTS)})
+    finder = NameFinder(root / "frames")
+    return sorted({finder.find(event.video).name for event in read_events(root / f"{split}Set.txt", classes, SEGMENTS)})
 
 
 def clip_stamp(source: ClipSource, wave_rate: int, seconds: int) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import nn
 
 from ...audio import LogMel, RepeatedLogMel
 from ...checkpoints import Imported, import_clap, import_clip, read_weights
@@ -22,7 +21,9 @@ from .libraries import unknown_name
 from .tiny import tiny_log_mel
 from .tiny_texts import tiny_clap, tiny_clip, tiny_tokenizer
 
-CLAP_RATE, CLAP_CONTEXT = 48_000, 77
+CLAP_RATE = 48_000
+CONTEXT = 77
+"""Longest text in tokens: CLIP has no more positions, and LAION trained CLAP on as many."""
 
 
 class ImageText(NamedTuple):
@@ -66,12 +67,11 @@ class MissingVocabulary:
         """Keeps the name of the model that errors name."""
         self.name = name
 
-    def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "text position"]:
-        """Raises `FileNotFoundError`, as `encode` does."""
+    def __call__(self, texts: Sequence[str]) -> NoReturn:
+        """Raises `FileNotFoundError`."""
         self.encode(texts[0] if texts else "")
-        return torch.empty(0, 0, dtype=torch.int64)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> NoReturn:
         """Raises `FileNotFoundError`."""
         raise FileNotFoundError(
             f"{self.name} was built without its tokenizer and cannot read {text!r}: give as vocabulary the folder that "
@@ -128,16 +128,18 @@ def _tiny_clap(weights: str | Path | None, vocabulary: str | Path | None) -> Sou
 def _clip(name: str, size: ClipSize, weights: str | Path | None, vocabulary: str | Path | None) -> ImageText:
     file = name if weights == PRETRAINED else weights
     model = _filled(name, partial(clip_of_size, size), import_clip, file, "visual")
-    tokenizer = MissingVocabulary(name) if vocabulary is None else FileTokenizer(vocabulary)
-    return ImageText(model, tokenizer, size.size, CLIP_MEAN, CLIP_STD)
+    return ImageText(model, _read(name, vocabulary), size.size, CLIP_MEAN, CLIP_STD)
 
 
 def _clap(weights: str | Path | None, vocabulary: str | Path | None) -> SoundText:
     file = "clap" if weights == PRETRAINED else weights
     model = _filled("clap_htsat", lambda: clap_model(htsat_tiny_audioset(), RobertaText()), import_clap, file, "audio")
-    missing = vocabulary is None
-    tokenizer = MissingVocabulary("clap_htsat") if missing else FileTokenizer(vocabulary, context=CLAP_CONTEXT)
-    return SoundText(model, tokenizer, clap_front_end(), CLAP_RATE)
+    return SoundText(model, _read("clap_htsat", vocabulary), clap_front_end(), CLAP_RATE)
+
+
+def _read(name: str, vocabulary: str | Path | None) -> Tokenizer:
+    """Reads the files of a tokenizer, or returns one that refuses in words."""
+    return MissingVocabulary(name) if vocabulary is None else FileTokenizer(vocabulary, context=CONTEXT)
 
 
 def clap_front_end() -> nn.Module:

@@ -23,8 +23,8 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
 class TensorLayout(Site):
     """A site of a third-party model, and how a stream lies in the tensor there.
 
-    Where the tensor has rows and columns they are the axes, row-major, unless `sites` saw that its tokens lie elsewhere;
-    a plain sequence has one axis, `token`: what its tokens mean, and which are prefix, cannot be seen from outside
+    Where the tensor has rows and columns they are the axes, row-major, unless `sites` saw that tokens lie elsewhere; a
+    plain sequence has one axis, `token`: what its tokens mean, and which are prefix, cannot be seen from outside
     (`dataclasses.replace(layout, axes=..., prefix=...)`).
 
     Attributes:

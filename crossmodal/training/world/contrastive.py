@@ -99,16 +99,16 @@ class Captions(NamedTuple):
 
 
 def captions_of_frames(world: World, seen: Tensor) -> Captions:
-    """Returns textures, colours, pairs, and pairs with a shape, and which of them a second shows."""
+    """Returns textures, colours, pairs, and pairs with a shape, and which of them a second shows; background never."""
     textures, colours = world.texture_names, COLOUR_WORDS
     kept = [(t, c) for t in range(len(textures)) for c in range(len(colours)) if not is_held_out(t, c)]
     shaped = [f"{pair_name(*pair)} {shape}" for pair in kept for shape in SHAPES]
     rows, columns = torch.tensor(kept).T
-    pairs = seen.any(-1)[:, rows, columns]
+    never = torch.zeros(len(seen), 1, dtype=torch.bool)
     groups = (
-        (textures, seen.any(-1).any(-1)),
+        ((*textures, BACKGROUND), torch.cat([seen.any(-1).any(-1), never], dim=1)),
         (colours, seen.any(-1).any(-2)),
-        (tuple(pair_name(*pair) for pair in kept), pairs),
+        ((*(pair_name(*pair) for pair in kept), BACKGROUND), torch.cat([seen.any(-1)[:, rows, columns], never], dim=1)),
         (tuple(shaped), seen[:, rows, columns].flatten(1)),
     )
     return grouped(groups)
@@ -181,19 +181,17 @@ def train(
         optimizer.step()
         with torch.no_grad():
             model.log_scale.clamp_(max=math.log(100))
-        bar.set_postfix(loss=f"{loss.item():.3f}")
+        bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(prog="python -m crossmodal.training.world.contrastive", description=__doc__)
     parser.add_argument("--clips", type=int, default=1200, help="training clips; default %(default)s")
-    parser.add_argument(
-        "--steps", type=int, default=1200, help="of 128 seconds, for CLIP; half for CLAP; default %(default)s"
-    )
+    parser.add_argument("--steps", type=int, default=1200, help="of 128 seconds, for each of both; default %(default)s")
     parser.add_argument("--seed", type=int, default=11, help="of the world and the weights; default %(default)s")
     parser.add_argument("--out", type=Path, default=CLIP.parent, help="folder of the weights; default %(default)s")
-    parser.add_argument("--test-clips", type=int, default=100, help="for the figures; default %(default)s")
+    parser.add_argument("--test-clips", type=int, default=300, help="for the figures; default %(default)s")
     options = parser.parse_args(arguments)
     torch.manual_seed(options.seed)
     clip, clap = tiny_clip(weights=None), tiny_clap(weights=None)

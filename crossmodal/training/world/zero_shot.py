@@ -14,8 +14,8 @@ from crossmodal.encoders.towers import DualEncoder
 def zero_shot(clip: DualEncoder, clap: DualEncoder, world: World) -> dict[str, float]:
     """Returns the accuracy per second with an event, of each model alone and of the sum of their log-probabilities.
 
-    “held-out” counts the seconds whose event is a pair that no caption named, among all pairs; chance is one of them.
-    “seen” asks whether the pair of the highest score is shown at all.
+    “held-out” counts the seconds whose event is a pair that no caption named: among all pairs, and among the held-out
+    ones, as where only new names are asked for. “seen” asks whether the pair of the highest score is shown at all.
     """
     log_mel, names, parts = tiny_log_mel(), world.classes, list[tuple[Tensor, ...]]()
     tokenizer = tiny_tokenizer()
@@ -30,7 +30,8 @@ def zero_shot(clip: DualEncoder, clap: DualEncoder, world: World) -> dict[str, f
         scores = [logits(clip, frames, texts[0]), logits(clap, log_mel(wave), texts[1])]
         parts.append((*scores, labels, shown))
     seen, heard, labels, shown = (torch.cat(part) for part in zip(*parts, strict=True))
-    events, hidden = labels < len(names), torch.isin(labels, torch.tensor([*map(names.index, held_out_pairs())]))
+    new = torch.tensor([*map(names.index, held_out_pairs())])
+    events, hidden = labels < len(names), torch.isin(labels, new)
     best = seen.argmax(-1)
     found = {"CLIP: pair is seen": shown.gather(1, best[:, None]).double().mean().item()}
     found["CLIP: chance"] = shown.double().mean().item()
@@ -38,7 +39,10 @@ def zero_shot(clip: DualEncoder, clap: DualEncoder, world: World) -> dict[str, f
         right = total.argmax(-1) == labels
         found[f"{name}: event"] = right[events].double().mean().item()
         found[f"{name}: held-out event"] = right[hidden].double().mean().item()
-    return found | {"chance": 1 / len(names)}
+        among = new[total[hidden][:, new].argmax(-1)] == labels[hidden]
+        found[f"{name}: among held-out"] = among.double().mean().item()
+    counts = {"events": int(events.sum()), "held-out events": int(hidden.sum())}
+    return found | {"chance": 1 / len(names), "chance among held-out": 1 / len(new)} | counts
 
 
 def logits(model: DualEncoder, x: Tensor, texts: Tensor) -> Tensor:

@@ -22,11 +22,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # the reader, the task and the files are tested by themselves
 @pytest.mark.parametrize(
     "words",
     [
         ("s4", "dg_sct_s4", "--model.mask_size=32", "--data.mask_size=48"),
-        pytest.param(("ms3", "tpavi", "--model.matching=0.5", "--data.mask_size=64"), marks=pytest.mark.slow),
+        ("ms3", "tpavi", "--model.matching=0.5", "--data.mask_size=64"),
     ],
 )
 def test_clips_are_fitted_tested_and_segmented(words, folder):
@@ -49,8 +50,3 @@ def test_clips_are_fitted_tested_and_segmented(words, folder):
         assert sum(1 for _ in made.decode(video=0)) == 7
     with av.open(str(folder / "masks/short_overlay.mp4")) as made:
         assert sum(frame.samples for frame in made.decode(audio=0)) / 44_100 == pytest.approx(7, abs=0.1)
-
-
-def test_masks_are_no_option_of_other_tasks(folder):
-    said = crossmodal(folder, "ave", "predict", "short.mp4", "--masks", "masks")
-    assert said.code != 0

@@ -11,8 +11,8 @@ from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.task import WritesFiles
 
 SMALL = {"channels": 16}
-SYSTEMS = {"dg_sct": SMALL, "dg_sct_ms3": SMALL, "lavish_shared": SMALL, "tpavi": SMALL}
-SLOW = {"dg_sct_s4": SMALL, "lavish": SMALL}
+SYSTEMS = ("dg_sct_ms3", "tpavi")
+SLOW = ("dg_sct", "dg_sct_s4", "lavish", "lavish_shared")
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def clips():
 @pytest.mark.parametrize("name", [*SYSTEMS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def test_a_few_steps_lower_the_loss(name, clips):
     torch.manual_seed(0)
-    system = find_system(name, "avs")(**{**SYSTEMS, **SLOW}[name])
+    system = find_system(name, "avs")(**SMALL)
     trained = {key: parameter for key, parameter in system.named_parameters() if parameter.requires_grad}
     optimizer, losses = torch.optim.Adam(trained.values(), lr=5e-3), []
-    for _ in range(5):
+    for _ in range(4):
         terms = system.loss(system(clips), clips)
         optimizer.zero_grad()
         sum(terms.values()).backward()

@@ -1,0 +1,56 @@
+"""Masks in pictures and files: what was found, missed and wrong has its colour; the video lasts as long as the film."""
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from crossmodal.data.clip import Clip
+from crossmodal.drawing.mask_figure import FOUND, MISSED, WRONG, envelope, overlaid
+from crossmodal.heads.masks import DecodedMasks
+from crossmodal.tasks.avs import TASK
+
+
+def clip(seconds=3, side=32):
+    return Clip(torch.zeros(seconds, 3, side, side), torch.sin(torch.arange(seconds * 8000.0)).view(seconds, 8000))
+
+
+def test_found_missed_and_wrong_pixels_have_their_colours():
+    found, true = torch.tensor([[[1.0, 0.0, 1.0, 0.0]]]), torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    (painted,) = overlaid(torch.zeros(1, 1, 4, 3), found, true, opacity=1.0)
+    expected = torch.tensor([FOUND, MISSED, WRONG, (0.0, 0.0, 0.0)])
+    torch.testing.assert_close(painted[0], expected)
+    (alone,) = overlaid(torch.zeros(1, 1, 4, 3), found, opacity=1.0)
+    torch.testing.assert_close(alone[0, 2], torch.tensor(FOUND))
+
+
+def test_the_figure_has_a_row_for_what_is_known():
+    prediction = DecodedMasks(torch.rand(1, 3, 16, 16))
+    drawn = TASK.draw(prediction, clip(), (), start=7)
+    assert [text.get_text() for text in drawn.texts][:3] == ["7 s", "8 s", "9 s"]
+    assert len(drawn.axes) == 3 * 3 + 1
+    low, high = envelope(clip().wave, points=10)
+    assert len(low) == len(high) == 30
+    assert high.max() == pytest.approx(1, abs=0.01)
+
+
+def test_files_of_a_film(tmp_path):
+    probability = torch.zeros(1, 3, 16, 16)
+    probability[0, 1, 4:8] = 0.9
+    said = TASK.write_files(tmp_path / "masks", tmp_path / "film.mp4", [(clip(), DecodedMasks(probability))])
+    assert said.startswith("3 masks and film_overlay.mp4")
+    masks = [np.asarray(Image.open(tmp_path / "masks" / f"film_{second:04d}.png")) for second in range(3)]
+    assert [int(mask.sum()) for mask in masks] == [0, 255 * 4 * 16, 0]
+    with av.open(str(tmp_path / "masks/film_overlay.mp4")) as made:
+        assert sum(1 for _ in made.decode(video=0)) == 3
+    with av.open(str(tmp_path / "masks/film_overlay.mp4")) as made:
+        assert sum(frame.samples for frame in made.decode(audio=0)) / 44_100 == pytest.approx(3, abs=0.1)
+
+
+def test_lines_of_a_film():
+    probability = torch.zeros(1, 2, 4, 4)
+    probability[0, 1, 0] = 0.8
+    lines = list(TASK.tell([(clip(2), DecodedMasks(probability))], ()))
+    assert "0.0 % of the frame sounds" in lines[0]
+    assert "25.0 % of the frame sounds   surest pixel 0.80" in lines[1]
