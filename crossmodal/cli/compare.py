@@ -49,7 +49,8 @@ def compare_over(
     values = [value.strip() for value in listed.split(",") if value.strip()]
     if not option or not equals or not values:
         raise ValueError(f"compare: --over {given.over!r} is not OPTION=VALUE,VALUE, as in data.shots=1,2,4.")
-    code, tables = 0, {}
+    code = 0
+    tables: dict[str, ResultTable | None] = {}
     for value in values:
         place = given.runs / f"{option.rpartition('.')[2]}-{value}"
         at = argparse.Namespace(**{**vars(given), "runs": place, "page": None})

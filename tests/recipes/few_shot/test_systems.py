@@ -16,9 +16,9 @@ STATIC = ("clip", "clap", "clip_adapter")
 
 @pytest.fixture(scope="module")
 def clips():
-    """Two clips of the world, of two classes."""
+    """Three seconds of two clips of the world, of two classes."""
     items = ShotWorldSource(shots=1).split("train")
-    return ShotClip(*map(torch.stack, zip(items[0], items[1], strict=True)))
+    return ShotClip(*(torch.stack(parts)[:, 4:7] for parts in zip(items[0], items[1], strict=True)))
 
 
 def runs_of(text):
