@@ -24,6 +24,8 @@ def prepare(argv: Sequence[str], task: Task) -> int:
     parser.add_argument("--layout", choices=list(modules), default=next(iter(modules)))
     given, others = parser.parse_known_args(list(argv))
     if len(modules) > 1 and {"-h", "--help"} & {*others}:
-        print(f"--layout {'|'.join(modules)}: what is written (default: {next(iter(modules))}); below, {given.layout}\n")
+        print(
+            f"--layout {'|'.join(modules)}: what is written (default: {next(iter(modules))}); below, {given.layout}\n"
+        )
     code: int = import_module(modules[given.layout]).prepare(others, prog)
     return code
