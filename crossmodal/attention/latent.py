@@ -30,13 +30,21 @@ class LatentTokens(nn.Module):
     Source: LAVisH (Lin et al., CVPR 2023), as DG-SCT keeps it.
     """
 
-    def __init__(self, channels: int, latents: int = 32, *, init: Callable[[Tensor], Any] = nn.init.uniform_):
+    def __init__(
+        self,
+        channels: int,
+        latents: int = 32,
+        *,
+        init: Callable[[Tensor], Any] = nn.init.uniform_,
+        start: float = 0.0,
+    ):
         """Builds the block.
 
         Args:
             channels: Width of the stream.
             latents: Number of tokens; released: 32 (AVE, AVVP, AVS), 2 (AVQA, few-shot).
             init: Fills the tokens in place; released: `uniform_` in [0, 1), or `zeros_` (AVS, AVQA).
+            start: Value of the gate before training; published: 0.
 
         Raises:
             ValueError: If `latents` is less than 1.
@@ -45,7 +53,7 @@ class LatentTokens(nn.Module):
         if latents < 1:
             raise ValueError(f"LatentTokens: latents={latents} must be at least 1; without them use NoLatents.")
         self.tokens = nn.Parameter(torch.empty(latents, channels))
-        self.gate = nn.Parameter(torch.zeros(1))
+        self.gate = nn.Parameter(torch.full((1,), float(start)))
         init(self.tokens)
 
     @shaped

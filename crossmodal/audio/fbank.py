@@ -10,41 +10,56 @@ from ..precision import without_autocast
 from ..shapes import shaped
 from .wave import tile
 
-SECONDS, PUBLISHED = 1.95, 192
-"""Length of the sound that a picture shows, and the published side of a picture, whose rows are 10 ms apart."""
+PUBLISHED, FRAME = 192, 0.025
+"""The published side of a picture, and the seconds of sound under a row of it."""
 LOWEST, EMPHASIS, FLOOR = 20.0, 0.97, 1.1920929e-07
-AVSBENCH = (-5.21053, 3.59183)
-"""Mean and standard deviation of the log filter banks of AVSBench."""
+AVSBENCH, AVE = (-5.21053, 3.59183), (-4.98480, 3.70798)
+"""Mean and standard deviation of the log filter banks of AVSBench and AVE."""
 
 
 class FbankPicture(nn.Module):
     r"""Computes $(x - \mu) / 2\sigma$ of log mel filter banks as a square picture: rows are time, columns are bands.
 
-    Each second of sound is repeated to 1.95 s, where the published code reads on into the next second. Frames of two
-    and a half steps, without their mean, pre-emphasised, under a Hann window; power; triangles on Kaldi's mel scale
-    from 20 Hz to half the rate.
+    Each second of sound is repeated to `seconds`, where the published code of AVSBench reads on into the next second.
+    Frames of 25 ms, without their mean, pre-emphasised, under a Hann window; power; triangles on Kaldi's mel scale from
+    20 Hz to half the rate. Rows without sound are zero before they are normalised.
 
     Shapes: wave `(frame, sample)` → `(frame, 3, size, size)`.
     Source: the front end of LAVisH's released code, as recalled of its Kaldi-compatible settings.
     """
 
-    def __init__(self, size: int = PUBLISHED, *, rate: int = 16_000, statistics: tuple[float, float] = AVSBENCH):
-        """Builds the front end.
+    def __init__(
+        self,
+        size: int = PUBLISHED,
+        *,
+        rate: int = 16_000,
+        seconds: float = 1.95,
+        shift: float = 0.01,
+        statistics: tuple[float, float] = AVSBENCH,
+    ):
+        """Builds the front end; the defaults are the published numbers for AVSBench.
 
         Args:
-            size: Rows and columns; 192 rows are 10 ms apart, fewer are proportionally farther.
+            size: Rows and columns.
             rate: Samples per second.
+            seconds: Length of the sound that a picture shows.
+            shift: Seconds from row to row of 192; fewer rows are proportionally farther apart, and longer.
             statistics: Mean and standard deviation of the values.
 
         Raises:
             ValueError: If a size is not positive, or a step has no sample.
         """
         super().__init__()
-        self.hop = round(rate * 0.01 * PUBLISHED / size) if size > 0 else 0
-        if self.hop < 1:
-            raise ValueError(f"FbankPicture: size={size} and rate={rate} must be positive, with a sample a row.")
+        scale = rate * PUBLISHED / size if size > 0 else 0
+        self.hop, self.window = int(scale * shift + 1e-6), int(scale * FRAME + 1e-6)  # Kaldi rounds down
+        self.samples = round(seconds * rate)
+        if self.hop < 1 or self.samples < self.window:
+            raise ValueError(
+                f"FbankPicture: size={size}, rate={rate}, shift={shift} and seconds={seconds} must be positive, with a "
+                f"sample from row to row (here {self.hop}) and sound for a row (here {self.samples} samples of "
+                f"{self.window})."
+            )
         self.size, self.rate, self.statistics = size, rate, statistics
-        self.window = round(2.5 * self.hop)
         self.fft = 1 << (self.window - 1).bit_length()
         self.hann = LazyConstant(symmetric_hann, self.window)
         self.filters = LazyConstant(kaldi_filters, rate, self.fft, size)
@@ -54,7 +69,7 @@ class FbankPicture(nn.Module):
         """Computes the pictures."""
         with without_autocast(wave.device):
             exact = wave.to(torch.promote_types(wave.dtype, torch.float32))
-            sound = tile(exact - exact.mean(1, keepdim=True), round(SECONDS * self.rate))
+            sound = tile(exact - exact.mean(1, keepdim=True), self.samples)
             frames = sound.unfold(1, self.window, self.hop)
             frames = frames - frames.mean(2, keepdim=True)
             before = torch.cat([frames[..., :1], frames[..., :-1]], dim=2)
@@ -70,7 +85,7 @@ class FbankPicture(nn.Module):
 
     def extra_repr(self) -> str:
         """Shows the sizes."""
-        return f"size={self.size}, rate={self.rate}, window={self.window}, hop={self.hop}"
+        return f"size={self.size}, rate={self.rate}, samples={self.samples}, window={self.window}, hop={self.hop}"
 
 
 def symmetric_hann(size: int, *, device: torch.device) -> Tensor:

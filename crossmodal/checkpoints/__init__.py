@@ -18,6 +18,7 @@ from .raw_checkpoint import read_weights as read_weights
 from .released_files import fetch as fetch
 from .released_models import import_dg_sct_ave as import_dg_sct_ave
 from .released_models import import_lavish as import_lavish
+from .released_models import import_lavish_ave as import_lavish_ave
 from .released_modules import from_released_adapter as from_released_adapter
 from .released_modules import from_released_events as from_released_events
 from .released_modules import from_released_temporal as from_released_temporal

@@ -22,7 +22,7 @@ DATA_PARALLEL = "module."
 
 LAYOUTS = {
     r"audio_adapter_blocks_p1\.0\.fc\.": "a released DG-SCT model: import_dg_sct_ave",
-    r"audio_adapter_blocks_p1\.": "a released LAVisH model: import_lavish",
+    r"audio_adapter_blocks_p1\.": "a released LAVisH model: import_lavish_ave, or import_lavish of its coupling",
     r"(sed_model\.)?logmel_extractor\.": "HTS-AT as released: import_htsat",
     r"(visual\.)?transformer\.resblocks\.": "CLIP as OpenAI names it: import_clip",
     r"vision_model\.": "the CLIP of transformers: import_clip",

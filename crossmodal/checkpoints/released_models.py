@@ -1,4 +1,4 @@
-"""Importers of released models: DG-SCT on AVE into `dg_sct_released` with its heads, LAVisH into `lavish_shared`."""
+"""Importers of released models: DG-SCT and LAVisH on AVE with their heads, and LAVisH's coupling alone."""
 
 import re
 from collections.abc import Iterable
@@ -10,13 +10,14 @@ from .htsat import htsat_rule, with_filter_note
 from .load_strict import Imported, load_strict
 from .raw_checkpoint import Weights, read_weights
 from .released_modules import adapter_rule, event_rule, temporal_rule
-from .rules import Dropped, Rule, prefix_rules
+from .rules import Dropped, Rule, prefix_rules, rename_rule
 from .swin_v2 import swin_v2_layout
 
 EDGES = {"audio": ("visual", "audio"), "vis": ("audio", "visual")}
 """The stream that a released adapter writes to → its edge here, `(guide, stream)`."""
 
 UNCALLED = Dropped("linear layers over tokens that the released code never calls")
+SEGMENT_HEAD = {"class": "project", "class_2": "readout"}
 HEAD = Dropped("the two linear layers that label seconds: lavish_shared couples encoders and has no head")
 
 
@@ -66,6 +67,28 @@ def import_lavish(coupled: Lockstep, weights: Weights) -> Imported:
     return load_strict(coupled, checkpoint, rule, layout="LAVisH on one Swin-V2 as released", importer="import_lavish")
 
 
+def import_lavish_ave(model: nn.Module, weights: Weights) -> Imported:
+    """Loads a released LAVisH of AVE whole: the encoder, its adapters, and the head that labels seconds.
+
+    Args:
+        model: Has `coupled` and `head` as `crossmodal.recipes.ave.lavish_shared.lavish_shared` builds them.
+        weights: A file, or what else `read_weights` takes.
+
+    Returns:
+        What became of every tensor.
+
+    Raises:
+        TypeError: If `model.coupled` is no `Lockstep`.
+        ValueError: As `import_dg_sct_ave`.
+    """
+    checkpoint = read_weights(weights)
+    coupled = model.get_submodule("coupled")
+    if not isinstance(coupled, Lockstep):
+        raise TypeError(f"import_lavish_ave: model.coupled is a {type(coupled).__name__}, expected a Lockstep.")
+    rule = lavish_ave_rule(checkpoint.tensors, coupled)
+    return load_strict(model, checkpoint, rule, layout="LAVisH as released for AVE", importer="import_lavish_ave")
+
+
 def dg_sct_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
     """Builds the rule of the released DG-SCT for a model around `coupled`, from the names in the file."""
     names = list(names)
@@ -83,15 +106,25 @@ def dg_sct_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
 
 def lavish_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
     """Builds the rule of the released LAVisH for `coupled`, from the names in the file."""
+    return prefix_rules({**lavish_parts("import_lavish", names, coupled, ""), "mlp_class": (HEAD, "")})
+
+
+def lavish_ave_rule(names: Iterable[str], coupled: Lockstep) -> Rule:
+    """Builds the rule of the released LAVisH of AVE for a model around `coupled`, from the names in the file."""
+    head = (rename_rule(SEGMENT_HEAD), "head.")
+    return prefix_rules({**lavish_parts("import_lavish_ave", names, coupled, "coupled."), "mlp_": head})
+
+
+def lavish_parts(
+    importer: str, names: Iterable[str], coupled: Lockstep, ours: str
+) -> dict[str, tuple[Rule | Dropped, str]]:
+    """Returns prefix in the file → rule and prefix here, for all of the released LAVisH but its head."""
     names = list(names)
-    return prefix_rules(
-        {
-            "swin.": (swin_v2_layout(without_prefix(names, "swin."))[1], "encoders.shared."),
-            **adapter_rules("import_lavish", names, coupled, ""),
-            "mlp_class": (HEAD, ""),
-            "adapter_token_downsampler.": (UNCALLED, ""),
-        }
-    )
+    return {
+        "swin.": (swin_v2_layout(without_prefix(names, "swin."))[1], f"{ours}encoders.shared."),
+        **adapter_rules(importer, names, coupled, ours),
+        "adapter_token_downsampler.": (UNCALLED, ""),
+    }
 
 
 def adapter_rules(

@@ -80,7 +80,7 @@ def figure(argv: Sequence[str], task: Task) -> int:
     make_folder(out)
     names = [system.classes[label] for label in kept]
     lines = textwrap.fill(f"Data: {given.split} split of {data}.", CAPTION_WIDTH)
-    caption = f"Run: {run.name}.\n{lines}\n{caption_of(train, asked, task, given.seed)}"
+    caption = f"Run: {run.name}.\n{lines}\n{caption_of(train, asked, given.seed)}"
     write_figure(out / f"{given.split}.png", embedding_figure(panels, asked, names, caption))
     scores = scores_frame(panels).to_csv(index=False, lineterminator="\n", float_format="%.4f")
     points = csv_text(points_frame(panels, asked, names), float_format="%.4f")
@@ -131,13 +131,15 @@ def class_places(
     return sorted({list(classes).index(name) for name in asked})
 
 
-def caption_of(train: LabelledFeatures, asked: LabelledFeatures, task: Task, seed: int) -> str:
+def caption_of(train: LabelledFeatures, asked: LabelledFeatures, seed: int) -> str:
     """Returns what stands below the figure: what a point is, and what the numbers are of."""
     clips = len(set(asked.clips.tolist())), len(set(train.clips.tolist()))
     majority = 100 * majority_share(torch.from_numpy(asked.labels)).item()
+    # what a task scores may be another thing: whole clips, whose seconds are labelled
+    points = "segments" if train.segments.any() else "clips"
     return (
-        f"Points: {len(asked.labels)} {task.unit} with a class, of {clips[0]} clips. t-SNE, seed {seed}.\n"
-        f"Probe: logistic regression fitted on {len(train.labels)} {task.unit} of {clips[1]} training clips, scored on "
+        f"Points: {len(asked.labels)} {points} with a class, of {clips[0]} clips. t-SNE, seed {seed}.\n"
+        f"Probe: logistic regression fitted on {len(train.labels)} {points} of {clips[1]} training clips, scored on "
         f"these;\nthe most frequent class alone gets {majority:.1f} %. Silhouette: of the features, not of the plane."
     )
 

@@ -13,6 +13,7 @@ from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
 from crossmodal.tasks.resolve import task_word
+from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
 from crossmodal.training.data_module import DataModule
@@ -26,6 +27,7 @@ from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
 from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, write_summary
+from crossmodal.training.stages import train_stages
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -55,7 +57,8 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     remarks = system_remarks(system)
     if is_first() and remarks:
         print("\n".join(f"system             {line}" for line in remarks), flush=True)
-    source = prepare_source(source, system, feature_folder(given.runs))
+    prepared = partial(prepare_source, folder=feature_folder(given.runs))
+    source = prepared(source, system)
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or (), trainer=vars(arguments.trainer))
     warn(found)
@@ -64,6 +67,8 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
         begin(run, parser, given, source, last)
     started = time.monotonic()
     with telling_how_to_go_on(resume_command(run, task_word(task))):
+        if last is None:  # the checkpoint of the last training has what those before it left
+            train_stages(run, stages_of(given.system, task.name), system, arguments, prepared)
         trained = train(
             run,
             training,

@@ -71,7 +71,7 @@ def look(argv: Sequence[str], task: Task) -> int:
         play(system, task, items, scored, out)
         write_map_effects(system, task, items, scored, out)
     else:
-        print(f"{command}: where things are is known of the built-in world alone", flush=True)
+        print(f"{command}: no pointing game, for these items do not say where things are", flush=True)
     wanted = spread(len(items), given.figures)
     drawn = sum(draw_guides(system, task, items, index, out) for index in wanted)
     print(f"{drawn} of {len(wanted)} items drawn" if drawn < len(wanted) else f"{drawn} items drawn")

@@ -24,11 +24,11 @@ def predict(argv: Sequence[str], task: Task) -> None:
     system, arguments = load_run(run, task)
     if given.classes:
         use_classes(system, given.classes, run)
-    seconds = getattr(arguments.data, "segments", task.segments)
+    seconds = arguments.data.window or getattr(arguments.data, "segments", task.segments)
     found: list[Window] = []
     for clip in film_windows(given.clip, system.inputs.preprocess, seconds):
         with torch.inference_mode():
-            batch = task.ask(clip, given.words)
+            batch = task.ask(clip, given.words, system.classes)
             if isinstance(system.inputs, Features):
                 batch = extract_features(batch, system.inputs)
             predicted = system.predict(system(batch))

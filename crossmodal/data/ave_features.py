@@ -135,6 +135,7 @@ class AVEFeatureSource(Source):
     """AVE's published features (`crossmodal.data.ave_features.AVEFeatures`), for systems that read them."""
 
     features = "vgg19-vggish"
+    preparation = "crossmodal.data.many_videos.prepare_ave_features"
 
     def __init__(
         self,

@@ -37,10 +37,12 @@ class Source:
     Attributes:
         features: Name of the features that its items are, as `Features.name`; empty where they are clips.
         preparation: Module whose `prepare(argv, prog)` writes the published layout from video files; empty for none.
+        window: Seconds of a video that `predict` shows a system at once; 0 for the length of an item.
     """
 
     features = ""
     preparation = ""
+    window = 0
 
     def __init__(self, *, batch_size: int = 8, workers: int = 0, seed: int = 0, validation: str = "val"):
         """Checks the options that all sources share.

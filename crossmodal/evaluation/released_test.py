@@ -16,6 +16,7 @@ from crossmodal.checkpoints import Imported
 from crossmodal.data.source import Items, Source
 from crossmodal.evaluation.resumable_scores import ResumableScores, sha256
 from crossmodal.ledger.nested import map_tensors
+from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import system_module
 from crossmodal.tasks.task import Features, System, Task
@@ -138,7 +139,8 @@ def _as_read(item: Any, system: System) -> Any:
     inputs = system.inputs
     if not isinstance(inputs, Features):
         return item
-    return item._replace(frames=inputs.visual(item.frames), wave=inputs.audio(item.wave))
+    batch = type(item)(*(field[None] for field in item))
+    return type(item)(*(field[0] for field in extract_features(batch, inputs)))
 
 
 @contextmanager

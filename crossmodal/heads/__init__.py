@@ -20,6 +20,7 @@ from .pooling import MeanPooling as MeanPooling
 from .pooling import PoolFactory as PoolFactory
 from .pooling import pool_tokens as pool_tokens
 from .pooling import pooling_weights as pooling_weights
+from .segment_head import SegmentHead as SegmentHead
 from .self_attention import DualMatching as DualMatching
 from .self_attention import SegmentSelfAttention as SegmentSelfAttention
 from .sentinel import SentinelAttention as SentinelAttention

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..precision import without_autocast
 from ..shapes import shaped
 from .events import relevance_losses
 
@@ -23,6 +24,20 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 def segment_cross_entropy(scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]) -> Tensor:
     """Computes the cross-entropy of every segment."""
     return F.cross_entropy(scores.flatten(0, 1), labels.flatten())
+
+
+@shaped
+def segment_binary_cross_entropy(
+    scores: Float[Tensor, "clip segment label"], labels: Int64[Tensor, "clip segment"]
+) -> Tensor:
+    """Computes LAVisH's published loss: the binary cross-entropy of softmax probabilities against the one-hot label.
+
+    It is a mean over segments and labels, so its gradients are about as many times smaller as there are labels.
+    """
+    with without_autocast(scores.device):  # torch refuses a cross-entropy of probabilities under autocast
+        exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        targets = F.one_hot(labels, scores.shape[2]).to(exact.dtype)
+        return F.binary_cross_entropy(exact.softmax(2), targets)
 
 
 @shaped

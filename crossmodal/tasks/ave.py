@@ -71,7 +71,7 @@ class EventLocalization:
         wrong = None if truth is None else {"predicted": [a != b for a, b in zip(labels, truth, strict=True)]}
         return label_strips(rows, classes, scores={"predicted": scores}, wrong=wrong, start=start)
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> Clip:
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> Clip:
         """Returns the batch of one clip."""
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])

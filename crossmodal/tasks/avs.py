@@ -75,7 +75,7 @@ class AudioVisualSegmentation:
         truth = (item.masks, item.supervised) if isinstance(item, SegmentedClip) else None
         return mask_figure(item.frames, item.wave, prediction.probability[0], truth=truth, start=start)
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> Clip:
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> Clip:
         """Returns the batch of one clip."""
         refuse_words(self.name, words)
         return Clip(*(part[None] for part in clip))

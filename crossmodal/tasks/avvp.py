@@ -88,7 +88,7 @@ class VideoParsing:
                     strips[title][label] = marks
         return span_strips(strips, labels=classes, start=start)
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> MovingClip:
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> MovingClip:
         """Returns the batch of one clip; a shorter one repeats its last frame and is silent to the end."""
         refuse_words(self.name, words)
         return MovingClip(*(part[None] for part in without_motion(of_length(clip, SEGMENTS))))

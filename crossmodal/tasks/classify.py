@@ -71,7 +71,7 @@ class ClipClassification:
             rows, wrong = {"truth": [truth], "predicted": [label]}, {"predicted": [truth != label]}
         return label_strips(rows, classes, scores={"predicted": [score]}, wrong=wrong, start=None)
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> Clip:
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> Clip:
         """Returns the batch of one clip."""
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])

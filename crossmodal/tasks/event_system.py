@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crossmodal.data import Clip, LabelledClip
-from crossmodal.heads import Events, MapPooling, PoolFactory, decode_events, event_losses
-from crossmodal.heads.events import DecodedEvents
+from crossmodal.heads import Events, MapPooling, MeanPooling, PoolFactory, decode_events, event_losses
+from crossmodal.heads.events import DecodedEvents, decode_segments
+from crossmodal.heads.objectives import Objective, segment_cross_entropy
 from crossmodal.shapes import shaped
 
 from .coupled_system import CoupledSystem, Pair
@@ -82,3 +83,45 @@ class AudioVisualEvents(CoupledSystem):
         """Returns the probability of every event and, last, of background, as `decode_events` weighs them."""
         relevance = outputs.relevance.sigmoid()[:, :, None]
         return torch.cat([relevance * outputs.event.softmax(1)[:, None], 1 - relevance], dim=2)
+
+
+class CoupledSegments(CoupledSystem):
+    """Coupled encoders and a head that scores every label, background included, in every segment by itself."""
+
+    def __init__(
+        self,
+        pair: Pair,
+        *,
+        head: nn.Module,
+        classes: Sequence[str],
+        objective: Objective = segment_cross_entropy,
+        pool: PoolFactory = MeanPooling,
+    ):
+        """Puts the head on a pair of encoders.
+
+        Args:
+            pair: Coupled encoders.
+            head: `(visual, audio) -> scores`, from `(clip, segment, channel)` to `(clip, segment, label)`.
+            classes: Names of the events; background is not counted.
+            objective: Loss of the scores; one of `crossmodal.heads.objectives`.
+            pool: Builds the pooling of a stream.
+        """
+        super().__init__(pair, classes=classes, pool=pool)
+        self.head, self.objective = head, objective
+
+    def forward(self, batch: Clip | LabelledClip, *, present: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Scores a batch of clips; the arguments are those of `AudioVisualEvents.forward`."""
+        scores: Tensor = self.head(*self.pool(batch.frames, batch.wave, present=present))
+        return scores
+
+    def loss(self, outputs: Tensor, batch: LabelledClip) -> dict[str, Tensor]:
+        """Returns the objective's loss."""
+        return {"segments": self.objective(outputs, batch.labels)}
+
+    def predict(self, outputs: Tensor) -> DecodedEvents:
+        """Returns the most likely label of every segment."""
+        return decode_segments(outputs)
+
+    def probabilities(self, outputs: Tensor) -> Float[Tensor, "clip segment label"]:
+        """Returns the probability of every event and, last, of background."""
+        return outputs.softmax(2)

@@ -18,6 +18,8 @@ from crossmodal.injection import architecture_digest, fingerprint
 from .task import Clips, Features
 
 SPLITS = ("train", "val", "test")
+MEDIA = {"frames": "visual", "others": "visual", "wave": "audio"}
+"""Fields of items that extractors read → the extractor's field of `Features`."""
 STAMP = "#stamp-"
 
 
@@ -47,15 +49,16 @@ def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> So
 
 @torch.no_grad()
 def extract_features(batch: Any, inputs: Features) -> Any:
-    """Returns a batch whose fields `frames` and `wave` are the features of the extractors.
+    """Returns a batch whose pictures and sounds are the features of the extractors.
 
     Args:
-        batch: Batch with `frames` `(item, segment, 3, height, width)` and `wave` `(item, segment, sample)`.
+        batch: Batch with `frames` `(item, segment, 3, height, width)` and `wave` `(item, segment, sample)`; `others`,
+            frames of other clips, are extracted, too, where there are any.
         inputs: The extractors.
     """
     found = {}
-    for name, extractor in (("frames", inputs.visual), ("wave", inputs.audio)):
-        given = getattr(batch, name)
+    for name in (name for name in MEDIA if name in batch._fields):
+        given, extractor = getattr(batch, name), getattr(inputs, MEDIA[name])
         device = next(iter(extractor.parameters()), given).device
         # one by one: a feature on the disk must not depend on what else was in a batch
         found[name] = torch.stack([extractor.eval()(item.to(device)).to(given.device) for item in given])

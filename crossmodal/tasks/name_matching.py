@@ -75,7 +75,7 @@ class NameMatching:
         known = [name for name in classes if name != BACKGROUND]  # drawn without colour where it is the last
         return label_strips(drawn, known, scores={"predicted": confidence.tolist()}, start=start)
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> Clip:
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> Clip:
         """Returns the batch of one clip."""
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])

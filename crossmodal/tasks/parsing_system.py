@@ -80,6 +80,14 @@ def stored_features(features: ParsingInputs, classes: int, items: int) -> Parsed
     return ParsedClip(tokens, audio, motion, torch.zeros(items, classes), marks, marks)
 
 
+def moving_clips(preprocess: Preprocess, motion: int, classes: int, items: int) -> ParsedClip:
+    """Returns a batch of zeros of the shape of LLP's clips with their published motion features."""
+    seconds, size = FEATURES["r2plus1d_18"][0], preprocess.size
+    frames, wave = torch.zeros(items, seconds, 3, size, size), torch.zeros(items, seconds, preprocess.rate)
+    marks = torch.zeros(items, seconds, classes, dtype=torch.bool)
+    return ParsedClip(frames, wave, torch.zeros(items, seconds, motion), torch.zeros(items, classes), marks, marks)
+
+
 class SecondProjections(nn.Module):
     """Projects features to one vector per second and modality, without activations: the front of HAN and MGN.
 
@@ -191,6 +199,8 @@ class CoupledParser(CoupledSystem):
         self.visual_in, self.audio_in = (nn.Linear(channels, width) for channels in pair.widths)
         self.motion_width, self.motion = motion, motion_fusion(motion, width)
         self.gates, self.head, self.visual_label = gates, head, visual_label
+        if motion:  # the default source's clips have none: what a step costs is asked of such a batch
+            self.example_batch = partial(moving_clips, pair.preprocess, motion, len(classes))
 
     def forward(
         self, batch: MovingClip | ParsedClip, *, present: Mapping[str, Tensor] | None = None
@@ -207,8 +217,9 @@ class CoupledParser(CoupledSystem):
         if self.motion_width and batch.motion.shape[2] != self.motion_width:
             raise ValueError(
                 f"{type(self).__name__}: the clips have motion features of width {batch.motion.shape[2]}, but the "
-                f"system was built with motion={self.motion_width}: put them into feats/r2plus1d_18/, or build it with "
-                "motion=0."
+                f"system was built with motion={self.motion_width}: put them into feats/r2plus1d_18/ of a data set, or "
+                "build it with motion=0, as a video given to predict needs, which brings one frame a second and not "
+                "the eight that they are made of."
             )
         return self.score(*self.pool(batch.frames, batch.wave, present=present), batch.motion)
 

@@ -175,8 +175,14 @@ class Task(Protocol):
             start: First second of the item, for windows of a video.
         """
 
-    def ask(self, clip: Clip, words: Sequence[str]) -> Any:
-        """Returns the batch of one clip of a video; `words` are what `predict` was given beside it."""
+    def ask(self, clip: Clip, words: Sequence[str], classes: Sequence[str]) -> Any:
+        """Returns the batch of one clip of a video, an item for everything that is asked of it.
+
+        Args:
+            clip: A window of the video.
+            words: What `predict` was given beside the video.
+            classes: Label vocabulary of the system that is asked.
+        """
 
     def tell(self, windows: Sequence[tuple[Clip, Any]], classes: Sequence[str]) -> Iterable[str]:
         """Returns the lines that `predict` prints for the windows of a video and their predictions."""

@@ -18,9 +18,11 @@ from crossmodal.injection import Encoder, Lockstep
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import RECIPES, find_function, find_system, system_module
 from crossmodal.tasks.settings import Settings
+from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task
 
 from .lightning_module import SystemTraining
+from .stages import add_stage
 
 TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5, "logger": False}
 BACKBONES = ("visual", "audio")
@@ -72,6 +74,8 @@ def options(task: Task, choice: Choice) -> ArgumentParser:
     parser.add_class_arguments(SystemTraining, "optim", skip={"system", "task"}, instantiate=False)
     parser.add_class_arguments(pl.Trainer, "trainer", instantiate=False)
     parser.set_defaults({f"trainer.{name}": value for name, value in TRAINER.items()})
+    for stage in stages_of(choice.system, task.name):
+        add_stage(parser, stage, tiny=choice.tiny)
     for settings, name in _settings(task, choice):
         set_defaults(parser, settings, name)
     return parser

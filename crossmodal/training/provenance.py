@@ -1,6 +1,5 @@
 """Provenance of an adapter file: written into its header, and compared when it is loaded."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from jsonargparse import Namespace
 from torch import nn
 
 from crossmodal.checkpoints import adapter_state
+from crossmodal.data.vocabulary import as_text
 from crossmodal.injection import fingerprint
 from crossmodal.tasks.task import Features, SystemModule
 
@@ -25,7 +25,7 @@ def provenance(run: Path, given: Namespace, system: SystemModule) -> dict[str, A
     """
     return {
         "system": given.system,
-        "classes": json.dumps(system.classes),
+        "classes": as_text(system.classes),
         "arguments": read_options(run / CONFIG).get("model", {}),
         "front_end": front_end(system),
         "frozen": frozen_fingerprint(system),

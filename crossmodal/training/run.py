@@ -1,6 +1,5 @@
 """A run from its options: the system built, the data made ready, the test reported, the finished run loaded."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +10,7 @@ from torch import nn
 
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters
 from crossmodal.data.source import Source
+from crossmodal.data.vocabulary import from_text
 from crossmodal.injection import fast_linears
 from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.feature_inputs import source_as_read
@@ -127,7 +127,7 @@ def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     """Returns the trained system of a run, in evaluation mode, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
     arguments = parser.instantiate(given)  # components of one's own by their import paths
-    system = build(arguments, json.loads(read_header(run / ADAPTERS)["classes"]), task)
+    system = build(arguments, from_text(read_header(run / ADAPTERS)["classes"]), task)
     load_adapters(system, run / ADAPTERS, **provenance(run, given, system))
     return system.eval(), arguments
 

@@ -15,25 +15,19 @@ from torch import nn
 from crossmodal.adapters import Bottleneck, GateThenNorm, Sized
 from crossmodal.attention.latent import LatentTokens
 from crossmodal.audio.fbank import FbankPicture
-from crossmodal.data import Preprocess
 from crossmodal.data.world import COLOURS
-from crossmodal.encoders.by_name import visual_backbone
 from crossmodal.heads import MeanPooling
 from crossmodal.heads.level_gates import Ungated
 from crossmodal.heads.mask_pyramid import LevelFactory, projected_dilated_level
 from crossmodal.heads.masks import MaskHead
 from crossmodal.heads.tpavi import TPAVI
-from crossmodal.injection import Encoder, Lockstep
-from crossmodal.named_draws import drawn
 from crossmodal.recipes.lavish import lavish_shared as couple_shared
-from crossmodal.tasks.coupled_system import Pair
 from crossmodal.tasks.mask_system import MaskSystem
 from crossmodal.tasks.settings import Settings
+from crossmodal.tasks.shared_encoder import shared_pair
 
 SETTINGS = Settings(optim={"lr": 3e-4, "decay": 1.0}, trainer={"max_epochs": 15}, data={"batch_size": 8}, seed=123)
 """Training of DG-SCT's S4; LAVisH's own command, 5e-5 and no TPAVI, did not make the published figure."""
-
-RATE = 16_000
 
 
 def segmentation_bottleneck(channels: int, *, reduction: int = 4, groups: int = 2) -> Bottleneck:
@@ -88,14 +82,11 @@ def lavish_shared(
         matching: Weight of the audio-visual matching loss.
         visual_weights: File of weights, or `pretrained`.
     """
-    sight = drawn("visual", visual_backbone, visual, weights=visual_weights)
-    couple: Callable[[Encoder], Lockstep] = partial(couple_shared, latents=latents, bottleneck=bottleneck)
-    lockstep = drawn("coupled", couple, sight.encoder)
-    preprocess = Preprocess(sight.size, RATE, sight.mean, sight.std)
-    pair = Pair(lockstep, (sight.width, sight.width), FbankPicture(sight.size, rate=RATE), preprocess)
+    coupling = partial(couple_shared, latents=latents, bottleneck=bottleneck)
+    pair = shared_pair(visual, coupling=coupling, sound=FbankPicture, visual_weights=visual_weights)
     head = partial(
         MaskHead,
-        size=mask_size or sight.size,
+        size=mask_size or pair.preprocess.size,
         channels=channels,
         level=level,
         gates=gates,

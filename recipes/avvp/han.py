@@ -7,17 +7,23 @@ Source: Tian et al., *Unified Multisensory Perception: Weakly-Supervised Audio-V
 released code, whose numbers this file reproduces. Its 4.7 M parameters without a gradient are left out.
 """
 
+import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from crossmodal.checkpoints.parsing import import_han
+from crossmodal.data.llp_rows import LLP_CLASSES
 from crossmodal.data.world import TEXTURES
 from crossmodal.heads.hybrid import HybridAttention
 from crossmodal.heads.parsing import AttentivePooling, Parsed
 from crossmodal.named_draws import drawn
 from crossmodal.tasks.parsing_system import FeatureParser, ParsingInputs, SecondProjections, parsing_inputs
 from crossmodal.tasks.settings import Settings
+
+logger = logging.getLogger("crossmodal")
 
 SETTINGS = Settings(
     optim={"lr": 3e-4, "decay": 0.1, "every": 10}, trainer={"max_epochs": 40}, data={"batch_size": 16}, seed=1
@@ -62,6 +68,7 @@ def han(
     visual_label: float = 0.9,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> HAN:
     """Builds the system on features of frozen extractors.
 
@@ -75,6 +82,17 @@ def han(
         visual_label: Share of a clip's label in its visual target; 1 does not smooth.
         visual_weights: File of weights of the visual extractor, or `pretrained`.
         audio_weights: The same for the audio extractor.
+        weights: The released file, `MMIL_Net.pt`, for a system on published features.
+
+    Raises:
+        ValueError: As the importer does, if `weights` do not fit.
     """
     features = parsing_inputs(visual, audio, visual_weights=visual_weights, audio_weights=audio_weights)
-    return HAN(features, classes, width=width, attention=attention, pooling=pooling, visual_label=visual_label)
+    system = HAN(features, classes, width=width, attention=attention, pooling=pooling, visual_label=visual_label)
+    if weights is not None:
+        logger.info("%s", import_han(system, weights))
+    return system
+
+
+RELEASED = partial(han, "llp", "llp", classes=LLP_CLASSES)
+"""Builds the model of the released file, given `weights=`; `crossmodal avvp reproduce` runs it."""

@@ -199,7 +199,7 @@ def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, m
     monkeypatch.setattr(verb, "prepare_source", lambda source, system, folder, splits: source)
     done = crossmodal(tmp_path, "ave", "look", "here", "--figures", 2)
     assert done.code == 0, done.err
-    assert "is known of the built-in world alone\n2 items drawn\n" in done.out
+    assert "do not say where things are\n2 items drawn\n" in done.out
     assert sorted(file.name for file in (tmp_path / "here/looking").iterdir()) == ["a_1.png", "c.png"]
 
 

@@ -102,7 +102,7 @@ class Loudness:
         figure.text(0.1, 0.4, f"{classes[prediction.count[0]]} loud seconds")
         return figure
 
-    def ask(self, clip, words):
+    def ask(self, clip, words, classes):
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])
 

@@ -77,14 +77,14 @@ class Difficulty:
 def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: int = 1) -> tuple[Objects, Sounds]:
     """Draws the objects and sounds of one clip.
 
-    The first object drawn sounds (with `sounding`, the first ones); the others are silent, and further sounds come from
-    outside the frame. All follow activities of one distribution, so that neither the eye can tell the sounding object
-    from those that mime, nor the ear the visible sound from the others.
+    The first objects drawn sound; the others are silent and the sounds beside theirs come from outside the frame. All
+    follow activities of one distribution, so that neither the eye can tell a sounding object from those that mime, nor
+    the ear a visible sound from the others.
 
     Args:
-        rng: Source of everything.
-        difficulty: Parameters of the world.
-        sounding: Objects that sound; fewer than three, so that one at least is silent.
+        rng: Source of all that is drawn.
+        difficulty: How many objects there are, and of which kinds.
+        sounding: Objects that sound, as far as there are so many.
     """
     count = int(rng.integers(3, difficulty.objects + 1))
     offscreen = int(rng.integers(0, min(OFFSCREEN, difficulty.textures - difficulty.objects - 1) + 1))
@@ -99,7 +99,7 @@ def draw_scene(rng: np.random.Generator, difficulty: Difficulty, *, sounding: in
     objects = _draw_objects(rng, texture, loudness[:, :count], difficulty)
 
     # the first objects alone are heard: the others mime, with activities that have no sound
-    heard = np.array([*range(sounding), *range(count, count + offscreen)])
+    heard = np.array([*range(min(sounding, count)), *range(count, count + offscreen)])
     heard = heard[np.argsort(onset[heard])]
     named = np.concatenate([worn, elsewhere])
     return _shuffled(rng, objects), Sounds(named[heard], loudness[:, heard], onset[heard])

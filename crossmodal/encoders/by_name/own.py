@@ -27,6 +27,7 @@ from .backbone import (
     warn_if_random,
 )
 from .clap import OneChannel
+from .resnet_maps import resnet18_14x14
 from .text_pairs import CLAP_RATE, clap_front_end
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
 
@@ -99,6 +100,7 @@ VISUAL_BUILDERS: dict[str, Callable[[str | Path | None], VisualBackbone]] = {
     "tiny": own_tiny_visual,
     "swin_v2_l": own_swin_v2_l,
     "vgg19": own_vgg19,
+    "resnet18_14x14": resnet18_14x14,
     **{name: partial(own_clip, name, size) for name, size in CLIP_SIZES.items()},
     "pvt_v2_b5": own_pvt_v2_b5,
 }

@@ -1,7 +1,7 @@
 """Pre-training of the tiny encoders: unimodal labels of the built-in world, and no label of which object has what."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ def reinitialise(encoder: Encoder) -> Encoder:
             if isinstance(module, nn.Linear):
                 module.reset_parameters()
         if isinstance(section, PreNorm | PostNorm):
-            nn.init.constant_(section.norm.weight, 0.1 if name.endswith("attention") else 1.0)
+            nn.init.constant_(cast(Tensor, section.norm.weight), 0.1 if name.endswith("attention") else 1.0)
     return encoder
 
 

@@ -220,7 +220,7 @@ def test_a_long_film_is_drawn_as_far_as_the_page_says(tmp_path, monkeypatch):
     system = dg_sct().eval()
     clip = Clip(torch.zeros(2, 3, 64, 64), torch.zeros(2, 16_000))
     with torch.inference_mode():
-        prediction = system.predict(system(AVE.ask(clip, ())))
+        prediction = system.predict(system(AVE.ask(clip, (), system.classes)))
     windows = [Window(clip, prediction)] * (DRAWN + 2)
     write_film(tmp_path / "page.html", system, AVE, tmp_path / "<b> 5 % $.mp4", tmp_path / "run", windows)
     read = checked(tmp_path / "page.html")

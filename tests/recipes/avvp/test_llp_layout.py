@@ -4,8 +4,10 @@ import json
 from fractions import Fraction
 
 import pytest
+import torch
 from commands import crossmodal
 from films import film
+from golden_baselines import state
 from llp_folder import NAMES, write_features, write_tables
 
 SMALL = [
@@ -39,6 +41,17 @@ def test_clips_are_fitted_and_tested(folder):
     summary = json.loads((folder / "runs/clips/summary.json").read_text())
     assert len(summary["test"]) == 10
     assert set(summary["test"]) == set(summary["chance"])
+
+
+@pytest.mark.parametrize("system", ["han", "mgn"])
+def test_a_released_file_is_reproduced(folder, system):
+    torch.save(state(system), folder / f"{system}.pt")
+    words = ["--weights", f"{system}.pt", "--data.features", "data", "--device", "cpu", "--out", f"of_{system}"]
+    said = crossmodal(folder, "avvp", "reproduce", "--system", system, *words)
+    assert said.code == 0, said.err
+    assert f"{system}, on 2 of 2 items of the test split" in said.out
+    found = json.loads((folder / f"of_{system}/result.json").read_text())
+    assert found["tensors"]["mapped"] + found["tensors"]["dropped"] == len(state(system))
 
 
 @pytest.mark.slow  # two runs, a process each

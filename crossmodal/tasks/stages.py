@@ -1,0 +1,70 @@
+"""Trainings that come before the last one: of a part of a system, which the last one then starts from."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from crossmodal.data.source import Source
+
+from .resolve import system_module
+from .settings import Settings
+from .task import Scores, SystemModule
+
+
+class Scored(Protocol):
+    """What a stage is selected by.
+
+    Attributes:
+        monitor: Score that selects weights on validation; higher is better.
+    """
+
+    monitor: str
+
+    def scores(self) -> Scores:
+        """Returns a new score counter."""
+
+
+class Stage(NamedTuple):
+    """One training before the last. `STAGES` of a recipe file is a tuple of them; one `fit` runs all, and resumes.
+
+    Attributes:
+        name: Its word in the options, `--stages.NAME.max_epochs`, and its folder in that of the run.
+        part: From the system, the one that is trained here. It shares modules with it: what these learn is where the
+            next training starts.
+        task: What the part is scored by.
+        settings: Published training; of the trainer and the data, `max_epochs` and `batch_size` alone.
+        quick: The same for tiny encoders.
+        source: From the source of the run, that of the stage.
+    """
+
+    name: str
+    part: Callable[[Any], SystemModule]
+    task: Scored
+    settings: Settings
+    quick: Settings
+    source: Callable[[Source], Source]
+
+    def options(self, tiny: bool) -> dict[str, Any]:
+        """Returns values of its options by name.
+
+        Args:
+            tiny: Whether the encoders are the tiny ones.
+        """
+        of_optim = {**self.settings.optim, **(self.quick.optim if tiny else {})}
+        trainer = {**self.settings.trainer, **(self.quick.trainer if tiny else {})}
+        data = {**self.settings.data, **(self.quick.data if tiny else {})}
+        return {
+            **{f"optim.{name}": value for name, value in of_optim.items()},
+            "max_epochs": trainer["max_epochs"],
+            "batch_size": data["batch_size"],
+        }
+
+
+def stages_of(system: str, task: str) -> tuple[Stage, ...]:
+    """Returns the trainings before the last one of a system.
+
+    Args:
+        system: Its name, as `find_system` takes it.
+        task: Name of the task.
+    """
+    found: tuple[Stage, ...] = getattr(system_module(system, task), "STAGES", ())
+    return found

@@ -1,0 +1,91 @@
+"""Trainings before the last one in a run folder: each in `stages/NAME/`, with its checkpoints, and done once."""
+
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from jsonargparse import ArgumentParser, Namespace
+
+from crossmodal.checkpoints import load_adapters, save_adapters
+from crossmodal.data.source import Source
+from crossmodal.tasks.stages import Stage
+from crossmodal.tasks.task import SystemModule, Task
+
+from .checkpoint_io import last_checkpoint
+from .data_module import DataModule
+from .finite import check_weights
+from .fit import train
+from .lightning_module import SystemTraining
+from .ranks import is_first
+from .run_folder import ADAPTERS, new_run
+
+FOLDER = "stages"
+Prepare = Callable[[Source, SystemModule], Source]
+"""Makes the items of a source ready for a system."""
+
+
+def add_stage(parser: ArgumentParser, stage: Stage, *, tiny: bool) -> None:
+    """Adds the options of a stage, `--stages.NAME.…`: those of its optimizer, its epochs and its batch.
+
+    Args:
+        parser: Of `fit`.
+        stage: The stage.
+        tiny: Whether the encoders are the tiny ones.
+    """
+    place = f"{FOLDER}.{stage.name}"
+    parser.add_class_arguments(SystemTraining, f"{place}.optim", skip={"system", "task"}, instantiate=False)
+    parser.add_argument(f"--{place}.max_epochs", type=int, help=f"epochs of the stage {stage.name}; 0 leaves it out")
+    parser.add_argument(f"--{place}.batch_size", type=int, help=f"items of a step of the stage {stage.name}")
+    parser.set_defaults({f"{place}.{name}": value for name, value in stage.options(tiny).items()})
+
+
+def train_stages(
+    run: Path, stages: Sequence[Stage], system: SystemModule, arguments: Namespace, prepare: Prepare
+) -> None:
+    """Trains what comes before the last training, in order, and leaves the system with the weights that validated best.
+
+    A stage that is done is read from its file, one that was interrupted goes on from its checkpoint.
+
+    Args:
+        run: Folder of the run.
+        stages: The stages.
+        system: System whose parts are trained.
+        arguments: Instantiated options of `fit`.
+        prepare: Makes a source ready for a part.
+    """
+    for stage in stages:
+        given = arguments[FOLDER][stage.name]
+        if given.max_epochs:
+            _train_stage(run / FOLDER / stage.name, stage, system, given, arguments, prepare)
+
+
+def _train_stage(
+    place: Path, stage: Stage, system: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
+) -> None:
+    """Trains one stage in its folder."""
+    part = stage.part(system)
+    if (place / ADAPTERS).is_file():
+        load_adapters(part, place / ADAPTERS, stage=stage.name)
+        return
+    if is_first():
+        print(f"stage              {stage.name}: {given.max_epochs} epochs, in {place}/", flush=True)
+    new_run(place)
+    source = copy.copy(stage.source(arguments.data))
+    source.batch_size = given.batch_size
+    data = prepare(source, part)
+    training = SystemTraining(part, cast(Task, stage.task), **vars(given.optim))
+    options: dict[str, Any] = {**vars(arguments.trainer), "max_epochs": given.max_epochs}
+    train(
+        place,
+        training,
+        DataModule(data),
+        last_checkpoint(place, training) if arguments.resume else None,
+        monitor=f"val_{stage.task.monitor}",
+        seed=arguments.seed,
+        options=options,
+        save_minutes=arguments.save_minutes,
+    )
+    check_weights(part, f"stage {stage.name} of {place}")
+    if is_first():
+        save_adapters(part, place / ADAPTERS, stage=stage.name)

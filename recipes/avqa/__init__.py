@@ -1,0 +1,1 @@
+"""Systems of audio-visual question answering (AVQA), one file each."""

@@ -1,0 +1,170 @@
+"""MUSIC-AVQA's layout is read as published, in both versions; what cannot be read is named."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from music_folder import ROWS, VIDEOS, entry, published_rows, write_features, write_media, write_questions
+
+from crossmodal.data import Preprocess
+from crossmodal.data.asking_sources import MusicAVQAFeatureSource, MusicAVQASource
+from crossmodal.data.music_avqa import MusicAVQA, others_as_released, others_of_other_videos
+from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
+from crossmodal.data.questions import build_vocabulary, question_words, typed_question, written_question
+from crossmodal.data.vocabulary import Vocabulary, as_text, from_text
+from crossmodal.metrics.answers import QUESTION_KINDS
+
+SMALL = Preprocess(size=16, rate=16_000)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_media(write_questions(tmp_path))
+
+
+def rewritten(root, split, at, version="json", **changed):
+    """The file of a split with some keys of one entry changed, or left out where `None`."""
+    file = root / version / f"avqa-{split}.json"
+    entries = json.loads(file.read_text())
+    entries[at] = {key: value for key, value in {**entries[at], **changed}.items() if value is not None}
+    file.write_text(json.dumps(entries))
+
+
+def test_items_and_their_vocabulary(root):
+    train = MusicAVQA(root, "train", SMALL, wave_rate=16_000)
+    assert train.classes == ("two", "one", "yes", "left")
+    assert train.classes.words[:6] == ("<pad>", "How", "many", "instruments", "are", "sounding")
+    item = train[1]
+    assert item.frames.shape == item.others.shape == (10, 3, 16, 16)
+    assert item.wave.shape == (10, 16_000)
+    assert written_question(item.question, train.classes) == "How many sounding cello in the video?"
+    assert (train.classes[item.answer], QUESTION_KINDS[item.kind]) == ("one", ("Audio-Visual", "Counting"))
+    assert torch.equal(train[1].others, item.others)  # the same whenever it is read
+    test = MusicAVQA(root, "test", SMALL, wave_rate=16_000)
+    assert [written_question(ids, test.classes) for ids in test.ids] == [
+        "Is there a cello in the video?",
+        "Where is the instrument?",
+    ]
+    assert not test.check()
+
+
+def test_corrected_questions_keep_the_first_vocabulary(root):
+    changed = {**ROWS, "train": ROWS["train"][::-1]}
+    write_questions(root, version="json_update", rows=changed)
+    updated = MusicAVQA(root, "train", SMALL, version="json_update", wave_rate=16_000)
+    assert updated.classes == MusicAVQA(root, "train", SMALL).classes
+    assert [question.number for question in updated.questions] == [4, 3, 2, 1]
+    source = MusicAVQASource(root, version="json_update", wave_rate=16_000)
+    assert len(source.of_real_videos().split("train")) == 1
+    assert "json_update" in source.describe()
+
+
+def test_ids_that_stand_twice_are_told_and_kept(root):
+    rewritten(root, "test", 1, question_id=6, video_id=VIDEOS[2])
+    test = MusicAVQA(root, "test", SMALL)
+    assert test.names == [f"{VIDEOS[2]}-6", f"{VIDEOS[2]}-6#2"]
+    assert test.remarks() == ["1 question ids of test stand twice, the first 6: all are kept"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"templ_values": "[]"},
+            r"entry 1 .question 2.* has 1 placeholders, but templ_values holds 0",
+        ),
+        ({"templ_values": '["a", "b"]'}, "has 1 placeholders, but templ_values holds 2"),
+        ({"type": '["Smell", "Counting"]'}, "is none of the kinds"),
+        ({"anser": None}, "entry 1 lacks 'anser'"),
+        ({"question_content": " ".join(["very"] * 15), "templ_values": "[]"}, "has 15 words, but at most 14 are read"),
+        ({"templ_values": "cello"}, "cannot be read"),
+    ],
+)
+def test_entries_that_cannot_be_read_are_named(root, changed, said):
+    rewritten(root, "train", 1, **changed)
+    with pytest.raises(ValueError, match=said):
+        MusicAVQA(root, "train")
+
+
+def test_unknown_words_and_answers(root):
+    write_questions(root, version="json_update")
+    rewritten(root, "train", 0, "json_update", question_content="How many instrumental are sounding?")
+    with pytest.raises(ValueError, match=r"question 1: 'instrumental' is none of the .* words .*, perhaps 'instrument"):
+        MusicAVQA(root, "train", version="json_update")
+    rewritten(root, "train", 0, "json_update", question_content="How many instruments?", anser="harp")
+    with pytest.raises(ValueError, match="the answer of 00000001-1 is none of the 4 answers"):
+        MusicAVQA(root, "train", version="json_update")
+    rewritten(root, "test", 1, anser="harp")
+    test = MusicAVQA(root, "test", SMALL, wave_rate=16_000)
+    assert test[1].answer == 4
+    assert "1 questions of test have an answer that training does not know" in test.remarks()[0]
+    assert MusicAVQASource(root).facts() == {"unknown_answers": {"val": 0, "test": 1}}
+
+
+def test_files_that_are_missing(root):
+    for file in (root / "frames" / VIDEOS[3]).iterdir():
+        file.unlink()
+    (root / "audio_wave" / f"{VIDEOS[2]}.npy").unlink()
+    found = MusicAVQA(root, "test", SMALL, wave_rate=16_000).check()
+    assert [*found] == [f"{VIDEOS[2]}-6", f"{VIDEOS[3]}-7"]
+    assert "the wave" in found[f"{VIDEOS[2]}-6"][0]
+    (root / "json" / "avqa-val.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"avqa-val.json is missing: copy the published file"):
+        MusicAVQA(root, "val")
+    (root / "json" / "avqa-test.json").write_text("{")
+    with pytest.raises(ValueError, match="is no JSON"):
+        MusicAVQA(root, "test")
+    for name, value in {"split": "dev", "version": "json_old", "subset": "made"}.items():
+        with pytest.raises(ValueError, match=f"MusicAVQA: {name}='{value}' must be one of"):
+            MusicAVQA(root, **{"split": "train", name: value})
+
+
+def test_published_features(root):
+    source = MusicAVQAFeatureSource(write_features(root))
+    item = source.split("train")[0]
+    stored = np.load(root / "feats" / "res18_14x14" / f"{VIDEOS[0]}.npy")
+    assert item.frames.shape == (10, 196, 512)
+    assert torch.equal(item.frames[3, 17], torch.from_numpy(stored[18].reshape(512, 196)[:, 17].copy()))
+    assert item.wave.shape == (10, 128)
+    np.save(root / "feats" / "vggish" / f"{VIDEOS[0]}.npy", np.zeros((60, 64), np.float32))
+    (root / "feats" / "res18_14x14" / f"{VIDEOS[1]}.npy").unlink()
+    problems = source.split("train").check()
+    assert "expected floats of shape (60, 128)" in problems[f"{VIDEOS[0]}-1"][0]
+    assert "are missing" in problems[f"{VIDEOS[1]}-3"][0]
+    assert len(source.of_real_videos().split("train")) == 1
+
+
+def test_frames_of_other_videos():
+    rng = np.random.default_rng(0)
+    drawn = [pair for _ in range(50) for pair in others_of_other_videos(rng, 3, 12)]
+    assert {video for video, _ in drawn} == {*range(12)} - {3}
+    assert {segment for _, segment in drawn} == {*range(10)}
+    released = [pair for _ in range(50) for pair in others_as_released(rng, 1, 20)]
+    assert {video for video, _ in released} == {*range(6)} | {*range(12, 20)}  # the own one, and not six others
+
+
+def test_published_vocabulary(tmp_path):
+    write_questions(tmp_path, rows={**ROWS, "train": published_rows()})
+    assert as_text(MusicAVQA(tmp_path, "train").classes) == as_text(MUSIC_AVQA)
+    assert (len(MUSIC_AVQA), len(MUSIC_AVQA.words)) == (42, 93)
+    rebuilt = build_vocabulary([(question_words("Is <Object> there？", ["cello"]), "yes"), (("Is",), "no")])
+    assert (rebuilt, rebuilt.words) == (("yes", "no"), ("<pad>", "Is", "cello", "there"))
+    assert from_text(as_text(rebuilt)).words == rebuilt.words
+    assert from_text(as_text(("a", "b"))) == ["a", "b"]
+    with pytest.raises(ValueError, match="labels holds 'a' twice"):
+        Vocabulary(["a", "a"], ["<pad>"])
+
+
+def test_questions_that_are_typed(caplog):
+    assert written_question(typed_question("how many Instruments are sounding", MUSIC_AVQA), MUSIC_AVQA) == (
+        "How many instruments are sounding?"
+    )
+    assert not caplog.records
+    asked = written_question(typed_question("Where is the trumpett zzz?", MUSIC_AVQA), MUSIC_AVQA)
+    assert asked == "Where is the trumpet?"
+    read = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    assert read == ["it is read as 'trumpet'.", "it is read as nothing."]
+    with pytest.raises(ValueError, match="the question '' has 0 words"):
+        typed_question("", MUSIC_AVQA)
+    assert entry(ROWS["val"][0])["anser"] == "two"
