@@ -108,8 +108,8 @@ class QuestionAnswering:
                 f"`crossmodal {self.name} predict CLIP.mp4 'How many sounds are heard?'`."
             )
         questions = torch.stack([typed_question(text, classes) for text in words])
-        short = thinned(clip, SEGMENTS)
-        return AskingClip(*(part.expand(len(words), *part.shape) for part in short), questions)
+        frames, wave = (part.expand(len(words), *part.shape) for part in thinned(clip, SEGMENTS))
+        return AskingClip(frames, wave, questions)
 
     def tell(self, windows: Sequence[tuple[Clip, DecodedAnswers]], classes: Sequence[str]) -> Iterator[str]:
         """Yields a line per question and window: the question as it was read, and the likeliest answers."""

@@ -10,6 +10,7 @@ Source: Yun et al., *Pano-AVQA: Grounded Audio-Visual Question Answering on 360Â
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class PanoAVQA(FeatureAnswerer):
         self.words = drawn("words", WordEmbedding, len(words_of(classes, "pano_avqa")), width, places=LENGTH)
         self.sounds = drawn("sounds", AveragedProjections, [features.audio], width)
         self.frames = drawn("frames", AveragedProjections, [features.visual], width)
-        self.transformer = drawn("transformer", transformer, width)
+        self.transformer: Any = drawn("transformer", transformer, width)
         self.answer = drawn("answer", WideReadout, 3 * width, len(classes))
 
     def score(self, tokens: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:

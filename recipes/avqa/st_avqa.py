@@ -87,9 +87,7 @@ def st_avqa(
         audio_weights: The same for the audio extractor.
     """
     features = answer_inputs(visual, audio, visual_weights=visual_weights, audio_weights=audio_weights)
-
-    parts = {"grounder": grounder, "question": question, "attention": attention}
-    head = partial(GroundedAnswers, mean=mean, **parts)
+    head = partial(GroundedAnswers, mean=mean, grounder=grounder, question=question, attention=attention)
     return STAVQA(features, classes, width=width, head=head)
 
 
