@@ -36,7 +36,7 @@ class NameMatching:
     unit = "seconds or clips"
     system = "dg_sct"
     segments = 10
-    absent: Mapping[str, str] = MappingProxyType({})
+    absent: Mapping[str, str] = MappingProxyType({"reproduce": "a released checkpoint goes in by fit --model.weights"})
 
     def pieces(self, prediction: Matched, batch: ShotClip) -> tuple[Tensor, Tensor]:
         """Returns what is scored: logits and target of every second, or of every clip."""

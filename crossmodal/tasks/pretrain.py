@@ -22,6 +22,9 @@ class Pretraining(NameMatching):
     title = "Pre-training on names"
     about = "Trains a system on all clips of many classes, for few_shot and zero_shot; tests it."
     unit = "clips"
+    absent: Mapping[str, str] = MappingProxyType(
+        {**NameMatching.absent, "prepare": "VGGSound-AVEL40k is published as frames and sounds"}
+    )
     sources: Mapping[str, type[Source]] = MappingProxyType({"world": SeenWorldSource, "vggsound": VGGSoundSource})
     quick = Settings(
         optim={"lr": 2e-3, "decay": 0.5, "every": 1, "schedule": None, "optimizer": None},

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from .names import PACKAGE, system_names, task_names
 from .task import Task
@@ -54,7 +54,7 @@ def find_system(name: str, task: str) -> Callable[..., Any]:
     """
     if name in system_names(task):
         return cast(Callable[..., Any], getattr(import_module(f"{RECIPES}.{task}.{name}"), name))
-    return _by_path(name, lambda: _nearest(name, system_names(task)), f"crossmodal {task} has no system {name!r}")
+    return _function_by_path(name, system_names(task), f"crossmodal {task} has no system {name!r}")
 
 
 def settings_module(system: Callable[..., Any]) -> ModuleType:
@@ -65,8 +65,8 @@ def settings_module(system: Callable[..., Any]) -> ModuleType:
 def system_module(name: str, task: str) -> ModuleType:
     """Returns the module whose `SETTINGS` are those of a system on a task.
 
-    It is the file in the task's recipe folder, also where that takes the function of another task; else the module that
-    the system's function stands in.
+    It is the file by which the system is named, also where that takes the function of another task; where that file has
+    no `SETTINGS`, the module that the system's function stands in.
 
     Args:
         name: As `find_system` takes it.
@@ -74,7 +74,8 @@ def system_module(name: str, task: str) -> ModuleType:
     """
     if name in system_names(task):
         return import_module(f"{RECIPES}.{task}.{name}")
-    return settings_module(find_system(name, task))
+    found = _by_path(name)
+    return found.module if found and hasattr(found.module, "SETTINGS") else settings_module(find_system(name, task))
 
 
 def find_function(name: str, places: Sequence[str] = ()) -> Callable[..., Any]:
@@ -89,17 +90,34 @@ def find_function(name: str, places: Sequence[str] = ()) -> Callable[..., Any]:
             if (folder / f"{name}.py").is_file():
                 return cast(Callable[..., Any], getattr(import_module(f"{place}.{name}"), name))
     known = [file.stem for place in places for file in PACKAGE.joinpath(*place.split(".")[1:]).glob("*.py")]
-    return _by_path(name, lambda: _nearest(name, known), f"{name!r} is no function here")
+    return _function_by_path(name, known, f"{name!r} is no function here")
 
 
-def _by_path(name: str, hint: Callable[[], str], what: str) -> Callable[..., Any]:
-    """Returns the function at an import path: of a module of the same name, or an attribute of a module."""
+class _Found(NamedTuple):
+    """A function at an import path, and the module of that path, into which it may have been imported."""
+
+    module: ModuleType
+    function: Callable[..., Any]
+
+
+def _function_by_path(name: str, known: Sequence[str], what: str) -> Callable[..., Any]:
+    """Returns the function at an import path; refuses one that is not there with the nearest of the known names."""
+    found = _by_path(name)
+    if found is None:
+        raise ValueError(
+            f"{what}: {_nearest(name, known)}. A module of your own is given by its path, such as mylab.mine."
+        )
+    return found.function
+
+
+def _by_path(name: str) -> _Found | None:
+    """Returns what is at an import path: a function of a module of the same name, or an attribute of a module."""
     above, _, leaf = name.rpartition(".")
     for module, attribute in ((name, leaf), (above, leaf)):
         if not module:
             continue
         try:
-            found = getattr(import_module(module), attribute, None)
+            place = import_module(module)
         except ModuleNotFoundError as error:
             # the module is there, and imports what is not
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
@@ -107,9 +125,10 @@ def _by_path(name: str, hint: Callable[[], str], what: str) -> Callable[..., Any
             continue
         except ImportError as error:
             raise ValueError(f"{name!r} cannot be imported: {error}.") from error
-        if callable(found):
-            return cast(Callable[..., Any], found)
-    raise ValueError(f"{what}: {hint()}. A module of your own is given by its path, such as mylab.mine.")
+        function = getattr(place, attribute, None)
+        if callable(function):
+            return _Found(place, function)
+    return None
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -8,7 +8,6 @@ Source: Yun et al., *Pano-AVQA: Grounded Audio-Visual Question Answering on 360Â
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,6 @@ from crossmodal.heads.tri_modal import (
 from crossmodal.named_draws import drawn
 from crossmodal.recipes.avqa.question_only import SETTINGS as SETTINGS
 from crossmodal.tasks.answer_system import AnswerInputs, FeatureAnswerer, answer_inputs
-
-SMALL = partial(TriModalTransformer, heads=4, hidden=1024, layers=(2, 2, 2), across=2)
-"""Depths of the reconstruction; the published ones are 9, 5, 5 and 5."""
 
 
 class PanoAVQA(FeatureAnswerer):
@@ -66,13 +62,18 @@ def behind_mean(sequence: Tensor) -> Tensor:
     return torch.cat([sequence.mean(1, keepdim=True), sequence], dim=1)
 
 
+def small_transformer(width: int) -> TriModalTransformer:
+    """Builds the transformer with the depths of the reconstruction; the published ones are 9, 5, 5 and 5."""
+    return TriModalTransformer(width, heads=4, hidden=1024, layers=(2, 2, 2), across=2)
+
+
 def pano_avqa(
     visual: str = "tiny",
     audio: str = "tiny",
     *,
     classes: Sequence[str] = WORLD_QUESTIONS,
     width: int = 256,
-    transformer: Callable[[int], nn.Module] = SMALL,
+    transformer: Callable[[int], nn.Module] = small_transformer,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
 ) -> PanoAVQA:

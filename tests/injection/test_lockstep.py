@@ -54,7 +54,7 @@ def test_every_section_runs_once_and_silent_adapters_change_nothing(encoders, pa
     streams = lockstep(encoders, pairing=pairing)(inputs).streams
     for name, encoder in encoders.items():
         blocks = [section for section in encoder.sections.values() if isinstance(section, Mix)]
-        assert [block.calls for block in blocks] == [1] * len(blocks)
+        assert [block._calls for block in blocks] == [1] * len(blocks)
         assert torch.equal(encoder.head(streams[name]), encoder(inputs[name]))
 
 

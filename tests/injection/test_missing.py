@@ -160,9 +160,9 @@ def test_where_nothing_is_missing_a_mask_changes_nothing_and_costs_no_second_run
     plain = model(inputs)
     blocks = [module for module in model.modules() if isinstance(module, Mix)]
     for present in ({"audio": everywhere}, {"audio": everywhere, "visual": everywhere}, {}):
-        before = [block.calls for block in blocks]
+        before = [block._calls for block in blocks]
         coupled = model(inputs, present=present)
-        assert [block.calls for block in blocks] == [calls + 1 for calls in before]
+        assert [block._calls for block in blocks] == [calls + 1 for calls in before]
         assert all(torch.equal(stream, plain.streams[name]) for name, stream in coupled.streams.items())
 
 

@@ -96,7 +96,7 @@ def test_without_gradients_everything_runs_once():
     saving = checkpointed(lockstep(ToyAdapter).eval())
     with torch.no_grad():
         saving(inputs())
-    assert {block.calls for block in saving.encoders["visual"].sections.values() if hasattr(block, "calls")} == {1}
+    assert {block._calls for block in saving.encoders["visual"].sections.values() if hasattr(block, "_calls")} == {1}
 
 
 @pytest.mark.slow

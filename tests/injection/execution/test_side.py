@@ -136,9 +136,9 @@ def test_what_is_beside_needs_no_encoder():
     assert set(features) == set(model.reads)
     assert not any(stream.requires_grad for stream in features.values())
     whole = model(inputs(), taps=["audio.stem"])
-    calls = [block.calls for block in model.modules() if isinstance(block, Mix)]
+    calls = [block._calls for block in model.modules() if isinstance(block, Mix)]
     parts = copy.deepcopy(model).beside(features, taps=["audio.stem"])
-    assert calls == [block.calls for block in model.modules() if isinstance(block, Mix)]
+    assert calls == [block._calls for block in model.modules() if isinstance(block, Mix)]
     for one, other in ((parts.streams, whole.streams), (parts.taps, whole.taps)):
         assert one.keys() == other.keys()
     twin = copy.deepcopy(model)
@@ -149,7 +149,7 @@ def test_what_is_beside_needs_no_encoder():
 def test_frames_run_through_encoders_a_few_at_a_time():
     model = side(lockstep(), at_once=2)
     torch.testing.assert_close(model.read(inputs(5)), side(lockstep()).read(inputs(5)), rtol=1e-12, atol=1e-13)
-    assert {block.calls for block in model.modules() if isinstance(block, Mix)} == {3}
+    assert {block._calls for block in model.modules() if isinstance(block, Mix)} == {3}
 
 
 def test_a_late_coupling_reads_less_and_carries_nothing_before_it():
