@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .vocabulary import Vocabulary, words_of
+from .vocabulary import Vocabulary, vocabulary_words
 
 LENGTH = 14
 """Words of the longest published question."""
@@ -102,13 +102,13 @@ def typed_question(text: str, labels: Vocabulary) -> Tensor:
         raise ValueError(
             f"predict: the question {text!r} has {len(words)} words: it must have 1 to {LENGTH}, in one pair of quotes."
         )
-    known = words_of(labels, "predict")
+    known = vocabulary_words(labels, "predict")
     return encode_words([_nearest_known(word, known) for word in words], _ids(known), "predict")
 
 
 def written_question(ids: Tensor, labels: Sequence[str]) -> str:
     """Returns the question that ids stand for, as the system reads it."""
-    known = words_of(labels, "written_question")
+    known = vocabulary_words(labels, "written_question")
     return " ".join(known[at] for at in ids.tolist() if at) + "?"
 
 

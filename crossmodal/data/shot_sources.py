@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .ave import AVE
 from .llp import LLP
-from .shots import Shots, classified, first_of_each, localised, told
+from .shots import Shots, classified, first_of_each, localised, shots_in_words
 from .source import AVESource, Source
 from .vggsound import VGGSoundEvents
 from .world.captions import BACKGROUND as BACKGROUND
@@ -74,7 +74,7 @@ class ShotAVESource(AVESource):
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""
-        return f"the data set {self.root} ({told(self.shots)})"
+        return f"the data set {self.root} ({shots_in_words(self.shots)})"
 
 
 class ClassifiedAVESource(ShotAVESource):
@@ -166,7 +166,7 @@ class ShotLLPSource(Source):
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""
-        return f"the data set {self.root} ({told(self.shots)})"
+        return f"the data set {self.root} ({shots_in_words(self.shots)})"
 
 
 class VGGSoundSource(Source):

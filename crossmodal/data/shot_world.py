@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .shots import Shots, first_of_each, localised, told
+from .shots import Shots, first_of_each, localised, shots_in_words
 from .source import Source
 from .world import TINY, World
 from .world.answers import named_pair
@@ -21,7 +21,7 @@ SEEN = tuple(name for name in World(clips=1, answer="pair").classes if name not 
 """Names of the other pairs."""
 
 
-def pair_of(world: World, index: int) -> int:
+def pair_named_in(world: World, index: int) -> int:
     """Returns the number of the pair of texture and colour that a clip of the world of pairs is about."""
     return int(named_pair(*world.scene(index), world.difficulty).min())
 
@@ -39,7 +39,7 @@ def clips_about(pairs: tuple[int, ...], split: str, seed: int, count: int, shots
     """
     world = World(split, clips=MANY, seed=seed, answer="pair")
     # scenes are drawn one by one, none is rendered, and only until there are enough
-    about = (pair_of(world, index) for index in range(MANY))
+    about = (pair_named_in(world, index) for index in range(MANY))
     if shots:
         return tuple(first_of_each(about, shots, pairs))
     return tuple(islice((index for index, pair in enumerate(about) if pair in pairs), count))
@@ -83,7 +83,7 @@ class PairWorldSource(Source):
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
-        trained = told(self.shots) if self.shots else f"{self.clips} training clips"
+        trained = shots_in_words(self.shots) if self.shots else f"{self.clips} training clips"
         return f"the built-in world of pairs (seed {self.seed}, {trained}): procedural clips, no real data"
 
 

@@ -118,6 +118,6 @@ class Shots(Dataset[ShotClip]):
         return ShotClip(item.frames, item.wave, self.target(item))
 
 
-def told(shots: int) -> str:
+def shots_in_words(shots: int) -> str:
     """Returns how many clips of a class are trained on, in words."""
     return f"{shots} training clips of a class" if shots else "all training clips"

@@ -41,7 +41,7 @@ class Vocabulary(tuple[str, ...]):
         return tuple(self), self.words
 
 
-def words_of(labels: Sequence[str], caller: str) -> tuple[str, ...]:
+def vocabulary_words(labels: Sequence[str], caller: str) -> tuple[str, ...]:
     """Returns the words of a vocabulary.
 
     Args:

@@ -190,7 +190,7 @@ class ClipText(nn.Module):
     ) -> Float[Tensor, "text feature"]:
         """Computes the features of embedded texts; see `TextEncoder.encode`."""
         check_width(self, "embedded", embedded, self.width)
-        check_length(self, embedded)
+        check_context(self, embedded)
         stream = embedded + self.positions[: embedded.shape[1]]
         bias = causal_bias(stream)
         for index, block in enumerate(self.blocks):
@@ -200,7 +200,7 @@ class ClipText(nn.Module):
         return self.projection(self.norm(ends))
 
 
-def check_length(block: ClipText, embedded: Tensor) -> None:
+def check_context(block: ClipText, embedded: Tensor) -> None:
     """Refuses texts with more positions than a text tower has."""
     if embedded.shape[1] > block.context:
         raise ValueError(

@@ -36,7 +36,7 @@ def of_pieces(scores: Tensor, target: Tensor) -> Tensor:
 
 
 @shaped
-def event_loss(
+def matched_event_loss(
     scores: Float[Tensor, "clip segment label"], target: Float[Tensor, "clip piece target"]
 ) -> Float[Tensor, ""]:
     """Computes the cross-entropy of every piece against its target; a piece without a label counts as zero.

@@ -32,7 +32,7 @@ class SegmentSelfAttention(nn.Module):
         return scores.softmax(2) @ self.value(sequence)
 
 
-class Matched(NamedTuple):
+class MatchedSegments(NamedTuple):
     """Clip vectors of both modalities, and per segment how well they match the other modality, in (0, 1)."""
 
     visual: Float[Tensor, "clip width"]
@@ -47,8 +47,8 @@ class DualMatching(nn.Module):
 
     Clip vectors are means over self-attention; the segments are those before it.
 
-    Shapes: visual and audio `(clip, segment, width)` → `Matched`. Source: DAM, Wu et al., ICCV 2019, after published
-    notes of the paper.
+    Shapes: visual and audio `(clip, segment, width)` → `MatchedSegments`. Source: DAM, Wu et al., ICCV 2019, after
+    published notes of the paper.
     """
 
     def __init__(self, width: int):
@@ -63,8 +63,8 @@ class DualMatching(nn.Module):
     @shaped
     def forward(
         self, visual: Float[Tensor, "clip segment width"], audio: Float[Tensor, "clip segment width"]
-    ) -> Matched:
+    ) -> MatchedSegments:
         """Computes clip vectors and relevance."""
         seen, heard = self.visual(visual).mean(1), self.audio(audio).mean(1)
         by_audio, by_visual = (visual @ heard[:, :, None]).sigmoid(), (audio @ seen[:, :, None]).sigmoid()
-        return Matched(seen, heard, (by_audio + by_visual).squeeze(2) / 2)
+        return MatchedSegments(seen, heard, (by_audio + by_visual).squeeze(2) / 2)

@@ -7,7 +7,7 @@ from .deep import inserted_between as inserted_between
 from .feature_adapter import FeatureAdapter as FeatureAdapter
 from .fixed import FixedPrompts as FixedPrompts
 from .fixed import template_tokens as template_tokens
-from .layouts import Layout as Layout
+from .layouts import PromptLayout as PromptLayout
 from .layouts import at_end as at_end
 from .layouts import at_front as at_front
 from .layouts import in_middle as in_middle

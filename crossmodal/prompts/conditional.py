@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ..encoders.towers import TextEncoder
 from ..shapes import check_width, shaped
-from .layouts import Layout, at_end
+from .layouts import PromptLayout, at_end
 from .sentences import Sentences
 from .static import PromptVectors
 
@@ -30,7 +30,7 @@ class ConditionalPrompts(PromptVectors):
         *,
         features: int,
         reduction: int = 16,
-        layout: Layout = at_end,
+        layout: PromptLayout = at_end,
     ):
         """Builds the block.
 

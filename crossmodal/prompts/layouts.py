@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .sentences import Sentences
 
-Layout = Callable[[int, int], tuple[int, int]]
+PromptLayout = Callable[[int, int], tuple[int, int]]
 """`(learned vectors, tokens of the class name) -> (vectors before the name, vectors behind it)`, which add up."""
 
 
@@ -27,7 +27,7 @@ def at_front(context: int, name: int) -> tuple[int, int]:
     return 0, context
 
 
-def token_order(sentences: Sentences, layout: Layout) -> tuple[tuple[int, ...], ...]:
+def prompt_token_order(sentences: Sentences, layout: PromptLayout) -> tuple[tuple[int, ...], ...]:
     """Returns where each token of a prompt comes from: a place in its sentence or, behind these, a learned vector.
 
     Args:

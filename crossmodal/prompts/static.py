@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..encoders.towers import TextEncoder, Tokenizer
 from ..lazy_constant import LazyConstant
 from ..shapes import check_width, shaped
-from .layouts import Layout, at_end, order_table, token_order
+from .layouts import PromptLayout, at_end, order_table, prompt_token_order
 from .sentences import Sentences
 
 ContextFactory = Callable[[TextEncoder, Tokenizer, int], Tensor]
@@ -24,7 +24,7 @@ class PromptVectors(nn.Module):
         context: Float[Tensor, "*classes vector channel"],
         sentences: Sentences,
         *,
-        layout: Layout = at_end,
+        layout: PromptLayout = at_end,
     ):
         """Builds the block.
 
@@ -61,7 +61,7 @@ class PromptVectors(nn.Module):
                 "sentences: vectors of classes of their own do not take others; share them (shared_context)."
             )
         self.sentences = sentences
-        self.order = LazyConstant(order_table, token_order(sentences, self.layout))
+        self.order = LazyConstant(order_table, prompt_token_order(sentences, self.layout))
 
     def inserted(self, embedded: Tensor) -> Tensor:
         """Returns embedded sentences `(class, token, channel)` with the vectors in their places."""

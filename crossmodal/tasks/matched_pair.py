@@ -18,8 +18,8 @@ from crossmodal.heads.matched_clips import (
     Weighing,
     contrastive_losses,
     doubled_sum,
-    event_loss,
     exponentiated,
+    matched_event_loss,
     weighed_dynamically,
 )
 from crossmodal.injection import Coupled, Lockstep, freeze
@@ -30,7 +30,7 @@ from .coupled_system import CoupledSystem, Pair
 from .matched_system import Matched, SpokenBy, spoken_of
 
 
-class Features(NamedTuple):
+class PairFeatures(NamedTuple):
     """Features of frames and sounds in the spaces of their text towers, not normalised."""
 
     visual: Float[Tensor, "clip segment feature"]
@@ -145,9 +145,9 @@ class MatchedPair(CoupledSystem):
         """Scores a batch of clips."""
         return self.score(*self.features_of(batch.frames, batch.wave))
 
-    def features_of(self, frames: Tensor | None, wave: Tensor | None) -> Features:
+    def features_of(self, frames: Tensor | None, wave: Tensor | None) -> PairFeatures:
         """Computes the features of every second of clips."""
-        return Features(*self.pool(frames, wave))
+        return PairFeatures(*self.pool(frames, wave))
 
     def score(self, visual: Tensor, audio: Tensor) -> PairMatched:
         """Scores clips given by their features."""
@@ -163,7 +163,7 @@ class MatchedPair(CoupledSystem):
 
     def loss(self, outputs: PairMatched, batch: ShotClip) -> dict[str, Tensor]:
         """Returns the cross-entropies of the target and of pictures and sounds of the batch."""
-        terms = {"event": event_loss(outputs.scores, batch.target), **contrastive_losses(outputs.contrast)}
+        terms = {"event": matched_event_loss(outputs.scores, batch.target), **contrastive_losses(outputs.contrast)}
         return self.weighing(terms, self.epoch) if self.training else terms
 
     def begin_epoch(self, epoch: int) -> None:

@@ -11,7 +11,7 @@ from crossmodal.cached_from_frozen import CachedWithoutGradients
 from crossmodal.data import Clip, Preprocess
 from crossmodal.data.shots import ShotClip
 from crossmodal.encoders.towers import DualEncoder
-from crossmodal.heads.matched_clips import event_loss
+from crossmodal.heads.matched_clips import matched_event_loss
 from crossmodal.injection import freeze
 from crossmodal.prompts import ConditionalPrompts, DeepPrompts, appended_tokens, entry_of, matched
 
@@ -63,7 +63,7 @@ class MatchedSystem(SystemModule):
 
     def loss(self, outputs: Matched, batch: ShotClip) -> dict[str, Tensor]:
         """Returns the cross-entropy of every second, or of whole clips, as the batch's target has it."""
-        return {"event": event_loss(outputs.scores, batch.target)}
+        return {"event": matched_event_loss(outputs.scores, batch.target)}
 
     def predict(self, outputs: Matched) -> Matched:
         """Returns the logits: whether they are read by second or by clip is the task's affair."""

@@ -7,12 +7,12 @@ from torch import nn
 
 from crossmodal.checkpoints import load_adapters
 
-System = TypeVar("System", bound=nn.Module)
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 LEARNED = "adapters.safetensors"
 """Name of the file in the folder of a run."""
 
 
-def with_pretrained(system: System, pretrained: str | Path | None) -> System:
+def with_pretrained(system: AnyModule, pretrained: str | Path | None) -> AnyModule:
     """Loads what an equal system learned on other classes, and returns the system.
 
     Args:

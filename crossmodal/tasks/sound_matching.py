@@ -20,7 +20,7 @@ from crossmodal.metrics import segment_metric
 
 from .answer_system import CoupledAnswerer, FeatureAnswerer
 from .settings import Settings
-from .stages import Stage
+from .stages import TrainingStage
 from .task import Clips, Features, Scores, SystemModule
 
 
@@ -144,14 +144,14 @@ def of_real_videos(source: Source) -> Source:
 QUICK = Settings(optim={"lr": 1e-3, "decay": 0.5, "every": 1}, trainer={"max_epochs": 2}, data={"batch_size": 8})
 
 
-def grounding_stage(part: Callable[[Any], SoundMatching], settings: Settings) -> Stage:
+def grounding_stage(part: Callable[[Any], SoundMatching], settings: Settings) -> TrainingStage:
     """Returns the stage `grounding` of a system.
 
     Args:
         part: `matching_of_clips` or `matching_of_features`.
         settings: Published training; a clip is ten pairs of the published batches.
     """
-    return Stage("grounding", part, MatchScores(), settings, QUICK, of_real_videos)
+    return TrainingStage("grounding", part, MatchScores(), settings, QUICK, of_real_videos)
 
 
 def _matches(prediction: Tensor, batch: AskedClip) -> tuple[Tensor, Tensor]:

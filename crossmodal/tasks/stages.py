@@ -23,7 +23,7 @@ class Scored(Protocol):
         """Returns a new score counter."""
 
 
-class Stage(NamedTuple):
+class TrainingStage(NamedTuple):
     """One training before the last. `STAGES` of a recipe file is a tuple of them; one `fit` runs all, and resumes.
 
     Attributes:
@@ -59,12 +59,12 @@ class Stage(NamedTuple):
         }
 
 
-def stages_of(system: str, task: str) -> tuple[Stage, ...]:
+def stages_of(system: str, task: str) -> tuple[TrainingStage, ...]:
     """Returns the trainings before the last one of a system.
 
     Args:
         system: Its name, as `find_system` takes it.
         task: Name of the task.
     """
-    found: tuple[Stage, ...] = getattr(system_module(system, task), "STAGES", ())
+    found: tuple[TrainingStage, ...] = getattr(system_module(system, task), "STAGES", ())
     return found

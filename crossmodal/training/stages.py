@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossmodal.checkpoints import load_adapters, save_adapters
 from crossmodal.data.source import Source
-from crossmodal.tasks.stages import Stage
+from crossmodal.tasks.stages import TrainingStage
 from crossmodal.tasks.task import SystemModule, Task
 
 from .checkpoint_io import last_checkpoint
@@ -25,7 +25,7 @@ Prepare = Callable[[Source, SystemModule], Source]
 """Makes the items of a source ready for a system."""
 
 
-def add_stage(parser: ArgumentParser, stage: Stage, *, tiny: bool) -> None:
+def add_stage(parser: ArgumentParser, stage: TrainingStage, *, tiny: bool) -> None:
     """Adds the options of a stage, `--stages.NAME.…`: those of its optimizer, its epochs and its batch.
 
     Args:
@@ -41,7 +41,7 @@ def add_stage(parser: ArgumentParser, stage: Stage, *, tiny: bool) -> None:
 
 
 def train_stages(
-    run: Path, stages: Sequence[Stage], system: SystemModule, arguments: Namespace, prepare: Prepare
+    run: Path, stages: Sequence[TrainingStage], system: SystemModule, arguments: Namespace, prepare: Prepare
 ) -> None:
     """Trains what comes before the last training, in order, and leaves the system with the weights that validated best.
 
@@ -61,7 +61,7 @@ def train_stages(
 
 
 def _train_stage(
-    place: Path, stage: Stage, system: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
+    place: Path, stage: TrainingStage, system: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
 ) -> None:
     """Trains one stage in its folder."""
     part = stage.part(system)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads.answers import Answers, answer_alone
 from crossmodal.heads.factor_attention import FactorAttention
@@ -38,7 +38,7 @@ class AVSD(FeatureAnswerer):
         """Builds the system; the arguments are those of `avsd`."""
         super().__init__(features, classes)
         self.shown = frames
-        self.embedding = drawn("embedding", nn.Embedding, len(words_of(classes, "avsd")), words)
+        self.embedding = drawn("embedding", nn.Embedding, len(vocabulary_words(classes, "avsd")), words)
         self.question = drawn("question", nn.LSTM, words, width, batch_first=True)
         self.frames = drawn("frames", nn.Linear, features.visual, width)
         self.sounds = drawn("sounds", nn.Linear, features.audio, width)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads import MapPooling, PoolFactory
 from crossmodal.heads.answers import GroundedAnswers
@@ -88,7 +88,7 @@ def dg_sct(
         "head",
         GroundedAnswers,
         heard,
-        len(words_of(classes, "dg_sct")),
+        len(vocabulary_words(classes, "dg_sct")),
         len(classes),
         width=width or seen,
         grounder=grounder,

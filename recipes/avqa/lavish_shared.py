@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from crossmodal.adapters import Sized
 from crossmodal.audio.fbank import FbankPicture
 from crossmodal.data import Preprocess
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.encoders.by_name import visual_backbone
 from crossmodal.heads import MeanPooling, PoolFactory
@@ -89,7 +89,7 @@ def lavish_shared(
         "head",
         GroundedAnswers,
         sight.width,
-        len(words_of(classes, "lavish_shared")),
+        len(vocabulary_words(classes, "lavish_shared")),
         len(classes),
         width=width,
         grounder=grounder,

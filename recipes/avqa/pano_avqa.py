@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.data.questions import LENGTH
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads.answers import Answers, answer_alone
 from crossmodal.heads.tri_modal import (
@@ -43,7 +43,7 @@ class PanoAVQA(FeatureAnswerer):
     ):
         """Builds the system; the arguments are those of `pano_avqa`."""
         super().__init__(features, classes)
-        self.words = drawn("words", WordEmbedding, len(words_of(classes, "pano_avqa")), width, places=LENGTH)
+        self.words = drawn("words", WordEmbedding, len(vocabulary_words(classes, "pano_avqa")), width, places=LENGTH)
         self.sounds = drawn("sounds", AveragedProjections, [features.audio], width)
         self.frames = drawn("frames", AveragedProjections, [features.visual], width)
         self.transformer: Any = drawn("transformer", transformer, width)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads.answers import Answers, answer_alone
 from crossmodal.heads.questions import QuestionEncoder
@@ -29,7 +29,7 @@ class QuestionOnly(FeatureAnswerer):
     ):
         """Builds the system; the arguments are those of `question_only`."""
         super().__init__(features, classes)
-        self.question = drawn("question", question, len(words_of(classes, "question_only")), width)
+        self.question = drawn("question", question, len(vocabulary_words(classes, "question_only")), width)
         self.answer = drawn("answer", nn.Linear, width, len(classes))
 
     def score(self, tokens: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:

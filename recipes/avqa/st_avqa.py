@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from crossmodal.checkpoints.answers import import_st_avqa
 from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
-from crossmodal.data.vocabulary import words_of
+from crossmodal.data.vocabulary import vocabulary_words
 from crossmodal.data.world.questions import WORLD_QUESTIONS
 from crossmodal.heads.answers import Answers, GroundedAnswers
 from crossmodal.heads.grounding import SoundGrounding
@@ -48,7 +48,9 @@ class STAVQA(FeatureAnswerer):
         super().__init__(features, classes)
         same = features.visual == width
         self.project = nn.Identity() if same else drawn("project", nn.Linear, features.visual, width)
-        self.head = drawn("head", head, features.audio, len(words_of(classes, "st_avqa")), len(classes), width=width)
+        self.head = drawn(
+            "head", head, features.audio, len(vocabulary_words(classes, "st_avqa")), len(classes), width=width
+        )
 
     def score(self, tokens: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:
         """Answers questions about clips given as features."""

@@ -15,7 +15,7 @@ from crossmodal.data import Preprocess
 from crossmodal.data.shot_world import HELD_OUT
 from crossmodal.encoders.by_name import image_text
 from crossmodal.encoders.towers import TextEncoder, Tokenizer
-from crossmodal.prompts import ContextFactory, Layout, StaticPrompts, at_end, sentences, shared_context
+from crossmodal.prompts import ContextFactory, PromptLayout, StaticPrompts, at_end, sentences, shared_context
 from crossmodal.tasks.matched_system import MatchedFrames
 from crossmodal.tasks.pretrained import with_pretrained
 from crossmodal.tasks.settings import Settings
@@ -33,7 +33,7 @@ SETTINGS = Settings(
 
 
 def static_prompts(
-    names: Sequence[str], *, text: TextEncoder, tokenizer: Tokenizer, context: ContextFactory, layout: Layout
+    names: Sequence[str], *, text: TextEncoder, tokenizer: Tokenizer, context: ContextFactory, layout: PromptLayout
 ) -> StaticPrompts:
     """Builds prompts of class names, with as many vectors as `context` returns."""
     vectors = context(text, tokenizer, len(names))
@@ -45,7 +45,7 @@ def coop(
     *,
     classes: Sequence[str] = HELD_OUT,
     context: ContextFactory = shared_context,
-    layout: Layout = at_end,
+    layout: PromptLayout = at_end,
     visual_weights: str | Path | None = None,
     vocabulary: str | Path | None = None,
     pretrained: str | Path | None = None,

@@ -20,7 +20,7 @@ from crossmodal.encoders.towers import TextEncoder, Tokenizer
 from crossmodal.guidance import SegmentGuidance
 from crossmodal.heads.matched_clips import ScoreRule, Weighing, doubled_sum, exponentiated, weighed_dynamically
 from crossmodal.injection import paired_after_attention
-from crossmodal.prompts import ContextFactory, FeatureAdapter, Layout, at_end, shared_context
+from crossmodal.prompts import ContextFactory, FeatureAdapter, PromptLayout, at_end, shared_context
 from crossmodal.recipes.dg_sct import dg_sct as couple_dg_sct
 from crossmodal.recipes.few_shot.clip import fixed_prompts
 from crossmodal.recipes.few_shot.coop import static_prompts
@@ -69,7 +69,7 @@ def dg_sct(
     classes: Sequence[str] = HELD_OUT,
     coupling: Coupling = COUPLED,
     context: ContextFactory = four_vectors,
-    layout: Layout = at_end,
+    layout: PromptLayout = at_end,
     sound_template: str = "the sounds of {}",
     adapter: Callable[[int], nn.Module] = FeatureAdapter,
     rule: ScoreRule = doubled_sum,

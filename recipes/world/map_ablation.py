@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from crossmodal.cli.ablate import ablate
+from crossmodal.cli.study_options import add_study_options
 from crossmodal.tasks.ave import TASK
 
 SCHEDULE = (
@@ -59,7 +60,7 @@ WORLDS: Mapping[str, MapWorld] = {
 """Word → world. Pooling by a map is learned at once; a map in the adapters needs open gates and a cue of unit scale."""
 
 
-def words_of(world: str, more: Sequence[str] = ()) -> list[str]:
+def options_of_world(world: str, more: Sequence[str] = ()) -> list[str]:
     """Returns the options of `crossmodal ave ablate` for a world.
 
     Args:
@@ -72,10 +73,13 @@ def words_of(world: str, more: Sequence[str] = ()) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains the rows of a world and prints their table; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__, allow_abbrev=False)
     parser.add_argument("world", choices=tuple(WORLDS))
-    given, more = parser.parse_known_args(arguments)
-    return ablate(words_of(given.world, more), TASK)
+    add_study_options(parser, "runs/map_ablation_WORLD")
+    given = parser.parse_args(words)
+    more = [word for word in words if word != given.world]
+    return ablate(options_of_world(given.world, more), TASK)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,9 @@ def test_what_cannot_be_unpickled_is_said(file, monkeypatch, capsys):
 
 
 def test_nothing_calls_it():
-    own = ROOT / "crossmodal" / "checkpoints" / "unpickle.py"
-    sources = [path for folder in ("crossmodal", "recipes") for path in (ROOT / folder).rglob("*.py") if path != own]
+    own = {ROOT / "crossmodal" / name for name in ("checkpoints/unpickle.py", "data/unpickle_avs.py")}
+    sources = [
+        path for folder in ("crossmodal", "recipes") for path in (ROOT / folder).rglob("*.py") if path not in own
+    ]
     calling = [path for path in sources if re.search(r"import.*unpickle|unpickle\w*\(", path.read_text("utf-8"))]
     assert calling == []

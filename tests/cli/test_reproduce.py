@@ -226,7 +226,9 @@ def test_it_is_a_command(place, tmp_path):
 
 
 def test_a_system_and_a_task_without_released_weights_are_told(place, tmp_path):
-    with pytest.raises(ValueError, match=r"--system lavish: its recipe file has no RELEASED; .* dg_sct_released, lavish_shared\."):
+    with pytest.raises(
+        ValueError, match=r"--system lavish: its recipe file has no RELEASED; .* dg_sct_released, lavish_shared\."
+    ):
         asked(place, tmp_path, "--system", "lavish")
     with pytest.raises(ValueError, match="classify reproduce: no released weights and no data set"):
         reproduce([], CLASSIFY)

@@ -10,7 +10,7 @@ from crossmodal.data.shots import classified
 from crossmodal.heads.matched_clips import (
     ClipContrast,
     contrastive_losses,
-    event_loss,
+    matched_event_loss,
     released_quotient,
     weighed_as_ave_classes_released,
     weighed_by_schedule,
@@ -49,7 +49,7 @@ def test_terms_total_and_gradients_equal_the_released_step(case):
         contrast = inputs["logits_audio_image"], inputs["logits_image_audio"]
         # pre-training learns every second, background included, and is scored by whole clips
         target = target_of(case, labels, scores, by_second=("loss_fewshot_ave", "loss_pretrain"))
-        terms = {"event": event_loss(scores, target)}
+        terms = {"event": matched_event_loss(scores, target)}
         terms["audio_image"] = contrastive_losses(contrast[0])["audio_image"]
         terms["image_audio"] = contrastive_losses(contrast[1])["audio_image"]
         for name, value in terms.items():

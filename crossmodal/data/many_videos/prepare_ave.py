@@ -110,11 +110,11 @@ def prepare_clips(
         remove_clip(out, video, layout)
     kept = {*finished} - {*changed}
     missing = [video for video in videos if video.stem not in kept]
-    made.record([video.stem for video in missing])
     if cluster is not None:  # whose workers run in other folders
         missing, out = [video.absolute() for video in missing], out.absolute()
     work = partial(write_clip, out=out, form=form, layout=layout)
     try:
+        made.record([video.stem for video in videos if video.stem not in kept])  # before any of them is written
         outcomes = progress(layout.command, work, missing, total=len(videos), workers=workers, cluster=cluster)
         return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
     except OSError as error:

@@ -27,7 +27,7 @@ from .scene import (
 )
 from .sound import TONES
 
-Answers = Int64[np.ndarray, " segment"]
+SegmentAnswers = Int64[np.ndarray, " segment"]
 KINDS = 4
 """Colours and textures that answer where the answer lies in a channel."""
 MARK = TEXTURES.index("checker")
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     """
 
     draw: Callable[[np.random.Generator, Difficulty], tuple[Objects, Sounds]]
-    labels: Callable[[Objects, Sounds, Difficulty], Answers]
+    labels: Callable[[Objects, Sounds, Difficulty], SegmentAnswers]
     classes: Callable[[Difficulty], tuple[str, ...]]
 
 
@@ -56,7 +56,7 @@ def colours(difficulty: Difficulty) -> tuple[str, ...]:
     return COLOURS[: difficulty.colours]
 
 
-def named_pair(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+def named_pair(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> SegmentAnswers:
     """Returns texture and colour of the object that the sound names, as one number; background where there is none."""
     found = sounding(objects, sounds)
     texture = np.take_along_axis(objects.texture, found.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -78,7 +78,7 @@ def draw_seconds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Obje
     return objects, sound_in(rng, MARK, rings)
 
 
-def colour_after_mark(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+def colour_after_mark(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> SegmentAnswers:
     """Returns the colour of the object in every second that follows one with the bell, background in the others."""
     follows = np.concatenate([[False], sounds.loudness[:-1, 0] > 0])
     return np.where(follows, objects.colour[0], difficulty.colours)
@@ -90,7 +90,7 @@ def draw_kinds(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     return objects, sound_in(rng, int(rng.choice(ASKS)), range(SEGMENTS))
 
 
-def kind_asked_for(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+def kind_asked_for(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> SegmentAnswers:
     """Returns the colour or the texture of the object, as the sound asks."""
     return whole_clip(objects.colour[0] if sounds.texture[0] == ASKS[0] else objects.texture[0, 0])
 
@@ -110,7 +110,7 @@ def draw_bands(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Object
     return objects, Sounds(TONES.ravel(), loudness.astype(np.float32), np.zeros(2 * BANDS, np.float32))
 
 
-def pulsed_in_band(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+def pulsed_in_band(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> SegmentAnswers:
     """Returns the band that the colour names in every second in which its tone is pulsed, background in the others."""
     band = int(objects.colour[0])
     return np.where(sounds.loudness[:, sounds.texture == TONES[band, 1]].any(axis=1), band, BANDS)
@@ -145,7 +145,7 @@ def sound_in(rng: np.random.Generator, texture: int, seconds: Sequence[int] | In
     return Sounds(np.array([texture]), loudness, np.zeros(1, np.float32))
 
 
-def whole_clip(label: int) -> Answers:
+def whole_clip(label: int) -> SegmentAnswers:
     """Returns one label for every segment."""
     return np.full(SEGMENTS, int(label))
 

@@ -33,7 +33,7 @@ class Scene(NamedTuple):
     sounds: Sounds
 
 
-Rule = Callable[[Scene, Sequence[str]], str | None]
+QuestionRule = Callable[[Scene, Sequence[str]], str | None]
 
 
 class Template(NamedTuple):
@@ -52,7 +52,7 @@ class Template(NamedTuple):
     text: str
     values: tuple[tuple[str, ...], ...]
     answers: tuple[str, ...]
-    rule: Rule
+    rule: QuestionRule
     worn: bool = False
 
 
@@ -120,7 +120,7 @@ def yes_or_no(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def louder(one: float | None, other: float | None) -> str | None:
+def is_louder(one: float | None, other: float | None) -> str | None:
     """Returns whether one sound is clearly louder than another; `None` where both are alike or one is silent."""
     if one is None or other is None or 1 / LOUDER < one / other < LOUDER:
         return None
@@ -150,7 +150,7 @@ def of_the_only_one(scene: Scene, say: Callable[[Scene, int], str]) -> str | Non
     return say(scene, found[0]) if len(found) == 1 else None
 
 
-def in_order(scene: Scene, which: str) -> str | None:
+def first_in_order(scene: Scene, which: str) -> str | None:
     """Returns the colour of the object that sounds first or last; `None` where two begin in the same second."""
     found = sounding_objects(scene)
     begins = sounding(scene.objects, scene.sounds).argmax(0)[found]
@@ -193,7 +193,7 @@ TEMPLATES = (
         "Is the <Sound> louder than the <Sound>?",
         TWO_TIMBRES,
         YES_NO,
-        lambda scene, values: louder(*(loudness_of(scene, name) for name in values)),
+        lambda scene, values: is_louder(*(loudness_of(scene, name) for name in values)),
     ),
     Template(
         _kind("Visual", "Counting"),
@@ -250,7 +250,7 @@ TEMPLATES = (
         "Is the <Colour> object louder than the <Colour> object?",
         TWO_COLOURS,
         YES_NO,
-        lambda scene, values: louder(*(object_loudness(scene, name) for name in values)),
+        lambda scene, values: is_louder(*(object_loudness(scene, name) for name in values)),
         worn=True,
     ),
     Template(
@@ -258,7 +258,7 @@ TEMPLATES = (
         "What colour is the <FL> sounding object?",
         (("first",), ("last",)),
         ASKED_COLOURS,
-        lambda scene, values: in_order(scene, values[0]),
+        lambda scene, values: first_in_order(scene, values[0]),
     ),
 )
 

@@ -7,7 +7,7 @@ import torch
 
 from ..clip import LabelledClip, Preprocess
 from ..segmented_clip import SegmentedClip, check_setting
-from .answers import Answer, Answers, colours
+from .answers import Answer, SegmentAnswers, colours
 from .dataset import TINY, Rendered, World
 from .scene import Difficulty, Objects, Sounds, draw_scene, named_colour, sounding
 from .truth import Truth
@@ -91,7 +91,7 @@ def draw_several(rng: np.random.Generator, difficulty: Difficulty) -> tuple[Obje
     return draw_scene(rng, difficulty, sounding=int(rng.integers(1, 3)))
 
 
-def only_colour(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> Answers:
+def only_colour(objects: Objects, sounds: Sounds, difficulty: Difficulty) -> SegmentAnswers:
     """Returns the colour of the one object that sounds; background where none does, or several do."""
     alone = sounding(objects, sounds).sum(axis=1) == 1
     return np.where(alone, named_colour(objects, sounds, difficulty), difficulty.colours)

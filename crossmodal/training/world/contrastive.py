@@ -150,7 +150,7 @@ def contrastive_loss(logits: Tensor, true: Tensor) -> Tensor:
     return total / 2
 
 
-def train(
+def train_towers(
     model: DualEncoder, streams: Tensor, captions: Captions, templates: tuple[str, ...], *, steps: int, title: str
 ) -> None:
     """Trains pooling, projection, text tower and scale on frozen streams."""
@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
     world = World("train", clips=options.clips, seed=options.seed, answer="pair")
     seconds = frozen_seconds(world, clip.eval(), clap.eval(), held_out=False)
     print(f"{len(seconds.tokens)} seconds without a held-out pair")
-    train(
+    train_towers(
         clip,
         seconds.tokens,
         captions_of_frames(world, seconds.seen),
@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> None:
         steps=options.steps,
         title="CLIP",
     )
-    train(
+    train_towers(
         clap,
         seconds.sound,
         captions_of_sounds(world, seconds.heard),

@@ -95,7 +95,8 @@ def test_a_full_disk_ends_in_words_and_the_rest_is_done_later(lab, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        patch.setattr("crossmodal.data.many_videos.prepare_ave.write_whole", lambda file, text: file.write_text(text))
+        for module in ("prepare_ave", "made_from"):  # texts are written, clips are not
+            patch.setattr(f"crossmodal.data.many_videos.{module}.write_whole", lambda file, text: file.write_text(text))
         said = crossmodal(lab, "ave", "prepare", "videos", "full", "--workers", "0")
     assert said.code == 1
     assert "crossmodal: ave prepare stopped in full/: full/wave/film0.npy cannot be written: No space left" in said.err

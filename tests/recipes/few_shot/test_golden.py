@@ -19,7 +19,7 @@ from crossmodal.heads.matched_clips import (
     as_stored,
     contrastive_losses,
     doubled_sum,
-    event_loss,
+    matched_event_loss,
     released_quotient,
     weighed_by_schedule,
 )
@@ -182,7 +182,7 @@ def test_the_released_training_step():
     out = numbers(FILE, "fewshot_ave", "out_train")
     close(found.scores.flatten(0, 1), out["scores"], 3e-5)
     target = numbers(FILE, "fewshot_ave", "in")["labels"]
-    terms = {"event": event_loss(found.scores, target), **contrastive_losses(found.contrast)}
+    terms = {"event": matched_event_loss(found.scores, target), **contrastive_losses(found.contrast)}
     total = sum(weighed_by_schedule(terms, 1).values())
     expected = facts(FILE)["fewshot_ave"]["loss"]
     assert total.item() == pytest.approx(expected["total"], rel=1e-5)

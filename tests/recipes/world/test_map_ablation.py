@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from crossmodal.heads import SegmentProjection
-from crossmodal.recipes.world.map_ablation import WORLDS, words_of
+from crossmodal.recipes.world.map_ablation import WORLDS, options_of_world
 from crossmodal.tasks.ave import TASK
 from crossmodal.training.options import parse
 
@@ -13,7 +13,7 @@ from crossmodal.training.options import parse
 def test_every_row_is_a_run_of_its_world(world, capsys):
     from crossmodal.cli.ablate import ablate
 
-    words = words_of(world, ["--print-commands"])
+    words = options_of_world(world, ["--print-commands"])
     assert parse(words[words.index("--") + 1 :], TASK)[1].data.answer == world
     assert ablate(words, TASK) == 0
     lines = capsys.readouterr().out.splitlines()
