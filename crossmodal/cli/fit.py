@@ -14,7 +14,7 @@ from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
 from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.stages import stages_of
-from crossmodal.tasks.task import Task, system_remarks
+from crossmodal.tasks.task import Task, percent_of, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
@@ -135,7 +135,7 @@ def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Sou
     elif source.validation == "test":
         print("selected on        the test split: what follows is the best of all epochs on these very clips")
     for name, value in tested.scores.items():
-        print(f"test {name:<13} {100 * value:.1f} % of {task.unit}")
+        print(f"test {name:<13} {100 * value:.1f} {percent_of(task)}")
         if (chance := tested.chance.get(name)) is not None:
             print(f"chance             {100 * chance:.1f} %  ({100 * (value - chance):+.1f} points)")
     print(f"written to         {run}/")

@@ -13,7 +13,7 @@ from crossmodal.evaluation.result_table import ABLATION, ResultRow, ResultTable
 from crossmodal.evaluation.study import Study, check_keyword, system_word
 from crossmodal.evaluation.sweep import sweep
 from crossmodal.tasks.resolve import find_task
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.task import Task, percent_of
 from crossmodal.training.run_folder import CHANCE, REMARKS, TEST
 
 WITHOUT = "without"
@@ -147,7 +147,7 @@ def gathered(
         tuple(study.variants),
         study.items,
         score=study.task.monitor,
-        unit=study.task.unit,
+        unit=percent_of(study.task),
         chance=_chance(study, folder, tuple(base)),
         columns=columns,
     )

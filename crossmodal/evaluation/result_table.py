@@ -82,7 +82,7 @@ class ResultTable:
         variants: Names that were asked for.
         items: Items of a training step.
         score: Name of the score, the task's monitor.
-        unit: What the score counts, such as `"segments"`.
+        unit: What the score counts, such as `"% of segments"`.
         chance: Score of a model that looks at nothing; `None` where it is not known.
         columns: Columns that are shown, of those of `CELLS`.
         remarks: More notes below the table.
@@ -94,7 +94,7 @@ class ResultTable:
     variants: tuple[str, ...]
     items: int
     score: str = "accuracy"
-    unit: str = "segments"
+    unit: str = "% of segments"
     chance: float | None = None
     columns: tuple[str, ...] = ABLATION
     remarks: tuple[str, ...] = ()
@@ -189,7 +189,7 @@ class ResultTable:
         seeds = " ".join(map(str, self.seeds))
         chance = "" if self.chance is None else f"; a model that looks at nothing would get {100 * self.chance:.1f} %"
         said = [
-            f"Score: {self.score}, % of {self.unit}, mean ± standard deviation over seeds {seeds}{chance}.",
+            f"Score: {self.score}, {self.unit}, mean ± standard deviation over seeds {seeds}{chance}.",
             f"Difference to “{self.baseline}” in points, paired by seed and item, with its 95 % bootstrap interval "
             "over seeds × items."
             + (f" FLOP of a training step on {self.items} items." if "operations" in self.columns else ""),

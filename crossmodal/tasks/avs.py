@@ -35,6 +35,7 @@ class AudioVisualSegmentation:
     about = "Trains a system that segments the objects that sound; tests it."
     monitor = "overlap"
     unit = "frames"
+    scores_are_shares = False  # of F-scores and overlaps, not of right answers
     system = "dg_sct"
     segments = SEGMENTS
     sources: Mapping[str, type[Source]] = MappingProxyType({"world": SegmentedWorldSource, "avsbench": AVSBenchSource})

@@ -33,6 +33,7 @@ class VideoParsing:
     about = "Trains a system that parses clips into what is heard and what is seen; tests it."
     monitor = "type_at_av"
     unit = "clips"
+    scores_are_shares = False  # of F-scores and overlaps, not of right answers
     system = "dg_sct"
     segments = SEGMENTS
     sources: Mapping[str, type[Source]] = MappingProxyType(

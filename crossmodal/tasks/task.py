@@ -136,7 +136,8 @@ class Task(Protocol):
         title: Heading of reports.
         about: What `fit` does, in one sentence.
         monitor: Score that selects weights on validation; higher is better.
-        unit: What is right or wrong, `"segments"`.
+        unit: What is right or wrong, `"segments"`. A task of other scores, such as overlaps, also says
+            `scores_are_shares = False`.
         system: Name of the system that `fit` trains where none is given.
         sources: Name → data source; the keywords of a source are `--data.*`. The one without a required keyword is
             the default.
@@ -218,3 +219,8 @@ def refuse_words(task: str, words: Sequence[str]) -> None:
     """
     if words:
         raise ValueError(f"{task} predict: {' '.join(words)!r} beside the video is not understood: leave it out.")
+
+
+def percent_of(task: Task) -> str:
+    """Returns `"% of segments"`, or `"%"` for a task that says `scores_are_shares = False`."""
+    return f"% of {task.unit}" if getattr(task, "scores_are_shares", True) else "%"
