@@ -221,6 +221,11 @@ def refuse_words(task: str, words: Sequence[str]) -> None:
         raise ValueError(f"{task} predict: {' '.join(words)!r} beside the video is not understood: leave it out.")
 
 
+def scores_are_shares(task: Task) -> bool:
+    """Returns whether the scores of a task are shares of its unit; one with `scores_are_shares = False` says no."""
+    return bool(getattr(task, "scores_are_shares", True))
+
+
 def percent_of(task: Task) -> str:
-    """Returns `"% of segments"`, or `"%"` for a task that says `scores_are_shares = False`."""
-    return f"% of {task.unit}" if getattr(task, "scores_are_shares", True) else "%"
+    """Returns `"% of segments"`, or `"%"` for a task whose scores are no shares of its unit."""
+    return f"% of {task.unit}" if scores_are_shares(task) else "%"

@@ -15,7 +15,7 @@ from crossmodal.data.table_cell import plain_cell
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
-from crossmodal.tasks.task import Task
+from crossmodal.tasks.task import Task, scores_are_shares
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
 
@@ -169,7 +169,7 @@ def drawn_items(system: nn.Module, items: Items, rows: "DataFrame", task: Task) 
     places = {name: at for at, name in enumerate(items.names)}
     for name in evenly_spaced(list(share.index), SHOWN_ITEMS):
         counted = float(by_item.at[name, WEIGHT])
-        heading = f"{name}: {share_in_words(share[name], counted, task.unit, task.monitor)}"
+        heading = f"{name}: {share_in_words(share[name], counted, task)}"
         item = items[places[name]]
         try:
             yield draw_item(system, item, task, name, heading)
@@ -185,19 +185,19 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
-def share_in_words(share: float, weight: float, unit: str, monitor: str) -> str:
-    """Returns how much of an item is right.
+def share_in_words(share: float, weight: float, task: Task) -> str:
+    """Returns how much of an item is right, or its score where a task has other scores than shares of right answers.
 
     Args:
         share: In [0, 1].
         weight: Observations that the item counts for.
-        unit: What is right or wrong.
-        monitor: Score of which the share is this item's.
+        task: Names the score and what is counted.
     """
-    if weight == 1:
-        # one observation is no number of units: it is right, wrong, or has a score of its own
-        return {0.0: "wrong", 1.0: "right"}.get(share, f"{monitor} {100 * share:.0f} %")
-    return f"{100 * share:.0f} % of its {unit}"
+    if not scores_are_shares(task):
+        return f"{task.monitor} {100 * share:.0f} %"
+    if weight == 1:  # one observation is no number of units
+        return {0.0: "wrong", 1.0: "right"}.get(share, f"{task.monitor} {100 * share:.0f} %")
+    return f"{100 * share:.0f} % of its {task.unit}"
 
 
 def evenly_spaced(ordered: Sequence[str], count: int) -> list[str]:

@@ -25,6 +25,7 @@ from crossmodal.recipes.dg_sct import dg_sct as couple
 from crossmodal.recipes.lavish import lavish as couple_lavish
 from crossmodal.tasks.ave import TASK as AVE
 from crossmodal.tasks.coupled_system import final_token_maps
+from crossmodal.tasks.resolve import find_task
 from crossmodal.testing.ave_layout import write_ave
 
 
@@ -240,10 +241,11 @@ def test_items_are_picked_evenly_and_never_twice():
 
 
 def test_how_much_of_an_item_is_right():
-    assert share_in_words(1.0, 1.0, "clips", "accuracy") == "right"
-    assert share_in_words(0.0, 1.0, "clips", "accuracy") == "wrong"
-    assert share_in_words(0.24, 1.0, "clips", "type_at_av") == "type_at_av 24 %"  # a clip has no clips
-    assert share_in_words(0.7, 10.0, "segments", "accuracy") == "70 % of its segments"
+    assert share_in_words(1.0, 1.0, find_task("classify")) == "right"
+    assert share_in_words(0.0, 1.0, find_task("classify")) == "wrong"
+    assert share_in_words(0.24, 1.0, find_task("avvp")) == "type_at_av 24 %"  # a clip has no clips
+    assert share_in_words(0.7, 10.0, find_task("ave")) == "70 % of its segments"
+    assert share_in_words(0.0, 5.0, find_task("avs")) == "overlap 0 %"
 
 
 def test_the_monitored_score_comes_first_and_chance_beside_it():
