@@ -1,7 +1,7 @@
 """Curves of a training and the confusion table of a test, as a page shows them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
 from crossmodal.drawing.canvas import new_figure
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 CURVE_COLOURS = ("#2e86ab", "#e4572e", "#009e73", "#cc79a7", "#e69f00", "#7f7fbf")
 """Told apart on white and on black."""
+LEGEND_INSIDE = 6
+"""Lines of a panel whose legend has room inside it."""
 
 MOST_LABELS = 40
 """Labels of a confusion table; a larger one cannot be read."""
@@ -90,8 +92,10 @@ def _points(metrics: "DataFrame", column: str) -> "Series":
 
 def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> Picture:
     """Draws one panel."""
-    figure = new_figure(3.8, 2.3)
-    axes = figure.add_axes((0.15, 0.17, 0.82, 0.7))
+    beside = len(lines) > LEGEND_INSIDE  # a legend over more lines would hide them
+    inches = 5.6 if beside else 3.8
+    figure = new_figure(inches, 2.3)
+    axes = figure.add_axes((0.57 / inches, 0.17, 3.1 / inches, 0.7))
     for number, (name, line) in enumerate(lines.items()):
         colour, marker = CURVE_COLOURS[number % len(CURVE_COLOURS)], "o" if len(line) < 40 else ""
         axes.plot(line.index, line.values, color=colour, marker=marker, markersize=3, linewidth=1.3, label=name)
@@ -102,7 +106,8 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     axes.locator_params(axis="x", integer=True, nbins=6)
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7, frameon=False)
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1.1)} if beside else {}
+    axes.legend(fontsize=7, frameon=False, **place)
     return as_picture(figure, f"curve {title}", share=1.0)
 
 
