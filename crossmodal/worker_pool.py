@@ -198,7 +198,7 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     _quiet()
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(UNGUARDED)
-    # dask sets MALLOC_TRIM_THRESHOLD_ in its workers, with which glibc maps and unmaps every tensor: 40 % of a training
+    # dask sets MALLOC_TRIM_THRESHOLD_ in its workers, with which glibc maps and unmaps every tensor
     own_memory = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     try:
         with deaf_to_ctrl_c(), own_memory:

@@ -19,8 +19,7 @@ Sized = Callable[[int], nn.Module]
 class Gate(nn.Module):
     """Multiplies a stream by one learned number, which starts at zero: the residual is zero before training.
 
-    Behind a closed gate a map gets no gradient, and a gate whose map says nothing yet gets noise: what only their
-    product can learn starts late. `start=0.3` opens the gate at once.
+    Behind a closed gate a map gets no gradient; `start=0.3` opens it at once.
 
     Shapes: stream `(frame, token, channel)` → the same.
     """

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from .htsat import clap_rule, htsat_rule
-from .load_strict import Imported, load_strict
-from .raw_checkpoint import Weights, read_weights
-from .rules import Dropped, Mapped, Rule, add_prefix, part_rule, prefix_rules, rename_rule
+from .load_strict import Imported, load_part
+from .raw_checkpoint import Weights
+from .rules import Dropped, Mapped, Rule, add_prefix, prefix_rules, rename_rule
 
 BESIDE = Dropped("a part of CLAP beside this one")
 RUNNING = Dropped("running numbers of positions and kinds")
@@ -50,18 +50,12 @@ def import_clap(model: nn.Module, weights: Weights) -> Imported:
         ValueError: With a table, and `model` as it was, if a tensor is missing, left over, of another shape or not
             finite.
     """
-    return _import(model, weights, "", "import_clap")
+    return load_part(model, weights, clap_layout, prefix="", others=BESIDE, importer="import_clap")
 
 
 def import_clap_text(text: nn.Module, weights: Weights) -> Imported:
     """Loads the text tower of a released CLAP, with its projection, into a `RobertaText`; see `import_clap`."""
-    return _import(text, weights, "text.", "import_clap_text")
-
-
-def _import(module: nn.Module, weights: Weights, prefix: str, importer: str) -> Imported:
-    checkpoint = read_weights(weights)
-    layout, rule = clap_layout(checkpoint.tensors)
-    return load_strict(module, checkpoint, part_rule(rule, prefix, BESIDE), layout=layout, importer=importer)
+    return load_part(text, weights, clap_layout, prefix="text.", others=BESIDE, importer="import_clap_text")
 
 
 def clap_layout(names: Iterable[str]) -> tuple[str, Rule]:

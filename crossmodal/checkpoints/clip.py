@@ -6,9 +6,9 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from .load_strict import Imported, load_strict
-from .raw_checkpoint import Weights, read_weights
-from .rules import Dropped, Mapped, Rule, part_rule, rename_rule, split_qkv
+from .load_strict import Imported, load_part
+from .raw_checkpoint import Weights
+from .rules import Dropped, Mapped, Rule, rename_rule, split_qkv
 
 BESIDE = Dropped("a part of CLIP beside this one")
 SIZES = Dropped("a size that the names of tensors tell, too")
@@ -84,23 +84,19 @@ def import_clip(model: nn.Module, weights: Weights) -> Imported:
         ValueError: With a table, and `model` as it was, if a tensor is missing, left over, of another shape or not
             finite.
     """
-    return _import(model, weights, "", "import_clip")
+    return load_part(model, weights, clip_layout, prefix="", others=BESIDE, importer="import_clip")
 
 
 def import_clip_image(encoder: nn.Module, weights: Weights) -> Imported:
     """Loads the image tower of a released CLIP into `encoder`, as `clip_image` builds it; see `import_clip`."""
-    return _import(encoder, weights, "tower.encoder.", "import_clip_image")
+    return load_part(
+        encoder, weights, clip_layout, prefix="tower.encoder.", others=BESIDE, importer="import_clip_image"
+    )
 
 
 def import_clip_text(text: nn.Module, weights: Weights) -> Imported:
     """Loads the text tower of a released CLIP into `text`, a `ClipText`; see `import_clip`."""
-    return _import(text, weights, "text.", "import_clip_text")
-
-
-def _import(module: nn.Module, weights: Weights, prefix: str, importer: str) -> Imported:
-    checkpoint = read_weights(weights)
-    layout, rule = clip_layout(checkpoint.tensors)
-    return load_strict(module, checkpoint, part_rule(rule, prefix, BESIDE), layout=layout, importer=importer)
+    return load_part(text, weights, clip_layout, prefix="text.", others=BESIDE, importer="import_clip_text")
 
 
 def clip_layout(names: Iterable[str]) -> tuple[str, Rule]:

@@ -5,15 +5,15 @@ Otherwise nothing is loaded and the error lists the differences, tensor by tenso
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from .diff_table import Difference, diff_table, dtype_and_shape
-from .raw_checkpoint import RawCheckpoint, looks_like
-from .rules import Dropped, Finding, Rule
+from .raw_checkpoint import RawCheckpoint, Weights, looks_like, read_weights
+from .rules import Dropped, Finding, Rule, part_rule
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,30 @@ class Imported:
             lines.append(f"  dropped  {len(names)}: {reason} ({', '.join(abbreviate(names))})")
         lines.append(f"  missing  {len(self.missing)}")
         return diff_table("\n".join(lines), self.differences) if self.differences else "\n".join(lines)
+
+
+def load_part(
+    module: nn.Module,
+    weights: Weights,
+    layout_of: Callable[[Iterable[str]], tuple[str, Rule]],
+    *,
+    prefix: str,
+    others: Dropped,
+    importer: str,
+) -> Imported:
+    """Fills one part of a model from a file of the whole, by `load_strict`.
+
+    Args:
+        module: The part, or the whole model.
+        weights: A file, or what else `read_weights` takes.
+        layout_of: Recognises the layout of a file by its names; returns its title and the rule of the whole model.
+        prefix: Of our names of the part; empty for the whole model.
+        others: What becomes of tensors of other parts.
+        importer: The public function that errors name.
+    """
+    checkpoint = read_weights(weights)
+    layout, rule = layout_of(checkpoint.tensors)
+    return load_strict(module, checkpoint, part_rule(rule, prefix, others), layout=layout, importer=importer)
 
 
 def load_strict(module: nn.Module, checkpoint: RawCheckpoint, rule: Rule, *, layout: str, importer: str) -> Imported:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .clip import Preprocess
 from .music_avqa import MusicAVQA, MusicAVQAFeatures, Negatives, others_of_other_videos
-from .source import Source
+from .source import DrawnSource, Source
 from .vocabulary import Vocabulary
-from .world import TINY
 from .world.asking import AskedWorld
 from .world.questions import WORLD_QUESTIONS
 
@@ -16,37 +16,12 @@ NAMED = 3
 MINUTE = 60
 
 
-class AskedWorldSource(Source):
+class AskedWorldSource(DrawnSource):
     """Clips of the built-in world, each with a question and its answer."""
 
-    def __init__(
-        self,
-        *,
-        batch_size: int = 8,
-        workers: int = 0,
-        clips: int = 800,
-        held_out: int = 100,
-        seed: int = 0,
-        validation: str = "val",
-    ):
-        """Draws a world.
-
-        Args:
-            batch_size: Clips of a step, in every process.
-            workers: Processes that read ahead.
-            clips: Training clips.
-            held_out: Validation clips, and as many test clips.
-            seed: Seed of the world, and of the order of the training clips.
-            validation: Split on which weights are selected, `"val"` or `"test"`.
-        """
-        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out = clips, held_out
-        self.split("train")  # refuses options that make no world before anything is built
-
-    def split(self, name: str) -> AskedWorld:
-        """Returns the clips of one split."""
-        clips = self.clips if name == "train" else self.held_out
-        return AskedWorld(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
+    def drawn(self, name: str, clips: int, preprocess: Preprocess) -> AskedWorld:
+        """Returns so many clips of one split."""
+        return AskedWorld(name, clips=clips, seed=self.seed, preprocess=preprocess)
 
     @property
     def classes(self) -> Vocabulary:

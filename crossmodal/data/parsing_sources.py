@@ -4,47 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .clip import Preprocess
 from .llp import LLP, LLPFeatures
 from .llp_rows import ERRATA
-from .source import Source
-from .world import TINY
+from .source import DrawnSource, Source
 from .world.parsing import ParsedWorld
 
 NAMED = 3
 """Clips without rows that are named."""
 
 
-class ParsedWorldSource(Source):
+class ParsedWorldSource(DrawnSource):
     """Clips of the built-in world, with the textures that are heard and seen."""
 
-    def __init__(
-        self,
-        *,
-        batch_size: int = 8,
-        workers: int = 0,
-        clips: int = 800,
-        held_out: int = 100,
-        seed: int = 0,
-        validation: str = "val",
-    ):
-        """Draws a world.
-
-        Args:
-            batch_size: Clips of a step, in every process.
-            workers: Processes that read ahead.
-            clips: Training clips.
-            held_out: Validation clips, and as many test clips.
-            seed: Seed of the world, and of the order of the training clips.
-            validation: Split on which weights are selected, `"val"` or `"test"`.
-        """
-        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out = clips, held_out
-        self.split("train")  # refuses options that make no world before anything is built
-
-    def split(self, name: str) -> ParsedWorld:
-        """Returns the clips of one split."""
-        clips = self.clips if name == "train" else self.held_out
-        return ParsedWorld(name, clips=clips, seed=self.seed, preprocess=self.preprocess or TINY)
+    def drawn(self, name: str, clips: int, preprocess: Preprocess) -> ParsedWorld:
+        """Returns so many clips of one split."""
+        return ParsedWorld(name, clips=clips, seed=self.seed, preprocess=preprocess)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .avsbench import AVSBench
+from .clip import Preprocess
 from .segmented_clip import check_setting
-from .source import Source
-from .world import TINY
+from .source import DrawnSource, Source
 from .world.segmentation import SegmentedWorld
 
 
-class SegmentedWorldSource(Source):
+class SegmentedWorldSource(DrawnSource):
     """Clips of the built-in world, with the masks of the objects that sound."""
 
     def __init__(
@@ -36,14 +36,13 @@ class SegmentedWorldSource(Source):
             setting: `s4`: one object sounds, training knows the mask of the first frame; `ms3`: one or two sound,
                 training knows every mask.
         """
-        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out, self.setting = clips, held_out, setting
-        self.split("train")  # refuses options that make no world before anything is built
+        self.setting = setting  # first: the base class draws
+        super().__init__(
+            batch_size=batch_size, workers=workers, clips=clips, held_out=held_out, seed=seed, validation=validation
+        )
 
-    def split(self, name: str) -> SegmentedWorld:
-        """Returns the clips of one split."""
-        clips = self.clips if name == "train" else self.held_out
-        preprocess = self.preprocess or TINY
+    def drawn(self, name: str, clips: int, preprocess: Preprocess) -> SegmentedWorld:
+        """Returns so many clips of one split."""
         return SegmentedWorld(name, clips=clips, seed=self.seed, setting=self.setting, preprocess=preprocess)
 
     def describe(self) -> str:

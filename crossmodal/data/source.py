@@ -98,7 +98,47 @@ class Source:
         return {}
 
 
-class WorldSource(Source):
+class DrawnSource(Source):
+    """Base class of sources of the built-in world: items are drawn, as many as are asked for."""
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 8,
+        workers: int = 0,
+        clips: int = 800,
+        held_out: int = 100,
+        seed: int = 0,
+        validation: str = "val",
+    ):
+        """Draws a world.
+
+        Args:
+            batch_size: Clips of a step, in every process.
+            workers: Processes that read ahead.
+            clips: Training clips.
+            held_out: Validation clips, and as many test clips.
+            seed: Seed of the world, and of the order of the training clips.
+            validation: Split on which weights are selected, `"val"` or `"test"`.
+
+        Raises:
+            ValueError: If the options make no world.
+        """
+        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
+        self.clips, self.held_out = clips, held_out
+        self.split("train")  # refuses options that make no world before anything is built
+
+    def split(self, name: str) -> Items:
+        """Returns the clips of one split."""
+        # `val` and `test` draw from streams of their own: the same size, never the same clips
+        return self.drawn(name, self.clips if name == "train" else self.held_out, self.preprocess or TINY)
+
+    def drawn(self, name: str, clips: int, preprocess: Preprocess) -> Items:
+        """Returns so many clips of one split."""
+        raise NotImplementedError(f"{type(self).__name__}: drawn(name={name!r}) must be defined by a subclass.")
+
+
+class WorldSource(DrawnSource):
     """Clips of the built-in world: procedural, no real data."""
 
     def __init__(
@@ -127,15 +167,14 @@ class WorldSource(Source):
         Raises:
             ValueError: If there is no such answer.
         """
-        super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
-        self.clips, self.held_out, self.answer = clips, held_out, answer
-        self.split("train")  # refuses options that make no world before anything is built
+        self.answer = answer  # first: the base class draws
+        super().__init__(
+            batch_size=batch_size, workers=workers, clips=clips, held_out=held_out, seed=seed, validation=validation
+        )
 
-    def split(self, name: str) -> World:
-        """Returns the clips of one split."""
-        # `val` and `test` draw from streams of their own: the same size, never the same clips
-        clips = self.clips if name == "train" else self.held_out
-        return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=self.preprocess or TINY)
+    def drawn(self, name: str, clips: int, preprocess: Preprocess) -> World:
+        """Returns so many clips of one split."""
+        return World(name, clips=clips, seed=self.seed, answer=self.answer, preprocess=preprocess)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""

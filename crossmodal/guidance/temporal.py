@@ -51,7 +51,7 @@ class ClipGuidance(nn.Module):
       M_t = \sigma(w^\top [\overrightarrow h_t, \overleftarrow h_t] + \beta)$$
 
     A cue that is the mean over a learned alignment is small and nearly the same in every second; `norm=nn.LayerNorm`
-    brings it to unit scale, without which a short training learns no map that differs from second to second.
+    brings it to unit scale.
 
     Shapes: stream `(frame, token, channel)`, cue `(frame, cue_channel)` → map `(frame, 1, 1)` in [0, 1], where frames
     are whole clips of `segments`, or a single shorter clip (the last window of a video).

@@ -68,27 +68,3 @@ class TPAVI(nn.Module):
         affinity = query @ self.key(heard).mT / positions
         read = rearrange(affinity @ values, "clip (segment token) v -> (clip segment) token v", segment=segments)
         return self.norm(self.write_norm(self.write(read)) + stream), heard
-
-
-class NoInteraction(nn.Module):
-    """Leaves the maps as they are: takes the place of `TPAVI` where no position attends to the sound.
-
-    Shapes: as of `TPAVI`.
-    """
-
-    def __init__(self, channels: int, audio_channels: int = 128):
-        """Builds the projection of the sound, which the matching loss reads.
-
-        Args:
-            channels: Width of the stream.
-            audio_channels: Width of the audio vectors.
-        """
-        super().__init__()
-        self.project_audio = nn.Linear(audio_channels, channels)
-
-    @shaped
-    def forward(
-        self, stream: Float[Tensor, "frame token channel"], audio: Float[Tensor, "clip segment audio_channel"]
-    ) -> tuple[Float[Tensor, "frame token channel"], Float[Tensor, "clip segment channel"]]:
-        """Returns the stream as it is, and the projected sound."""
-        return stream, self.project_audio(audio)

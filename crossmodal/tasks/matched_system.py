@@ -1,7 +1,7 @@
 """Systems that match frames, or sounds, with the names of classes, by frozen encoders of one feature space."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,13 +22,6 @@ class Matched(NamedTuple):
     """Prediction of the tasks on names: logits of every class in every second."""
 
     scores: Float[Tensor, "clip segment label"]
-
-
-class ClassPrompts(Protocol):
-    """Speaks of classes: `FixedPrompts`, `StaticPrompts`."""
-
-    def class_features(self, text: Any) -> Tensor:
-        """Computes the features of all classes, `(class, feature)`."""
 
 
 SpokenBy = Callable[[Sequence[str]], nn.Module]

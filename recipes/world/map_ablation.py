@@ -59,7 +59,7 @@ WORLDS: Mapping[str, MapWorld] = {
         ),
     ),
 }
-"""Word → world. Pooling by a map is learned at once; a map in the adapters needs open gates and a cue of unit scale."""
+"""Word → world. Gates start open, and the cue of seconds is normed: what a map in an adapter has in its way."""
 
 
 def options_of_world(world: str, more: Sequence[str] = ()) -> list[str]:
@@ -77,11 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Trains the rows of a world and prints their table; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__, allow_abbrev=False)
-    parser.add_argument("world", choices=tuple(WORLDS))
-    add_study_options(parser, "runs/map_ablation_WORLD")
+    worlds = parser.add_subparsers(dest="world", required=True)
+    for world in WORLDS:
+        add_study_options(worlds.add_parser(world), f"runs/map_ablation_{world}")
     given = parser.parse_args(words)
-    more = [word for word in words if word != given.world]
-    return ablate(options_of_world(given.world, more), TASK)
+    return ablate(options_of_world(given.world, words[1:]), TASK)
 
 
 if __name__ == "__main__":

@@ -35,3 +35,12 @@ def test_segments_are_projected_by_themselves():
         assert {at for at in range(5) if moved[:, at].any()} == changed
     with pytest.raises(ValueError, match="SegmentProjection"):
         block(audio, audio)
+
+
+def test_an_option_may_have_the_name_of_a_world(capsys):
+    from crossmodal.recipes.world.map_ablation import main
+
+    assert main(["second", "--runs", "second", "--seeds", "3", "--print-commands"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all("/second --name" in line and "--seed 3" in line for line in lines)
