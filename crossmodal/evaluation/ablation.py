@@ -158,7 +158,7 @@ def _results(study: Study, folder: Path, name: str) -> dict[int, RunResult]:
     """Returns seed → result of the finished runs of a variant."""
     runs = {seed: study.run(name, seed) for seed in study.seeds}
     return {
-        seed: read_result(folder / run.name, study.task.name)
+        seed: read_result(run.place(folder), study.task.name)
         for seed, run in runs.items()
         if run.summary(folder) is not None
     }

@@ -119,9 +119,9 @@ class Study:
         path = f"PYTHONPATH={shlex.quote(os.environ['PYTHONPATH'])} " if "PYTHONPATH" in os.environ else ""
         for run in self.runs:
             if run.summary(folder) is None:
-                place = folder.absolute()
-                begun = shlex.quote(str(place / run.name / CONFIG))
-                named = shlex.join(["--runs", str(place), "--name", run.name])
+                place = run.place(folder.absolute())
+                begun = shlex.quote(str(place / CONFIG))
+                named = shlex.join(["--runs", str(place.parent), "--name", place.name])
                 yield (
                     f"cd {shlex.quote(os.getcwd())} && {path}{shlex.quote(sys.executable)} -m crossmodal {run.task} "
                     f'fit {named} --resume "$(test -f {begun} && echo true || echo false)" '

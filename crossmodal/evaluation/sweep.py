@@ -42,19 +42,32 @@ class SweepRun:
 
     @property
     def name(self) -> str:
-        """Name of its folder: row, seed, and a hash of the configuration, so that other options are another run."""
+        """Name of its folder where it is new: row, seed, and a hash of the configuration."""
         slug = "-".join("".join(c if c.isalnum() else " " for c in self.row.lower()).split())
+        return f"{slug}-{self._known_by}"
+
+    @property
+    def _known_by(self) -> str:
+        """Seed, and a hash of the configuration, so that other options are another run."""
         known = json.dumps([self.configuration, str(self.seed)])
-        return f"{slug}-{self.seed}-{sha256(known.encode()).hexdigest()[:8]}"
+        return f"{self.seed}-{sha256(known.encode()).hexdigest()[:8]}"
+
+    def place(self, runs: Path) -> Path:
+        """Returns the folder of the run, which another study may have begun under the name of a row of its own."""
+        own = runs / self.name
+        begun = [path.parent for path in sorted(runs.glob(f"*-{self._known_by}/{CONFIG}"))]
+        # a finished one before its own, so that no run is trained twice
+        return next((path for path in begun if TEST in read_summary(path)), own if own in begun else [*begun, own][0])
 
     def command(self, runs: Path) -> list[str]:
         """Returns the command line that starts the run in a folder of runs, or goes on with it."""
-        going_on = ["--resume", "true"] if (runs / self.name / CONFIG).is_file() else []
-        return [self.task, "fit", "--runs", str(runs), "--name", self.name, *going_on, *self.words]
+        place = self.place(runs)
+        going_on = ["--resume", "true"] if (place / CONFIG).is_file() else []
+        return [self.task, "fit", "--runs", str(runs), "--name", place.name, *going_on, *self.words]
 
     def summary(self, runs: Path) -> dict[str, Any] | None:
         """Returns the summary of the run, or `None` where it is not finished."""
-        found = read_summary(runs / self.name)
+        found = read_summary(self.place(runs))
         return found if TEST in found else None
 
 
@@ -77,7 +90,7 @@ def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: 
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = {run.name: run for run in runs if run.summary(folder) is None}
+    waiting = {run.place(folder).name: run for run in runs if run.summary(folder) is None}
     # runs that each took all cores would wait for one another
     threads = int(os.environ.get("OMP_NUM_THREADS", max((os.cpu_count() or 1) // max(workers, 1), 1)))
     environment = import_path() | ({} if cluster else dict.fromkeys(THREADS, str(threads)))
@@ -88,7 +101,7 @@ def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: 
             run = waiting[Path(command.log).stem]
             if outcome != 0 or run.summary(folder) is None:
                 reason = f" ({outcome.reason})" if isinstance(outcome, Failure) else ""
-                failed.append(f"{run.name}: see {command.log}{reason}")
+                failed.append(f"{Path(command.log).stem}: see {command.log}{reason}")
             bar.set_postfix_str(run.row)
             bar.update()
     if failed:
@@ -111,7 +124,7 @@ def outcomes(commands: Sequence[LoggedCommand], workers: int, cluster: str | Non
 def logged(run: SweepRun, folder: Path, environment: dict[str, str]) -> LoggedCommand:
     """Returns the command that finishes a run, with the log beside the run's folder."""
     words = (*run.command(folder), *QUIET)
-    return LoggedCommand(words, str(folder / f"{run.name}.log"), os.getcwd(), environment)
+    return LoggedCommand(words, f"{run.place(folder)}.log", os.getcwd(), environment)
 
 
 def import_path() -> dict[str, str]:

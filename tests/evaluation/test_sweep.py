@@ -61,6 +61,25 @@ def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path
     assert begun[0].words[-6:-2] == ("--seed", "0", "--data.seed", "0")
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_another_study_takes_a_run_that_is_there_under_another_name(tmp_path, begun, finished):
+    """A finished one is read, an interrupted one goes on; of another seed or configuration none is taken."""
+    mine = RUNS[0]
+    theirs = SweepRun("ave", "full", mine.seed, mine.options, mine.configuration)
+    others = [SweepRun("ave", "full", 1, (), mine.row), SweepRun("ave", "full", mine.seed, (), "other")]
+    (tmp_path / theirs.name).mkdir()
+    (tmp_path / theirs.name / "config.yaml").touch()
+    if finished:
+        (tmp_path / theirs.name / "summary.json").write_text('{"test": {"accuracy": 0.75}}')
+    assert mine.place(tmp_path) == tmp_path / theirs.name
+    assert [run.place(tmp_path) for run in others] == [tmp_path / run.name for run in others]
+    sweep([mine], tmp_path)
+    assert mine.summary(tmp_path) == {"test": {"accuracy": 0.75 if finished else 0.5}}
+    assert [command.words[command.words.index("--name") :][:3] for command in begun] == (
+        [] if finished else [("--name", theirs.name, "--resume")]
+    )
+
+
 @pytest.mark.parametrize("outcome", [1, 0, Failure("the worker died")], ids=["exit code", "no result", "worker"])
 def test_what_failed_is_named_after_the_others_are_done(tmp_path, begun, monkeypatch, outcome):
     from crossmodal.evaluation import sweep as module
