@@ -5,6 +5,7 @@ a file whose numbers differ is not written.
 """
 
 import json
+import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -73,6 +74,7 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the exporters, about themselves
                 write(traced, given, draft)
+                differences = compared(traced, example(system, task, segments, COMPARED, seed=1), run, draft)
         except ImportError:
             raise
         except Exception as error:  # exporters raise whatever they meet
@@ -81,7 +83,6 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
                 "Something in it depends on values of its inputs or is unknown to the format: "
                 f"{_other(file.suffix)}, or replace that part."
             ) from error
-        differences = compared(traced, example(system, task, segments, COMPARED, seed=1), run, draft)
         check_differences(differences, file)
     description = file.with_suffix(file.suffix + ".json")
     write_whole(description, json.dumps(describe(traced, given, task, segments, differences), indent=2) + "\n")
@@ -181,15 +182,21 @@ def write_onnx(traced: TracedSystem, given: Example, file: Path) -> None:
     """Writes ONNX by torch's exporter (extra `export`); the number of clips is free."""
     with torch.no_grad():
         names = list(traced(*given.tensors.values()))
-    program = torch.onnx.export(
-        traced,
-        tuple(given.tensors.values()),
-        input_names=list(given.tensors),
-        output_names=names,
-        dynamic_shapes=_any_clips(given),
-        dynamo=True,
-        verbose=False,
-    )
+    chatter = logging.getLogger("onnxscript")  # what its optimizer leaves as it is
+    before = chatter.level
+    chatter.setLevel(logging.ERROR)
+    try:
+        program = torch.onnx.export(
+            traced,
+            tuple(given.tensors.values()),
+            input_names=list(given.tensors),
+            output_names=names,
+            dynamic_shapes=_any_clips(given),
+            dynamo=True,
+            verbose=False,
+        )
+    finally:
+        chatter.setLevel(before)
     if program is None:
         raise ValueError("torch.onnx.export returned no program.")
     program.save(str(file))

@@ -1,6 +1,6 @@
 """A system as exporters take it: tensors in, named tensors out, extractors and decoding included."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +47,7 @@ class TracedSystem(nn.Module):
         """Computes outputs and prediction from the fields of a batch, in their order."""
         named = zip(self.batch._fields, fields, strict=True)
         outputs = self.system(self.batch(*(self._as_read(name, field) for name, field in named)))
-        return named_tensors(self.system.predict(outputs), outputs)
+        return named_tensors(self.batch._fields, prediction=self.system.predict(outputs), outputs=outputs)
 
     def _as_read(self, name: str, field: Tensor) -> Tensor:
         """Returns a field as the system reads it: of a system on features, what its extractor makes of the segments."""
@@ -57,11 +57,17 @@ class TracedSystem(nn.Module):
         return found.unflatten(0, field.shape[:2])
 
 
-def named_tensors(prediction: Any, outputs: Any) -> dict[str, Tensor]:
-    """Returns the tensors of a prediction by name, and those of the outputs; where both have a name, `outputs.name`."""
-    found = dict(_leaves("prediction", prediction))
-    for name, tensor in _leaves("outputs", outputs):
-        found[f"outputs.{name}" if name in found else name] = tensor
+def named_tensors(taken: Collection[str], **groups: Any) -> dict[str, Tensor]:
+    """Returns the tensors in groups by name; where the name is taken, by inputs or an earlier group, `group.name`.
+
+    Args:
+        taken: Names of the inputs: a name stands once in a file.
+        **groups: Tensors, named tuples and dictionaries of them.
+    """
+    found: dict[str, Tensor] = {}
+    for group, value in groups.items():
+        for name, tensor in _leaves(group, value):
+            found[f"{group}.{name}" if name in found or name in taken else name] = tensor
     return found
 
 
