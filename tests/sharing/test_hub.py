@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from huggingface_hub import hub_mixin
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 import crossmodal
 from crossmodal.sharing import SystemOptions, build_system, hub
@@ -34,7 +35,7 @@ class FolderHub:
 
     def file(self, repo_id, filename, **_):
         if not (self.root / repo_id / filename).is_file():
-            raise hub_mixin.HfHubHTTPError("not found", response=None)
+            raise LocalEntryNotFoundError("not found")
         return str(self.root / repo_id / filename)
 
 
@@ -77,7 +78,7 @@ def test_a_run_goes_to_the_hub_with_its_card_and_comes_back(alone, folder_hub, m
 
 
 def test_a_system_of_ours_needs_no_permission(folder_hub):
-    system = build_system(SystemOptions("ave", "avel", {"width": 8}), ("dog", "bell"))
+    system = build_system(SystemOptions("ave", "avel"), ("dog", "bell"))
     SharedSystem.of(system).push_to_hub("me/avel")
     assert "**How it was trained is not known**" in (folder_hub.root / "me/avel/README.md").read_text()
     back = SharedSystem.from_pretrained("me/avel").system
