@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossmodal.sharing import export as write_export
 from crossmodal.sharing import load
-from crossmodal.sharing.export import TOLERANCE
-from crossmodal.sharing.export import export as write_export
+from crossmodal.sharing.exporting import TOLERANCE
 from crossmodal.tasks.task import Task
 from crossmodal.training.run_folder import find_run
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import nn
@@ -10,7 +10,7 @@ from torch import nn
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.run_folder import ADAPTERS, read_summary
 
-from .load import load
+from .loading import load
 from .model_card import CARD
 from .saved_folder import ADAPTER_CONFIG, load_folder, save
 from .system_options import SystemOptions
@@ -24,6 +24,9 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         options: What it was built from.
         summary: Facts of its training, for the model card.
     """
+
+    # written by the mixin as config.json, which it asks a repository for first, and without which no cache is whole
+    _hub_mixin_config: ClassVar[dict[str, str]] = {"library_name": "crossmodal"}
 
     # no parameter that a file of the hub could fill: the mixin passes entries of a config.json by their names
     def __init__(self) -> None:
@@ -73,7 +76,7 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         token: str | bool | None,
         trusted: bool = False,
     ) -> "SharedSystem":
-        """Downloads three files and rebuilds the system; the mixin calls this one.
+        """Downloads the folder and rebuilds the system; the mixin calls this one.
 
         Args:
             model_id: Name of the repository, or a folder.

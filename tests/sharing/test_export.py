@@ -13,8 +13,8 @@ import crossmodal as library
 from crossmodal.adapters import guided_adapter
 from crossmodal.data import Preprocess
 from crossmodal.heads.events import decode_segments
-from crossmodal.sharing import export as exporting
-from crossmodal.sharing.export import difference, export
+from crossmodal.sharing import export, exporting
+from crossmodal.sharing.exporting import difference
 from crossmodal.site import Site, grid_axes
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_system, find_task
@@ -100,7 +100,7 @@ def test_a_file_with_other_numbers_is_not_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporting, "FORMATS", {".pt2": (write, run), ".onnx": ()})
     with pytest.raises(
-        ValueError, match=r"out\.pt2 was not written: its output 'outputs' differs from the system's by"
+        ValueError, match=r"out\.pt2 was not written: its output 'outputs' differs from the"
     ):
         export(awake(Guided()), TASK, tmp_path / "out.pt2", segments=2)
     assert list(tmp_path.iterdir()) == []
