@@ -8,6 +8,8 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,7 @@ from .traced_system import Example, TracedSystem, example
 TOLERANCE = 1e-3
 """Largest difference between a written file and the system, as a share of the largest number of the output, or of 1."""
 
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TRACED, COMPARED = 2, 3
 """Clips in the batch that is traced, and in the one that is compared."""
 
@@ -48,7 +51,7 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
     """Writes a system as `.pt2` (`torch.export`) or `.onnx`, for any number of clips, and a JSON that describes it.
 
     Args:
-        system: The system; it is put in evaluation mode.
+        system: The system; a copy of it is exported, in evaluation mode, on the CPU.
         task: Its task.
         file: The file to write; its suffix chooses the format.
         segments: Seconds of a clip; by default those that the system was built for, or the task's.
@@ -58,23 +61,26 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
 
     Raises:
         OSError: If a file cannot be written.
+        ImportError: If a package that the format needs is not installed.
         ValueError: If the suffix is another, the system cannot be exported, or the file's numbers are not the system's.
     """
     file = Path(file)
     if file.suffix not in FORMATS:
         raise ValueError(f"export: {file} must end in {' or '.join(FORMATS)}, which chooses the format.")
+    if segments is not None and segments < 1:
+        raise ValueError(f"export: segments={segments} must be at least 1.")
     write, run = FORMATS[file.suffix]
-    segments = segments or segments_of(system, task)
-    given = example(system, task, segments, TRACED, seed=0)
-    # large layers are plain again: tools know torch's own
-    traced = TracedSystem(plain_linears(system), given.batch).eval().requires_grad_(False)
+    copy = plain_linears(deepcopy(system).cpu())  # exporters know torch's own linear layers alone
+    segments = segments or segments_of(copy, task)
+    given = example(copy, task, segments, TRACED, seed=0)
+    traced = TracedSystem(copy, given.batch).eval()
     make_folder(file.parent, before="export: ")
     with whole_file(file, before="export: ") as draft:
         try:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the exporters, about themselves
                 write(traced, given, draft)
-                differences = compared(traced, example(system, task, segments, COMPARED, seed=1), run, draft)
+                differences = compared(traced, example(copy, task, segments, COMPARED, seed=1), run, draft)
         except ImportError:
             raise
         except Exception as error:  # exporters raise whatever they meet
@@ -109,10 +115,14 @@ def difference(found: Tensor, expected: Tensor) -> float:
     """Returns how far a tensor is from another, as `Exported.differences` says it; infinite where shapes differ."""
     if found.shape != expected.shape:
         return float("inf")
+    differs = found != expected
+    if not differs.any():
+        return 0.0
     if not expected.is_floating_point():
-        return float((found != expected).float().mean()) if expected.numel() else 0.0
-    far = (found.double() - expected.double()).abs().max() if expected.numel() else torch.zeros(())
-    return float(far / max(1.0, float(expected.abs().max()))) if expected.numel() else 0.0
+        return float(differs.float().mean())
+    far = (found.double() - expected.double()).abs()[differs].max()
+    largest = max(1.0, float(expected.nan_to_num(0, 0, 0).abs().max()))
+    return float((far / largest).nan_to_num(float("inf")))
 
 
 def check_differences(differences: Mapping[str, float], file: Path) -> None:
@@ -122,7 +132,7 @@ def check_differences(differences: Mapping[str, float], file: Path) -> None:
         ValueError: Naming the worst output, its difference and the tolerance.
     """
     worst = max(differences, key=lambda name: differences[name])
-    if not differences[worst] <= TOLERANCE:  # NaN is refused, too
+    if differences[worst] > TOLERANCE:
         raise ValueError(
             f"export: {file} was not written: its output {worst!r} differs from the system's by "
             f"{differences[worst]:.2g}, more than {TOLERANCE:g}: {_other(file.suffix)}."
@@ -180,6 +190,9 @@ def run_program(file: Path, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 def write_onnx(traced: TracedSystem, given: Example, file: Path) -> None:
     """Writes ONNX by torch's exporter (extra `export`); the number of clips is free."""
+    missing = [name for name in ONNX_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"export: .onnx needs {', '.join(missing)}: pip install 'crossmodal-blocks[export]'.")
     with torch.no_grad():
         names = list(traced(*given.tensors.values()))
     chatter = logging.getLogger("onnxscript")  # what its optimizer leaves as it is
@@ -199,7 +212,7 @@ def write_onnx(traced: TracedSystem, given: Example, file: Path) -> None:
         chatter.setLevel(before)
     if program is None:
         raise ValueError("torch.onnx.export returned no program.")
-    program.save(str(file))
+    program.save(str(file), external_data=False)  # one file, which can be renamed
 
 
 def run_onnx(file: Path, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -27,6 +27,7 @@ def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
         trusted: Whether a folder from the hub may name components of other packages, too: importing them runs code.
 
     Raises:
+        ImportError: If a name of a hub is given, and huggingface_hub is not installed.
         OSError: If there is no such place, or a file in it cannot be read.
         ValueError: If the folder is damaged, of a later version, or belongs to another model or other encoders; if one
             from the hub is not trusted and names more than components of this library.
@@ -37,8 +38,12 @@ def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
     if folder.is_dir():
         return _load_finished(folder)
     if not folder.exists() and HUB_ID.fullmatch(str(place)):
-        from .hub import SharedSystem  # huggingface_hub, of the extra `hub`
-
+        try:
+            from .hub import SharedSystem
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                f"load: {place} is a name of a hub, which needs {error.name}: pip install 'crossmodal-blocks[hub]'."
+            ) from error
         return SharedSystem.from_pretrained(str(place), trusted=trusted).system
     raise FileNotFoundError(
         f"load: {place} is no folder, and no name of a hub, which looks like user/name: give the folder of a finished "

@@ -99,9 +99,7 @@ def test_a_file_with_other_numbers_is_not_written(tmp_path, monkeypatch):
         return list(exporting.TracedSystem(Skewed(), library.data.Clip)(*inputs).values())
 
     monkeypatch.setattr(exporting, "FORMATS", {".pt2": (write, run), ".onnx": ()})
-    with pytest.raises(
-        ValueError, match=r"out\.pt2 was not written: its output 'outputs' differs from the"
-    ):
+    with pytest.raises(ValueError, match=r"out\.pt2 was not written: its output 'outputs' differs from the"):
         export(awake(Guided()), TASK, tmp_path / "out.pt2", segments=2)
     assert list(tmp_path.iterdir()) == []
 
@@ -118,6 +116,9 @@ def test_differences_are_shares_and_another_shape_is_infinitely_far():
     assert difference(torch.tensor([1, 2]), torch.tensor([1, 3])) == 0.5
     assert difference(torch.ones(1, 2), torch.ones(2)) == float("inf")
     assert difference(torch.ones(0), torch.ones(0)) == 0
+    inf, nan = float("inf"), float("nan")
+    assert difference(torch.tensor([-inf, 1.0]), torch.tensor([-inf, 1.5])) == pytest.approx(1 / 3)
+    assert difference(torch.tensor([nan]), torch.tensor([1.0])) == inf
 
 
 RECIPES = [
