@@ -21,6 +21,7 @@ from crossmodal.data.many_videos.video_folder import (
 )
 from crossmodal.data.same_text import printable
 from crossmodal.data.stamps import file_stamp, short_digest
+from crossmodal.encoders.by_name import MotionFeatures, motion_features
 from crossmodal.evaluation.film_records import FilmRecord, film_record, read_record, write_record, write_table
 from crossmodal.evaluation.films import FilmReader, Window
 from crossmodal.evaluation.report.film_page import DRAWN, PAGES, write_film
@@ -83,12 +84,13 @@ def predict(argv: Sequence[str], task: Task) -> int:
     system, arguments = load_run(run, task)
     if given.classes:
         use_classes(system, given.classes, run)
+    motion = None if given.motion is None else motion_of(system, given.motion, run).to(given.device)
     system = on_device(system, given.device)
     seconds = arguments.data.window or getattr(arguments.data, "segments", task.segments)
     kept = None if given.files else 0 if given.no_pages else DRAWN
     threads = min(given.workers, len(films)) if len(films) > 1 else 0
-    reader = FilmReader(task, system, words, seconds, given.batch_size, threads, kept)
-    asked = Asked(given, task, run, reader, _stamp(run, words, given.classes, seconds))
+    reader = FilmReader(task, system, words, seconds, given.batch_size, threads, kept, motion)
+    asked = Asked(given, task, run, reader, _stamp(run, words, given, seconds))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
     if given.clip.is_dir() or len(films) > 1:
         return _many(asked, films, others, known)
@@ -194,10 +196,22 @@ def _write(asked: Asked, folder: Path, film: Path, windows: Sequence[Window]) ->
     return record
 
 
-def _stamp(run: Path, words: Sequence[str], classes: str | None, seconds: int) -> str:
+def _stamp(run: Path, words: Sequence[str], given: argparse.Namespace, seconds: int) -> str:
     """Returns what changes with all that predictions depend on, but the film."""
-    weights = hashlib.sha256((run / ADAPTERS).read_bytes()).hexdigest()
-    return json.dumps([weights, list(words), classes, seconds, decoder_versions(), versions()])
+    files = [run / ADAPTERS, *([given.motion] if given.motion else [])]
+    weights = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return json.dumps([weights, list(words), given.classes, seconds, decoder_versions(), versions()])
+
+
+def motion_of(system: SystemModule, weights: Path, run: Path) -> MotionFeatures:
+    """Returns the network that makes features of motion, for a system that reads them.
+
+    Raises:
+        ValueError: If the system reads none.
+    """
+    if not getattr(system, "motion_width", 0):
+        raise ValueError(f"predict: --motion {weights}: the system of {run} reads no features of motion: leave it out.")
+    return motion_features(weights)
 
 
 def on_device(system: SystemModule, device: str) -> SystemModule:
@@ -243,6 +257,7 @@ where some of several films failed (predictions.failed.csv says which, and why),
     add("--device", default="cpu", help="where the model runs (default: cpu)")
     add("--batch_size", type=int_at_least(1), default=1, help="windows that share a run of the model (default: 1)")
     add("--workers", type=int_at_least(0), default=2, help="films that are decoded at a time (default: 2)")
+    add("--motion", type=Path, help="weights of R(2+1)D-18, for a system that reads features of motion")
     parser.set_defaults(files=None)
     if isinstance(task, WritesFiles):
         add(f"--{task.files}", dest="files", type=Path, help=f"folder that gets the {task.files}, too")

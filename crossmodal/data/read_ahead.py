@@ -6,8 +6,10 @@ from queue import Empty, Full, Queue, SimpleQueue
 from threading import Event, Thread
 from typing import NamedTuple
 
-from .clip import Clip
+from .clip import Clip, FilmedClip
 
+ReadFilm = Callable[[Path], Iterable[Clip | FilmedClip]]
+"""Yields the windows of a film."""
 TICK = 0.1
 """Seconds between looks whether the pieces are still wanted."""
 
@@ -21,12 +23,10 @@ class FilmPiece(NamedTuple):
     """
 
     film: Path
-    content: Clip | Exception | None
+    content: Clip | FilmedClip | Exception | None
 
 
-def read_ahead(
-    films: Sequence[Path], read: Callable[[Path], Iterable[Clip]], *, threads: int, ahead: int
-) -> Iterator[FilmPiece]:
+def read_ahead(films: Sequence[Path], read: ReadFilm, *, threads: int, ahead: int) -> Iterator[FilmPiece]:
     """Yields the windows of films as they are read, several films at a time; those of one film are in order.
 
     Decoders and resamplers let go of Python's lock, so that threads suffice, and nothing is copied to another process.
@@ -59,7 +59,7 @@ def read_ahead(
     try:
         while open_films:
             piece = ready.get()
-            open_films -= not isinstance(piece.content, Clip)
+            open_films -= piece.content is None or isinstance(piece.content, Exception)
             yield piece
     finally:
         unwanted.set()
@@ -67,7 +67,7 @@ def read_ahead(
             reader.join()
 
 
-def _pieces(film: Path, read: Callable[[Path], Iterable[Clip]]) -> Iterator[FilmPiece]:
+def _pieces(film: Path, read: ReadFilm) -> Iterator[FilmPiece]:
     """Yields the windows of one film and its end."""
     try:
         for clip in read(film):
@@ -78,9 +78,7 @@ def _pieces(film: Path, read: Callable[[Path], Iterable[Clip]]) -> Iterator[Film
         yield FilmPiece(film, None)
 
 
-def _read_all(
-    waiting: "SimpleQueue[Path]", read: Callable[[Path], Iterable[Clip]], ready: "Queue[FilmPiece]", unwanted: Event
-) -> None:
+def _read_all(waiting: "SimpleQueue[Path]", read: ReadFilm, ready: "Queue[FilmPiece]", unwanted: Event) -> None:
     """Reads films until there is none, or nobody wants them."""
     while not unwanted.is_set():
         try:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from crossmodal.data.clip import Clip
+from crossmodal.data.clip import Clip, FilmedClip
 from crossmodal.data.film_windows import film_windows
 from crossmodal.data.read_ahead import read_ahead
+from crossmodal.encoders.by_name import MotionFeatures
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task
 from crossmodal.training.finite import check_outputs
@@ -42,6 +43,7 @@ class FilmReader:
         batch_size: Windows that share a run of the model; those of the same shape do.
         threads: Films that are decoded at a time; 0 decodes in this thread.
         kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
+        motion: Makes the features of motion that the system reads; `None` where it reads none.
     """
 
     task: Task
@@ -51,35 +53,46 @@ class FilmReader:
     batch_size: int = 1
     threads: int = 1
     kept: int | None = None
+    motion: MotionFeatures | None = None
 
     def read(self, films: Sequence[Path]) -> Iterator[tuple[Path, list[Window] | Exception]]:
         """Yields every film with its windows, or with the error that ended it, as they are done."""
-        windows = partial(film_windows, preprocess=self.system.inputs.preprocess, segments=self.seconds)
+        windows = partial(
+            film_windows,
+            preprocess=self.system.inputs.preprocess,
+            segments=self.seconds,
+            moving=self.motion.pictures if self.motion else None,
+        )
         open_films = {film: _OpenFilm() for film in films}
         waiting: dict[Any, list[_Asked]] = {}
         for film, content in read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size):
-            if isinstance(content, Clip):
+            if content is None:
+                open_films[film].ended = True
+            elif isinstance(content, Exception):
+                yield film, content
+                self._forget(open_films.pop(film), waiting)
+            else:
                 asked = self._ask(open_films[film], content)
                 group = waiting.setdefault(asked.shape, [])
                 group.append(asked)
                 if len(group) == self.batch_size:
                     self._predict(waiting.pop(asked.shape))
-            elif content is None:
-                open_films[film].ended = True
-            else:
-                yield film, content
-                self._forget(open_films.pop(film), waiting)
             yield from _done(open_films)
         for group in waiting.values():
             self._predict(group)
         yield from _done(open_films)
 
-    def _ask(self, film: "_OpenFilm", clip: Clip) -> "_Asked":
+    def _ask(self, film: "_OpenFilm", window: Clip | FilmedClip) -> "_Asked":
         """Returns the batch of a window, which waits for others of its shape."""
-        number = len(film.windows)
+        number, clip = len(film.windows), Clip(window.frames, window.wave)
         film.windows.append(None)
         kept = self.kept is None or number < self.kept
         batch = self.task.ask(clip, self.words, self.system.classes)
+        if isinstance(window, FilmedClip) and self.motion is not None:
+            moving = self.motion(window.pictures.to(next(self.motion.parameters()))).cpu()
+            # a batch may be longer than the film, whose last second is repeated then
+            short = batch.motion.shape[1] - len(moving)
+            batch = batch._replace(motion=torch.cat([moving, moving[-1:].expand(short, -1)])[None])
         return _Asked(film, number, clip if kept else without_content(clip), batch)
 
     def _predict(self, group: Sequence["_Asked"]) -> None:

@@ -62,7 +62,7 @@ def test_films_together_are_as_each_alone(counts, broken, batch_size, threads, k
     films = [Path(f"{index}.mp4") for index in range(len(counts))]
     content = {film: windows_of([2] * (count - 1) + [1], count) for film, count in zip(films, counts, strict=True)}
 
-    def read(film, preprocess, segments):
+    def read(film, preprocess, segments, moving):
         yield from content[film]
         if int(film.stem) in broken:
             raise ValueError("cut")
@@ -94,6 +94,6 @@ def test_what_cannot_share_a_batch_says_so():
 
 def test_numbers_that_are_none_are_refused(monkeypatch):
     clip = Clip(torch.zeros(2, 3, 8, 8), torch.full((2, 100), float("nan")))
-    monkeypatch.setattr(module, "film_windows", lambda film, preprocess, segments: iter([clip]))
+    monkeypatch.setattr(module, "film_windows", lambda film, preprocess, segments, moving: iter([clip]))
     with pytest.raises(ValueError, match="NaN"):
         list(FilmReader(Task(), Listener(), (), 2, threads=0).read([Path("a.mp4")]))
