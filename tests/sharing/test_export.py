@@ -49,12 +49,12 @@ def awake(system):
     return system
 
 
-def test_a_guided_system_is_exported_for_any_number_of_clips_with_its_numbers(tmp_path):
-    """ONNX; its exporter begins as `torch.export` does, which the command is tested with."""
-    system = awake(Guided())
-    exported = export(system, TASK, tmp_path / "out.onnx", segments=2)
+@pytest.mark.parametrize("suffix", [".pt2", pytest.param(".onnx", marks=pytest.mark.slow)])
+def test_a_guided_system_is_exported_for_any_number_of_clips_with_its_numbers(suffix, tmp_path):
+    system = awake(Guided()).eval()
+    exported = export(system, TASK, tmp_path / f"out{suffix}", segments=2)
     assert max(exported.differences.values()) < 1e-5
-    run = exporting.FORMATS[".onnx"][1]
+    run = exporting.FORMATS[suffix][1]
     for clips in (1, 4):
         frames, wave = torch.randn(clips, 2, 3, 8, 8), torch.randn(clips, 2, 64)
         expected = system(library.data.Clip(frames, wave))
