@@ -97,7 +97,8 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
 
 def segments_of(system: SystemModule, task: Task) -> int:
     """Returns the seconds of a clip that a system was built for, or else the task's."""
-    built = {module.segments for module in system.modules() if isinstance(getattr(module, "segments", None), int)}
+    found = (getattr(module, "segments", None) for module in system.modules())
+    built = {segments for segments in found if isinstance(segments, int)}
     return built.pop() if len(built) == 1 else task.segments
 
 

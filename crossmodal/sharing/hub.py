@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import nn
@@ -25,11 +25,10 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         summary: Facts of its training, for the model card.
     """
 
-    # written by the mixin as config.json, which it asks a repository for first, and without which no cache is whole
-    _hub_mixin_config: ClassVar[dict[str, str]] = {"library_name": "crossmodal"}
-
     # no parameter that a file of the hub could fill: the mixin passes entries of a config.json by their names
     def __init__(self) -> None:
+        # written as config.json, which the mixin asks a repository for first: without it no cache serves offline
+        self._hub_mixin_config = {"library_name": "crossmodal"}
         self.system: SystemModule = nn.Module()  # type: ignore[assignment]  # `of` and `from_pretrained` set it
         self.options: SystemOptions | None = None
         self.summary: Mapping[str, Any] = {}
@@ -65,7 +64,7 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         save(self.system, save_directory, self.options, summary=self.summary)
 
     @classmethod
-    def _from_pretrained(
+    def _from_pretrained(  # type: ignore[override]  # of the mixin's further keywords it takes one
         cls,
         *,
         model_id: str,

@@ -1,7 +1,7 @@
 """A system as exporters take it: tensors in, named tensors out, extractors and decoding included."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
     """Yields the tensors in nested named tuples and dictionaries; those inside others by dotted names."""
     fields: Mapping[str, Any] | None = value if isinstance(value, Mapping) else None
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        fields = value._asdict()
+        fields = cast(Any, value)._asdict()
     if isinstance(value, Tensor):
         yield name, value
     for key, inner in (fields or {}).items():

@@ -19,6 +19,7 @@ class AdapterTrainer(Trainer):
     """Sums the named losses of a system, and keeps what is trained of it."""
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, **_: Any) -> Any:
+        """Computes the loss that is trained."""
         batch = LabelledClip(**inputs)
         outputs = model(batch)
         loss = sum(self.accelerator.unwrap_model(model).loss(outputs, batch).values())
@@ -33,6 +34,11 @@ class AdapterTrainer(Trainer):
         load_adapters(self.accelerator.unwrap_model(model or self.model), Path(resume_from_checkpoint) / ADAPTERS)
 
 
+def by_field(items: list[LabelledClip]) -> dict[str, Any]:
+    """Returns the fields of a batch: the trainer moves dictionaries to its device."""
+    return default_collate(items)._asdict()
+
+
 def train(options: SystemOptions, folder: str, *, clips: int, steps: int, go_on: bool = False) -> nn.Module:
     """Trains on the built-in world; with `go_on`, from the last checkpoint in the folder."""
     world = World("train", clips=clips)
@@ -44,6 +50,7 @@ def train(options: SystemOptions, folder: str, *, clips: int, steps: int, go_on:
         per_device_train_batch_size=2,
         gradient_accumulation_steps=1,
         learning_rate=3e-4,
+        lr_scheduler_type="constant",
         save_steps=1,
         save_total_limit=2,
         logging_steps=1,
@@ -52,7 +59,7 @@ def train(options: SystemOptions, folder: str, *, clips: int, steps: int, go_on:
         dataloader_pin_memory=False,
         use_cpu=True,  # take this line out where there is a GPU
     )
-    trainer = AdapterTrainer(system, arguments, train_dataset=world, data_collator=lambda items: default_collate(items)._asdict())
+    trainer = AdapterTrainer(system, arguments, train_dataset=world, data_collator=by_field)
     trainer.train(resume_from_checkpoint=go_on)
     return system
 
