@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import crossmodal
-from crossmodal.sharing import SystemOptions
+from crossmodal.sharing import SystemOptions, build_system
 
 SCRIPTS = Path(__file__).parents[2] / "docs/scripts"
 
@@ -31,3 +31,19 @@ def test_the_trainer_of_hugging_face_keeps_adapters_alone_and_goes_on(tmp_path, 
         assert one.requires_grad or torch.equal(one, first)
     crossmodal.save(on.eval(), "shared")
     assert crossmodal.load("shared").classes == on.classes
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the trainer's own
+def test_a_loop_of_accelerate_moves_what_is_trained_and_nothing_else():
+    train = runpy.run_path(str(SCRIPTS / "accelerate_loop.py"))["train"]
+    options = SystemOptions("ave", "lite")
+    system = train(options, clips=4)
+    before = build_system(options, system.classes)
+    moved = {
+        name
+        for (name, one), (_, other) in zip(system.named_parameters(), before.named_parameters(), strict=True)
+        if not torch.equal(one, other)
+    }
+    assert moved
+    assert moved <= {name for name, each in before.named_parameters() if each.requires_grad}
