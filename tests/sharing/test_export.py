@@ -49,7 +49,8 @@ def awake(system):
     return system
 
 
-@pytest.mark.parametrize("suffix", [".pt2", pytest.param(".onnx", marks=pytest.mark.slow)])
+@pytest.mark.slow  # the command exports a system without adapters among the quick tests
+@pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
 def test_a_guided_system_is_exported_for_any_number_of_clips_with_its_numbers(suffix, tmp_path):
     system = awake(Guided()).eval()
     exported = export(system, TASK, tmp_path / f"out{suffix}", segments=2)

@@ -85,29 +85,29 @@ def test_a_system_of_ours_needs_no_permission(folder_hub):
 
 
 HOSTILE = [
-    ("spatial", "os.system"),
-    ("spatial", {"class_path": "subprocess.Popen", "init_args": {"args": "true"}}),
-    ("spatial", {"class_path": "crossmodal.SpatialGuidance", "init_args": {"sees": ["antigravity.x"]}}),
-    ("align", "crossmodal.io.os.system"),
-    ("align", "crossmodal.adapters.bottleneck.torch.load"),
-    ("align", "crossmodal.io.write_whole"),
-    ("pool", "{class_path: os.system}"),
-    ("pool", "./evil.yaml"),
-    ("visual_options", {"pretrained_cfg": {"url": "https://evil.example/weights.bin"}}),
-    ("coupling", "mylab.couple"),
+    ("avel", "attention", "os.system"),
+    ("avel", "attention", {"class_path": "subprocess.Popen", "init_args": {"args": "true"}}),
+    ("avel", "attention", {"class_path": "crossmodal.heads.AdditiveAttention", "init_args": {"x": ["antigravity.x"]}}),
+    ("avel", "objective", "crossmodal.io.os.system"),
+    ("avel", "objective", "crossmodal.adapters.bottleneck.torch.load"),
+    ("avel", "objective", "crossmodal.io.write_whole"),
+    ("avel", "objective", "{class_path: os.system}"),
+    ("avel", "objective", "./evil.yaml"),
+    ("dg_sct", "visual_options", {"pretrained_cfg": {"url": "https://evil.example/weights.bin"}}),
+    ("dg_sct", "coupling", "mylab.couple"),
 ]
 
 
-@pytest.mark.parametrize(("keyword", "value"), HOSTILE)
-def test_what_a_downloaded_folder_names_outside_the_library_is_refused(keyword, value):
+@pytest.mark.parametrize(("system", "keyword", "value"), HOSTILE)
+def test_what_a_downloaded_folder_names_outside_the_library_is_refused(system, keyword, value):
     with pytest.raises(ValueError, match=rf"load: me/x sets model\.{keyword}.* which is no component of crossmodal"):
-        check_downloaded(SystemOptions("ave", "dg_sct", {keyword: value}), "me/x")
+        check_downloaded(SystemOptions("ave", system, {keyword: value}), "me/x")
 
 
 @pytest.mark.parametrize("name", ["task", "system", "encoders", "lockstep"])
 def test_no_other_option_of_a_downloaded_folder_names_a_path(name):
     with pytest.raises(ValueError, match=f"load: me/x sets {name} to 'os.system'"):
-        check_downloaded(SystemOptions("ave", "dg_sct")._replace(**{name: "os.system"}), "me/x")
+        check_downloaded(SystemOptions("ave", "avel")._replace(**{name: "os.system"}), "me/x")
 
 
 def test_components_of_the_library_and_plain_values_are_let_pass():
