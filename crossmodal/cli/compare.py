@@ -11,6 +11,7 @@ from crossmodal.evaluation.published import in_published_order, published_for, p
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
 from crossmodal.evaluation.score_curves import write_curves
 from crossmodal.evaluation.study import Study
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.task import Task
 
@@ -128,10 +129,10 @@ def published_remarks(task: Task) -> list[str]:
     ]
 
 
-def compare_parser(task: Task) -> argparse.ArgumentParser:
+def compare_parser(task: Task) -> OptionParser:
     """Returns the parser of `compare`."""
     known = ", ".join(system_names(task.name)) or task.system
-    made = argparse.ArgumentParser(
+    made = OptionParser(
         prog=f"crossmodal {task.name} compare",
         description="Trains several systems with several seeds; one table, the published scores beside ours.",
         epilog=f"Options of `crossmodal {task.name} fit` for all runs stand behind `--`. Finished runs are not run "

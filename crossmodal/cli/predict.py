@@ -1,6 +1,5 @@
 """`crossmodal TASK predict`: what a run says of a video file, window by window, with a page of pictures."""
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from crossmodal.data import Clip
 from crossmodal.data.film_windows import film_windows
 from crossmodal.evaluation.report.film_page import DRAWN, PAGES, Window, write_film
 from crossmodal.evaluation.report.report import write_page
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
@@ -67,10 +67,10 @@ def without_content(clip: Clip) -> Clip:
     return Clip(*(part.new_zeros(()).expand(part.shape) for part in clip))
 
 
-def options(task: Task) -> argparse.ArgumentParser:
+def options(task: Task) -> OptionParser:
     """Returns the parser of `predict`."""
     about = "Prints what a run says of a video file, and draws it on a page."
-    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} predict", description=about)
+    parser = OptionParser(prog=f"crossmodal {task.name} predict", description=about)
     parser.add_argument("clip", type=Path, help="a video file with sound")
     parser.add_argument("words", nargs="*", help="what else the task asks for, such as questions")
     parser.add_argument("--classes", help="names separated by commas, in place of those of the training, where it can")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from .encoder import unknown
 
@@ -27,7 +28,7 @@ def uncompiled(function: Callable[P, R], *, within: bool = True) -> Callable[P, 
     """
     # not torch.compiler.disable, which imports torch._dynamo at once and doubles the time of importing this package;
     # torch's own optimizers and checkpoints are decorated by this one, which waits for the first call
-    left_alone: Callable[P, R] = torch._disable_dynamo(function, within)
+    left_alone: Callable[P, R] = _disable_dynamo(function, within)
     return left_alone
 
 

@@ -12,7 +12,7 @@ from crossmodal.data.vocabulary import as_text
 from crossmodal.injection import fingerprint
 from crossmodal.tasks.task import Features, SystemModule
 
-from .options import read_options
+from .choice import read_options
 from .run_folder import CONFIG
 
 
