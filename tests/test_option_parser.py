@@ -67,7 +67,7 @@ def test_a_group_or_a_dash_forgotten_is_found(asked, meant):
 
 
 FIT = {
-    "--data.folders x": "there is no option --data.folders; did you mean --data.folder? It is of the data source folder",
+    "--data.folders x": "there is no option --data.folders; did you mean --data.folder? It is of the data source",
     "--data.wave_rate 1": "--data.wave_rate is of the data source ave (--data.root …).",
     "--data.folder x": "--data.labels must be given (CSV with the columns",
     "--trainer.max_epochs x": "--trainer.max_epochs x must be an integer or null.",

@@ -35,14 +35,27 @@ def test_the_first_line_says_that_the_data_are_built_in(lab):
     )
 
 
-def test_the_last_lines_say_accuracy_majority_and_folder(lab):
+def test_the_last_lines_say_accuracy_majority_evidence_and_what_comes_next(lab):
     folder, said = lab
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
-    assert said.lines[-3:] == [
-        f"test accuracy      {accuracy:.1f} % of segments",
-        f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)",
+    at = said.lines.index(f"test accuracy      {accuracy:.1f} % of segments")
+    assert said.lines[at + 1] == f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)"
+    low, high = (100 * summary["interval"][end] for end in ("low", "high"))
+    assert low <= accuracy <= high
+    assert said.lines[at + 2].startswith(
+        f"evidence           accuracy lies in {low:.1f} … {high:.1f} % (95 % interval, "
+    )
+    few = "4 steps of training (fewer than 100) and 2 test items (fewer than 50)"
+    assert f"evidence           this run proves little: {few}" in said.lines
+    assert said.lines[-7:] == [
         "written to         runs/first/",
+        "next:",
+        "  crossmodal ave predict CLIP.mp4 --run runs/first",
+        "  crossmodal ave look --run runs/first",
+        "  crossmodal ave figure --run runs/first",
+        "  crossmodal ave test --run runs/first",
+        "  crossmodal ave fit --runs runs --name first --resume true",
     ]
 
 
@@ -54,7 +67,7 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
         "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
-        "remarks", "selected_on",
+        "remarks", "selected_on", "steps", "interval",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]
@@ -97,7 +110,8 @@ def test_test_says_what_fit_said(lab):
     folder, fitted = lab
     said = crossmodal(folder, "ave", "test", "--run", "runs/first")
     assert said.code == 0, said.err
-    assert said.lines == fitted.lines[-3:]
+    end = fitted.lines.index("next:")
+    assert said.lines == fitted.lines[end - 5 : end]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(12.3, 12), (3.0, 3), (1.0, 1)])
