@@ -50,7 +50,7 @@ def test_a_training_is_started_on_every_node_and_goes_on(slurm):
     assert words[at + 1 : at + 3] == ["ave", "fit"]
     _, given = parse(words[at + 3 :], TASK)
     assert (given.name, given.resume, given.data.clips) == ("large", False, 8)
-    assert (given.trainer.strategy, given.trainer.num_nodes, given.trainer.devices) == ("ddp", 2, 4)
+    assert (given.trainer.strategy, given.trainer.num_nodes, given.trainer.devices) == ("ddp", 2, "4")
     begun = slurm[0] / "runs/large"
     begun.mkdir(parents=True)
     (begun / "config.yaml").touch()

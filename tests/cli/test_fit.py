@@ -43,9 +43,7 @@ def test_the_last_lines_say_accuracy_majority_evidence_and_what_comes_next(lab):
     assert said.lines[at + 1] == f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)"
     low, high = (100 * summary["interval"][end] for end in ("low", "high"))
     assert low <= accuracy <= high
-    assert said.lines[at + 2].startswith(
-        f"evidence           accuracy lies in {low:.1f} … {high:.1f} % (95 % interval, "
-    )
+    assert said.lines[at + 2].startswith(f"evidence           95 % interval of accuracy: {low:.1f} … {high:.1f} %, ")
     few = "4 steps of training (fewer than 100) and 2 test items (fewer than 50)"
     assert f"evidence           this run proves little: {few}" in said.lines
     assert said.lines[-7:] == [
