@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -25,6 +25,15 @@ UNGUARDED = (
     "a worker process imports the script that starts it, so what starts workers must stand below "
     '`if __name__ == "__main__":` in it.'
 )
+QUIET_WORKERS: Mapping[str, Any] = {
+    # dask sets MALLOC_TRIM_THRESHOLD_ in its workers, with which glibc maps and unmaps every tensor
+    "distributed.nanny.pre-spawn-environ": {},
+    # it samples stacks a hundred times a second and looks at its own loop fifty times, which items pay for
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+}
+"""What dask is told about the processes that it starts here."""
 DIED = "the worker process that ran it died (a crash in a native library, or no memory left)"
 
 
@@ -198,10 +207,8 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     _quiet()
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(UNGUARDED)
-    # dask sets MALLOC_TRIM_THRESHOLD_ in its workers, with which glibc maps and unmaps every tensor
-    own_memory = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     try:
-        with deaf_to_ctrl_c(), own_memory:
+        with deaf_to_ctrl_c(), dask.config.set(QUIET_WORKERS):
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

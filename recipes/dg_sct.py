@@ -4,7 +4,7 @@ Source: Duan et al., *Cross-modal Prompts: Adapting Large Pre-trained Models for
 NeurIPS 2023. What its authors' code computes instead stands in `dg_sct_released`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from torch import nn
@@ -48,6 +48,7 @@ def dg_sct(
     pairing: Callable[..., tuple[Step, ...]] = paired_as_paper,
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
+    guides: Mapping[str, Encoder] | None = None,
 ) -> Lockstep:
     r"""Couples two frozen encoders that guide each other at every half-block, both ways.
 
@@ -73,6 +74,7 @@ def dg_sct(
         pairing: From the sites of both streams to steps.
         edges: Keeps only these `(guide, stream)`.
         guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
+        guides: More streams that guide both, as `couple` takes them.
     """
 
     def modulation(stream: Site) -> Modulations:
@@ -88,4 +90,4 @@ def dg_sct(
     guided = partial(
         guided_adapter, align=align, latents=latents, modulation=modulation, bottleneck=bottleneck, order=order
     )
-    return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide)
+    return couple(visual, audio, adapter=adapter or guided, pairing=pairing, edges=edges, guide=guide, guides=guides)

@@ -18,6 +18,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many workers as cores: threads of one would only wait for those of another
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Keeps one law of compiled blocks a file among the quick tests: each takes seconds to trace."""
+    kept = set()
+    for item in items:
+        if item.name.endswith(": compiled]"):
+            if item.path in kept:
+                item.add_marker(pytest.mark.slow)
+            kept.add(item.path)
+
+
 @pytest.fixture(autouse=True)
 def no_module_of_another_test():
     """Forgets `mylab`: every test that has such a module writes one of its own."""

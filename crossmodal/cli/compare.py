@@ -2,15 +2,16 @@
 
 import argparse
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
 from crossmodal.evaluation.page_marks import check_page, write_between
 from crossmodal.evaluation.published import in_published_order, published_for, published_score
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
-from crossmodal.evaluation.score_curves import write_curves
+from crossmodal.evaluation.score_figures import write_bars, write_curves
 from crossmodal.evaluation.study import Study
+from crossmodal.evaluation.sweep import slug
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.task import Task
@@ -23,22 +24,25 @@ def compare(argv: Sequence[str], task: Task) -> int:
     words, options = split_options(argv)
     given = compare_parser(task).parse_args(words)
     systems = given.systems or in_published_order(task, system_names(task.name)) or [task.system]
-    rows = {**{name: ("--system", name) for name in systems}, **more_rows(given.row)}
-    if given.over:
-        return compare_over(task, rows, tuple(options), given)
-    return compare_rows(task, rows, tuple(options), given)[0]
+    rows = {**{name: ("--system", name) for name in systems}, **named_options(given.row, "row")}
+    if given.over or given.panel:
+        return compare_settings(task, rows, tuple(options), given)
+    code, table = compare_rows(task, rows, tuple(options), given)
+    if table is not None:
+        say_written(write_bars(given.runs, {"": table}))
+    return code
 
 
-def compare_over(
+def compare_settings(
     task: Task, rows: Mapping[str, tuple[str, ...]], options: tuple[str, ...], given: argparse.Namespace
 ) -> int:
-    """Compares the rows at every value of an option, and draws their scores over it.
+    """Compares the rows in several settings: at every value of an option, in every panel.
 
     Args:
         task: The task.
         rows: Name → options of `fit`.
         options: Options of `fit` for all rows.
-        given: Options as `compare_parser` parses them; `over` is `OPTION=VALUE,VALUE,…`.
+        given: Options as `compare_parser` parses them.
 
     Returns:
         The exit code.
@@ -46,21 +50,55 @@ def compare_over(
     Raises:
         ValueError: If `over` is no option with values.
     """
-    option, equals, listed = given.over.partition("=")
+    option, values = values_of(given.over)
+    if given.page:
+        check_page(given.page, MARK)  # before hours of training, not after them
+    code, panels = 0, dict[str, dict[str, ResultTable]]()
+    for panel, words in (named_options(given.panel, "panel") or {"": ()}).items():
+        for value in values:
+            place = given.runs / slug(panel) / (f"{option.rpartition('.')[2]}-{value}" if option else "")
+            at = argparse.Namespace(**{**vars(given), "runs": place, "page": None})
+            here = (*options, *words, *((f"--{option}", value) if option else ()))
+            ended, table = compare_rows(task, rows, here, at)
+            code = max(code, ended)
+            if table is not None:
+                panels.setdefault(panel, {})[value] = table
+    if option:
+        say_written(write_curves(given.runs, panels, option, task.monitor) if panels else [])
+    else:
+        say_written(write_bars(given.runs, {panel: tables[""] for panel, tables in panels.items()}))
+    if given.page and panels:
+        write_between(given.page, MARK, "\n".join(sections(panels, option)))
+    return code
+
+
+def values_of(over: str | None) -> tuple[str, list[str]]:
+    """Returns the option of `--over OPTION=VALUE,VALUE` and its values; an empty name and value where there is none.
+
+    Raises:
+        ValueError: If there is no option, or no value.
+    """
+    if over is None:
+        return "", [""]
+    option, equals, listed = over.partition("=")
     values = [value.strip() for value in listed.split(",") if value.strip()]
     if not option or not equals or not values:
-        raise ValueError(f"compare: --over {given.over!r} is not OPTION=VALUE,VALUE, as in data.shots=1,2,4.")
-    code = 0
-    tables: dict[str, ResultTable | None] = {}
-    for value in values:
-        place = given.runs / f"{option.rpartition('.')[2]}-{value}"
-        at = argparse.Namespace(**{**vars(given), "runs": place, "page": None})
-        ended, table = compare_rows(task, rows, (*options, f"--{option}", value), at)
-        code, tables = max(code, ended), {**tables, value: table}
-    done = {value: table for value, table in tables.items() if table is not None}
-    if done and (files := write_curves(given.runs, done, option, task.monitor)):
-        print(f"curves written to {', '.join(map(str, files))}")
-    return code
+        raise ValueError(f"compare: --over {over!r} is not OPTION=VALUE,VALUE, as in data.shots=1,2,4.")
+    return option, values
+
+
+def sections(panels: Mapping[str, Mapping[str, ResultTable]], option: str) -> Iterator[str]:
+    """Yields the tables of several settings in Markdown, each under its setting."""
+    for panel, tables in panels.items():
+        for value, table in tables.items():
+            said = [panel, f"`{option}` {value}" if option else ""]
+            yield f"**{', '.join(part for part in said if part)}**\n\n{table.markdown()}"
+
+
+def say_written(files: Sequence[Path]) -> None:
+    """Prints which pictures were written."""
+    if files:
+        print(f"pictures: {', '.join(map(str, files))}")
 
 
 def compare_rows(
@@ -103,8 +141,8 @@ def compare_rows(
     return code, table
 
 
-def more_rows(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Returns the rows of `--row "NAME=OPTIONS"`: name → options of `fit`.
+def named_options(given: Sequence[str], option: str) -> dict[str, tuple[str, ...]]:
+    """Returns the texts of a repeated `--row "NAME=OPTIONS"` or `--panel`: name → options of `fit`.
 
     Raises:
         ValueError: If one has no name.
@@ -113,7 +151,7 @@ def more_rows(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
     for text in given:
         name, equals, words = text.partition("=")
         if not name.strip() or not equals:
-            raise ValueError(f'compare: --row {text!r} is not NAME=OPTIONS, as in "late fusion=--model.edges []".')
+            raise ValueError(f'compare: --{option} {text!r} is not NAME=OPTIONS, as in "late fusion=--model.edges []".')
         found[name.strip()] = tuple(shlex.split(words))
     return found
 
@@ -147,6 +185,13 @@ def compare_parser(task: Task) -> OptionParser:
         default=[],
         metavar="NAME=OPTIONS",
         help='another row, by its options of fit: "late fusion=--model.edges []"; may be repeated',
+    )
+    add(
+        "--panel",
+        action="append",
+        default=[],
+        metavar="NAME=OPTIONS",
+        help='a setting that all rows are trained in, a panel of the picture: "AVE=--data.root AVE"; may be repeated',
     )
     add("--over", metavar="OPTION=VALUES", help="one table per value, and curves over it: data.shots=1,2,4,8,16")
     add("--baseline", help="row that others are compared with (default: the first)")

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 VERBS = {
     "fit": "train a system on the built-in world or on your data, then test it (--help: all options)",
     "test": "test the newest run, or --run runs/NAME",
-    "predict": "what a run says of a video file, with a page of pictures",
+    "predict": "what a run says of video files: lines, tables, pages of pictures",
     "features": "what a run's encoders make of every second of a folder of video files",
     "compare": "several systems, several seeds: one table beside the published one",
     "ablate": "what every part of a system is worth: variants and seeds in one table",
@@ -27,6 +27,8 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # read when torch is imported: threads that spin for one whose core is taken make a step a hundred times as long
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,48 +1,227 @@
-"""`crossmodal TASK predict`: what a run says of a video file, window by window, with a page of pictures."""
+"""`crossmodal TASK predict`: what a run says of video files, window by window: in words, as tables, with pages."""
 
+import argparse
+import hashlib
+import json
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import torch
-
-from crossmodal.data import Clip
-from crossmodal.data.film_windows import film_windows
-from crossmodal.evaluation.report.film_page import DRAWN, PAGES, Window, write_film
+from crossmodal.data.decoding import decoder_versions
+from crossmodal.data.extras import need
+from crossmodal.data.many_videos.video_folder import (
+    SOME_FAILED,
+    check_utf8_name,
+    failure,
+    int_at_least,
+    video_files,
+    write_failed,
+)
+from crossmodal.data.same_text import printable
+from crossmodal.data.stamps import file_stamp, short_digest
+from crossmodal.encoders.by_name import MotionFeatures, motion_features
+from crossmodal.evaluation.film_records import FilmRecord, film_record, read_record, write_record, write_table
+from crossmodal.evaluation.films import FilmReader, Window
+from crossmodal.evaluation.report.film_page import DRAWN, PAGES, write_film
 from crossmodal.evaluation.report.report import write_page
+from crossmodal.io import folder_lock, make_folder
 from crossmodal.option_parser import OptionParser
-from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
-from crossmodal.training.run_folder import add_run_options, find_run
+from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
+
+TABLE = "predictions.csv"
 
 
-def predict(argv: Sequence[str], task: Task) -> None:
-    """Prints what a run says of a video file, and draws it on a page."""
+class Asked(NamedTuple):
+    """What one command asks for.
+
+    Attributes:
+        given: Its options.
+        task: The task.
+        run: Folder of the run.
+        reader: What reads the films.
+        stamp: Of all that predictions depend on, but the film.
+    """
+
+    given: argparse.Namespace
+    task: Task
+    run: Path
+    reader: FilmReader
+    stamp: str
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Returns the label vocabulary of the system."""
+        return self.reader.system.classes
+
+    def made_from(self, film: Path) -> str:
+        """Returns what changes where the predictions for a film may be others."""
+        return short_digest(f"{self.stamp} {file_stamp(film)}")
+
+    def record(self, film: Path, windows: Sequence[Window]) -> FilmRecord:
+        """Returns the record of a film."""
+        by = {"run": str(self.run), "task": self.task.name, **versions()}
+        seconds = sum(len(window.clip.frames) for window in windows)
+        return film_record(film, by, self.made_from(film), seconds, self.task.tell(windows, self.classes))
+
+    def write_page(self, page: Path, film: Path, windows: Sequence[Window]) -> bool:
+        """Writes the page of a film, unless none is wanted; returns whether it was written."""
+        system = self.reader.system
+        return not self.given.no_pages and write_page(
+            page,
+            partial(write_film, page, system, self.task, film, self.run, windows),
+            needed=self.given.out is not None,
+        )
+
+
+def predict(argv: Sequence[str], task: Task) -> int:
+    """Prints or writes what a run says of video files; returns 0, or 3 where some of several failed."""
     given = options(task).parse_args(list(argv))
+    films, words, others = named_films([given.clip, *given.words])
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
     if given.classes:
         use_classes(system, given.classes, run)
+    motion = None if given.motion is None else motion_of(system, given.motion, run).to(given.device)
+    system = on_device(system, given.device)
     seconds = arguments.data.window or getattr(arguments.data, "segments", task.segments)
-    found: list[Window] = []
-    for clip in film_windows(given.clip, system.inputs.preprocess, seconds):
-        with torch.inference_mode():
-            batch = task.ask(clip, given.words, system.classes)
-            if isinstance(system.inputs, Features):
-                batch = extract_features(batch, system.inputs)
-            predicted = system.predict(system(batch))
-        kept = len(found) < DRAWN or given.files
-        found.append(Window(clip if kept else without_content(clip), predicted))
+    kept = None if given.files else 0 if given.no_pages else DRAWN
+    threads = min(given.workers, len(films)) if len(films) > 1 else 0
+    reader = FilmReader(task, system, words, seconds, given.batch_size, threads, kept, motion)
+    asked = Asked(given, task, run, reader, _stamp(run, words, given, seconds))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
-    print(f"{given.clip}, by {run}{known}")
-    for line in task.tell(found, system.classes):
-        print(line)
-    if given.files and isinstance(task, WritesFiles):
-        print(f"written            {task.write_files(given.files, given.clip, found)}")
-    page = given.out or run / PAGES / f"{given.clip.stem}.html"
-    if write_page(page, partial(write_film, page, system, task, given.clip, run, found), needed=given.out is not None):
-        print(f"written to         {page}")
+    if given.clip.is_dir() or len(films) > 1:
+        return _many(asked, films, others, known)
+    return _one(asked, films[0], known)
+
+
+def named_films(given: Sequence[Path | str]) -> tuple[list[Path], list[str], list[str]]:
+    """Returns the films that the words of a command name, the words behind them, and what lies beside films.
+
+    Args:
+        given: A file or a folder, further ones, and behind them what else the task asks for.
+
+    Raises:
+        FileNotFoundError: If a folder is none.
+        ValueError: If a folder holds no film, or two films share a stem, by which results are named.
+    """
+    films: list[Path] = []
+    others: list[str] = []
+    words = [str(word) for word in given]
+    # the first one names films in any case: a file that is not there is refused where it is opened
+    while words and (not films or Path(words[0]).exists()):
+        place = Path(words.pop(0))
+        found, beside = video_files(place) if place.is_dir() else ([place], [])
+        films, others = [*films, *found], [*others, *beside]
+    by_stem: dict[str, Path] = {}
+    for film in films:
+        if (other := by_stem.setdefault(film.stem, film)) is not film:
+            raise ValueError(
+                f"predict: {other} and {film} share the name {film.stem!r}, by which results are named: rename one, or "
+                "ask for them by two commands."
+            )
+    return films, words, others
+
+
+def _one(asked: Asked, film: Path, known: str) -> int:
+    """Prints what a run says of one film; its files lie beside its page."""
+    found = dict(asked.reader.read([film]))[film]
+    if isinstance(found, Exception):
+        raise found
+    print(f"{film}, by {asked.run}{known}")
+    for told in asked.task.tell(found, asked.classes):
+        print(told.line)
+    if asked.given.files and isinstance(asked.task, WritesFiles):
+        print(f"written            {asked.task.write_files(asked.given.files, film, found)}")
+    page: Path = asked.given.out or asked.run / PAGES / f"{film.stem}.html"
+    drawn = asked.write_page(page, film, found)
+    record = asked.record(film, found)
+    make_folder(page.parent)
+    write_record(page.with_suffix(".json"), record)
+    write_table(page.with_suffix(".csv"), [record])
+    print(f"written to         {page if drawn else page.with_suffix('')}{', ' * drawn}.json, .csv")
+    return 0
+
+
+def _many(asked: Asked, films: Sequence[Path], others: Sequence[str], known: str) -> int:
+    """Writes what a run says of many films: a page and a record each, and one table."""
+    from tqdm import tqdm
+
+    need("tqdm", f"crossmodal {asked.task.name} predict")
+    folder: Path = asked.given.out or asked.run / PAGES
+    make_folder(folder)
+    records = {film: read_record(folder / f"{film.stem}.json") for film in films}
+    done = {film: record for film, record in records.items() if record and record.made_from == asked.made_from(film)}
+    done = {} if asked.given.files else done  # whether masks are there, a record does not know
+    print(f"{asked.task.name} predict: {len(films)} films → {folder}/, by {asked.run}{known}", flush=True)
+    if others:
+        print(f"left alone, no videos by their names: {', '.join(map(printable, others))}", flush=True)
+    failed, missing, began, before = {}, [film for film in films if film not in done], time.monotonic(), len(done)
+    with (
+        folder_lock(folder),
+        tqdm(total=len(films), initial=before, desc="predict", unit="film", disable=not missing) as bar,
+    ):
+        for film, found in asked.reader.read(missing):
+            outcome = found if isinstance(found, Exception) else _write(asked, folder, film, found)
+            if isinstance(outcome, Exception):
+                failed[film.name] = failure(outcome).reason
+                bar.set_postfix_str(f"{len(failed)} failed")
+            else:
+                done[film] = outcome
+            bar.update()
+        write_table(folder / TABLE, [done[film] for film in films if film in done])
+        listed = folder / "predictions.failed.csv"
+        write_failed(listed, failed)
+    seconds = sum(done[film].seconds for film in missing if film in done)
+    rate = f", {seconds / max(time.monotonic() - began, 1e-9):.1f} s of film a second" if seconds else ""
+    there = f", {before} of them before" if before else ""
+    print(f"predictions for {len(done)} of {len(films)} films{there}{rate}")
+    print(f"written to         {folder / TABLE}" + (f"; {len(failed)} failed: see {listed}" if failed else ""))
+    return SOME_FAILED if failed else 0
+
+
+def _write(asked: Asked, folder: Path, film: Path, windows: Sequence[Window]) -> FilmRecord | Exception:
+    """Writes page, files and record of a film; returns the record, or what is wrong with the film's name."""
+    try:
+        check_utf8_name(film.name)
+    except ValueError as error:
+        return error
+    if asked.given.files and isinstance(asked.task, WritesFiles):
+        asked.task.write_files(asked.given.files, film, windows)
+    asked.write_page(folder / f"{film.stem}.html", film, windows)
+    record = asked.record(film, windows)
+    write_record(folder / f"{film.stem}.json", record)  # the last: with it the film counts as done
+    return record
+
+
+def _stamp(run: Path, words: Sequence[str], given: argparse.Namespace, seconds: int) -> str:
+    """Returns what changes with all that predictions depend on, but the film."""
+    files = [run / ADAPTERS, *([given.motion] if given.motion else [])]
+    weights = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return json.dumps([weights, list(words), given.classes, seconds, decoder_versions(), versions()])
+
+
+def motion_of(system: SystemModule, weights: Path, run: Path) -> MotionFeatures:
+    """Returns the network that makes features of motion, for a system that reads them.
+
+    Raises:
+        ValueError: If the system reads none.
+    """
+    if not getattr(system, "motion_width", 0):
+        raise ValueError(f"predict: --motion {weights}: the system of {run} reads no features of motion: leave it out.")
+    return motion_features(weights)
+
+
+def on_device(system: SystemModule, device: str) -> SystemModule:
+    """Returns a system on a device, the frozen extractors that it reads features of as well."""
+    inputs = system.inputs
+    if isinstance(inputs, Features):
+        inputs.visual.to(device)
+        inputs.audio.to(device)
+    return system.to(device)
 
 
 def use_classes(system: SystemModule, classes: str, run: Path) -> None:
@@ -62,22 +241,25 @@ def use_classes(system: SystemModule, classes: str, run: Path) -> None:
     use(names)
 
 
-def without_content(clip: Clip) -> Clip:
-    """Returns zeros of a clip's shape that take no memory: of a window that is not drawn, its length is read alone."""
-    return Clip(*(part.new_zeros(()).expand(part.shape) for part in clip))
-
-
 def options(task: Task) -> OptionParser:
     """Returns the parser of `predict`."""
-    about = "Prints what a run says of a video file, and draws it on a page."
+    about = """Says what a run finds in video files. Of one file it prints a line each; of a folder, or of several
+files, it writes a page and a .json a film and one predictions.csv, and goes on where it was ended. Exit code: 0, or 3
+where some of several films failed (predictions.failed.csv says which, and why), 1 where nothing was done."""
     parser = OptionParser(prog=f"crossmodal {task.name} predict", description=about)
-    parser.add_argument("clip", type=Path, help="a video file with sound")
-    parser.add_argument("words", nargs="*", help="what else the task asks for, such as questions")
-    parser.add_argument("--classes", help="names separated by commas, in place of those of the training, where it can")
+    add = parser.add_argument
+    add("clip", type=Path, help="a video file with sound, or a folder of them")
+    add("words", nargs="*", help="further files or folders; behind them what else the task asks for, such as questions")
+    add("--classes", help="names separated by commas, in place of those of the training, where it can")
     add_run_options(parser)
-    page = "the page to write (default: predictions/CLIP.html in the run's folder)"
-    parser.add_argument("--out", type=Path, help=page)
+    page = "the page to write, or the folder for several films (default: predictions/ in the run's folder)"
+    add("--out", type=Path, help=page)
+    add("--no-pages", action="store_true", help="write tables alone, no page of pictures")
+    add("--device", default="cpu", help="where the model runs (default: cpu)")
+    add("--batch_size", type=int_at_least(1), default=1, help="windows that share a run of the model (default: 1)")
+    add("--workers", type=int_at_least(0), default=2, help="films that are decoded at a time (default: 2)")
+    add("--motion", type=Path, help="weights of R(2+1)D-18, for a system that reads features of motion")
     parser.set_defaults(files=None)
     if isinstance(task, WritesFiles):
-        parser.add_argument(f"--{task.files}", dest="files", type=Path, help=f"folder that gets the {task.files}, too")
+        add(f"--{task.files}", dest="files", type=Path, help=f"folder that gets the {task.files}, too")
     return parser

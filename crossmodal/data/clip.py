@@ -19,6 +19,14 @@ class Clip(NamedTuple):
     wave: Float[Tensor, "segment sample"]
 
 
+class FilmedClip(NamedTuple):
+    """Clip of a film with several more pictures of each second, for a network that sees motion."""
+
+    frames: Float[Tensor, "segment 3 height width"]
+    wave: Float[Tensor, "segment sample"]
+    pictures: Float[Tensor, "segment picture 3 row column"]
+
+
 class LabelledClip(NamedTuple):
     """Clip with an event class per segment; background has the index behind the last class."""
 

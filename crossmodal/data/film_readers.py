@@ -1,9 +1,9 @@
 """Readers of a film's sound and of its pictures, bit by bit, each as its time stamps place it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +93,7 @@ class SoundReader:
 
 
 class PictureReader:
-    """Reads a file's pictures one after the other, and yields those on screen in the middle of each second.
+    """Reads a file's pictures one after the other, and yields those on screen at given moments of each second.
 
     Seconds are counted from `origin`, the first picture or the start of the sound, whichever is earlier.
     """
@@ -115,26 +115,32 @@ class PictureReader:
         self._tell_tilt(file)
 
     def middles(self, most: int | None = None) -> Iterator[Any]:
-        """Yields the picture on screen in the middle of each second, and runs to the end of the film.
+        """Yields the picture on screen in the middle of each second, as `shown_at` does."""
+        return self.shown_at([HALF], most)
+
+    def shown_at(self, moments: Sequence[Fraction], most: int | None = None) -> Iterator[Any]:
+        """Yields the pictures on screen at moments of each second, and runs to the end of the film.
 
         Args:
+            moments: Parts of a second, rising; each second gives as many pictures.
             most: Seconds that are wanted; decoding stops behind them. `None` wants all.
 
         Raises:
             ValueError: As `decoded` does.
         """
-        second, shown = 0, self._first.frame
+        every = ((second, self.origin + second + moment) for second in count() for moment in moments)
+        (second, due), shown = next(every), self._first.frame
         for start, end, frame in chain([self._first], self._frames):
             self.end = max(self.end, start)
-            while second != most and self.origin + second + HALF < start:
+            while second != most and due < start:
                 yield shown
-                second += 1
+                second, due = next(every)
             shown, self.end = frame, end
             if most is not None and start >= self.origin + most:
                 break
-        while second != most and self.origin + second + HALF < self.end:
+        while second != most and due < self.end:
             yield shown
-            second += 1
+            second, due = next(every)
 
     def _tell_tilt(self, file: Path) -> None:
         if degrees := tilt(display_matrix(self._first.frame)):

@@ -1,24 +1,44 @@
 """Windows of a film as they are decoded: a film of hours takes no more memory than one of minutes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import cycle, islice
 from math import floor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .clip import Clip, Preprocess
+from .clip import Clip, FilmedClip, Preprocess
 from .decoding import promised_end
-from .film_readers import SLACK, PictureReader, SoundReader
+from .film_readers import HALF, SLACK, PictureReader, SoundReader
 from .orientation import upright
 from .video import MARGIN, check_whole, too_short
 from .wave import resample
 
 
-def film_windows(file: str | Path, preprocess: Preprocess, segments: int = 10) -> Iterator[Clip]:
+class MovingPictures(NamedTuple):
+    """Pictures of a second that a network for motion sees.
+
+    Attributes:
+        preprocess: Size and normalisation.
+        each: How many of a second, evenly spread.
+    """
+
+    preprocess: Preprocess
+    each: int = 8
+
+    @property
+    def moments(self) -> list[Fraction]:
+        """Returns when they are on screen: the middles of the parts of a second."""
+        return [Fraction(2 * at + 1, 2 * self.each) for at in range(self.each)]
+
+
+def film_windows(
+    file: str | Path, preprocess: Preprocess, segments: int = 10, *, moving: MovingPictures | None = None
+) -> Iterator[Clip | FilmedClip]:
     """Yields what `windows(read_clip(file, preprocess), segments)` does, holding one window at a time.
 
     Damage is found where it is reached, and a cut at the end: windows that were yielded before are of a damaged film.
@@ -27,6 +47,7 @@ def film_windows(file: str | Path, preprocess: Preprocess, segments: int = 10) -
         file: The video file.
         preprocess: Size, rate and normalisation that the model wants.
         segments: Seconds of a window.
+        moving: More pictures of every second; the windows are then `FilmedClip`s.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -37,26 +58,60 @@ def film_windows(file: str | Path, preprocess: Preprocess, segments: int = 10) -
     promised = promised_end(Path(file))
     sound = SoundReader(Path(file))
     pictures = PictureReader(Path(file), sound.start)
-    middles, waves = pictures.middles(), _Waves(sound, pictures.origin, preprocess.rate)
-    shown: list[Tensor] = []
+    second = _Second(preprocess, moving)
+    on_screen, waves = pictures.shown_at(second.moments), _Waves(sound, pictures.origin, preprocess.rate)
+    shown: list[_Shown] = []
     for first in range(0, 2**62, segments):
         # one picture more than the window has: then its last second is known to be whole
-        shown += [preprocess.image(upright(frame)) for frame in islice(middles, segments + 1 - len(shown))]
+        missing = segments * len(second.moments) + 1 - len(shown)
+        shown += map(second.keep, islice(cycle(second.moments), len(shown), None), islice(on_screen, missing))
         sound.read(pictures.origin + first + segments + MARGIN)
         reached = min(sound.reached, pictures.end) - pictures.origin
         count = min(segments, floor(reached + SLACK) - first)
         if count > 0:
-            yield Clip(torch.stack(shown[:count]), waves.window(first, count))
+            yield second.clip(shown[: count * len(second.moments)], waves.window(first, count))
         if count < segments:
             break
-        shown = shown[segments:]
-    for _ in middles:
+        shown = shown[segments * len(second.moments) :]
+    for _ in on_screen:
         pass  # to the end of the film, where a cut shows
     while sound.advance():
         waves.forget()
     check_whole(Path(file), max(sound.end, pictures.end), promised)
     if first + count < 1:
         raise too_short(file, max(reached, Fraction(0)))
+
+
+class _Shown(NamedTuple):
+    """A picture as it is kept: as a frame, as one of motion, or as both."""
+
+    frame: Tensor | None
+    moving: Tensor | None
+
+
+class _Second:
+    """Which pictures of a second are kept, and as what."""
+
+    def __init__(self, preprocess: Preprocess, moving: MovingPictures | None):
+        self.preprocess, self.moving = preprocess, moving
+        self.moments = sorted({HALF, *(moving.moments if moving else ())})
+
+    def keep(self, moment: Fraction, picture: Any) -> _Shown:
+        """Returns the picture on screen at a moment as the models see it."""
+        image = upright(picture)
+        frame = self.preprocess.image(image) if moment == HALF else None
+        seen = self.moving is not None and moment in self.moving.moments
+        return _Shown(frame, self.moving.preprocess.image(image) if self.moving and seen else None)
+
+    def clip(self, shown: Sequence[_Shown], wave: Tensor) -> Clip | FilmedClip:
+        """Returns the clip of whole seconds."""
+        frames = torch.stack([each.frame for each in shown if each.frame is not None])
+        if self.moving is None:
+            return Clip(frames, wave)
+        moving = [each.moving for each in shown if each.moving is not None]
+        # a last second that is whole but for the slack may end before its last picture
+        moving += moving[-1:] * (len(frames) * self.moving.each - len(moving))
+        return FilmedClip(frames, wave, torch.stack(moving).unflatten(0, (-1, self.moving.each)))
 
 
 class _Waves:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -59,7 +59,13 @@ def coupler_heatmap(maps: Maps | RecordedMaps, *, limits: Limits = (0.0, 1.0)) -
         at = names.index(name)
         left, foot = SIDE + at * (WIDE + 0.1), FOOT + (len(edges) - 1 - edges.index(edge)) * (HEAD + tall)
         axes = figure.add_axes((left / width, foot / height, WIDE / width, tall / height))
-        style = {"vmin": low, "vmax": high, "cmap": "inferno", "alpha": opacity, "interpolation": "nearest"}
+        style: dict[str, Any] = {
+            "vmin": low,
+            "vmax": high,
+            "cmap": "inferno",
+            "alpha": opacity,
+            "interpolation": "nearest",
+        }
         image = axes.imshow(rows.numpy(), aspect="auto", **style)
         axes.set_title(f"{edge}: {name}" if edge else name, fontsize=8, pad=3)
         every = max(1, round(len(couplers) * ROW / tall))  # of many couplers only some names fit

@@ -43,8 +43,7 @@ class SweepRun:
     @property
     def name(self) -> str:
         """Name of its folder where it is new: row, seed, and a hash of the configuration."""
-        slug = "-".join("".join(c if c.isalnum() else " " for c in self.row.lower()).split())
-        return f"{slug}-{self._known_by}"
+        return f"{slug(self.row)}-{self._known_by}"
 
     @property
     def _known_by(self) -> str:
@@ -69,6 +68,11 @@ class SweepRun:
         """Returns the summary of the run, or `None` where it is not finished."""
         found = read_summary(self.place(runs))
         return found if TEST in found else None
+
+
+def slug(text: str) -> str:
+    """Returns a text as part of a folder's name: small letters and digits, with dashes between words."""
+    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
 def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: str | None = None) -> None:

@@ -38,6 +38,7 @@ from .pairing import paired_as_released as paired_as_released
 from .pairing import paired_by_depth as paired_by_depth
 from .pairing_transforms import also_guided_by as also_guided_by
 from .pairing_transforms import from_stage as from_stage
+from .pairing_transforms import vector_encoder as vector_encoder
 from .step import Edge as Edge
 from .step import Step as Step
 from .tracing.sections_of import sections_of as sections_of

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
-from .encoder import unknown
+from torch import nn
+
+from ..site import Site, vector_axes
+from .encoder import Encoder, unknown
 from .step import Sites, Step
 
 Pairing = Callable[[Sites], tuple[Step, ...]]
@@ -35,6 +38,17 @@ def from_stage(pairing: Pairing, stage: int) -> Pairing:
         return tuple(Step(step.sections) if early(step) else step for step in pairing(sites))
 
     return late
+
+
+def vector_encoder(width: int) -> Encoder:
+    """Returns an encoder of a stem alone: a vector a frame, as the one token of a stream that guides others.
+
+    Shapes: `(frame, width)` → `(frame, 1, width)`.
+
+    Args:
+        width: Channels of the vector, such as the features of a text tower.
+    """
+    return Encoder(nn.Unflatten(1, (1, width)), {}, nn.Identity(), [Site("stem", width, vector_axes(), part="stem")])
 
 
 def also_guided_by(pairing: Pairing, guide: str) -> Pairing:

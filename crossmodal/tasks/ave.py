@@ -15,7 +15,7 @@ from crossmodal.heads.events import DecodedEvents
 from crossmodal.metrics import segment_metric
 
 from .settings import Settings
-from .task import Row, Scores, refuse_words
+from .task import Row, Scores, Told, refuse_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,12 +76,13 @@ class EventLocalization:
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])
 
-    def tell(self, windows: Sequence[tuple[Clip, DecodedEvents]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, DecodedEvents]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields a line per second: the event and how sure the system is of it."""
         names, second = (*classes, BACKGROUND), 0
         for _, (labels, scores) in windows:
             for label, score in zip(labels[0].tolist(), scores[0].tolist(), strict=True):
-                yield f"{second:5d} s  {names[label]:<28} {score:.2f}"
+                line = f"{second:5d} s  {names[label]:<28} {score:.2f}"
+                yield Told(line, {"second": second, "event": names[label], "probability": score})
                 second += 1
 
     def labels(self, batch: LabelledClip, classes: Sequence[str]) -> Tensor:

@@ -18,7 +18,7 @@ from crossmodal.heads.answers import DecodedAnswers
 from crossmodal.metrics.answers import QUESTION_KINDS, AnswerCounts, answer_columns, answer_counts
 
 from .settings import Settings
-from .task import Row, Scores
+from .task import Row, Scores, Told
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,13 +112,19 @@ class QuestionAnswering:
         frames, wave = (part.expand(len(words), *part.shape) for part in thinned(clip, SEGMENTS))
         return AskingClip(frames, wave, questions)
 
-    def tell(self, windows: Sequence[tuple[Clip, DecodedAnswers]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, DecodedAnswers]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields a line per question and window: the question as it was read, and the likeliest answers."""
         start = 0
         for clip, prediction in windows:
             for ids, row in zip(prediction.question, prediction.probabilities, strict=True):
-                said = ", ".join(f"{name} {value:.2f}" for name, value in likeliest(row, classes).items())
-                yield f"{start:5d}-{start + len(clip.frames)} s  {written_question(ids, classes):<44} {said}"
+                answers, question = likeliest(row, classes), written_question(ids, classes)
+                said = ", ".join(f"{name} {value:.2f}" for name, value in answers.items())
+                best, sure = next(iter(answers.items()))
+                begins = {"begin": start, "end": start + len(clip.frames)}
+                yield Told(
+                    f"{start:5d}-{start + len(clip.frames)} s  {question:<44} {said}",
+                    {**begins, "question": question, "answer": best, "probability": sure},
+                )
             start += len(clip.frames)
 
     def labels(self, batch: AskedClip, classes: Sequence[str]) -> Tensor:

@@ -19,7 +19,7 @@ from crossmodal.metrics import mask_metric
 from crossmodal.metrics.masks import overlaps
 
 from .settings import Settings
-from .task import Row, Scores, refuse_words
+from .task import Row, Scores, Told, refuse_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,14 +81,15 @@ class AudioVisualSegmentation:
         refuse_words(self.name, words)
         return Clip(*(part[None] for part in clip))
 
-    def tell(self, windows: Sequence[tuple[Clip, DecodedMasks]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, DecodedMasks]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields a line per second: how much of the frame sounds, and how sure the system is of its surest pixel."""
         second = 0
         for _, prediction in windows:
             for probability in prediction.probability[0]:
-                share = 100 * float((probability > 0.5).float().mean())
+                share = float((probability > 0.5).float().mean())
                 sure = float(probability.max())
-                yield f"{second:5d}-{second + 1} s  {share:5.1f} % of the frame sounds   surest pixel {sure:.2f}"
+                line = f"{second:5d}-{second + 1} s  {100 * share:5.1f} % of the frame sounds   surest pixel {sure:.2f}"
+                yield Told(line, {"second": second, "share": share, "surest_pixel": sure})
                 second += 1
 
     def write_files(self, folder: Path, film: Path, windows: Sequence[tuple[Clip, DecodedMasks]]) -> str:

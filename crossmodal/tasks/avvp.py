@@ -17,7 +17,7 @@ from crossmodal.metrics import Parsing, parsing_columns, parsing_counts, parsing
 
 from .parse_text import parse_from_words, parse_in_words
 from .settings import Settings
-from .task import Row, Scores, refuse_words
+from .task import Row, Scores, Told, refuse_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +94,7 @@ class VideoParsing:
         refuse_words(self.name, words)
         return MovingClip(*(part[None] for part in without_motion(of_length(clip, SEGMENTS))))
 
-    def tell(self, windows: Sequence[tuple[Clip, DecodedParsing]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, DecodedParsing]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields a line per event: its seconds, whether it is heard or seen, and how sure the system is of it."""
         start = 0
         for clip, prediction in windows:
@@ -104,7 +104,9 @@ class VideoParsing:
                     for first, last in spans(marks[: len(clip.frames), at].tolist()):
                         sure = float(scores[first:last, at].mean().clamp(max=1))
                         verb = "heard" if word == "audio" else "seen"
-                        yield f"{start + first:5d}-{start + last} s  {verb:<6} {label:<28} {sure:.2f}"
+                        line = f"{start + first:5d}-{start + last} s  {verb:<6} {label:<28} {sure:.2f}"
+                        begins = {"begin": start + first, "end": start + last}
+                        yield Told(line, {**begins, "modality": word, "event": label, "score": sure})
             start += len(clip.frames)
 
     def labels(self, batch: ParsedClip, classes: Sequence[str]) -> Tensor:

@@ -16,7 +16,7 @@ from crossmodal.metrics import segment_metric
 from .ave import most_frequent
 from .class_system import Classified, clip_label
 from .settings import Settings
-from .task import Row, Scores, refuse_words
+from .task import Row, Scores, Told, refuse_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,13 +76,14 @@ class ClipClassification:
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])
 
-    def tell(self, windows: Sequence[tuple[Clip, Classified]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, Classified]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields the likeliest classes of a video: the mean over its seconds."""
         seconds = torch.tensor([float(len(clip.frames)) for clip, _ in windows])
         of_windows = torch.cat([prediction.probabilities for _, prediction in windows])
         mean = (of_windows * (seconds / seconds.sum())[:, None]).sum(0)  # the last window is shorter, and counts less
         for probability, label in zip(*mean.topk(min(SHOWN, len(mean))), strict=True):
-            yield f"  {classes[label]:<28} {probability:.2f}"
+            columns = {"class": classes[label], "probability": float(probability)}
+            yield Told(f"  {classes[label]:<28} {probability:.2f}", columns)
 
     def labels(self, batch: LabelledClip, classes: Sequence[str]) -> Tensor:
         """Returns the class of every clip, `(clip, 1)`."""

@@ -170,7 +170,7 @@ class CoupledSystem(SystemModule):
 
     def pool_streams(self, coupled: Coupled, clips: int) -> Pooled:
         """Pools the lockstep's result for `clips` clips."""
-        found = {name: self._pool_stream(name, coupled) for name in coupled.streams}
+        found = {name: self._pool_stream(name, coupled) for name in coupled.streams if name in self.pooling}
         like = next(iter(found.values()))
         vectors = [found[name] if name in found else self._zeros(name, like) for name in Pooled._fields]
         return Pooled(*(rearrange(v, "(clip segment) c -> clip segment c", clip=clips) for v in vectors))

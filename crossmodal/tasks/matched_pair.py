@@ -108,6 +108,7 @@ class MatchedPair(CoupledSystem):
         rule: ScoreRule = doubled_sum,
         weighing: Weighing = weighed_dynamically,
         audio_scale: Callable[[Tensor], Tensor] = exponentiated,
+        sentence: Float[Tensor, " feature"] | None = None,
     ):
         """Couples the towers' encoders and puts prompts and adapters beside them.
 
@@ -124,6 +125,7 @@ class MatchedPair(CoupledSystem):
             rule: Scores from the logits of frames and of sounds.
             weighing: Weighs the loss terms over epochs in training; on held-out clips their weights are one.
             audio_scale: Scale of CLAP's cosines from its stored logarithm; the released code takes the logarithm.
+            sentence: Features of a sentence: the stream `text`, by which the coupling lets it guide both others.
         """
         freeze(clip.tower)
         freeze(clap.tower)
@@ -140,6 +142,8 @@ class MatchedPair(CoupledSystem):
         self.contrast = drawn("contrast", ClipContrast, clip.tower.features)
         self.rule, self.weighing, self.audio_scale = rule, weighing, audio_scale
         self.epoch = 1
+        self.sentence: Tensor | None
+        self.register_buffer("sentence", sentence, persistent=False)  # told by the system's keywords
 
     def forward(self, batch: Clip | ShotClip) -> PairMatched:
         """Scores a batch of clips."""
@@ -148,6 +152,14 @@ class MatchedPair(CoupledSystem):
     def features_of(self, frames: Tensor | None, wave: Tensor | None) -> PairFeatures:
         """Computes the features of every second of clips."""
         return PairFeatures(*self.pool(frames, wave))
+
+    def stem_inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
+        """Returns the inputs of the lockstep's stems: those of frames and sounds, and the sentence for each of them."""
+        inputs = super().stem_inputs(frames, wave)
+        if self.sentence is None:
+            return inputs
+        seconds = next(len(given) for given in inputs.values() if given is not None)
+        return {**inputs, "text": self.sentence.expand(seconds, -1)}
 
     def score(self, visual: Tensor, audio: Tensor) -> PairMatched:
         """Scores clips given by their features."""

@@ -16,7 +16,7 @@ from crossmodal.metrics.matched import matched_counts, matched_metric, matched_s
 
 from .ave import most_frequent
 from .matched_system import Matched
-from .task import Row, Scores, refuse_words
+from .task import Row, Scores, Told, refuse_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,14 +80,20 @@ class NameMatching:
         refuse_words(self.name, words)
         return Clip(clip.frames[None], clip.wave[None])
 
-    def tell(self, windows: Sequence[tuple[Clip, Matched]], classes: Sequence[str]) -> Iterator[str]:
+    def tell(self, windows: Sequence[tuple[Clip, Matched]], classes: Sequence[str]) -> Iterator[Told]:
         """Yields a line per second, the best class and its probability, and the best classes of the whole video."""
         scores = torch.cat([prediction.scores[0, : len(clip.frames)] for clip, prediction in windows])
         for second, (confidence, label) in enumerate(zip(*scores.softmax(-1).max(-1), strict=True)):
-            yield f"{second:5d} s  {classes[int(label)]:<28} {float(confidence):.2f}"
-        yield "whole video"
+            columns: dict[str, str | float] = {
+                "second": second,
+                "class": classes[int(label)],
+                "probability": float(confidence),
+            }
+            yield Told(f"{second:5d} s  {classes[int(label)]:<28} {float(confidence):.2f}", columns)
+        yield Told("whole video", {})
         for confidence, label in zip(*scores.mean(0).softmax(-1).topk(min(SHOWN, len(classes))), strict=True):
-            yield f"         {classes[int(label)]:<28} {float(confidence):.2f}"
+            columns = {"second": "all", "class": classes[int(label)], "probability": float(confidence)}
+            yield Told(f"         {classes[int(label)]:<28} {float(confidence):.2f}", columns)
 
     def labels(self, batch: ShotClip, classes: Sequence[str]) -> Tensor:
         """Returns the class of every piece; the number of classes but background stands for background and for none."""

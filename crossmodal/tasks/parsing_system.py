@@ -217,9 +217,9 @@ class CoupledParser(CoupledSystem):
         if self.motion_width and batch.motion.shape[2] != self.motion_width:
             raise ValueError(
                 f"{type(self).__name__}: the clips have motion features of width {batch.motion.shape[2]}, but the "
-                f"system was built with motion={self.motion_width}: put them into feats/r2plus1d_18/ of a data set, or "
-                "build it with motion=0, as a video given to predict needs, which brings one frame a second and not "
-                "the eight that they are made of."
+                f"system was built with motion={self.motion_width}: `avvp prepare --motion WEIGHTS` puts them into "
+                "feats/r2plus1d_18/ of a data set, `avvp predict --motion WEIGHTS` makes them of a film; motion=0 "
+                "builds the system without."
             )
         return self.score(*self.pool(batch.frames, batch.wave, present=present), batch.motion)
 

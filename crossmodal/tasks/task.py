@@ -115,6 +115,18 @@ class Row(NamedTuple):
     columns: Mapping[str, str | int | float]
 
 
+class Told(NamedTuple):
+    """One thing that `predict` says of a video: a line to read, and a row of its table.
+
+    Attributes:
+        line: For people.
+        columns: For programs; empty for a line that only says what follows, such as a heading.
+    """
+
+    line: str
+    columns: Mapping[str, str | int | float]
+
+
 class Scores(Protocol):
     """What `Task.scores` returns: a torchmetrics `Metric` whose `compute` returns a dictionary."""
 
@@ -187,8 +199,11 @@ class Task(Protocol):
             classes: Label vocabulary of the system that is asked.
         """
 
-    def tell(self, windows: Sequence[tuple[Clip, Any]], classes: Sequence[str]) -> Iterable[str]:
-        """Returns the lines that `predict` prints for the windows of a video and their predictions."""
+    def tell(self, windows: Sequence[tuple[Clip, Any]], classes: Sequence[str]) -> Iterable[Told]:
+        """Returns what `predict` prints, and writes as a table, of a video's windows and their predictions.
+
+        A prediction is a NamedTuple of tensors whose first axis is the item, so that windows can share a batch.
+        """
 
 
 @runtime_checkable

@@ -100,11 +100,35 @@ def test_over_an_option_a_table_per_value_and_curves(tmp_path):
     said = crossmodal(tmp_path, "ave", "compare", *rows, "--seeds", "0", "1", "--runs", "r", "--over", "data.clips=3,5")
     assert said.code == 0, said.err
     points = (tmp_path / "r/curves.csv").read_text().splitlines()
-    assert points[0] == "system,value,mean,low,high,seeds"
+    assert points[0] == "panel,system,value,mean,low,high,seeds"
     assert points[1:] == [
-        f"{name},{at},{mean},{mean},{mean},2" for name, mean in (("dg_sct", 0.2), ("a", 0.4)) for at in (3, 5)
+        f",{name},{at},{mean},{mean},{mean},2" for name, mean in (("dg_sct", 0.2), ("a", 0.4)) for at in (3, 5)
     ]
     assert "<svg" in (tmp_path / "r/curves.svg").read_text()
     assert {folder.name for folder in (tmp_path / "r").iterdir() if folder.is_dir()} == {"clips-3", "clips-5"}
     said = crossmodal(tmp_path, "ave", "compare", "--over", "data.clips")
     assert "is not OPTION=VALUE,VALUE" in said.err
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize("over", [False, True])
+def test_panels_are_settings_of_all_rows_side_by_side(tmp_path, over):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- compare: begin --><!-- compare: end -->")
+    panels = ["--panel", "few clips=--data.clips 3", "--panel", "many=--data.clips 9"]
+    more = ["--over", "data.batch_size=1,2"] if over else []
+    words = ["--systems", "dg_sct", "lavish", "--seeds", "0", "--runs", "r", *panels, *more, "--page", "page.md"]
+    said = crossmodal(tmp_path, "ave", "compare", *words)
+    assert said.code == 0, said.err
+    found = {str(table.parent.relative_to(tmp_path / "r")) for table in (tmp_path / "r").rglob("table.md")}
+    values = ("/batch_size-1", "/batch_size-2") if over else ("",)
+    assert found == {f"{panel}{value}" for panel in ("few-clips", "many") for value in values}
+    drawn = (tmp_path / "r" / ("curves.svg" if over else "scores.svg")).read_text()
+    assert all(f"<!-- {name} -->" in drawn for name in ("few clips", "many", "dg_sct", "lavish"))
+    headings = [line for line in page.read_text().splitlines() if line.startswith("**")]
+    assert headings == [
+        f"**{panel}{f', `data.batch_size` {value}' if value else ''}**"
+        for panel in ("few clips", "many")
+        for value in ((1, 2) if over else ("",))
+    ]
+    assert "is not NAME=OPTIONS" in crossmodal(tmp_path, "ave", "compare", "--panel", "nameless").err

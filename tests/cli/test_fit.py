@@ -117,7 +117,7 @@ def test_predict_prints_a_line_a_second_in_windows_of_ten(lab, clip, seconds, ex
     assert said.code == 0, said.err
     first, *lines, last = said.lines
     assert str(clip(seconds)) in first
-    assert last == f"written to         runs/first/predictions/{seconds}.html"
+    assert last == f"written to         runs/first/predictions/{seconds}.html, .json, .csv"
     assert len(lines) == expected
     known = "|".join(["background", "red", "green", "blue", "yellow", "magenta", "cyan"])
     for second, line in enumerate(lines):

@@ -1,5 +1,6 @@
 """The command line finds tasks and verbs by their places; what it says to what it does not know, what help costs."""
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -12,6 +13,18 @@ from crossmodal.cli.main import VERBS, run, usage
 from crossmodal.tasks.names import task_names
 
 EVERY = [(task, verb) for task in task_names() for verb in VERBS]
+
+
+@pytest.mark.parametrize("given", [None, "ACTIVE"])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(given):
+    """It is set before torch is there, which reads it once: on a busy machine spinning threads wait for each other."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    asked = "import os, sys; from crossmodal.cli.main import main; assert 'torch' not in sys.modules; main(['--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{asked}; print(os.environ['OMP_WAIT_POLICY'])"],
+        env=environment | ({"OMP_WAIT_POLICY": given} if given else {}), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == (given or "PASSIVE")
 
 
 def test_every_verb_is_told_and_is_the_function_of_its_name():

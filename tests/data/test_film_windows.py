@@ -5,12 +5,12 @@ from fractions import Fraction
 
 import pytest
 import torch
-from films import film
+from films import PLAIN, colour, film
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.data import Preprocess, read_clip, windows
-from crossmodal.data.film_windows import film_windows
+from crossmodal.data.film_windows import MovingPictures, film_windows
 
 SMALL = Preprocess(size=16, rate=16_000)
 TENTHS = st.integers(0, 12)
@@ -53,3 +53,22 @@ def test_what_a_clip_refuses_windows_refuse(tmp_path, clip, words):
     for read in (lambda: list(film_windows(file, SMALL)), lambda: read_clip(file, SMALL)):
         with pytest.raises(ValueError, match=words):
             read()
+
+
+@pytest.mark.parametrize("each", [1, 4, 8])
+def test_pictures_of_motion_are_those_on_screen_beside_the_same_frames(tmp_path, each):
+    """Every second has its own colour; the second window is shorter."""
+    times = tuple(Fraction(index, 32) for index in range(2 * 32 + 32 + 8))
+    file = film(tmp_path / "film.mkv", picture=times, sound=(0, 3.2))
+    plain = list(film_windows(file, PLAIN, 2))
+    moving = MovingPictures(Preprocess(4, PLAIN.rate, mean=PLAIN.mean, std=PLAIN.std), each)
+    found = list(film_windows(file, PLAIN, 2, moving=moving))
+    assert [len(window.pictures) for window in found] == [2, 1]
+    for one, other in zip(plain, found, strict=True):
+        assert torch.equal(one.frames, other.frames)
+        assert torch.equal(one.wave, other.wave)
+    pictures = torch.cat([window.pictures for window in found])
+    assert pictures.shape == (3, each, 3, 4, 4)
+    colours = pictures.mean((3, 4)).round().int().tolist()
+    assert colours == [[colour(second)] * each for second in range(3)]
+    assert [float(moment) for moment in moving.moments] == [(2 * at + 1) / (2 * each) for at in range(each)]

@@ -51,6 +51,6 @@ def test_files_of_a_film(tmp_path):
 def test_lines_of_a_film():
     probability = torch.zeros(1, 2, 4, 4)
     probability[0, 1, 0] = 0.8
-    lines = list(TASK.tell([(clip(2), DecodedMasks(probability))], ()))
+    lines = [told.line for told in TASK.tell([(clip(2), DecodedMasks(probability))], ())]
     assert "0.0 % of the frame sounds" in lines[0]
     assert "25.0 % of the frame sounds   surest pixel 0.80" in lines[1]

@@ -16,8 +16,11 @@ from crossmodal.evaluation.published import (
 )
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.classify import TASK as CLASSIFY
+from crossmodal.tasks.resolve import find_task
 
-TASKS = {"AVE": 12, "AVVP": 50, "AVS-S4": 8, "AVS-MS3": 8, "AVQA": 24}
+FEW_CLIPS = [f"{task}_SHOT-{data}" for task in ("FEW", "ZERO") for data in ("AVE", "AVE-CLASSES", "LLP-CLASSES")]
+TASKS = {"AVE": 12, "AVVP": 50, "AVS-S4": 8, "AVS-MS3": 8, "AVQA": 24} | dict.fromkeys(FEW_CLIPS[:3], 25)
+TASKS |= dict.fromkeys(FEW_CLIPS[3:], 7)
 """How many figures the tables of the slides have, and the name of the checkpoint beside those of AVE."""
 
 
@@ -43,6 +46,8 @@ def test_the_figures_that_others_rest_on():
     assert found["AVVP", "HAN", "event-level Event@AV"] == "48.0"
     assert (found["AVS-S4", "DG-SCT", "M_J"], found["AVS-MS3", "DG-SCT", "M_F"]) == ("80.9", "64.2")
     assert found["AVQA", "DG-SCT", "all questions"] == "74.8"
+    assert found["FEW_SHOT-AVE", "DG-SCT", "accuracy, 16 shots"] == "72.4"
+    assert found["ZERO_SHOT-LLP-CLASSES", "DG-SCT", "accuracy"] == "35.8"
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -50,9 +55,10 @@ def test_printed_alone_nothing_is_ours(task, capsys):
     assert main([task]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{task}, published by others; not measured by this library:"
-    assert len([line for line in lines if line.startswith("  from: ")]) == (2 if task == "AVE" else 1)
+    sources = 2 if task in ("AVE", *FEW_CLIPS) else 1
+    assert len([line for line in lines if line.startswith("  from: ")]) == sources
     assert "ours" not in "".join(lines)
-    assert len(lines) == 1 + TASKS[task] + (2 if task == "AVE" else 1)
+    assert len(lines) == 1 + TASKS[task] + sources
 
 
 def finished(folder, root="AVE", **facts):
@@ -92,4 +98,6 @@ def test_what_cannot_stand_beside_them_is_named(tmp_path, capsys):
 def test_a_system_is_found_among_the_published_ones():
     assert [published_score(TASK, name) for name in ("dg_sct", "lavish", "lite")] == ["82.2", "78.6", ""]
     assert published_score(CLASSIFY, "dg_sct") == ""
+    # of the default data and number of shots alone
+    assert [published_score(find_task(name), "maple") for name in ("few_shot", "zero_shot")] == ["67.1", "61"]
     assert in_published_order(TASK, ["lite", "dg_sct", "mine", "lavish"]) == ["lavish", "dg_sct", "lite", "mine"]

@@ -1,12 +1,21 @@
 """Writes a folder of video files in LLP's layout: `crossmodal avvp prepare VIDEOS OUT`."""
 
+import hashlib
+import io
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
+from crossmodal.data.clip import FilmedClip, Preprocess
 from crossmodal.data.extras import need
+from crossmodal.data.film_windows import film_windows
 from crossmodal.data.llp import DENSE, MEDIA, SPLITS, video_id
-from crossmodal.data.llp_rows import LLP_CLASSES, read_clip_labels, read_dense_events
+from crossmodal.data.llp_rows import LLP_CLASSES, SEGMENTS, read_clip_labels, read_dense_events
 from crossmodal.data.many_videos.ave_media import ClipFormat, ClipLayout, is_finished
+from crossmodal.data.many_videos.made_from import MadeFrom, film_stamps
 from crossmodal.data.many_videos.prepare_ave import (
     FAILED_CLIPS,
     describe_format,
@@ -14,10 +23,15 @@ from crossmodal.data.many_videos.prepare_ave import (
     prepare_clips,
     prepare_options,
 )
-from crossmodal.data.many_videos.video_folder import SOME_FAILED, video_files, write_failed
+from crossmodal.data.many_videos.video_folder import SOME_FAILED, failure, progress, video_files, write_failed
 from crossmodal.io import folder_lock, write_whole
+from crossmodal.worker_pool import Failure
+
+if TYPE_CHECKING:
+    from crossmodal.encoders.by_name import MotionFeatures
 
 LLP_LAYOUT = ClipLayout("avvp prepare", f"{MEDIA}/frame", f"{MEDIA}/wave", id_length=11)
+MOTION = "r2plus1d_18"
 COPIED = ("AVVP_dataset_full.csv", *DENSE.values())
 ABOUT = """Writes LLP_dataset/frame/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the
 first ten seconds, and LLP_dataset/wave/<id>.npy, their sound, mono at 32 kHz, of every video file; the id is the first
@@ -39,7 +53,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     Raises:
         ValueError: If two files have the same id, or a table does not parse.
     """
-    given = prepare_options(prog, ABOUT, "AVVP_train.csv, …").parse_args(list(argv))
+    options = prepare_options(prog, ABOUT, "AVVP_train.csv, …")
+    options.add_argument("--motion", type=Path, help="weights of R(2+1)D-18: write feats/r2plus1d_18/, too")
+    given = options.parse_args(list(argv))
     for module in ("av", "soxr", "tqdm"):
         need(module, f"crossmodal {prog}")
     form = ClipFormat(given.size, given.quality, given.pad)
@@ -54,6 +70,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
         ready = {
             video.stem[: LLP_LAYOUT.id_length] for video in videos if is_finished(given.out, video.stem, LLP_LAYOUT)
         }
+        if given.motion:
+            made = [video for video in videos if video.stem[: LLP_LAYOUT.id_length] in ready]
+            failed |= write_motion(made, given.out / MEDIA / "feats", given.motion)
         write_failed(given.out / FAILED_CLIPS, failed)
         lost = list(write_tables(tables, found, given.out, ready))
     for line in lost:
@@ -61,6 +80,54 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     listed = f", {len(failed)} failed: see {given.out / FAILED_CLIPS}" if failed else ""
     print(f"prepared {len(ready)} of {len(videos)}{listed}")
     return SOME_FAILED if failed or lost else 0
+
+
+def write_motion(videos: Sequence[Path], out: Path, weights: Path) -> dict[str, str]:
+    """Writes the features of motion that are not there, or are of other films or weights.
+
+    Args:
+        videos: Films of the clips that are there.
+        out: Folder of all features.
+        weights: Of R(2+1)D-18.
+
+    Returns:
+        Name of a film → why it has none.
+    """
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    (out / MOTION).mkdir(parents=True, exist_ok=True)
+    made = MadeFrom(out, {video: f"{stamp} {digest}" for video, stamp in film_stamps(videos).items()})
+    there = [video.stem for video in videos if motion_file(out, video).exists()]
+    stale = {*made.changed(there), *made.unknown(there)}
+    missing = [video for video in videos if video.stem not in there or video.stem in stale]
+    if not missing:
+        return {}
+    made.record([video.stem for video in missing])  # before any of them is written
+    for video in missing:
+        motion_file(out, video).unlink(missing_ok=True)
+    from crossmodal.encoders.by_name import motion_features
+
+    work = partial(write_motion_of, out=out, network=motion_features(weights))
+    outcomes = progress("motion", work, missing, total=len(videos), workers=0)
+    return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
+
+
+def write_motion_of(file: Path, out: Path, network: "MotionFeatures") -> Failure | None:
+    """Writes the features of motion of one film; its last second is repeated where it is shorter than a clip."""
+    try:
+        # frames and sound are not looked at: the smallest there are
+        clip = next(film_windows(file, Preprocess(1, 8_000), SEGMENTS, moving=network.pictures))
+        found = network(cast(FilmedClip, clip).pictures).numpy()
+    except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
+        return failure(error)
+    content = io.BytesIO()
+    np.save(content, np.concatenate([found, found[-1:].repeat(SEGMENTS - len(found), 0)]))
+    write_whole(motion_file(out, file), content.getbuffer())
+    return None
+
+
+def motion_file(out: Path, video: Path) -> Path:
+    """Returns where the features of motion of a film lie."""
+    return out / MOTION / f"{video_id(video.stem)}.npy"
 
 
 def check_ids(videos: Sequence[Path]) -> None:

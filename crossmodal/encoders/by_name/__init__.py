@@ -2,6 +2,8 @@
 
 from .backbone import AudioBackbone as AudioBackbone
 from .backbone import VisualBackbone as VisualBackbone
+from .motion import MotionFeatures as MotionFeatures
+from .motion import motion_features as motion_features
 from .named import audio_backbone as audio_backbone
 from .named import visual_backbone as visual_backbone
 from .text_pairs import ImageText as ImageText

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
-from crossmodal.data import Clip
+from crossmodal.evaluation.films import Window
 from crossmodal.io import make_folder, write_whole
 from crossmodal.tasks.task import Task
 
@@ -18,18 +18,6 @@ PAGES = "predictions"
 
 MAPPED, DRAWN, FEW = 6, 60, 12
 """Windows with maps, windows with a picture of their prediction, and lines that need no folding."""
-
-
-class Window(NamedTuple):
-    """A stretch of a film and the prediction for it.
-
-    Attributes:
-        clip: The stretch.
-        prediction: Of the batch of this one clip.
-    """
-
-    clip: Clip
-    prediction: Any
 
 
 class DrawnWindow(NamedTuple):
@@ -67,7 +55,7 @@ def write_film(file: Path, system: nn.Module, task: Task, film: Path, run: Path,
         title=film.name,
         facts=facts,
         remarks=[maps_remark(system), *_remarks(len(windows))],
-        lines=list(task.tell(windows, classes)),
+        lines=[told.line for told in task.tell(windows, classes)],
         few=FEW,
         windows=list(_drawn(system, task, classes, windows)),
     )

@@ -15,8 +15,9 @@ from html_pages import Read, checked, said
 
 from crossmodal.data import Clip
 from crossmodal.drawing import unfold_map
+from crossmodal.evaluation.films import Window
 from crossmodal.evaluation.report import film_page, map_figures
-from crossmodal.evaluation.report.film_page import DRAWN, MAPPED, Window, write_film
+from crossmodal.evaluation.report.film_page import DRAWN, MAPPED, write_film
 from crossmodal.evaluation.report.map_figures import ItemMaps
 from crossmodal.evaluation.report.page import render
 from crossmodal.evaluation.report.report import evenly_spaced, read_scores, share_in_words, write_page
@@ -135,7 +136,7 @@ def test_a_page_that_fails_is_told_and_one_that_was_asked_for_is_an_error(tmp_pa
 def test_predict_writes_its_page_elsewhere_where_it_is_told_to(lab, clip):
     done = crossmodal(lab[0], "ave", "predict", clip(3.0), "--run", "runs/first", "--out", "new/page.html")
     assert done.code == 0, done.err
-    assert done.lines[-1] == "written to         new/page.html"
+    assert done.lines[-1] == "written to         new/page.html, .json, .csv"
     read = checked(lab[0] / "new/page.html")
     assert read.words.count("3.0.mp4") == 2  # title and heading
     assert "0–3 s" in read.words

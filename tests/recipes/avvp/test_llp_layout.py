@@ -3,12 +3,18 @@
 import json
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from commands import crossmodal
 from films import film
 from golden_baselines import state
 from llp_folder import NAMES, write_features, write_tables
+from torch import nn
+
+from crossmodal.data import Preprocess
+from crossmodal.data.film_windows import MovingPictures
+from crossmodal.encoders.by_name import MotionFeatures, motion_features
 
 SMALL = [
     "--data.batch_size=2",
@@ -71,3 +77,61 @@ def test_a_video_is_predicted_with_extractors_of_ours(folder):
     said = crossmodal(folder, "avvp", "predict", "short.mp4", "--run", "runs/world")
     assert said.code == 0, said.err
     assert (folder / "runs/world/predictions/short.html").is_file()
+
+
+class Brightness(nn.Module):
+    """Stands for R(2+1)D-18: the mean brightness of a second's pictures, 512 times."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, pictures):
+        return (self.scale * pictures.mean((1, 2, 3, 4)))[:, None].expand(-1, 512)
+
+
+@pytest.fixture
+def motion(monkeypatch):
+    """A network for motion that takes no time; lists what it was asked for."""
+    asked = []
+
+    def build(weights):
+        asked.append(weights)
+        return MotionFeatures(Brightness(), MovingPictures(Preprocess(8), 2))
+
+    monkeypatch.setattr("crossmodal.encoders.by_name.motion_features", build)
+    monkeypatch.setattr("crossmodal.cli.predict.motion_features", build)
+    return asked
+
+
+def test_motion_is_made_of_films_by_prepare_and_by_predict(folder, motion):
+    (folder / "weights.pth").write_bytes(b"any")
+    prepare = ("avvp", "prepare", "videos", "moving", "--workers", "0", "--motion", "weights.pth")
+    assert crossmodal(folder, *prepare).code == 0
+    feats = folder / "moving/LLP_dataset/feats/r2plus1d_18"
+    found = {file.stem: np.load(file) for file in feats.iterdir()}
+    assert {name: (of.shape, of.dtype) for name, of in found.items()} == dict.fromkeys(
+        {name[:11] for names in NAMES.values() for name in names}, ((10, 512), np.dtype("float32"))
+    )
+    assert len({float(of[second, 0]) for of in found.values() for second in range(3)}) == 3  # a colour a second
+    before = {file.name: file.stat().st_mtime_ns for file in feats.iterdir()}
+    assert crossmodal(folder, *prepare).code == 0  # nothing is made again
+    assert {file.name: file.stat().st_mtime_ns for file in feats.iterdir()} == before
+    (folder / "weights.pth").write_bytes(b"others")
+    assert crossmodal(folder, *prepare).code == 0
+    assert all(file.stat().st_mtime_ns != before[file.name] for file in feats.iterdir())
+    assert len(motion) == 2
+
+    options = [*SMALL, "--data.root=moving", "--model.head.depths=[1,1,1]", "--model.motion=512"]
+    assert crossmodal(folder, "avvp", "fit", "--name", "moving", *options).code == 0
+    film(folder / "brief.mp4", picture=tuple(Fraction(index, 4) for index in range(13)), sound=(0, 3))
+    ask = ("avvp", "predict", "brief.mp4", "--run", "runs/moving", "--no-pages")
+    assert "`avvp predict --motion WEIGHTS` makes them of a film" in crossmodal(folder, *ask).err
+    said = crossmodal(folder, *ask, "--motion", "weights.pth")
+    assert said.code == 0, said.err
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="import_torchvision"):
+        motion_features(tmp_path / "other.pth")

@@ -5,6 +5,7 @@ import torch
 
 from crossmodal.data.shot_world import HELD_OUT, ShotWorldSource
 from crossmodal.data.shots import ShotClip
+from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.few_shot import TASK
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.pretrain import TASK as PRETRAIN
@@ -88,3 +89,26 @@ def test_settings_are_those_of_the_task_that_takes_a_system_of_another():
     assert system_module("coop", "few_shot").SETTINGS.trainer["max_epochs"] == 200
     assert set(system_names("zero_shot")) == set(system_names("few_shot"))
     assert set(system_names("pretrain")) == set(system_names("few_shot")) - {"clip", "clap"}
+
+
+def test_a_sentence_guides_both_streams_and_an_untrained_one_changes_nothing(clips):
+    """Another sentence gives other scores once the gates are open; the parameters of its adapters get a gradient."""
+    built = []
+    for keywords in ({}, {"sentence": "red dots"}):
+        with seeded_draws(0):  # what both have begins alike
+            built.append(find_system("dg_sct", "few_shot")(classes=NAMES, **keywords).eval())
+    plain, said = built
+    with torch.no_grad():
+        torch.testing.assert_close(said(clips).scores, plain(clips).scores, rtol=0, atol=1e-4)
+    edges = {edge for by_edge in said.run(clips.frames, clips.wave).maps.values() for edge in by_edge}
+    assert {("text", "visual"), ("text", "audio")} < edges
+    for name, parameter in said.coupled.named_parameters():
+        if "finish" in name or name.endswith("gate"):
+            torch.nn.init.constant_(parameter, 0.3)
+    scores = said(clips).scores
+    scores.square().sum().backward()
+    adapters = [p for name, p in said.coupled.couplers.named_parameters() if "text_" in name]
+    assert adapters
+    assert all(parameter.grad is not None for parameter in adapters)
+    said.sentence = -said.sentence
+    assert (said(clips).scores - scores).abs().max() > 1e-4

@@ -1,0 +1,186 @@
+"""Predictions for many films: several are read at a time, and their windows share the batches of one model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from crossmodal.data.clip import Clip, FilmedClip
+from crossmodal.data.film_windows import film_windows
+from crossmodal.data.read_ahead import read_ahead
+from crossmodal.encoders.by_name import MotionFeatures
+from crossmodal.tasks.feature_inputs import extract_features
+from crossmodal.tasks.task import Features, SystemModule, Task
+from crossmodal.training.finite import check_outputs
+
+UNSURE = "the weights of the run, or the film, are not finite"
+
+
+class Window(NamedTuple):
+    """A stretch of a film and the prediction for it.
+
+    Attributes:
+        clip: The stretch.
+        prediction: Of the batch of this one clip.
+    """
+
+    clip: Clip
+    prediction: Any
+
+
+@dataclass(frozen=True)
+class FilmReader:
+    """What is asked of every film, and how.
+
+    Attributes:
+        task: What the system was trained for.
+        system: Trained system, in evaluation mode, on its device.
+        words: What is asked beside the film, such as questions.
+        seconds: Of a window.
+        batch_size: Windows that share a run of the model; those of the same shape do.
+        threads: Films that are decoded at a time; 0 decodes in this thread.
+        kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
+        motion: Makes the features of motion that the system reads; `None` where it reads none.
+    """
+
+    task: Task
+    system: SystemModule
+    words: Sequence[str]
+    seconds: int
+    batch_size: int = 1
+    threads: int = 1
+    kept: int | None = None
+    motion: MotionFeatures | None = None
+
+    def read(self, films: Sequence[Path]) -> Iterator[tuple[Path, list[Window] | Exception]]:
+        """Yields every film with its windows, or with the error that ended it, as they are done."""
+        windows = partial(
+            film_windows,
+            preprocess=self.system.inputs.preprocess,
+            segments=self.seconds,
+            moving=self.motion.pictures if self.motion else None,
+        )
+        open_films = {film: _OpenFilm() for film in films}
+        waiting: dict[Any, list[_Asked]] = {}
+        for film, content in read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size):
+            if content is None:
+                open_films[film].ended = True
+            elif isinstance(content, Exception):
+                yield film, content
+                self._forget(open_films.pop(film), waiting)
+            else:
+                asked = self._ask(open_films[film], content)
+                group = waiting.setdefault(asked.shape, [])
+                group.append(asked)
+                if len(group) == self.batch_size:
+                    self._predict(waiting.pop(asked.shape))
+            yield from _done(open_films)
+        for group in waiting.values():
+            self._predict(group)
+        yield from _done(open_films)
+
+    def _ask(self, film: "_OpenFilm", window: Clip | FilmedClip) -> "_Asked":
+        """Returns the batch of a window, which waits for others of its shape."""
+        number, clip = len(film.windows), Clip(window.frames, window.wave)
+        film.windows.append(None)
+        kept = self.kept is None or number < self.kept
+        batch = self.task.ask(clip, self.words, self.system.classes)
+        if isinstance(window, FilmedClip) and self.motion is not None:
+            moving = self.motion(window.pictures.to(next(self.motion.parameters()))).cpu()
+            # a batch may be longer than the film, whose last second is repeated then
+            short = batch.motion.shape[1] - len(moving)
+            batch = batch._replace(motion=torch.cat([moving, moving[-1:].expand(short, -1)])[None])
+        return _Asked(film, number, clip if kept else without_content(clip), batch)
+
+    def _predict(self, group: Sequence["_Asked"]) -> None:
+        """Runs the model once over windows of one shape, and puts the predictions where they belong."""
+        like = next(self.system.parameters(), torch.empty(0))
+        batch = _joined([asked.batch for asked in group])
+        # floating numbers in the system's dtype: it may have been trained in double precision
+        batch = type(batch)(*(each.to(like if each.is_floating_point() else like.device) for each in batch))
+        with torch.inference_mode():
+            inputs = self.system.inputs
+            if isinstance(inputs, Features):
+                batch = extract_features(batch, inputs)
+            outputs = self.system(batch)
+            check_outputs(outputs, batch, "predict", verdict=UNSURE)
+            predicted = self.system.predict(outputs)
+            prediction = type(predicted)(*(field.cpu() for field in predicted))
+        counts = [len(asked.batch[0]) for asked in group]
+        for asked, own in zip(group, split_items(prediction, counts), strict=True):
+            asked.film.windows[asked.number] = Window(asked.clip, own)
+
+    @staticmethod
+    def _forget(film: "_OpenFilm", waiting: "dict[Any, list[_Asked]]") -> None:
+        """Drops the windows of a film that has failed."""
+        for shape, group in list(waiting.items()):
+            group[:] = [asked for asked in group if asked.film is not film]
+            if not group:
+                del waiting[shape]
+
+
+class _OpenFilm:
+    """A film that is being read: its windows so far, `None` where the model has not seen one yet."""
+
+    def __init__(self) -> None:
+        self.windows: list[Window | None] = []
+        self.ended = False
+
+
+class _Asked(NamedTuple):
+    """A window on its way to the model."""
+
+    film: _OpenFilm
+    number: int
+    clip: Clip
+    batch: Any
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What windows must share to share a batch."""
+        return type(self.batch), *(field.shape[1:] for field in self.batch)
+
+
+def _done(open_films: dict[Path, _OpenFilm]) -> Iterator[tuple[Path, list[Window]]]:
+    """Yields the films of which every window is predicted, and takes them out."""
+    for film, state in list(open_films.items()):
+        windows = [window for window in state.windows if window is not None]
+        if state.ended and len(windows) == len(state.windows):
+            del open_films[film]
+            yield film, windows
+
+
+def _joined(batches: Sequence[Any]) -> Any:
+    """Returns one batch of the items of several."""
+    return batches[0] if len(batches) == 1 else type(batches[0])(*map(torch.cat, zip(*batches, strict=True)))
+
+
+def split_items(prediction: Any, counts: Sequence[int]) -> list[Any]:
+    """Returns the predictions of several windows that shared a batch.
+
+    Args:
+        prediction: NamedTuple of tensors whose first axis is the item.
+        counts: Items of every window.
+
+    Raises:
+        ValueError: If a field has another number of items.
+    """
+    if len(counts) == 1:
+        return [prediction]
+    for name, field in zip(prediction._fields, prediction, strict=True):
+        if len(field) != sum(counts):
+            raise ValueError(
+                f"predict: field {name!r} of {type(prediction).__name__} holds {len(field)} items of a batch of "
+                f"{sum(counts)}, so windows cannot share batches: leave --batch_size at 1."
+            )
+    return [
+        type(prediction)(*parts) for parts in zip(*(field.split(list(counts)) for field in prediction), strict=True)
+    ]
+
+
+def without_content(clip: Clip) -> Clip:
+    """Returns zeros of a clip's shape that take no memory: of a window that is not drawn, its length is read alone."""
+    return Clip(*(part.new_zeros(()).expand(part.shape) for part in clip))

@@ -1,0 +1,84 @@
+"""`crossmodal TASK predict` on many films: tables and pages, resuming, failures, and what is refused."""
+
+import csv
+import json
+import shutil
+
+import pytest
+from commands import crossmodal
+
+from crossmodal.cli.predict import named_films
+
+
+@pytest.fixture
+def films(tmp_path, clip):
+    """A folder with two films, a file that is none, and a text."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shutil.copy(clip(1.0), folder / "one.mp4")
+    shutil.copy(clip(3.0), folder / "three.mp4")
+    (folder / "broken.mp4").write_text("not a film")
+    (folder / "notes.txt").write_text("of mine")
+    return folder
+
+
+def rows_of(file):
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_path):
+    """As one by one; a second command reads nothing again but what failed and what has changed."""
+    out, run = tmp_path / "out", lab[0] / "runs/first"
+    ask = ("ave", "predict", films, "--run", run, "--out", out, "--batch_size", 2)
+    said = crossmodal(lab[0], *ask, "--no-pages")
+    assert said.code == 3, said.err
+    assert "left alone, no videos by their names: notes.txt" in said.out
+    assert "predictions for 2 of 3 films" in said.out
+    assert [row["file"] for row in rows_of(out / "predictions.failed.csv")] == ["broken.mp4"]
+    table = rows_of(out / "predictions.csv")
+    assert [(row["film"], row["second"]) for row in table] == [
+        ("one.mp4", "0"),
+        *(("three.mp4", str(s)) for s in range(3)),
+    ]
+    assert not (out / "three.html").exists()
+
+    alone = crossmodal(lab[0], "ave", "predict", films / "three.mp4", "--run", run, "--out", tmp_path / "alone.html")
+    assert alone.code == 0, alone.err
+    own = json.loads((tmp_path / "alone.json").read_text())
+    together = json.loads((out / "three.json").read_text())
+    assert [row["event"] for row in own["rows"]] == [row["event"] for row in together["rows"]]
+    for one, other in zip(own["rows"], together["rows"], strict=True):
+        assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+    assert rows_of(tmp_path / "alone.csv") == table[1:]
+    assert "<html" in (tmp_path / "alone.html").read_text()
+
+    (films / "broken.mp4").unlink()
+    shutil.copy(films / "one.mp4", films / "other.mp4")
+    (out / "three.json").write_text("{")  # a machine that went down while it wrote
+    kept = (out / "one.json").stat().st_mtime_ns
+    again = crossmodal(lab[0], *ask)
+    assert again.code == 0, again.err
+    assert "predictions for 3 of 3 films, 1 of them before" in again.out
+    assert (out / "one.json").stat().st_mtime_ns == kept
+    assert not (out / "predictions.failed.csv").exists()
+    assert {row["film"] for row in rows_of(out / "predictions.csv")} == {"one.mp4", "other.mp4", "three.mp4"}
+    assert (out / "three.html").is_file()
+    assert not (out / "one.html").exists()
+
+
+def test_the_words_of_a_command_are_films_first(tmp_path):
+    (tmp_path / "folder").mkdir()
+    a, b = tmp_path / "a.mp4", tmp_path / "folder/b.mp4"
+    for file in (a, b):
+        file.touch()
+    assert named_films([a, str(tmp_path / "folder"), "How many?", "Where?"]) == ([a, b], ["How many?", "Where?"], [])
+    assert named_films([tmp_path / "gone.mp4"]) == ([tmp_path / "gone.mp4"], [], [])
+    (tmp_path / "a.avi").touch()
+    with pytest.raises(ValueError, match=r"a\.mp4 and .*a\.avi share the name 'a'"):
+        named_films([a, str(tmp_path / "a.avi")])
+
+
+def test_a_second_film_that_is_not_there_is_told(lab, clip):
+    said = crossmodal(lab[0], "ave", "predict", clip(1.0), "gone.mp4", "--run", "runs/first")
+    assert (said.code, "gone.mp4" in said.err) == (1, True)
