@@ -5,22 +5,19 @@ import multiprocessing
 import os
 import signal
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-SECONDS_TO_CONNECT = 30
 UNGUARDED = (
     "a worker process imports the script that starts it, so what starts workers must stand below "
     '`if __name__ == "__main__":` in it.'
@@ -78,13 +75,16 @@ def worker_pool(workers: int, *, cluster: str | None = None, threads: int = 1) -
         OSError: If the scheduler does not answer.
         RuntimeError: If this is the script of a worker process, which lacks `if __name__ == "__main__":`.
     """
+    if cluster is not None or workers:
+        from .dask_workers import Workers, connected, reconnected
+
     with terminated_as_interrupted():
         if cluster is not None:
-            client = _connected(cluster)
+            pool = Workers(connected(cluster), reconnect=partial(reconnected, cluster))
             try:
-                yield Workers(client)
+                yield pool
             finally:
-                client.close()
+                pool.client.close()  # which may be another one by then
         elif workers == 0:
             yield ThisProcess()
         else:
@@ -102,109 +102,15 @@ class ThisProcess:
         yield from ((item, function(item)) for item in items)
 
 
-class Workers:
-    """Pool of the workers that a dask scheduler has at the moment; ones that join later get items, too.
-
-    Every worker has one item at a time, and items are pinned to workers: the scheduler would queue items behind others,
-    and the death of a worker would fail all of them. Every worker holds its result until it is taken.
-    """
-
-    def __init__(self, client: "Client", *, poll: float = 1.0):
-        """Builds the pool.
-
-        Args:
-            client: Connected to the scheduler.
-            poll: Seconds between looks for workers that joined or left.
-        """
-        self.client, self.poll = client, poll
-
-    def map_unordered(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
-    ) -> Iterator[tuple[Item, Result | Failure]]:
-        """Yields every item once with its result, as results come."""
-        waiting, running = deque(items), dict[Any, _Running[Item]]()
-        try:
-            while waiting or running:
-                self._submit(function, waiting, running)
-                for key in self._finished(running):
-                    taken = running.pop(key)
-                    outcome = _outcome(taken.future)
-                    self._submit(function, waiting, running)  # before the caller takes its time
-                    yield taken.item, outcome
-        finally:
-            self.client.cancel([each.future for each in running.values()], force=True)
-
-    def _submit(
-        self, function: Callable[[Item], Result], waiting: deque[Item], running: dict[Any, "_Running[Item]"]
-    ) -> None:
-        """Gives an item to every worker that has none."""
-        busy = {each.worker for each in running.values()}
-        # asked anew each time: an item for a worker that died just now would fail for nothing
-        for worker in self.client.nthreads() if waiting else ():
-            if waiting and worker not in busy:
-                item = waiting.popleft()
-                # not pure: dask would take two equal calls for one
-                future = self.client.submit(function, item, workers=[worker], pure=False)
-                running[future.key] = _Running(item, future, worker)
-
-    def _finished(self, running: dict[Any, "_Running[Item]"]) -> list[Any]:
-        """Waits for the first items that are done, or whose workers are gone, and returns their keys."""
-        from distributed import TimeoutError, wait
-
-        if not running:
-            time.sleep(self.poll)  # until a worker joins
-            return []
-        with self.client.as_current(), suppress(TimeoutError):
-            wait([each.future for each in running.values()], timeout=self.poll, return_when="FIRST_COMPLETED")
-        workers = self.client.nthreads()
-        # a scheduler that allows failures would wait for a worker of the same address for ever
-        return [key for key, each in running.items() if each.future.done() or each.worker not in workers]
-
-
-class _Running(NamedTuple, Generic[Item]):
-    """An item on its way, and the address of its worker."""
-
-    item: Item
-    future: "Future[Any]"
-    worker: str
-
-
-def _outcome(future: "Future[Any]") -> Any:
-    """Returns the result of a future, or a `Failure` if its worker died; raises what its function raised."""
-    from distributed import KilledWorker
-
-    if not future.done():
-        return Failure(DIED)
-    try:
-        return future.result()
-    except KilledWorker:
-        return Failure(DIED)
-
-
-def _connected(cluster: str) -> "Client":
-    """Returns a client of a scheduler that runs already."""
-    from distributed import Client
-
-    _quiet()
-    if "://" not in cluster and not Path(cluster).is_file():
-        raise FileNotFoundError(
-            f"cluster={cluster!r} is no address such as tcp://host:8786, and there is no scheduler file of that name: "
-            "start one by `dask scheduler --scheduler-file FILE`."
-        )
-    where = {"address": cluster} if "://" in cluster else {"scheduler_file": cluster}
-    try:
-        return Client(**where, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-    except OSError as error:
-        raise OSError(f"cluster={cluster!r} does not answer ({error}): is its scheduler running?") from error
-
-
 @contextmanager
 def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     """Yields a client of new processes on this machine."""
     import dask
     from distributed import Client, LocalCluster
 
-    _quiet()
+    from .dask_workers import quiet
+
+    quiet()
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(UNGUARDED)
     try:
@@ -229,11 +135,6 @@ def _local_cluster(workers: int, threads: int) -> Iterator["Client"]:
     finally:
         _kill(cluster)
         cluster.close()
-
-
-def _quiet() -> None:
-    """Silences dask, which logs workers that are ended on purpose; call it after importing dask, which sets levels."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
 def _kill(cluster: Any) -> None:

@@ -25,6 +25,7 @@ FLOORS = {
     "precision": 0,
     "printing": 0,
     "worker_pool": 0,
+    "dask_workers": 0,
     "metrics": 0,
     "attention": 1,
     "guidance": 1,

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -71,24 +72,33 @@ def _children(pid):
     return [*found, *(grandchild for child in found for grandchild in _children(child))]
 
 
-@pytest.fixture
-def scheduler(tmp_path):
-    """The scheduler file of two workers that were started as on a cluster of machines."""
-    file, environment = tmp_path / "scheduler.json", {**os.environ, "PYTHONPATH": f"{HELPERS}:{HELPERS.parent}"}
+def start_cluster(folder):
+    """Starts a scheduler, whose file is `scheduler.json`, and two workers, as on a cluster of machines."""
+    file, environment = folder / "scheduler.json", {**os.environ, "PYTHONPATH": f"{HELPERS}:{HELPERS.parent}"}
     dask = [sys.executable, "-m", "dask"]
     common = ["--scheduler-file", str(file), "--no-dashboard"]
     commands = [
         [*dask, "scheduler", *common, "--port", "0"],
-        [*dask, "worker", *common, "--nworkers", "2", "--nthreads", "1", "--local-directory", str(tmp_path)],
+        [*dask, "worker", *common, "--nworkers", "2", "--nthreads", "1", "--local-directory", str(folder)],
     ]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(command, env=environment, cwd=tmp_path, **quiet) for command in commands]
+    return [subprocess.Popen(command, env=environment, cwd=folder, **quiet) for command in commands]
+
+
+def end_cluster(running, *, how="terminate"):
+    for process in reversed(running):
+        getattr(process, how)()
+        process.wait()
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The scheduler file of two workers."""
+    running = start_cluster(tmp_path)
     try:
-        yield file
+        yield tmp_path / "scheduler.json"
     finally:
-        for process in reversed(running):
-            process.terminate()
-            process.wait()
+        end_cluster(running)
 
 
 def until_unwanted(folder):
@@ -112,6 +122,37 @@ def test_workers_of_a_running_scheduler_are_joined(tmp_path, scheduler):
         wait_for(lambda: any(file.suffix for file in (tmp_path / "left").iterdir()))
 
 
+def nap(number):
+    time.sleep(0.3)
+    return 2 * number
+
+
+@pytest.mark.slow  # two clusters begin
+@pytest.mark.parametrize("returns", [True, False])
+def test_a_scheduler_that_is_lost_is_waited_for(tmp_path, monkeypatch, returns):
+    """Every item comes once, those that were running are given out again; without a scheduler it ends in a sentence."""
+    monkeypatch.setattr("crossmodal.dask_workers.SECONDS_TO_RETURN", 90 if returns else 1)
+    running, found = start_cluster(tmp_path), []
+    sentence = "run the same command again; what is finished is kept"
+    try:
+        wait_for((tmp_path / "scheduler.json").is_file)
+        with (
+            worker_pool(0, cluster=str(tmp_path / "scheduler.json")) as pool,
+            nullcontext() if returns else pytest.raises(ConnectionError, match=sentence),
+        ):
+            for item, outcome in pool.map_unordered(nap, range(20)):
+                assert outcome == 2 * item
+                found.append(item)
+                if len(found) == 4:
+                    end_cluster(running, how="kill")
+                    (tmp_path / "scheduler.json").unlink()
+                    running = start_cluster(tmp_path) if returns else []
+        assert len(found) == len(set(found))
+        assert len(found) == 20 if returns else 4 <= len(found) <= 6  # some were done when it was lost
+    finally:
+        end_cluster(running)
+
+
 @pytest.mark.parametrize(
     ("cluster", "error", "words"),
     [
@@ -120,7 +161,7 @@ def test_workers_of_a_running_scheduler_are_joined(tmp_path, scheduler):
     ],
 )
 def test_a_cluster_that_is_not_there_is_named(monkeypatch, cluster, error, words):
-    monkeypatch.setattr("crossmodal.worker_pool.SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("crossmodal.dask_workers.SECONDS_TO_CONNECT", 0.2)
     with pytest.raises(error, match=words), worker_pool(0, cluster=cluster):
         pass
 
