@@ -88,6 +88,13 @@ class Said(NamedTuple):
     def lines(self):
         return self.out.splitlines()
 
+    @property
+    def tested(self):
+        """The lines on a test: on what was selected, scores, evidence, folder."""
+        first = next(at for at, line in enumerate(self.lines) if line.startswith(("test ", "selected on")))
+        last = next(at for at, line in enumerate(self.lines) if at > first and line.startswith("written to"))
+        return self.lines[first : last + 1]
+
 
 FITTED = "fitted.html"
 """In the folder `lab`: the report as `fit` left it, for other tests write that of the run anew, without items."""

@@ -21,6 +21,7 @@ FLOORS = {
     "lazy_constant": 0,
     "named_draws": 0,
     "plain": 0,
+    "option_parser": 0,
     "precision": 0,
     "printing": 0,
     "worker_pool": 0,

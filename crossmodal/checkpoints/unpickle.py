@@ -3,7 +3,6 @@
 Unpickling executes code in the file. Nothing calls this command; `crossmodal.data.unpickle_avs` is the other one.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import save_file
 
 from crossmodal.checkpoints import read_weights
 from crossmodal.io import whole_file
+from crossmodal.option_parser import OptionParser
 
 WARNING = """\
 WARNING: {file} is read by pickle, which EXECUTES WHATEVER THE FILE SAYS, with all your rights on this machine.
@@ -21,7 +21,7 @@ Only go on with a file whose makers you trust, got from where they put it; best 
 
 def main(argv: Sequence[str]) -> int:
     """Parses the command line and converts the file; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="python -m crossmodal.checkpoints.unpickle",
         description="Writes the tensors of a checkpoint that needs pickle as safetensors. EXECUTES WHAT THE FILE SAYS.",
     )

@@ -1,6 +1,5 @@
 """`crossmodal TASK ablate`: variants of one system in one table, with the difference that every part makes."""
 
-import argparse
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from jsonargparse import Namespace
 from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
 from crossmodal.evaluation.result_table import ABLATION
 from crossmodal.evaluation.study import Study, check_keyword
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 from crossmodal.training.options import model_values, parse
 
@@ -57,9 +57,9 @@ def ablate(argv: Sequence[str], task: Task) -> int:
     return train_and_report(study, given, columns=ABLATION)[0]
 
 
-def ablate_parser(task: Task) -> argparse.ArgumentParser:
+def ablate_parser(task: Task) -> OptionParser:
     """Returns the parser; options that make a variant may be repeated and mixed, each makes a row."""
-    made = argparse.ArgumentParser(
+    made = OptionParser(
         prog=f"crossmodal {task.name} ablate",
         description="Trains a system and variants of it with several seeds; one table says what every part was worth.",
         epilog=f"Options of `crossmodal {task.name} fit` for all runs, the full system's too, stand behind `--`. "

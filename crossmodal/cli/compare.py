@@ -12,6 +12,7 @@ from crossmodal.evaluation.result_table import COMPARISON, ResultTable
 from crossmodal.evaluation.score_figures import write_bars, write_curves
 from crossmodal.evaluation.study import Study
 from crossmodal.evaluation.sweep import slug
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.task import Task
 
@@ -166,10 +167,10 @@ def published_remarks(task: Task) -> list[str]:
     ]
 
 
-def compare_parser(task: Task) -> argparse.ArgumentParser:
+def compare_parser(task: Task) -> OptionParser:
     """Returns the parser of `compare`."""
     known = ", ".join(system_names(task.name)) or task.system
-    made = argparse.ArgumentParser(
+    made = OptionParser(
         prog=f"crossmodal {task.name} compare",
         description="Trains several systems with several seeds; one table, the published scores beside ours.",
         epilog=f"Options of `crossmodal {task.name} fit` for all runs stand behind `--`. Finished runs are not run "

@@ -1,17 +1,17 @@
 """`crossmodal copy ave/dg_sct mine.py`: one recipe file becomes the user's own, and runs at once."""
 
-import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from crossmodal.io import write_whole
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import PACKAGE, system_names, task_names
 
 
 def copy(argv: Sequence[str]) -> None:
     """Copies a recipe file; refuses to overwrite one."""
-    parser = argparse.ArgumentParser(prog="crossmodal copy", description="Copies a recipe file, to make it your own.")
+    parser = OptionParser(prog="crossmodal copy", description="Copies a recipe file, to make it your own.")
     parser.add_argument("recipe", metavar="TASK/SYSTEM", help=f"one of {', '.join(recipes())}")
     parser.add_argument("file", type=Path, metavar="FILE.py", help="a new file whose name can be imported: mine.py")
     given = parser.parse_args(list(argv))

@@ -1,10 +1,10 @@
 """`crossmodal TASK cost`: what a training step of a system costs, before any weight of it exists."""
 
-import argparse
 import json
 from collections.abc import Sequence
 
 from crossmodal.evaluation.step_cost import described_cost
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 
 FORMS = ("table", "markdown", "json")
@@ -25,9 +25,9 @@ def cost(argv: Sequence[str], task: Task) -> None:
         print("", *remarks, sep="\n")
 
 
-def cost_parser(task: Task) -> argparse.ArgumentParser:
+def cost_parser(task: Task) -> OptionParser:
     """Returns the parser of `cost`; what it does not know are options of `fit`."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog=f"crossmodal {task.name} cost",
         description="Counts what a training step costs, without weights and without data.",
         epilog=f"The system is described as for `crossmodal {task.name} fit`: --system, --model.… and so on.",

@@ -1,6 +1,5 @@
 """`crossmodal TASK features VIDEOS OUT.h5`: pooled features of every second of many clips, by a trained run."""
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -22,6 +21,7 @@ from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, c
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
 from crossmodal.data.same_text import printable
 from crossmodal.io import folder_lock
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task
 from crossmodal.training.run import load_run
@@ -75,9 +75,9 @@ def features(argv: Sequence[str], task: Task) -> int:
     return SOME_FAILED if failed else 0
 
 
-def options(command: str) -> argparse.ArgumentParser:
+def options(command: str) -> OptionParser:
     """Returns the parser of `features`."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {command}", description=ABOUT)
+    parser = OptionParser(prog=f"crossmodal {command}", description=ABOUT)
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files, or of a data set in AVE's layout")
     add("out", type=Path, metavar="OUT.h5", help="a new file, or one that this command began")

@@ -1,6 +1,5 @@
 """`crossmodal TASK figure`: features before and after guidance in the plane, class by class, with probes."""
 
-import argparse
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from crossmodal.evaluation.embedding import (
 )
 from crossmodal.io import make_folder, write_whole
 from crossmodal.metrics.segments import majority_share
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
 from crossmodal.training.run import feature_folder, load_run, prepare_source
@@ -91,9 +91,9 @@ def figure(argv: Sequence[str], task: Task) -> int:
     return 0
 
 
-def figure_options(command: str) -> argparse.ArgumentParser:
+def figure_options(command: str) -> OptionParser:
     """Returns the parser of `figure`."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {command}", description=ABOUT)
+    parser = OptionParser(prog=f"crossmodal {command}", description=ABOUT)
     add = parser.add_argument
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
     add_run_options(parser)

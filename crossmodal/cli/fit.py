@@ -12,21 +12,23 @@ from crossmodal.data.many_videos.video_folder import write_failed
 from crossmodal.data.source import Source
 from crossmodal.evaluation.report.report import REPORT, write_page, write_report
 from crossmodal.io import write_whole
+from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task, percent_of, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
+from crossmodal.training.evidence import STEPS, evidence
 from crossmodal.training.finite import check_weights
 from crossmodal.training.fit import train
-from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
+from crossmodal.training.going_on import command_to_test, next_commands, resume_command, telling_how_to_go_on
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.options import check_least_values, parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
-from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, write_summary
+from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, read_summary, write_summary
 from crossmodal.training.stages import train_stages
 
 LEFT_OUT = "left_out.csv"
@@ -81,11 +83,16 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
         )
         check_weights(system, f"run {run}")
         if is_first():
-            selected = {"selected_on": source.validation} if trained.selected else {}
+            facts = {REMARKS: remarks, STEPS: trained.trainer.global_step}
+            facts |= {"selected_on": source.validation} if trained.selected else {}
             write_results(run, given, system, task, source, seconds=time.monotonic() - started)
-            write_summary(run, **{REMARKS: remarks}, **selected, **({"deviations": found} if found else {}))
+            write_summary(run, **facts, **({"deviations": found} if found else {}))
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
-        tell(run, test_run(run, trained.trainer, training, source), training, source, selected=trained.selected)
+        tested = test_run(run, trained.trainer, training, source)
+        tell(run, tested, training, source, selected=trained.selected)
+    if tested is not None:
+        coupled = isinstance(system, CoupledSystem)
+        print("\n".join(["next:", *(f"  {command}" for command in next_commands(run, task, coupled=coupled))]))
 
 
 def parse_or_resume(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
@@ -138,4 +145,6 @@ def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Sou
         print(f"test {name:<13} {100 * value:.1f} {percent_of(task)}")
         if (chance := tested.chance.get(name)) is not None:
             print(f"chance             {100 * chance:.1f} %  ({100 * (value - chance):+.1f} points)")
+    for sentence in evidence(read_summary(run), task.monitor):
+        print(f"evidence           {sentence}")
     print(f"written to         {run}/")

@@ -1,6 +1,5 @@
 """`crossmodal TASK look`: the maps of a run, the effect of its guides, and whether both point at what sounds."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from crossmodal.evaluation.pointing import (
 )
 from crossmodal.evaluation.report.guide_figure import guide_figure
 from crossmodal.io import make_folder, write_whole
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
 from crossmodal.training.run import feature_folder, load_run, prepare_source
@@ -79,9 +79,9 @@ def look(argv: Sequence[str], task: Task) -> int:
     return 1 if wanted and not drawn else 0
 
 
-def look_options(command: str) -> argparse.ArgumentParser:
+def look_options(command: str) -> OptionParser:
     """Returns the parser of `look`."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {command}", description=ABOUT)
+    parser = OptionParser(prog=f"crossmodal {command}", description=ABOUT)
     add = parser.add_argument
     add("at", type=Path, nargs="?", metavar="RUN", help="folder of the run; the same as --run")
     add_run_options(parser)

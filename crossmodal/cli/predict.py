@@ -27,6 +27,7 @@ from crossmodal.evaluation.films import FilmReader, Window
 from crossmodal.evaluation.report.film_page import DRAWN, PAGES, write_film
 from crossmodal.evaluation.report.report import write_page
 from crossmodal.io import folder_lock, make_folder
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
@@ -240,12 +241,12 @@ def use_classes(system: SystemModule, classes: str, run: Path) -> None:
     use(names)
 
 
-def options(task: Task) -> argparse.ArgumentParser:
+def options(task: Task) -> OptionParser:
     """Returns the parser of `predict`."""
     about = """Says what a run finds in video files. Of one file it prints a line each; of a folder, or of several
 files, it writes a page and a .json a film and one predictions.csv, and goes on where it was ended. Exit code: 0, or 3
 where some of several films failed (predictions.failed.csv says which, and why), 1 where nothing was done."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} predict", description=about)
+    parser = OptionParser(prog=f"crossmodal {task.name} predict", description=about)
     add = parser.add_argument
     add("clip", type=Path, help="a video file with sound, or a folder of them")
     add("words", nargs="*", help="further files or folders; behind them what else the task asks for, such as questions")

@@ -1,10 +1,10 @@
 """`crossmodal TASK prepare`: brings a folder of video files into a published layout of the task."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 
 
@@ -20,7 +20,7 @@ def prepare(argv: Sequence[str], task: Task) -> int:
         return 2
     prog = f"{task.name} prepare"
     # it adds no help of its own: that is the preparation's
-    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", add_help=False, allow_abbrev=False)
+    parser = OptionParser(prog=f"crossmodal {prog}", add_help=False, allow_abbrev=False)
     parser.add_argument("--layout", choices=list(modules), default=next(iter(modules)))
     given, others = parser.parse_known_args(list(argv))
     if len(modules) > 1 and {"-h", "--help"} & {*others}:

@@ -28,7 +28,8 @@ from crossmodal.evaluation.resumable_scores import ResumableScores
 from crossmodal.injection import fingerprint
 from crossmodal.io import folder_lock, make_folder, missing_folders, remove_empty, write_whole
 from crossmodal.tasks.task import System, Task
-from crossmodal.training.options import ShortHelp, required
+from crossmodal.training.choice import required
+from crossmodal.training.fit_parser import FitParser, ShortHelp
 
 NAMED = 10
 """Items that cannot be read which are named on the screen; of more a file holds all."""
@@ -110,7 +111,7 @@ def parse_options(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Name
         )
     words = {word.split("=")[0] for word in argv}
     asked = [source for source in sources.values() if {f"--data.{name}" for name in required(source)} & words]
-    parser = ArgumentParser(
+    parser = FitParser(
         prog=f"crossmodal {task.name} reproduce",
         description=str(reproduce.__doc__).split("\n")[0],
         formatter_class=ShortHelp,

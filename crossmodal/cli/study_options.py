@@ -8,6 +8,7 @@ from pathlib import Path
 from crossmodal.evaluation.ablation import finished, gathered
 from crossmodal.evaluation.result_table import ResultTable
 from crossmodal.evaluation.study import Study
+from crossmodal.option_parser import OptionParser
 
 FAILED = 3
 """Exit code where some runs failed."""
@@ -20,8 +21,9 @@ def split_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
-def add_study_options(parser: argparse.ArgumentParser, runs: str) -> None:
+def add_study_options(parser: OptionParser, runs: str) -> None:
     """Adds the options of a study; `runs` is its default folder."""
+    parser.dotted = "options of `fit`, for all runs, stand behind `--`"
     add = parser.add_argument
     add("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 1 2 3 4")
     add("--runs", type=Path, default=Path(runs), help="folder of runs (default: %(default)s)")

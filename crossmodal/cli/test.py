@@ -1,8 +1,8 @@
 """`crossmodal TASK test`: tests a finished run on the test split of its data."""
 
-import argparse
 from collections.abc import Sequence
 
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.run import feature_folder, load_run, prepare_source, test_run, testing_trainer
@@ -13,7 +13,7 @@ from .fit import tell
 
 def test(argv: Sequence[str], task: Task) -> None:
     """Tests a finished run on the test split of its data."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {task.name} test", description="Tests a finished run.")
+    parser = OptionParser(prog=f"crossmodal {task.name} test", description="Tests a finished run.")
     add_run_options(parser)
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)

@@ -4,7 +4,6 @@ DG-SCT's authors published the sounds of AVSBench as pickled dictionaries, `AVS.
 file. No reader of this package does it, nothing calls this command; `crossmodal.checkpoints.unpickle` is the other one.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from crossmodal.io import write_whole
+from crossmodal.option_parser import OptionParser
 
 WARNING = """\
 WARNING: {file} is read by pickle, which EXECUTES WHATEVER THE FILE SAYS, with all your rights on this machine.
@@ -22,7 +22,7 @@ PICKLED = "AVS.npy"
 
 def main(argv: Sequence[str]) -> int:
     """Parses the command line and converts the files; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="python -m crossmodal.data.unpickle_avs",
         description=f"Writes the waves in every {PICKLED} below a folder as plain files beside it. EXECUTES WHAT THE "
         "FILES SAY.",

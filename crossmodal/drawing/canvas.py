@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 GAP = 0.04
 """Width of the gap between two panels, in panels."""
 
+FLAT, FAINT = 0.01, 0.3
+"""A map whose values span less than `FLAT` of [0, 1] is called flat, and drawn with `FAINT` of the usual opacity."""
+
 Limits = tuple[float, float] | None
 """The values at both ends of a colour scale; `None` for the minimum and the maximum of the data."""
 
@@ -74,6 +77,32 @@ def value_range(values: Tensor, limits: Limits) -> tuple[float, float]:
     finite = values[values.isfinite()]
     low, high = finite.min().item(), finite.max().item()
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def span_of(values: Tensor) -> float:
+    """Returns the difference of the greatest and the least finite value; zero where there is none."""
+    finite = values[values.isfinite()]
+    return (finite.max() - finite.min()).item() if len(finite) else 0.0
+
+
+def drawn_as(values: Tensor, label: str, opacity: float, *, flat: float = FLAT) -> tuple[str, float]:
+    """Returns the label and the opacity of a map: one that hardly varies is called flat, and faint.
+
+    A colour scale from its minimum to its maximum would show its last digits as a pattern.
+
+    Args:
+        values: The map.
+        label: What is written beside it.
+        opacity: Of a map that varies.
+        flat: Span below which it is flat; 0 for values that are no map in [0, 1].
+    """
+    span = span_of(values)
+    return (f"flat, spans {span:.4f}: {label}", FAINT * opacity) if span < flat else (label, opacity)
+
+
+def cut_name(name: str, most: int) -> str:
+    """Shortens a long name to so many characters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 @dataclass(frozen=True)

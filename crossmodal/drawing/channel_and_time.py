@@ -1,11 +1,11 @@
 """Drawings of maps without a place in an image: over channels, and over the segments of a clip."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from .canvas import Limits, colour_bar, new_figure, value_range
+from .canvas import Limits, colour_bar, drawn_as, new_figure, value_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +37,9 @@ def over_channels(values: Tensor, *, limits: Limits = (0.0, 1.0), label: str = "
     height = 0.9 + 0.16 * len(heat)
     figure = new_figure(8, height)
     axes = figure.add_axes((0.08, 0.75 / height, 0.9, 0.16 * len(heat) / height))
-    image = axes.imshow(heat.numpy(), aspect="auto", vmin=low, vmax=high, cmap="inferno", interpolation="nearest")
+    label, opacity = drawn_as(heat, label, 1.0)
+    style: dict[str, Any] = {"vmin": low, "vmax": high, "cmap": "inferno", "alpha": opacity, "interpolation": "nearest"}
+    image = axes.imshow(heat.numpy(), aspect="auto", **style)
     axes.set(xlabel="channel", ylabel="frame")
     colour_bar(figure, image, label)
     return figure

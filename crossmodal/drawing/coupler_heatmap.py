@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..injection.step import Edge
-from .canvas import Limits, colour_bar, new_figure, value_range
+from .canvas import Limits, colour_bar, drawn_as, new_figure, value_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,10 @@ def coupler_heatmap(maps: Maps | RecordedMaps, *, limits: Limits = (0.0, 1.0)) -
     heat = {kind: _mean_by_frame([by_coupler[name].get(kind) for name in couplers]) for kind in kinds}
     if len(widths := {rows.shape[1] for rows in heat.values()}) > 1:
         raise ValueError(f"coupler_heatmap: the maps have {sorted(widths)} frames: give those of one forward.")
-    low, high = value_range(torch.cat(list(heat.values())), limits)
+    every_value = torch.cat(list(heat.values()))
+    low, high = value_range(every_value, limits)
+    what = "mean of the map over tokens and channels; couplers downwards, frames to the right"
+    label, opacity = drawn_as(every_value, what, 1.0)
     edges = list(dict.fromkeys(edge for edge, _ in kinds))
     names = list(dict.fromkeys(name for _, name in kinds))
     tall = min(TALLEST, ROW * len(couplers))
@@ -56,12 +59,19 @@ def coupler_heatmap(maps: Maps | RecordedMaps, *, limits: Limits = (0.0, 1.0)) -
         at = names.index(name)
         left, foot = SIDE + at * (WIDE + 0.1), FOOT + (len(edges) - 1 - edges.index(edge)) * (HEAD + tall)
         axes = figure.add_axes((left / width, foot / height, WIDE / width, tall / height))
-        image = axes.imshow(rows.numpy(), aspect="auto", vmin=low, vmax=high, cmap="inferno", interpolation="nearest")
+        style: dict[str, Any] = {
+            "vmin": low,
+            "vmax": high,
+            "cmap": "inferno",
+            "alpha": opacity,
+            "interpolation": "nearest",
+        }
+        image = axes.imshow(rows.numpy(), aspect="auto", **style)
         axes.set_title(f"{edge}: {name}" if edge else name, fontsize=8, pad=3)
         every = max(1, round(len(couplers) * ROW / tall))  # of many couplers only some names fit
         axes.set_yticks(range(0, len(couplers), every), couplers[::every] if at == 0 else [], fontsize=6)
         axes.set_xticks([])
-    colour_bar(figure, image, "mean of the map over tokens and channels; couplers downwards, frames to the right")
+    colour_bar(figure, image, label)
     return figure
 
 

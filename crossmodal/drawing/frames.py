@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..data import Preprocess
 from ..site import Site
-from .canvas import Limits, colour_bar, panel_strip
+from .canvas import Limits, colour_bar, drawn_as, panel_strip
 from .unfold_map import unfold_map
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def over_frames(
         limits: Values at both ends of the colour scale; `None` for the minimum and the maximum of the map.
         titles: One for each frame.
         label: Written beside the colour bar.
-        opacity: Of the map, in [0, 1].
+        opacity: Of the map, in [0, 1]; a map that hardly varies (`canvas.FLAT`) is drawn faintly and called flat.
 
     Raises:
         ValueError: If map, frames and site do not fit each other.
@@ -46,6 +46,7 @@ def over_frames(
         strip.show(panel, image)
     if values is not None:
         grid = map_grid(values, site, len(images), ("row", "column"), "over_frames")
+        label, opacity = drawn_as(grid, label, opacity)
         colour_bar(strip.figure, strip.overlay(grid, limits, opacity), label)
     return strip.finish(titles, len(images))
 

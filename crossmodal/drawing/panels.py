@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..site import Site
-from .canvas import GAP, PanelStrip, new_figure, value_range
+from .canvas import FLAT, GAP, PanelStrip, drawn_as, new_figure, value_range
 from .frames import checked_frames, grey, map_grid
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ class PanelRow(NamedTuple):
         values: `(frame, token, 1)`: a map, or the `change` of a counterfactual; `None` for the plain frames.
         site: Where the values were computed. Rows and columns are drawn over frames, frequency and time over the
             spectrogram.
+        flat: Span below which the values are called flat and drawn faintly; 0 where they are no map in [0, 1].
     """
 
     label: str
     values: Tensor | None
     site: Site
+    flat: float = FLAT
 
 
 def panel_figure(
@@ -91,6 +93,7 @@ class _Layers(NamedTuple):
     grid: Tensor | None
     outlines: Tensor | None
     low_first: bool
+    opacity: float = 0.6
 
     def draw(self, strip: PanelStrip) -> None:
         strip.axes.set_axis_off()
@@ -99,7 +102,7 @@ class _Layers(NamedTuple):
             # vmin, vmax and cmap have no effect on RGB images
             strip.show(panel, image, low_first=self.low_first, vmin=low, vmax=high, cmap="gray")
         if self.grid is not None:
-            strip.overlay(self.grid, None, 0.6, low_first=self.low_first)
+            strip.overlay(self.grid, None, self.opacity, low_first=self.low_first)
         for panel, mask in enumerate(() if self.outlines is None else self.outlines):
             _draw_outline(strip, panel, mask)
         strip.finish((), len(self.images))
@@ -113,22 +116,21 @@ def _layers(row: PanelRow, images: Tensor, log_mel: Tensor | None, outlines: Ten
                 f"panel_figure: {row.label!r} belongs to sound (site {row.site.name!r}): give its log_mel."
             )
         spectrograms = log_mel.detach().to("cpu", torch.float32).transpose(1, 2)
-        return _Layers(*_with_range(row, ("frequency", "time"), spectrograms, 0.75), None, True)
+        return _with_range(row, ("frequency", "time"), _Layers(row.label, spectrograms, 0.75, None, None, True))
     backgrounds = images if row.values is None else grey(images)
     masks = None if outlines is None else outlines.detach().cpu()
     ratio = images.shape[1] / images.shape[2]
-    return _Layers(*_with_range(row, ("row", "column"), backgrounds, ratio), masks, False)
+    return _with_range(row, ("row", "column"), _Layers(row.label, backgrounds, ratio, None, masks, False))
 
 
-def _with_range(
-    row: PanelRow, axes: tuple[str, str], images: Tensor, ratio: float
-) -> tuple[str, Tensor, float, Tensor | None]:
-    """Returns label with minimum and maximum, images, ratio, and the grid of values."""
+def _with_range(row: PanelRow, axes: tuple[str, str], layers: _Layers) -> _Layers:
+    """Adds the grid of values to the layers of a row, and their minimum and maximum to its label."""
     if row.values is None:
-        return row.label, images, ratio, None
-    grid = map_grid(row.values, row.site, len(images), axes, "panel_figure")
+        return layers
+    grid = map_grid(row.values, row.site, len(layers.images), axes, "panel_figure")
     low, high = value_range(grid, None)
-    return f"{row.label}: {low:.3f} … {high:.3f}", images, ratio, grid
+    label, opacity = drawn_as(grid, f"{row.label}: {low:.3f} … {high:.3f}", layers.opacity, flat=row.flat)
+    return layers._replace(label=label, grid=grid, opacity=opacity)
 
 
 def _width(count: int) -> float:

@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .canvas import new_figure
+from .canvas import cut_name, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,6 +14,8 @@ SECOND, LINE, TITLE, AXIS = 0.72, 0.26, 0.26, 0.24
 """Inches: width of a second, height of a row, of a strip's title and of the axis."""
 NAMES = 2.2
 """Inches left of the seconds, for the names of rows."""
+LONGEST = 24
+"""Characters of a label that fit there, before its kind."""
 
 Marks = Sequence[bool]
 """Whether something holds, second by second."""
@@ -60,7 +62,9 @@ def _draw_strip(
     for label, kinds in found.items():
         for number, (kind, marks) in enumerate(kinds.items()):
             colour = (*colorsys.hls_to_rgb(round(labels.index(label) * 137.5) % 360 / 360, 0.5, 0.6),)
-            axes.text(-0.1, top + LINE / 2, f"{label}, {kind}", ha="right", va="center", fontsize=7.5)
+            axes.text(
+                -0.1, top + LINE / 2, f"{cut_name(label, LONGEST)}, {kind}", ha="right", va="center", fontsize=7.5
+            )
             axes.hlines(top + 0.9 * LINE, 0, seconds, colors="0.5", linewidth=0.3)
             for first, last in spans(marks):
                 alpha = 0.4 if number == 0 and len(kinds) > 1 else 0.9

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..site import Site
-from .canvas import Limits, colour_bar, panel_strip, value_range
+from .canvas import Limits, colour_bar, drawn_as, panel_strip, value_range
 from .frames import map_grid
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def over_spectrogram(
         limits: Values at both ends of the colour scale; `None` for the minimum and the maximum of the map.
         titles: One for each frame.
         label: Written beside the colour bar.
-        opacity: Of the map, in [0, 1].
+        opacity: Of the map, in [0, 1]; a map that hardly varies (`canvas.FLAT`) is drawn faintly and called flat.
 
     Raises:
         ValueError: If map, spectrogram and site do not fit each other.
@@ -48,5 +48,6 @@ def over_spectrogram(
         strip.show(panel, image, low_first=True, vmin=low, vmax=high, cmap="gray")
     if values is not None:
         grid = map_grid(values, site, len(images), ("frequency", "time"), "over_spectrogram")
+        label, opacity = drawn_as(grid, label, opacity)
         colour_bar(strip.figure, strip.overlay(grid, limits, opacity, low_first=True), label)
     return strip.finish(titles, len(images))

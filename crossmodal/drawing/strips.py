@@ -4,7 +4,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .canvas import new_figure
+from .canvas import cut_name, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +15,8 @@ HUES = {"red": 0, "orange": 30, "yellow": 55, "green": 130, "cyan": 185, "blue":
 
 CELL, ROW, AXIS = 1.0, 0.5, 0.22
 """Inches: width of a cell, height of a row with its name above the cells, height of the axis."""
+LONGEST = 14
+"""Characters of a name that fit a cell."""
 
 
 def label_strips(
@@ -30,7 +32,7 @@ def label_strips(
     Args:
         rows: Name of the row → label index per segment.
         names: Names of the labels; the last index beyond them is background and is drawn without colour.
-        scores: Name of the row → score per segment, written behind the label.
+        scores: Name of the row → score per segment, written below the label.
         wrong: Name of the row → whether a segment is wrong; such cells are marked with ✗.
         start: Second of the first segment, for the axis; `None` draws none.
 
@@ -52,10 +54,11 @@ def label_strips(
             name = names[label] if label < len(names) else "background"
             face = (0.5, 0.5, 0.5, 0.12) if label >= len(names) else _colour(name, label)
             axes.add_patch(_cell(at, row, face))
-            score = f" {scores[title][at]:.2f}" if scores and title in scores else ""
+            # on a line of its own: behind a long name it would leave the cell, and at the edge the picture
+            score = f"\n{scores[title][at]:.2f}" if scores and title in scores else ""
             mark = "✗ " if wrong and title in wrong and wrong[title][at] else ""
-            text = f"{mark}{_cut(name)}{score}"
-            axes.text(at + 0.5, row + 0.68, text, ha="center", va="center", fontsize=6.5)
+            text = f"{mark}{cut_name(name, LONGEST)}{score}"
+            axes.text(at + 0.5, row + 0.68, text, ha="center", va="center", fontsize=6.5, linespacing=1.1)
     return figure
 
 
@@ -70,8 +73,3 @@ def _colour(name: str, label: int) -> tuple[float, ...]:
     """Returns a colour for a label on which text reads, dark on a white page and light on a dark one."""
     hue = HUES.get(name, round(label * 137.5) % 360)  # the golden angle: neighbours differ
     return (*colorsys.hls_to_rgb(hue / 360, 0.55, 0.65), 0.45)
-
-
-def _cut(name: str, most: int = 14) -> str:
-    """Shortens a long name."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -1,12 +1,12 @@
 """Draws a clip of the built-in world: `python -m crossmodal.evaluation.draw_world docs/blocks/world.png`."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
 from crossmodal.data.world import World
 from crossmodal.drawing.canvas import new_figure, write_figure
+from crossmodal.option_parser import OptionParser
 
 
 def draw_world(world: World, index: int, path: Path) -> None:
@@ -38,7 +38,7 @@ def draw_world(world: World, index: int, path: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Draws the clip that the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.evaluation.draw_world", description=__doc__)
+    parser = OptionParser(prog="python -m crossmodal.evaluation.draw_world", description=__doc__)
     parser.add_argument("path", type=Path, help="the picture to write, .png or .svg")
     parser.add_argument("--index", type=int, default=179, help="the clip; default %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the world; default %(default)s")

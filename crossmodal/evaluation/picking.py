@@ -5,7 +5,6 @@
 No encoders, no data: streams in which only the cue tells where the label stands, see `crossmodal.testing.slots`.
 """
 
-import argparse
 import os
 import statistics
 import sys
@@ -17,6 +16,7 @@ from crossmodal.data.extras import need
 from crossmodal.drawing.canvas import new_figure
 from crossmodal.guidance import ChannelGuidance, ClipGuidance, FrequencyGuidance, SegmentGuidance, SpatialGuidance
 from crossmodal.io import whole_file
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.resolve import find_function
 from crossmodal.testing import picks
 from crossmodal.testing.guidance import AnyGuidanceFactory
@@ -104,7 +104,7 @@ def draw_matrix(found: Matrix, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the matrix, and draws it where a file is named."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.evaluation.picking", description=__doc__)
+    parser = OptionParser(prog="python -m crossmodal.evaluation.picking", description=__doc__)
     parser.add_argument("--mine", action="append", default=[], help="import path of a guidance class of your own")
     parser.add_argument("--tasks", nargs="+", choices=tuple(TASKS), default=tuple(TASKS), metavar="TASK", help="rows")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2), help="default 0 1 2")

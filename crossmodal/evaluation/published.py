@@ -3,7 +3,6 @@
 They are printed beside scores of our own runs and never among them: this library measured none of them.
 """
 
-import argparse
 import csv
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 import yaml
 
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 from crossmodal.training.run_folder import CONFIG, MONITOR, SUMMARY, TEST, read_summary
 
@@ -118,7 +118,7 @@ def _own(run: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Prints the tables asked for; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog="python -m crossmodal.evaluation.published", description="Prints scores that others published."
     )
     tables = list(dict.fromkeys(score.task for score in published()))

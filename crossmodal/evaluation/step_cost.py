@@ -16,7 +16,8 @@ from crossmodal.ledger import Cost, cost
 from crossmodal.ledger.nested import map_tensors, shadow, without_data
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, System, Task, system_remarks
-from crossmodal.training.options import model_values, parse, required
+from crossmodal.training.choice import required
+from crossmodal.training.options import model_values, parse
 from crossmodal.training.run import build
 
 WEIGHTS = "weights"

@@ -20,7 +20,8 @@ from crossmodal.evaluation.sweep import QUIET, SweepRun
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
-from crossmodal.training.options import chosen, keyword_names, parse
+from crossmodal.training.choice import chosen
+from crossmodal.training.options import keyword_names, parse
 from crossmodal.training.run_folder import CONFIG
 
 GIVEN = ("--name", "--runs", "--resume", "--seed", "--data.seed")

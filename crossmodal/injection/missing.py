@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 
 from .encoder import unknown
 
@@ -25,7 +26,9 @@ def uncompiled(function: Callable[P, R], *, within: bool = True) -> Callable[P, 
         function: Any function.
         within: With `False` it still compiles what the function calls.
     """
-    left_alone: Callable[P, R] = cast(Any, torch.compiler).disable(function, recursive=within)
+    # not torch.compiler.disable, which imports torch._dynamo at once and doubles the time of importing this package;
+    # torch's own optimizers and checkpoints are decorated by this one, which waits for the first call
+    left_alone: Callable[P, R] = _disable_dynamo(function, within)
     return left_alone
 
 

@@ -14,7 +14,8 @@ from typing import Any, get_args, get_type_hints
 
 from crossmodal.tasks.names import PACKAGE, system_names, task_names
 from crossmodal.tasks.resolve import find_system
-from crossmodal.training.options import COUPLING, find_coupling
+from crossmodal.training.choice import COUPLING
+from crossmodal.training.options import find_coupling
 
 from .system_options import SystemOptions, written_defaults
 

@@ -10,7 +10,8 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from crossmodal.tasks.resolve import find_system, find_task
 from crossmodal.tasks.task import SystemModule
-from crossmodal.training.options import COUPLING, add_model, add_system, read_options
+from crossmodal.training.choice import COUPLING, read_options
+from crossmodal.training.options import add_model, add_system
 from crossmodal.training.run import build
 from crossmodal.training.run_folder import CONFIG
 

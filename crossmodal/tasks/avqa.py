@@ -42,6 +42,7 @@ class QuestionAnswering:
         {"world": AskedWorldSource, "music_avqa": MusicAVQASource, "features": MusicAVQAFeatureSource}
     )
     quick = Settings(optim={"lr": 1e-3, "decay": 0.5, "every": 2}, trainer={"max_epochs": 6}, data={"batch_size": 8})
+    asks_for = ("QUESTION",)
     absent: Mapping[str, str] = MappingProxyType({"prepare": "MUSIC-AVQA is published as frames and sounds"})
 
     def scores(self) -> Scores:

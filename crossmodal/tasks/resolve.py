@@ -28,7 +28,7 @@ def find_task(name: str) -> Task:
     except ImportError as error:
         if name.split(".")[0] not in str(error):  # the module is there, and imports what is not
             raise
-        raise ValueError(f"There is no task {name!r}: {_nearest(name, task_names())}.") from error
+        raise ValueError(f"There is no task {name!r}: {_nearest(name, task_names())}") from error
     if found is None:
         raise ValueError(f"{name!r} is a module without a TASK: give it one, as the files of crossmodal.tasks do.")
     return cast(Task, found)
@@ -105,7 +105,7 @@ def _function_by_path(name: str, known: Sequence[str], what: str) -> Callable[..
     found = _by_path(name)
     if found is None:
         raise ValueError(
-            f"{what}: {_nearest(name, known)}. A module of your own is given by its path, such as mylab.mine."
+            f"{what}: {_nearest(name, known)} A module of your own is given by its path, such as mylab.mine."
         )
     return found.function
 
@@ -133,4 +133,4 @@ def _by_path(name: str) -> _Found | None:
 
 def _nearest(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}."

@@ -156,6 +156,8 @@ class Task(Protocol):
         quick: Settings for tiny encoders: minutes on a laptop.
         segments: Seconds of a window of a video in `predict`.
         absent: Verb → sentence, for verbs that the task cannot have.
+
+    A task whose `predict` needs words beside the video names them in `asks_for`, such as `("QUESTION",)`.
     """
 
     name: str

@@ -14,6 +14,7 @@ from pytorch_lightning.loggers import Logger
 
 from crossmodal.training.checkpoint_io import BEST, CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles
 from crossmodal.training.csv_logger import MetricsFile
+from crossmodal.training.epoch_lines import with_lines
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.own_draws import OwnDraws
@@ -88,8 +89,11 @@ def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Tr
     """Builds a trainer; the data module shares data among processes, not Lightning."""
     given = options.get("plugins") or []
     every = [*(given if isinstance(given, list) else [given]), *plugins]
+    shown, callbacks = with_lines(options, parts.pop("callbacks", None) or ())
     with in_one_sentence():
-        return pl.Trainer(**{**options, "use_distributed_sampler": False, "plugins": every, **parts})
+        return pl.Trainer(
+            **{**shown, "use_distributed_sampler": False, "plugins": every, "callbacks": callbacks, **parts}
+        )
 
 
 @contextmanager

@@ -1,19 +1,15 @@
 """Options of `crossmodal TASK fit`: those of the model are the keywords of the system's own function."""
 
-import argparse
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
-import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from crossmodal.data.source import Source
 from crossmodal.injection import Encoder, Lockstep
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import RECIPES, find_function, find_system, system_module
@@ -21,53 +17,24 @@ from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task
 
+from .choice import BACKBONES, COUPLING, Choice, chosen, required
+from .fit_parser import FitParser, ShortHelp
 from .lightning_module import SystemTraining
 from .stages import add_stage
 
 TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5, "logger": False}
-BACKBONES = ("visual", "audio")
-TINY = "tiny"
-ANY_PAIR = "any_pair"
-"""System of a task for encoders of other libraries."""
-
-COUPLING = "coupling"
-"""Keyword of coupled systems; the coupling's own keywords are options of the model, too."""
-
-
-class Choice(NamedTuple):
-    """The options that decide which others there are.
-
-    Attributes:
-        system: Name or path of the system.
-        source: Name of the task's data source.
-        training: Name or path of settings in place of the system's own; empty for these.
-        tiny: Whether the encoders are the tiny ones, for which the task's quick settings are meant.
-        coupling: Path of a coupling in place of the system's own; empty for that.
-    """
-
-    system: str
-    source: str
-    training: str = ""
-    tiny: bool = True
-    coupling: str = ""
-
-
-class ShortHelp(DefaultHelpFormatter):
-    """Help without the thousands of modules that torch knows and any component could be."""
-
-    def _expand_help(self, action: argparse.Action) -> str:
-        return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
 
 
 def options(task: Task, choice: Choice) -> ArgumentParser:
     """Returns the parser of a task's `fit` for one system, source and training."""
     system, source = find_system(choice.system, task.name), task.sources[choice.source]
-    parser = ArgumentParser(
+    parser = FitParser(
         prog=f"crossmodal {task.name} fit",
         description=f"{task.about} {_sources(task)}",
         formatter_class=ShortHelp,
         allow_abbrev=False,
     )
+    parser.other_sources = {name: other for name, other in task.sources.items() if name != choice.source}
     _add_run_options(parser, task, choice)
     add_model(parser, system, choice.coupling)
     parser.add_class_arguments(source, "data")
@@ -228,73 +195,10 @@ def check_least_values(given: Namespace, task: Task) -> None:
         raise ValueError(f"{task.name} fit: --seed {given.seed} must be below {2**32}, as numpy's must.")
 
 
-def chosen(argv: Sequence[str], task: Task) -> Choice:
-    """Reads the options that decide on the others from a command line, or from the YAML file that it names."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config", type=Path)
-    needed = {name: required(source) for name, source in task.sources.items()}
-    names = ["system", "training", f"model.{COUPLING}", *(f"model.{name}" for name in BACKBONES)]
-    names += [f"data.{keyword}" for keywords in needed.values() for keyword in keywords]
-    for name in dict.fromkeys(names):
-        first.add_argument(f"--{name}")
-    given = vars(first.parse_known_args(argv)[0])
-    stored = read_options(given["config"]) if given["config"] else {}
-
-    def said(name: str) -> Any:
-        return given[name] if given[name] is not None else nested(stored, name)
-
-    backbones = [said(f"model.{name}") or TINY for name in BACKBONES]
-    system = said("system") or (ANY_PAIR if any(":" in name for name in backbones) else task.system)
-    return Choice(
-        system=system,
-        source=_source({name: [said(f"data.{keyword}") for keyword in keywords] for name, keywords in needed.items()}),
-        training=said("training") or "",
-        tiny=backbones == [TINY, TINY],
-        coupling=said(f"model.{COUPLING}") or "",
-    )
-
-
-def required(source: type[Source]) -> list[str]:
-    """Returns the keywords without which a source cannot be made: giving one chooses the source."""
-    taken = inspect.signature(source).parameters.values()
-    return [parameter.name for parameter in taken if parameter.default is parameter.empty]
-
-
-def _source(values: Mapping[str, Sequence[Any]]) -> str:
-    """Returns the source of which a required keyword is given, or the first that requires none."""
-    for name, of_source in values.items():
-        if any(value is not None for value in of_source):
-            return name
-    return next((name for name, of_source in values.items() if not of_source), next(iter(values)))
-
-
 def _sources(task: Task) -> str:
     """Returns a sentence on where data comes from."""
     ways = [
         f"{name}: {' '.join(f'--data.{keyword} …' for keyword in keywords) or 'the default'}"
         for name, keywords in ((name, required(source)) for name, source in task.sources.items())
     ]
-    return f"Data sources are {'; '.join(ways)}; with those of one, --help lists its other options."
-
-
-def nested(options: Mapping[str, Any], name: str) -> Any:
-    """Returns an option of a YAML file by its dotted name; `None` where it is not there."""
-    found: Any = options
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def read_options(file: Path) -> dict[str, Any]:
-    """Returns the options that a YAML file holds.
-
-    Raises:
-        ValueError: If it holds none.
-    """
-    try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"--config {file} is no YAML: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"--config {file} holds no options; --print_config shows what they look like.")
-    return found
+    return f"Data sources are {'; '.join(ways)}; all their options are listed below."

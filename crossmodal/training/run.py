@@ -17,10 +17,12 @@ from crossmodal.tasks.feature_inputs import source_as_read
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import SystemModule, Task
 
+from .choice import read_options
 from .data_module import DataModule
+from .evidence import INTERVAL, interval_of
 from .fit import quietly, trainer_of
 from .lightning_module import SystemTraining
-from .options import model_keywords, model_values, parse, read_options
+from .options import model_keywords, model_values, parse
 from .predictions import PREDICTIONS, Tested, write_predictions
 from .provenance import provenance
 from .ranks import is_first
@@ -163,7 +165,9 @@ def test_run(run: Path, trainer: pl.Trainer, training: SystemTraining, source: S
     tested = training.tested
     if not trainer.is_global_zero or tested is None:  # Lightning's spawning strategies bring back weights only
         return None
-    write_summary(run, **{TEST: tested.scores, CHANCE: tested.chance, MONITOR: training.task.monitor})
+    monitor = training.task.monitor
+    interval = interval_of(tested.rows, tested.scores[monitor])
+    write_summary(run, **{TEST: tested.scores, CHANCE: tested.chance, MONITOR: monitor, INTERVAL: interval})
     write_predictions(run / PREDICTIONS, tested.rows, source.split("test").names)
     return tested
 

@@ -4,13 +4,13 @@ The worlds of `--data.answer second` and `band`, each with settings in which its
 out. This is `crossmodal ave ablate` with fixed rows; its other options may follow.
 """
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from crossmodal.cli.ablate import ablate
 from crossmodal.cli.study_options import add_study_options
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.ave import TASK
 
 SCHEDULE = (
@@ -76,7 +76,7 @@ def options_of_world(world: str, more: Sequence[str] = ()) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains the rows of a world and prints their table; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description=__doc__, allow_abbrev=False)
+    parser = OptionParser(prog=f"python -m {__spec__.name}", description=__doc__, allow_abbrev=False)
     worlds = parser.add_subparsers(dest="world", required=True)
     for world in WORLDS:
         add_study_options(worlds.add_parser(world), f"runs/map_ablation_{world}")

@@ -35,14 +35,25 @@ def test_the_first_line_says_that_the_data_are_built_in(lab):
     )
 
 
-def test_the_last_lines_say_accuracy_majority_and_folder(lab):
+def test_the_last_lines_say_accuracy_majority_evidence_and_what_comes_next(lab):
     folder, said = lab
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
-    assert said.lines[-3:] == [
-        f"test accuracy      {accuracy:.1f} % of segments",
-        f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)",
+    at = said.lines.index(f"test accuracy      {accuracy:.1f} % of segments")
+    assert said.lines[at + 1] == f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)"
+    low, high = (100 * summary["interval"][end] for end in ("low", "high"))
+    assert low <= accuracy <= high
+    assert said.lines[at + 2].startswith(f"evidence           95 % interval of accuracy: {low:.1f} … {high:.1f} %, ")
+    few = "4 steps of training (fewer than 100) and 2 test items (fewer than 50)"
+    assert f"evidence           this run proves little: {few}" in said.lines
+    assert said.lines[-7:] == [
         "written to         runs/first/",
+        "next:",
+        "  crossmodal ave predict CLIP.mp4 --run runs/first",
+        "  crossmodal ave look --run runs/first",
+        "  crossmodal ave figure --run runs/first",
+        "  crossmodal ave test --run runs/first",
+        "  crossmodal ave fit --runs runs --name first --resume true",
     ]
 
 
@@ -54,7 +65,7 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
         "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
-        "remarks", "selected_on",
+        "remarks", "selected_on", "steps", "interval",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]
@@ -97,7 +108,7 @@ def test_test_says_what_fit_said(lab):
     folder, fitted = lab
     said = crossmodal(folder, "ave", "test", "--run", "runs/first")
     assert said.code == 0, said.err
-    assert said.lines == fitted.lines[-3:]
+    assert said.lines == fitted.tested
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(12.3, 12), (3.0, 3), (1.0, 1)])
@@ -265,7 +276,7 @@ def test_fit_and_test_on_files_in_the_layout_of_ave(tmp_path):
     assert "on the data set AVE; run runs/files" in said.lines[0]
     again = crossmodal(tmp_path, "ave", "test")
     assert again.code == 0, again.err
-    assert again.lines == said.lines[-3:]
+    assert again.lines == said.tested
     config = yaml.safe_load((tmp_path / "runs/files/config.yaml").read_text())
     assert config["data"]["root"] == "AVE"
     (tmp_path / "AVE/wave/-test00001.npy").unlink()

@@ -11,7 +11,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from crossmodal.data import Preprocess
-from crossmodal.drawing import coupler_heatmap, over_channels, over_frames, over_spectrogram, over_time, pictures
+from crossmodal.drawing import (
+    PanelRow,
+    coupler_heatmap,
+    label_strips,
+    over_channels,
+    over_frames,
+    over_spectrogram,
+    over_time,
+    panel_figure,
+    pictures,
+)
 from crossmodal.drawing.canvas import GAP
 from crossmodal.site import Site, folded_axes, grid_axes
 
@@ -24,6 +34,62 @@ def pixels(figure):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].astype(int)
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [text.get_text() for text in figure.texts]
+
+
+def colour(figure):
+    """Spread of the colours of a picture: none where all is grey."""
+    seen = pixels(figure)
+    return (seen.max(2) - seen.min(2)).mean()
+
+
+@pytest.mark.parametrize("limits", [None, (0.0, 1.0)])
+@pytest.mark.parametrize(("span", "flat"), [(0.0, True), (0.009, True), (0.02, False), (0.5, False)])
+def test_a_map_that_hardly_varies_is_faint_and_called_flat(span, flat, limits):
+    """Its minimum and maximum take the whole scale of colours: it would look as one that varies."""
+    ramp = torch.linspace(0, 1, 24).view(2, 12, 1)
+    drawn, varied = (
+        over_frames(torch.zeros(2, 3, 30, 40), 0.4 + by * ramp, PICTURE, limits=limits) for by in (span, 0.6)
+    )
+    assert any(f"flat, spans {span:.4f}" in text for text in texts(drawn)) == flat
+    assert (colour(drawn) < 0.6 * colour(varied)) == flat
+
+
+def test_flat_maps_are_told_in_every_drawing():
+    level = torch.full((2, 12, 1), 0.5)
+    sound = over_spectrogram(torch.zeros(2, 16, 6), torch.full((2, 24, 1), 0.5), SOUND)
+    channels = over_channels(level.transpose(1, 2))
+    depth = coupler_heatmap({"a": {("audio", "visual"): {"spatial": level}}})
+    panels = panel_figure(
+        [PanelRow("map", level, PICTURE), PanelRow("change", level, PICTURE, 0.0)], frames=torch.zeros(2, 3, 30, 40)
+    )
+    for figure in (sound, channels, depth, panels):
+        assert sum("flat, spans 0.0000" in text for text in texts(figure)) == 1
+
+
+@settings(max_examples=8)
+@given(st.integers(1, 10), st.text("Wm il", min_size=1, max_size=30), st.booleans())
+def test_the_numbers_of_a_strip_stay_within_their_cells(count, name, wrong):
+    rows = {"predicted": [0] * count}
+    figure = label_strips(rows, [name], scores={"predicted": [0.88] * count}, wrong={"predicted": [wrong] * count})
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    numbers = [text for text in figure.axes[0].texts if text.get_text().endswith("0.88")]
+    assert len(numbers) == count
+    whole = figure.bbox
+    for text in numbers:
+        assert text.get_text().splitlines()[-1] == "0.88"
+        box = text.get_window_extent(canvas.get_renderer())
+        middle = (box.x0 + box.x1) / 2
+        # the number is centred: its own width counts, not that of the name above it
+        width = 4 * text.get_fontsize() * figure.dpi / 72
+        assert whole.x0 <= middle - width / 2
+        assert middle + width / 2 <= whole.x1
+        assert whole.y0 <= box.y0
+        assert box.y1 <= whole.y1
 
 
 def marked(figure, count, panel):

@@ -34,7 +34,7 @@ def here(tmp_path, monkeypatch):
         (((), FULL, ()), r"seeds=\[\] must be different numbers, at least one"),
         (((), FULL, (1, 1)), r"seeds=\[1, 1\] must be different numbers"),
         (((), {**FULL, "x": ("--model.alpha", "much")}, (0,)), r"'x' \(--model.alpha much\): .*model.alpha"),
-        (((), {**FULL, "x": ("--model.alhpa", "1")}, (0,)), "unrecognized arguments: --model.alhpa"),
+        (((), {**FULL, "x": ("--model.alhpa", "1")}, (0,)), "there is no option --model.alhpa"),
         (((), {**FULL, "x": ("--model.spatial", "mylab.Gone")}, (0,)), "'x' .*mylab.Gone"),
         (((), {**FULL, "x": ("--model.alpha=0.3",)}, (0,)), "'full' and 'x' are the same model, trained alike"),
     ],

@@ -14,7 +14,8 @@ from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.tasks import ave, classify
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_function, find_system
-from crossmodal.training.options import TRAINER, chosen, find_coupling, keyword_names, model_values, options, parse
+from crossmodal.training.choice import chosen
+from crossmodal.training.options import TRAINER, find_coupling, keyword_names, model_values, options, parse
 from crossmodal.training.run import build
 
 G, A = "crossmodal.guidance", "crossmodal.adapters"

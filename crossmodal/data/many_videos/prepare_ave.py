@@ -1,6 +1,5 @@
 """Writes a folder of video files in AVE's layout: `crossmodal ave prepare VIDEOS OUT`."""
 
-import argparse
 import json
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -34,6 +33,7 @@ from crossmodal.data.many_videos.video_folder import (
 )
 from crossmodal.data.same_text import printable
 from crossmodal.io import folder_lock, make_folder, write_whole
+from crossmodal.option_parser import OptionParser
 from crossmodal.worker_pool import Failure
 
 PREPARED, FAILED_CLIPS = "prepared.json", "failed.csv"
@@ -73,9 +73,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
 
 def prepare_options(
     prog: str, about: str = ABOUT, annotations: str = "Annotations.txt, trainSet.txt, …"
-) -> argparse.ArgumentParser:
+) -> OptionParser:
     """Returns the parser."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=about)
+    parser = OptionParser(prog=f"crossmodal {prog}", description=about)
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
     add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")

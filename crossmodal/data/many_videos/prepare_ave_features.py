@@ -1,6 +1,5 @@
 """Writes AVE's published feature files from videos: `crossmodal ave prepare VIDEOS OUT --layout features`."""
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,6 +16,7 @@ from crossmodal.data.ave_features import FILES, KEY, ORDER, SHAPES
 from crossmodal.data.clip import Preprocess
 from crossmodal.data.extras import need
 from crossmodal.io import folder_lock, make_folder, remove_drafts, whole_file, write_whole
+from crossmodal.option_parser import OptionParser
 from crossmodal.worker_pool import Failure
 
 from .ave_rows import ALL, CATEGORIES, SPLIT_FILES, AnnotationFiles, describe_annotations, read_annotation_files
@@ -79,9 +79,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
         return report_features(rows, videos, failed, given.out)
 
 
-def feature_options(prog: str) -> argparse.ArgumentParser:
+def feature_options(prog: str) -> OptionParser:
     """Returns the parser."""
-    parser = argparse.ArgumentParser(prog=f"crossmodal {prog}", description=ABOUT)
+    parser = OptionParser(prog=f"crossmodal {prog}", description=ABOUT)
     add = parser.add_argument
     add("videos", type=Path, metavar="VIDEOS", help="folder of video files; a file's name without suffix is its id")
     add("out", type=Path, metavar="OUT", help="a new folder, or one that this command began")

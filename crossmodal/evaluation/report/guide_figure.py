@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crossmodal.drawing import PanelRow, panel_figure, pictures, read_sites
+from crossmodal.drawing.canvas import FLAT
 from crossmodal.evaluation.counterfactuals import MISSING, GuideEffects, guide_effects
 from crossmodal.evaluation.items import batch_of
 from crossmodal.tasks.coupled_system import CoupledSystem
@@ -70,5 +71,6 @@ def _rows(system: CoupledSystem, effects: GuideEffects, picked: Tensor) -> list[
         captions = {kind: f"{kind}, {other} → {stream}, coupler {coupler}" for kind in maps[-1:]}
         captions[MISSING] = f"change of each token by the edge {other} → {stream}"
         for kind, caption in captions.items():
-            rows.append(PanelRow(caption, by_kind[kind][coupler][picked], sites[coupler][stream]))
+            flat = 0.0 if kind == MISSING else FLAT  # a change may be small everywhere, and differ from place to place
+            rows.append(PanelRow(caption, by_kind[kind][coupler][picked], sites[coupler][stream], flat))
     return rows

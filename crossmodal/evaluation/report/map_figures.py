@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crossmodal.data import Preprocess
 from crossmodal.drawing import coupler_heatmap, over_frames, over_spectrogram, pictures, read_sites
-from crossmodal.drawing.canvas import GAP
+from crossmodal.drawing.canvas import FLAT, GAP
 from crossmodal.drawing.coupler_heatmap import Maps
 from crossmodal.evaluation.counterfactuals import edges_of
 from crossmodal.injection.step import Edge
@@ -147,6 +147,6 @@ def maps_remark(system: nn.Module) -> str:
     alone = " and ".join(stream for stream in AXES if stream not in guided)
     drawn = (
         "Maps are those of the last coupler that has one over tokens; colours go from the least to the greatest value "
-        "of the map, which stand below it."
+        f"of the map, which stand below it; a map whose values span less than {FLAT} is drawn faintly and called flat."
     )
     return f"{drawn} No edge leads to {alone}: nothing guides it, and no map is drawn." if alone else drawn

@@ -1,6 +1,5 @@
 """`report.html`: a run in one page, to be opened, looked at and passed on."""
 
-import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Task, scores_are_shares
+from crossmodal.training.evidence import STEPS, evidence
+from crossmodal.training.going_on import next_commands
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 from crossmodal.training.run_folder import CHANCE, CONFIG, TEST, read_summary
 
@@ -82,8 +83,8 @@ def write_report(run: Path, system: nn.Module, items: Items, task: Task) -> None
         facts=facts(config, summary),
         scores=scores,
         unit=task.unit,
-        remarks=list(remarks(summary)),
-        commands=list(commands(run, task, system)),
+        remarks=[*remarks(summary), *(f"{said[0].upper()}{said[1:]}." for said in evidence(summary, task.monitor))],
+        commands=list(next_commands(run, task, coupled=isinstance(system, CoupledSystem))),
         curves=read_curves(run / METRICS, task.monitor, summary.get(CHANCE, {}).get(task.monitor), summary[TEST]),
         confusion=confusion(rows, task.unit),
         items_remark=items_remark(system, rows),
@@ -102,7 +103,8 @@ def facts(config: dict[str, Any], summary: dict[str, Any]) -> dict[str, str]:
         "data": str(summary.get("data", "")),
         "seed": str(config["seed"]),
         "trained": f"{summary['trainable_parameters']:,} of {summary['total_parameters']:,} parameters, "
-        f"{summary['seconds']:.0f} s",
+        + (f"{summary[STEPS]:,} steps, " if STEPS in summary else "")
+        + f"{summary['seconds']:.0f} s",
         "versions": ", ".join(f"{name} {version}" for name, version in summary["versions"].items()),
     }
     if clips := summary.get("clips"):
@@ -126,16 +128,6 @@ def remarks(summary: dict[str, Any]) -> Iterator[str]:
     if summary.get("selected_on") == "test":
         yield "The weights were selected on the test split: this is the best of all epochs on these very items."
     yield from summary.get("deviations", ())
-
-
-def commands(run: Path, task: Task, system: nn.Module) -> Iterator[str]:
-    """Yields commands that go on with a run; those on guides only where the system has coupled encoders."""
-    where, runs, name = (shlex.quote(str(word)) for word in (run, run.parent, run.name))
-    yield f"crossmodal {task.name} test --run {where}"
-    yield f"crossmodal {task.name} fit --runs {runs} --name {name} --resume true"
-    verbs = [verb for verb in ("look", "figure") if verb not in task.absent]
-    if isinstance(system, CoupledSystem):
-        yield from (f"crossmodal {task.name} {verb} --run {where}" for verb in verbs)
 
 
 def read_predictions(file: Path) -> "DataFrame":

@@ -5,7 +5,6 @@ and texture of an object, with its shape or without, or one of both alone; for a
 timbre. Seconds that show a held-out pair are left out, and no caption names one.
 """
 
-import argparse
 import json
 import math
 import shlex
@@ -32,6 +31,7 @@ from crossmodal.encoders.by_name.tiny import tiny_log_mel
 from crossmodal.encoders.by_name.tiny_texts import CLAP, CLIP, FROZEN, tiny_clap, tiny_clip, tiny_tokenizer
 from crossmodal.encoders.towers import DualEncoder, cosines
 from crossmodal.injection import freeze
+from crossmodal.option_parser import OptionParser
 from crossmodal.training.world.pretrain import pace, report, write
 from crossmodal.training.world.zero_shot import zero_shot
 
@@ -186,7 +186,7 @@ def train_towers(
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.training.world.contrastive", description=__doc__)
+    parser = OptionParser(prog="python -m crossmodal.training.world.contrastive", description=__doc__)
     parser.add_argument("--clips", type=int, default=1200, help="training clips; default %(default)s")
     parser.add_argument("--steps", type=int, default=1200, help="of 128 seconds, for each of both; default %(default)s")
     parser.add_argument("--seed", type=int, default=11, help="of the world and the weights; default %(default)s")

@@ -4,7 +4,6 @@ The visual encoder learns which textures and colours a second shows, and where; 
 No label says which texture has which colour. Interrupted runs go on where they were saved last.
 """
 
-import argparse
 import json
 import math
 import shlex
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from crossmodal.data.world import World
 from crossmodal.encoders.by_name.tiny import AUDIO, VISUAL, tiny_audio, tiny_log_mel, tiny_visual
 from crossmodal.io import write_whole
+from crossmodal.option_parser import OptionParser
 from crossmodal.training.world.probes import binding, unimodal
 from crossmodal.training.world.unimodal_labels import ProbedEncoder, make_batch, reinitialise
 
@@ -116,7 +116,7 @@ def report(title: str, accuracies: dict[str, float]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command."""
-    parser = argparse.ArgumentParser(prog="python -m crossmodal.training.world.pretrain", description=__doc__)
+    parser = OptionParser(prog="python -m crossmodal.training.world.pretrain", description=__doc__)
     parser.add_argument("--steps", type=int, default=1500, help="of 60 seconds each; default %(default)s")
     parser.add_argument("--seed", type=int, default=7, help="of the world and the weights; default %(default)s")
     parser.add_argument("--out", type=Path, default=VISUAL.parent, help="folder of the weights; default %(default)s")

@@ -74,5 +74,5 @@ def test_what_cannot_be_is_refused(lab):
     assert "was begun with other weights" in crossmodal(folder, *WORDS, "a.pth").err
     (folder / "videos/valSet.txt").unlink()
     assert "has no valSet.txt: the files hold a row per row" in crossmodal(folder, *WORDS, "a.pth").err
-    assert "invalid choice: 'features2'" in crossmodal(folder, *WORDS[:5], "features2").err
+    assert "--layout features2 must be one of" in crossmodal(folder, *WORDS[:5], "features2").err
     assert len(seen) == 30
