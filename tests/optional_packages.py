@@ -1,6 +1,7 @@
 """Packages that `import crossmodal` must not need: extras, oracles, and what is heavy."""
 
 OPTIONAL = {
+    "accelerate",
     "av",
     "dask",
     "distributed",
@@ -11,6 +12,9 @@ OPTIONAL = {
     "jsonargparse",
     "lightning",
     "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
     "pandas",
     "pytest",
     "pytorch_lightning",
