@@ -13,6 +13,7 @@ What one needs first:
     check_guidance, check_adapter    checks whether a block of yours keeps the laws
     shaped, shape_checks             checked forwards, and the switch that turns the checks off
     cost                cost of a training step, before any weight exists
+    load, save          a trained system from a run, a folder or a hub in one call, and as a folder
 
 The first page of the documentation makes a model of them in twenty lines; `crossmodal.recipes.dg_sct.dg_sct` is the
 same with every part a keyword. `crossmodal --help` lists the commands. The floors:
@@ -22,7 +23,8 @@ same with every part a keyword. `crossmodal --help` lists the commands. The floo
     data, metrics, drawing, checkpoints           clips, scores, figures, weights
     site, shapes, testing, ledger                 what a token means; checks; laws; costs
 
-Above them stand `crossmodal.tasks`, `training`, `evaluation`, `cli` and `recipes`, which need the extra `recipes`.
+Above them stand `crossmodal.tasks`, `training`, `evaluation`, `sharing`, `cli` and `recipes`, which need the extra
+`recipes`.
 A floor is imported when it is first touched: `import crossmodal` alone costs next to nothing.
 """
 
@@ -72,6 +74,8 @@ _NAMES = {
     "shaped": "shapes",
     "shape_checks": "shapes",
     "cost": "ledger",
+    "load": "sharing",
+    "save": "sharing",
 }
 
 __all__ = [*_NAMES, *FLOORS, "__version__"]

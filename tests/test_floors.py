@@ -44,6 +44,7 @@ FLOORS = {
     "tasks": 6,
     "training": 7,
     "evaluation": 8,
+    "sharing": 8,
     "cli": 9,
     "__main__": 9,
     "recipes": 10,

@@ -48,7 +48,7 @@ class IdentityAlignment(nn.Module):
         check_width(self, "latents", latents, self.channels)
         check_width(self, "guide", guide, self.channels)
         # one head, and no 1/√width below: the published latent tokens attend unscaled
-        query, guide = latents.expand(len(guide), -1, -1)[:, :, None], guide[:, :, None]
+        query, guide = latents.expand(guide.shape[0], -1, -1)[:, :, None], guide[:, :, None]
         return attend(query, guide, guide, scale=1.0).squeeze(2)
 
     def extra_repr(self) -> str:

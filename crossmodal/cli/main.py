@@ -18,6 +18,7 @@ VERBS = {
     "cost": "what a training step costs, part by part, before any weight exists",
     "look": "maps, and what changes when a guide is taken away",
     "figure": "features before and after guidance, with probes and silhouettes",
+    "export": "a run as OUT.pt2 or OUT.onnx, for use without this library",
     "reproduce": "released weights on the published test split",
     "prepare": "bring a folder of video files into the published layout",
 }

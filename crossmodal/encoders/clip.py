@@ -196,7 +196,7 @@ class ClipText(nn.Module):
         for index, block in enumerate(self.blocks):
             stream = block(between(index, stream), bias)
         # later positions are hidden from the end of a text, so the padding behind it does not matter
-        ends = stream[torch.arange(len(stream), device=stream.device), tokens.argmax(-1)]
+        ends = stream[torch.arange(stream.shape[0], device=stream.device), tokens.argmax(-1)]
         return self.projection(self.norm(ends))
 
 

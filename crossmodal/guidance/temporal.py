@@ -132,5 +132,6 @@ def by_clip(block: nn.Module, frames: Tensor, segments: int) -> Tensor:
             f"{type(block).__name__}: {count} frames are not whole clips of segments={segments}: pass whole clips, or "
             f"one shorter clip alone."
         )
-    length = min(count, segments)
+    # a comparison, not `min`: that would stay in the shapes of a graph for any number of clips
+    length = segments if count >= segments else count
     return torch.unflatten(frames, 0, (-1, length))

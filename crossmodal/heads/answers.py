@@ -98,7 +98,7 @@ class GroundedAnswers(nn.Module):
 
     def forward(self, stream: Tensor, others: Tensor | None, audio: Tensor, question: Tensor) -> Answers:
         """Answers questions; `others` are tokens of frames of other clips, where these are to be matched."""
-        clips = len(stream)
+        clips = stream.shape[0]
         found: SoundInFrames = self.grounder(stream.flatten(0, 1), audio.flatten(0, 1))
         wrong = found.match[:0]
         if others is not None:

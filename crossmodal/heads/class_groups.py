@@ -136,8 +136,12 @@ class ClassGroups(nn.Module):
                 f"ClassGroups: the clips have {audio.shape[1]} segments, but the head was built for segments="
                 f"{self.segments}: pad or cut them."
             )
-        seen, seen_tokens = self._with_tokens(self.visual_trunk, visual, self.visual_tokens.expand(len(visual), -1, -1))
-        heard, heard_tokens = self._with_tokens(self.audio_trunk, audio, self.audio_tokens.expand(len(audio), -1, -1))
+        seen, seen_tokens = self._with_tokens(
+            self.visual_trunk, visual, self.visual_tokens.expand(visual.shape[0], -1, -1)
+        )
+        heard, heard_tokens = self._with_tokens(
+            self.audio_trunk, audio, self.audio_tokens.expand(audio.shape[0], -1, -1)
+        )
         by_sight = self.visual_groups(seen, seen_tokens)
         by_sound = self.audio_groups(self.across(heard, visual).groups, heard_tokens)
         both = self.joint_groups(*self._with_tokens(self.joint_trunk, by_sound.groups, by_sight.groups))

@@ -54,7 +54,7 @@ class TPAVI(nn.Module):
         check_width(self, "stream", stream, self.channels)
         check_width(self, "audio", audio, self.audio_channels)
         clips, segments = audio.shape[:2]
-        if len(stream) != clips * segments:
+        if stream.shape[0] != clips * segments:
             raise ValueError(
                 f"TPAVI: stream has {len(stream)} frames, but audio has {clips} clips of {segments} segments: pass the "
                 f"{clips * segments} frames of these clips."

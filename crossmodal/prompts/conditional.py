@@ -67,7 +67,7 @@ class ConditionalPrompts(PromptVectors):
         """Computes the features of all classes for every picture, `(picture, class, feature)`, by the text tower."""
         ids = self.sentences.on(self.context.device)
         prompts = self(text.embed(ids), features)
-        encoded = text.encode(prompts.flatten(0, 1), ids.repeat(len(features), 1))
+        encoded = text.encode(prompts.flatten(0, 1), ids.repeat(features.shape[0], 1))
         return encoded.unflatten(0, prompts.shape[:2])
 
     def shift(self, features: Float[Tensor, "picture feature"]) -> Float[Tensor, "picture channel"]:

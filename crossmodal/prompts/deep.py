@@ -97,6 +97,6 @@ def inserted_between(vectors: Sequence[Tensor], start: int) -> Callable[[int, Te
             return stream
         new = vectors[index - 1]
         at = start % stream.shape[1]
-        return torch.cat([stream[:, :at], new.expand(len(stream), -1, -1), stream[:, at + len(new) :]], dim=1)
+        return torch.cat([stream[:, :at], new.expand(stream.shape[0], -1, -1), stream[:, at + len(new) :]], dim=1)
 
     return between

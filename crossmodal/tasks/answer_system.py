@@ -175,7 +175,7 @@ class CoupledAnswerer(CoupledSystem):
         stream = self._final("visual", coupled.streams["visual"]).unflatten(0, batch.frames.shape[:2])
         others = getattr(batch, "others", None)
         away = None if others is None else self.project(self.plain_tokens(others))
-        audio = self.pool_streams(coupled, len(batch.frames)).audio
+        audio = self.pool_streams(coupled, batch.frames.shape[0]).audio
         answers: Answers = self.head(self.project(stream), away, audio, batch.question)
         return answers
 

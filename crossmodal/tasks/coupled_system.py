@@ -183,7 +183,7 @@ class CoupledSystem(SystemModule):
     def _pool_alike(self, frames: Tensor | None, wave: Tensor | None) -> Pooled:
         """Pools clips that all have the same modalities."""
         coupled = self.run(frames, wave)  # refuses clips that have neither
-        clips = next(len(given) for given in (frames, wave) if given is not None)
+        clips = next(given.shape[0] for given in (frames, wave) if given is not None)
         return self.pool_streams(coupled, clips)
 
     def _pool_stream(self, name: str, coupled: Coupled) -> Tensor:

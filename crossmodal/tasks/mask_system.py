@@ -73,7 +73,7 @@ class MaskSystem(CoupledSystem):
         coupled = self.run(batch.frames, batch.wave, taps=taps)
         streams = [coupled.taps[name] for name in taps]
         streams[-1] = self._final("visual", streams[-1])
-        outputs: Segmented = self.head(streams, self.heard(coupled, len(batch.frames)))
+        outputs: Segmented = self.head(streams, self.heard(coupled, batch.frames.shape[0]))
         return outputs
 
     def heard(self, coupled: Coupled, clips: int) -> Float[Tensor, "clip segment channel"]:

@@ -164,7 +164,7 @@ class MatchedPair(CoupledSystem):
     def score(self, visual: Tensor, audio: Tensor) -> PairMatched:
         """Scores clips given by their features."""
         seen, heard = self.logits(visual, audio)
-        scores = rearrange(self.rule(seen, heard), "(clip segment) label -> clip segment label", clip=len(visual))
+        scores = rearrange(self.rule(seen, heard), "(clip segment) label -> clip segment label", clip=visual.shape[0])
         return PairMatched(scores, self.contrast(visual, audio, self.names.log_scale.exp()))
 
     def logits(self, visual: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,11 +57,17 @@ def _add_run_options(parser: ArgumentParser, task: Task, choice: Choice) -> None
     add("--resume", type=bool, default=False, help="go on with the run --name from its last checkpoint")
     minutes = "minutes between checkpoints within an epoch; 0 is before every step"
     add("--save_minutes", type=float, default=10.0, help=minutes)
-    add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
-    known = ", ".join(system_names(task.name))
-    add("--system", type=str, default=choice.system, help=f"{known}, or a file of your own: mylab.mine")
     trained = "settings in place of the system's own: released_training, or the path of a function of yours"
     add("--training", type=str, default=choice.training, help=trained)
+    add_system(parser, task, choice.system)
+
+
+def add_system(parser: ArgumentParser, task: Task, system: str) -> None:
+    """Adds the options that, with those of the model, say what is built: seed, system, encoders, lockstep."""
+    add = parser.add_argument
+    add("--seed", type=int, default=0, help="seed of weights, shuffling and dropout")
+    known = ", ".join(system_names(task.name))
+    add("--system", type=str, default=system, help=f"{known}, or a file of your own: mylab.mine")
     changed = "what is done to every encoder of the model, as in crossmodal.injection.freeze_parameters"
     add("--encoders", type=Callable[[Encoder], Any] | None, default=None, help=changed)
     run = "how the model is run, as by crossmodal.injection.recomputed (less memory) or .checkpointed (least)"

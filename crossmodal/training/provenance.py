@@ -1,10 +1,8 @@
 """Provenance of an adapter file: written into its header, and compared when it is loaded."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
 from torch import nn
 
 from crossmodal.checkpoints import adapter_state
@@ -12,21 +10,22 @@ from crossmodal.data.vocabulary import as_text
 from crossmodal.injection import fingerprint
 from crossmodal.tasks.task import Features, SystemModule
 
-from .choice import read_options
-from .run_folder import CONFIG
 
-
-def provenance(run: Path, given: Namespace, system: SystemModule) -> dict[str, Any]:
+def provenance(name: str, arguments: Mapping[str, Any], system: SystemModule) -> dict[str, Any]:
     """Returns what an adapter file belongs to: an adapter is worth nothing where one of these is another.
 
+    Args:
+        name: Name or import path of the system's function.
+        arguments: Its keywords, as `config.yaml` writes them.
+        system: The system.
+
     Returns:
-        System, classes, the system's arguments as `config.yaml` writes them, the front end, and a fingerprint of what
-        is frozen.
+        Name, classes, arguments, the front end, and a fingerprint of what is frozen.
     """
     return {
-        "system": given.system,
+        "system": name,
         "classes": as_text(system.classes),
-        "arguments": read_options(run / CONFIG).get("model", {}),
+        "arguments": dict(arguments),
         "front_end": front_end(system),
         "frozen": frozen_fingerprint(system),
     }

@@ -14,9 +14,10 @@ from crossmodal.data.vocabulary import from_text
 from crossmodal.injection import fast_linears
 from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.feature_inputs import source_as_read
-from crossmodal.tasks.resolve import find_system
+from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import SystemModule, Task
 
+from .choice import read_options
 from .data_module import DataModule
 from .evidence import INTERVAL, interval_of
 from .fit import quietly, trainer_of
@@ -129,15 +130,21 @@ def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     parser, given = parse(["--config", str(run / CONFIG)], task)
     arguments = parser.instantiate(given)  # components of one's own by their import paths
     system = build(arguments, from_text(read_header(run / ADAPTERS)["classes"]), task)
-    load_adapters(system, run / ADAPTERS, **provenance(run, given, system))
+    load_adapters(system, run / ADAPTERS, **_provenance(run, given, system))
     return system.eval(), arguments
+
+
+def _provenance(run: Path, given: Namespace, system: SystemModule) -> dict[str, Any]:
+    """Returns what the adapter file of a run belongs to."""
+    return provenance(given.system, read_options(run / CONFIG).get("model", {}), system)
 
 
 def write_results(
     run: Path, given: Namespace, system: SystemModule, task: Task, source: Source, *, seconds: float
 ) -> None:
     """Writes what was trained, and how."""
-    save_adapters(system, run / ADAPTERS, task=task.name, **provenance(run, given, system))
+    names = {"task": task.name, "task_module": task_word(task)}
+    save_adapters(system, run / ADAPTERS, **names, **_provenance(run, given, system))
     sizes = [sum(p.numel() for p in system.parameters() if p.requires_grad or not part) for part in (True, False)]
     write_summary(
         run,

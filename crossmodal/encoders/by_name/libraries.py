@@ -214,7 +214,7 @@ class VitTokens(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Computes the tokens of frames `(frame, 3, height, width)`."""
         patches = self.conv_proj(frames).flatten(2).mT
-        return self.encoder(torch.cat([self.class_token.expand(len(frames), -1, -1), patches], dim=1))
+        return self.encoder(torch.cat([self.class_token.expand(frames.shape[0], -1, -1), patches], dim=1))
 
 
 def remove_head(whole: nn.Module, name: str) -> nn.Module:
