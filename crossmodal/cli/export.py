@@ -1,9 +1,9 @@
 """`crossmodal TASK export`: a finished run as a file for use without this library."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossmodal.option_parser import OptionParser
 from crossmodal.sharing import export as write_export
 from crossmodal.sharing import load
 from crossmodal.sharing.exporting import TOLERANCE
@@ -21,9 +21,9 @@ def export(argv: Sequence[str], task: Task) -> None:
     print(f"written to         {exported.file}, described in {exported.description}")
 
 
-def options(task: Task) -> argparse.ArgumentParser:
+def options(task: Task) -> OptionParser:
     """Returns the parser of `export`."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         prog=f"crossmodal {task.name} export",
         description="Writes a trained system for use without this library, and checks its numbers.",
     )
