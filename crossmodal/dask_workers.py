@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
-from .worker_pool import DIED, Failure
+from .worker_pool import DIED, Failure, Item, Result
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 logger = logging.getLogger("crossmodal")
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 LOST = (OSError, CancelledError)
 """Errors by which dask says that the scheduler is gone; what a function raises is none of them."""

@@ -32,6 +32,7 @@ from crossmodal.site import Site
 def dg_sct(
     visual: Encoder,
     audio: Encoder,
+    guides: Mapping[str, Encoder] | None = None,
     *,
     channel: GuidanceFactory | None = ChannelGuidance,
     spatial: GuidanceFactory | None = SpatialGuidance,
@@ -48,7 +49,6 @@ def dg_sct(
     pairing: Callable[..., tuple[Step, ...]] = paired_as_paper,
     edges: tuple[Edge, ...] | None = None,
     guide: Control = true_guide,
-    guides: Mapping[str, Encoder] | None = None,
 ) -> Lockstep:
     r"""Couples two frozen encoders that guide each other at every half-block, both ways.
 
@@ -59,6 +59,7 @@ def dg_sct(
     Args:
         visual: Encoder of frames; frozen in place.
         audio: Encoder of sounds; frozen in place.
+        guides: More streams that guide both, as `couple` takes them; a system that couples so feeds them.
         channel: Channel guidance, called with the widths of stream and cue; `None` leaves it out.
         spatial: Spatial guidance, likewise.
         frequency: Guidance that takes the place of `spatial` on streams with bands; also called with `bands=`.
@@ -74,7 +75,6 @@ def dg_sct(
         pairing: From the sites of both streams to steps.
         edges: Keeps only these `(guide, stream)`.
         guide: What the adapters read: their true guide, or a control (`shuffled`, `own_stream`, `no_guide`).
-        guides: More streams that guide both, as `couple` takes them.
     """
 
     def modulation(stream: Site) -> Modulations:

@@ -136,12 +136,8 @@ class ClassGroups(nn.Module):
                 f"ClassGroups: the clips have {audio.shape[1]} segments, but the head was built for segments="
                 f"{self.segments}: pad or cut them."
             )
-        seen, seen_tokens = self._with_tokens(
-            self.visual_trunk, visual, self.visual_tokens.expand(visual.shape[0], -1, -1)
-        )
-        heard, heard_tokens = self._with_tokens(
-            self.audio_trunk, audio, self.audio_tokens.expand(audio.shape[0], -1, -1)
-        )
+        seen, seen_tokens = self._with_tokens(self.visual_trunk, visual, self.visual_tokens)
+        heard, heard_tokens = self._with_tokens(self.audio_trunk, audio, self.audio_tokens)
         by_sight = self.visual_groups(seen, seen_tokens)
         by_sound = self.audio_groups(self.across(heard, visual).groups, heard_tokens)
         both = self.joint_groups(*self._with_tokens(self.joint_trunk, by_sound.groups, by_sight.groups))
@@ -157,8 +153,8 @@ class ClassGroups(nn.Module):
 
     @staticmethod
     def _with_tokens(trunk: nn.Module, segments: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Runs a trunk over segments and class tokens together, and returns both."""
-        both = trunk(torch.cat([segments, tokens], dim=1))
+        """Runs a trunk over segments and class tokens, of all clips or of each, together, and returns both."""
+        both = trunk(torch.cat([segments, tokens.expand(segments.shape[0], -1, -1)], dim=1))
         return both[:, : segments.shape[1]], both[:, segments.shape[1] :]
 
 

@@ -71,7 +71,7 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
         raise ValueError(f"export: segments={segments} must be at least 1.")
     write, run = FORMATS[file.suffix]
     copy = plain_linears(deepcopy(system).cpu())  # exporters know torch's own linear layers alone
-    segments = segments or segments_of(copy, task)
+    segments = segments or window_seconds(copy, task)
     given = example(copy, task, segments, TRACED, seed=0)
     traced = TracedSystem(copy, given.batch).eval()
     make_folder(file.parent, before="export: ")
@@ -91,11 +91,11 @@ def export(system: SystemModule, task: Task, file: str | Path, *, segments: int 
             ) from error
         check_differences(differences, file)
     description = file.with_suffix(file.suffix + ".json")
-    write_whole(description, json.dumps(describe(traced, given, task, segments, differences), indent=2) + "\n")
+    write_whole(description, json.dumps(description_of(traced, given, task, segments, differences), indent=2) + "\n")
     return Exported(file, description, differences)
 
 
-def segments_of(system: SystemModule, task: Task) -> int:
+def window_seconds(system: SystemModule, task: Task) -> int:
     """Returns the seconds of a clip that a system was built for, or else the task's."""
     found = (getattr(module, "segments", None) for module in system.modules())
     built = {segments for segments in found if isinstance(segments, int)}
@@ -109,10 +109,10 @@ def compared(
     with torch.no_grad():
         expected = traced(*given.tensors.values())
     found = run(file, list(given.tensors.values()))
-    return {name: difference(of_file, expected[name]) for name, of_file in zip(expected, found, strict=True)}
+    return {name: largest_difference(of_file, expected[name]) for name, of_file in zip(expected, found, strict=True)}
 
 
-def difference(found: Tensor, expected: Tensor) -> float:
+def largest_difference(found: Tensor, expected: Tensor) -> float:
     """Returns how far a tensor is from another, as `Exported.differences` says it; infinite where shapes differ."""
     if found.shape != expected.shape:
         return float("inf")
@@ -140,7 +140,7 @@ def check_differences(differences: Mapping[str, float], file: Path) -> None:
         )
 
 
-def describe(
+def description_of(
     traced: TracedSystem, given: Example, task: Task, segments: int, differences: Mapping[str, float]
 ) -> dict[str, Any]:
     """Returns what the JSON beside an exported file says."""

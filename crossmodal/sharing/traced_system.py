@@ -47,7 +47,7 @@ class TracedSystem(nn.Module):
         """Computes outputs and prediction from the fields of a batch, in their order."""
         named = zip(self.batch._fields, fields, strict=True)
         outputs = self.system(self.batch(*(self._as_read(name, field) for name, field in named)))
-        return named_tensors(self.batch._fields, prediction=self.system.predict(outputs), outputs=outputs)
+        return tensors_by_name(self.batch._fields, prediction=self.system.predict(outputs), outputs=outputs)
 
     def _as_read(self, name: str, field: Tensor) -> Tensor:
         """Returns a field as the system reads it: of a system on features, what its extractor makes of the segments."""
@@ -57,7 +57,7 @@ class TracedSystem(nn.Module):
         return found.unflatten(0, field.shape[:2])
 
 
-def named_tensors(taken: Collection[str], **groups: Any) -> dict[str, Tensor]:
+def tensors_by_name(taken: Collection[str], **groups: Any) -> dict[str, Tensor]:
     """Returns the tensors in groups by name; where the name is taken, by inputs or an earlier group, `group.name`.
 
     Args:

@@ -12,6 +12,8 @@ from crossmodal.data.source import Source
 from crossmodal.tasks.task import Task
 
 BACKBONES = ("visual", "audio")
+FED = (*BACKBONES, "guides")
+"""What a system gives its coupling itself, so that no option does."""
 TINY = "tiny"
 ANY_PAIR = "any_pair"
 """System of a task for encoders of other libraries."""

@@ -17,7 +17,7 @@ from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task
 
-from .choice import BACKBONES, COUPLING, Choice, chosen, required
+from .choice import COUPLING, FED, Choice, chosen, required
 from .fit_parser import FitParser, ShortHelp
 from .lightning_module import SystemTraining
 from .stages import add_stage
@@ -88,7 +88,7 @@ def add_model(parser: ArgumentParser, system: Callable[..., Any], coupling: str 
     chosen = find_coupling(coupling) if coupling else usual
     parser.add_argument(f"--model.{COUPLING}", type=str, default=coupling, help=_HELP_COUPLING)
     function = getattr(chosen, "func", chosen)
-    parser.add_function_arguments(function, "model", as_group=False, skip={*BACKBONES, *keywords})
+    parser.add_function_arguments(function, "model", as_group=False, skip={*FED, *keywords})
     settled = getattr(chosen, "keywords", {})
     parser.set_defaults({f"model.{name}": as_option(value) for name, value in settled.items()})
 
@@ -132,7 +132,7 @@ def keyword_names(system: Callable[..., Any], coupling: str = "") -> list[str]:
     names = [name for name in own if name not in ("classes", COUPLING)]
     if COUPLING in own:
         chosen = find_coupling(coupling) if coupling else own[COUPLING].default
-        names += [name for name in _parameters(chosen) if name not in (*BACKBONES, *names)]
+        names += [name for name in _parameters(chosen) if name not in (*FED, *names)]
     return names
 
 

@@ -26,6 +26,7 @@ from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lavish import lavish
 from crossmodal.recipes.lite import lite
 from crossmodal.tasks import ave
+from crossmodal.training.choice import FED
 from crossmodal.training.run import build
 
 WORDS = {
@@ -52,7 +53,7 @@ CASES = [
     (coupling, keyword, value)
     for coupling in COUPLINGS
     for keyword in inspect.signature(coupling).parameters
-    if keyword not in ("visual", "audio")
+    if keyword not in FED
     for value in WORDS[keyword][0]
 ]
 

@@ -14,7 +14,6 @@ from crossmodal.adapters import guided_adapter
 from crossmodal.data import Preprocess
 from crossmodal.heads.events import decode_segments
 from crossmodal.sharing import export, exporting
-from crossmodal.sharing.exporting import difference
 from crossmodal.site import Site, grid_axes
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_system, find_task
@@ -113,13 +112,13 @@ class Skewed(Guided):
 
 
 def test_differences_are_shares_and_another_shape_is_infinitely_far():
-    assert difference(torch.tensor([99.0, 0.0]), torch.tensor([100.0, 0.0])) == pytest.approx(0.01)
-    assert difference(torch.tensor([1, 2]), torch.tensor([1, 3])) == 0.5
-    assert difference(torch.ones(1, 2), torch.ones(2)) == float("inf")
-    assert difference(torch.ones(0), torch.ones(0)) == 0
+    assert largest_difference(torch.tensor([99.0, 0.0]), torch.tensor([100.0, 0.0])) == pytest.approx(0.01)
+    assert largest_difference(torch.tensor([1, 2]), torch.tensor([1, 3])) == 0.5
+    assert largest_difference(torch.ones(1, 2), torch.ones(2)) == float("inf")
+    assert largest_difference(torch.ones(0), torch.ones(0)) == 0
     inf, nan = float("inf"), float("nan")
-    assert difference(torch.tensor([-inf, 1.0]), torch.tensor([-inf, 1.5])) == pytest.approx(1 / 3)
-    assert difference(torch.tensor([nan]), torch.tensor([1.0])) == inf
+    assert largest_difference(torch.tensor([-inf, 1.0]), torch.tensor([-inf, 1.5])) == pytest.approx(1 / 3)
+    assert largest_difference(torch.tensor([nan]), torch.tensor([1.0])) == inf
 
 
 RECIPES = [

@@ -67,8 +67,7 @@ def here(tmp_path, monkeypatch):
 
 def test_no_keyword_escapes():
     parameters = inspect.signature(dg_sct).parameters.values()
-    in_python = {"guides"}  # encoders of streams that a system must feed
-    assert set(CASES) | in_python == {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert set(CASES) == {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize("words", [words for cases in CASES.values() for words in cases] + OTHERS, ids=" ".join)

@@ -319,4 +319,4 @@ def test_a_folder_without_videos_is_named(tmp_path, folder, words):
 def test_numbers_out_of_range_are_refused(few, words):
     said = crossmodal(few, "ave", "prepare", "videos", "AVE", *words)
     assert said.code == 2
-    assert f"argument {words[0]}: {words[1]} must be at least" in said.err
+    assert f"{words[0]}: {words[1]} must be at least" in said.err
