@@ -1,7 +1,8 @@
 """`python -m benchmarks.busy`: what another process on the machine costs a training step, by how threads wait.
 
 Threads of OpenMP that wait for each other spin by default; where another process has one of their cores, all of them
-spin for it. The commands of `crossmodal` ask them to sleep. Every figure is a process of its own, in turns.
+spin for it. The commands of `crossmodal` let them sleep where others are at work, and spin for a moment where none
+is (`crossmodal/cli/waiting.py`). Every figure is a process of its own, in turns.
 """
 
 import argparse
@@ -16,10 +17,11 @@ from statistics import median
 WAITS = {
     "one thread": {"OMP_NUM_THREADS": "1"},
     "all threads, spinning": {},
+    "all threads, spinning for a moment": {"GOMP_SPINCOUNT": "2000"},
     "all threads, asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
 }
 """Name → variables of the environment."""
-SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "MKL_NUM_THREADS")
+SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
 SECONDS = 10.0
 """At most, of a figure; one step is always measured whole."""
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
+from .waiting import choose_waiting
+
 VERBS = {
     "fit": "train a system on the built-in world or on your data, then test it (--help: all options)",
     "test": "test the newest run, or --run runs/NAME",
@@ -28,8 +30,8 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # read when torch is imported: threads that spin for one whose core is taken make a step a hundred times as long
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if len(words) > 1:
+        choose_waiting()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -14,6 +14,7 @@ from crossmodal.adapters import guided_adapter
 from crossmodal.data import Preprocess
 from crossmodal.heads.events import decode_segments
 from crossmodal.sharing import export, exporting
+from crossmodal.sharing.exporting import largest_difference
 from crossmodal.site import Site, grid_axes
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_system, find_task

@@ -40,12 +40,17 @@ def whole(forked, tmp_path_factory):
     [
         # the first write is the configuration, before which there is nothing to resume; a checkpoint is the third
         # write of a run: configuration and metrics come before, or a checkpoint already
-        (0, [{"write": 1}, {"write": 3}, {"step": 2}, {"write": 3}, {"validation": 1}, {"test": 0}]),
+        (0, [{"write": 3}, {"validation": 1}]),
         (1, [{"step": 4}]),
+        pytest.param(
+            0,
+            [{"write": 1}, {"write": 3}, {"step": 2}, {"write": 3}, {"validation": 1}, {"test": 0}],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(0, [{"step": 0}, {"step": 2}, {"step": 3}, {"write": 3}, {"step": 5}], marks=pytest.mark.slow),
         pytest.param(1, [{"step": 1}, {"step": 4}], marks=pytest.mark.slow),
     ],
-    ids=["between writes and while writing", "with a worker", "at every step", "with a worker, twice"],
+    ids=["while writing", "with a worker", "between writes and while writing", "at every step", "with a worker, twice"],
 )
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(forked, whole, tmp_path, workers, kills):
     for kill in kills:
