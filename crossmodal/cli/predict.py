@@ -61,6 +61,12 @@ class Asked(NamedTuple):
         """Returns what changes where the predictions for a film may be others."""
         return short_digest(f"{self.stamp} {file_stamp(film)}")
 
+    def is_done(self, folder: Path, film: Path, record: FilmRecord) -> bool:
+        """Returns whether a record is of this film as it is, and its page is there where one is wanted."""
+        drawn = self.given.no_pages or (folder / f"{film.stem}.html").exists()
+        # whether masks are there, nobody knows
+        return drawn and not self.given.files and record.made_from == self.made_from(film)
+
     def record(self, film: Path, windows: Sequence[Window]) -> FilmRecord:
         """Returns the record of a film."""
         by = {"run": str(self.run), "task": self.task.name, **versions()}
@@ -148,14 +154,13 @@ def _one(asked: Asked, film: Path, known: str) -> int:
 
 def _many(asked: Asked, films: Sequence[Path], others: Sequence[str], known: str) -> int:
     """Writes what a run says of many films: a page and a record each, and one table."""
+    need("tqdm", f"crossmodal {asked.task.name} predict")
     from tqdm import tqdm
 
-    need("tqdm", f"crossmodal {asked.task.name} predict")
     folder: Path = asked.given.out or asked.run / PAGES
     make_folder(folder)
     records = {film: read_record(folder / f"{film.stem}.json") for film in films}
-    done = {film: record for film, record in records.items() if record and record.made_from == asked.made_from(film)}
-    done = {} if asked.given.files else done  # whether masks are there, a record does not know
+    done = {film: record for film, record in records.items() if record and asked.is_done(folder, film, record)}
     print(f"{asked.task.name} predict: {len(films)} films → {folder}/, by {asked.run}{known}", flush=True)
     if others:
         print(f"left alone, no videos by their names: {', '.join(map(printable, others))}", flush=True)

@@ -140,7 +140,7 @@ class _Asked(NamedTuple):
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """What windows must share to share a batch."""
+        """Returns what windows must share to share a batch."""
         return type(self.batch), *(field.shape[1:] for field in self.batch)
 
 

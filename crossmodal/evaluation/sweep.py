@@ -55,8 +55,9 @@ class SweepRun:
         """Returns the folder of the run, which another study may have begun under the name of a row of its own."""
         own = runs / self.name
         begun = [path.parent for path in sorted(runs.glob(f"*-{self._known_by}/{CONFIG}"))]
+        finished = [path for path in begun if TEST in read_summary(path)]
         # a finished one before its own, so that no run is trained twice
-        return next((path for path in begun if TEST in read_summary(path)), own if own in begun else [*begun, own][0])
+        return [*finished, *({own} & {*begun}), *begun, own][0]
 
     def command(self, runs: Path) -> list[str]:
         """Returns the command line that starts the run in a folder of runs, or goes on with it."""

@@ -57,14 +57,17 @@ def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_pat
     shutil.copy(films / "one.mp4", films / "other.mp4")
     (out / "three.json").write_text("{")  # a machine that went down while it wrote
     kept = (out / "one.json").stat().st_mtime_ns
-    again = crossmodal(lab[0], *ask)
+    again = crossmodal(lab[0], *ask, "--no-pages")
     assert again.code == 0, again.err
     assert "predictions for 3 of 3 films, 1 of them before" in again.out
     assert (out / "one.json").stat().st_mtime_ns == kept
     assert not (out / "predictions.failed.csv").exists()
     assert {row["film"] for row in rows_of(out / "predictions.csv")} == {"one.mp4", "other.mp4", "three.mp4"}
+    (films / "other.mp4").unlink()
+    assert "1 of them before" not in crossmodal(lab[0], *ask).out  # now with pages, which are missing
     assert (out / "three.html").is_file()
-    assert not (out / "one.html").exists()
+    assert (out / "one.html").is_file()
+    assert "2 of them before" in crossmodal(lab[0], *ask).out
 
 
 def test_the_words_of_a_command_are_films_first(tmp_path):
