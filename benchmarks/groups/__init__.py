@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 from ..results import Found
 from ..setting import Setting
-from . import attention, counts, couplers, encoders, memory, precision, scaling, steps
+from . import attention, counts, couplers, encoders, memory, precision, profile, scaling, steps
 
 Measurements = dict[str, Callable[[], Found]]
 """Name → what measures it."""
 
 GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[str, Found]], str]]] = {
     "counts": (counts.measurements, counts.table),
+    "profile": (profile.measurements, profile.table),
     "couplers": (couplers.measurements, couplers.table),
     "attention": (attention.measurements, attention.table),
     "encoders": (encoders.measurements, encoders.table),
