@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..named_draws import drawn, named_draws
+from ..plain import is_plain
 from ..shapes import shaped
 from .adapter import Map
 
@@ -63,12 +64,16 @@ class Modulation(nn.Module):
             cue: The guide, aligned and pooled over its tokens.
             target: What is multiplied; by default the stream itself.
         """
+        factor, maps = self.factor(stream, cue)
+        return Modulated(times(stream if target is None else target, [factor]), maps)
+
+    def factor(self, stream: Tensor, cue: Tensor) -> tuple["Factor", dict[str, Tensor]]:
+        """Computes what `forward` multiplies by, and the maps it consists of; arguments as of `forward`."""
         maps: dict[str, Tensor] = {}
         for name in self.names:
             guidance = self.get_submodule(name)
             maps[name] = guidance(stream, cue, **seen(guidance, maps))
-        weighted = [getattr(self, f"{name}_weight") * maps[name] for name in self.names]
-        return Modulated(times_sum(stream if target is None else target, self.base, weighted), maps)
+        return factor_of(self.base, [getattr(self, f"{name}_weight") * maps[name] for name in self.names]), maps
 
     def extra_repr(self) -> str:
         """Shows base and weights."""
@@ -135,6 +140,18 @@ class Modulations(nn.Module):
             cue: The guide, aligned and pooled over its tokens.
             target: What is multiplied in turn, while all blocks read the stream as it came; by default the stream.
         """
+        if target is None or not all(is_plain(modulation, Modulation) for modulation in self.stages):
+            return self._in_turn(stream, cue, target)
+        factors: list[Factor] = []
+        maps: dict[str, Tensor] = {}
+        for modulation in self.stages:
+            factor, new = modulation.factor(stream, cue)
+            factors.append(factor)
+            maps.update(new)
+        return Modulated(times(target, factors), maps)
+
+    def _in_turn(self, stream: Tensor, cue: Tensor, target: Tensor | None) -> Modulated:
+        """Computes the same by calling one modulation after another."""
         maps: dict[str, Tensor] = {}
         for modulation in self.stages:
             if target is None:
@@ -153,9 +170,53 @@ def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
 
 
-def times_sum(stream: Tensor, base: float, terms: Sequence[Tensor]) -> Tensor:
-    """Computes `stream * (base + Σ terms)`; terms over channels and over tokens are never broadcast into one factor."""
-    channels = [term for term in terms if term.shape[1] == 1]
+class Factor(NamedTuple):
+    """A factor of a stream, `channels + tokens`, as two parts that are never broadcast into one of the stream's size.
+
+    Attributes:
+        channels: `(frame, 1, channel)` or `(frame, 1, 1)`, or a number.
+        tokens: `(frame, token, 1)`, or `None` for zero.
+    """
+
+    channels: Tensor | float
+    tokens: Tensor | None
+
+
+def factor_of(base: float, terms: Sequence[Tensor]) -> Factor:
+    """Computes `base + Σ terms`."""
     tokens = [term for term in terms if term.shape[1] > 1]
-    scaled = stream * sum(channels, start=base)
-    return torch.addcmul(scaled, stream, sum(tokens[1:], start=tokens[0])) if tokens else scaled
+    channels = sum([term for term in terms if term.shape[1] == 1], start=base)
+    return Factor(channels, sum(tokens[1:], start=tokens[0]) if tokens else None)
+
+
+def times(stream: Tensor, factors: Sequence[Factor]) -> Tensor:
+    """Computes the stream times every factor; those whose product is small are multiplied before the stream is.
+
+    A pass over the stream for each would read, write and keep it once more.
+    """
+    merged: list[Factor] = []
+    for factor in factors:
+        if merged and has_small_product(merged[-1], factor):
+            factor = product_of(merged.pop(), factor)
+        merged.append(factor)
+    for channels, tokens in merged:
+        scaled = stream * channels
+        stream = scaled if tokens is None else torch.addcmul(scaled, stream, tokens)
+    return stream
+
+
+def has_small_product(first: Factor, second: Factor) -> bool:
+    """Returns whether no part over channels meets one over tokens, which would be as large as the stream."""
+    return all(
+        other.tokens is None or isinstance(one.channels, float) or one.channels.shape[-1] == 1
+        for one, other in ((first, second), (second, first))
+    )
+
+
+def product_of(first: Factor, second: Factor) -> Factor:
+    """Computes the product of two factors for which it is small."""
+    one, other = first.tokens, second.tokens
+    terms = [] if one is None else [one * second.channels]
+    if other is not None:
+        terms.append(other * first.channels if one is None else other * (first.channels + one))
+    return Factor(first.channels * second.channels, sum(terms[1:], start=terms[0]) if terms else None)
