@@ -1,10 +1,9 @@
 """Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -12,6 +11,7 @@ from ..named_draws import drawn, named_draws
 from ..plain import is_plain
 from ..shapes import shaped
 from .adapter import Map
+from .factor import Factor, factor_of, times
 
 GuidanceFactory = Callable[[int, int], nn.Module]
 """`factory(channels, cue_channels)`: a guidance class, or a partial of it."""
@@ -67,7 +67,7 @@ class Modulation(nn.Module):
         factor, maps = self.factor(stream, cue)
         return Modulated(times(stream if target is None else target, [factor]), maps)
 
-    def factor(self, stream: Tensor, cue: Tensor) -> tuple["Factor", dict[str, Tensor]]:
+    def factor(self, stream: Tensor, cue: Tensor) -> tuple[Factor, dict[str, Tensor]]:
         """Computes what `forward` multiplies by, and the maps it consists of; arguments as of `forward`."""
         maps: dict[str, Tensor] = {}
         for name in self.names:
@@ -168,55 +168,3 @@ def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     scales = [1 + maps[name] for name in names if name in maps]
     # from the first tensor on: 1 times it would be one large tensor more
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
-
-
-class Factor(NamedTuple):
-    """A factor of a stream, `channels + tokens`, as two parts that are never broadcast into one of the stream's size.
-
-    Attributes:
-        channels: `(frame, 1, channel)` or `(frame, 1, 1)`, or a number.
-        tokens: `(frame, token, 1)`, or `None` for zero.
-    """
-
-    channels: Tensor | float
-    tokens: Tensor | None
-
-
-def factor_of(base: float, terms: Sequence[Tensor]) -> Factor:
-    """Computes `base + Σ terms`."""
-    tokens = [term for term in terms if term.shape[1] > 1]
-    channels = sum([term for term in terms if term.shape[1] == 1], start=base)
-    return Factor(channels, sum(tokens[1:], start=tokens[0]) if tokens else None)
-
-
-def times(stream: Tensor, factors: Sequence[Factor]) -> Tensor:
-    """Computes the stream times every factor; those whose product is small are multiplied before the stream is.
-
-    A pass over the stream for each would read, write and keep it once more.
-    """
-    merged: list[Factor] = []
-    for factor in factors:
-        if merged and has_small_product(merged[-1], factor):
-            factor = product_of(merged.pop(), factor)
-        merged.append(factor)
-    for channels, tokens in merged:
-        scaled = stream * channels
-        stream = scaled if tokens is None else torch.addcmul(scaled, stream, tokens)
-    return stream
-
-
-def has_small_product(first: Factor, second: Factor) -> bool:
-    """Returns whether no part over channels meets one over tokens, which would be as large as the stream."""
-    return all(
-        other.tokens is None or isinstance(one.channels, float) or one.channels.shape[-1] == 1
-        for one, other in ((first, second), (second, first))
-    )
-
-
-def product_of(first: Factor, second: Factor) -> Factor:
-    """Computes the product of two factors for which it is small."""
-    one, other = first.tokens, second.tokens
-    terms = [] if one is None else [one * second.channels]
-    if other is not None:
-        terms.append(other * first.channels if one is None else other * (first.channels + one))
-    return Factor(first.channels * second.channels, sum(terms[1:], start=terms[0]) if terms else None)

@@ -1,6 +1,5 @@
 """Learned alignment: a learned token mixer, then a learned projection of channels."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -53,7 +52,7 @@ class LearnedAlignment(nn.Module):
             return Formed(self).pooled(guide)
         # A sum, not a mean: of the large weight its gradient is a view, and the backward of a mean would write it out.
         weights = self.mix.weight.sum(0) / self.mix.out_features
-        return self.project(torch.einsum("g,fgc->fc", weights, guide) + self.mix.bias.mean())
+        return self.project(weights @ guide + self.mix.bias.mean())
 
     @shaped
     def attend(
