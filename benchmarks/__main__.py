@@ -22,7 +22,10 @@ from .setting import SIZES, Setting
 from .tables import check_page, write_page
 
 PAGE = ROOT / "docs/performance.md"
-USUAL = {"cpu": tuple(name for name in GROUPS if name != "precision"), "cuda": tuple(GROUPS)}
+USUAL = {
+    "cpu": tuple(name for name in GROUPS if name != "precision"),
+    "cuda": tuple(name for name in GROUPS if name != "products"),
+}
 ON_GPU = "-cuda"
 """What the names of the marks of a GPU's tables end in."""
 

@@ -21,7 +21,16 @@ KINDS = {
 """Kind → words, one of which is in the name of an operation of this kind; products come first, all else is "passes"."""
 WITHOUT_MEMORY = {
     getattr(aten, name)
-    for name in ("_unsafe_view", "empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh")
+    for name in (
+        "_unsafe_view",
+        "empty",
+        "empty_like",
+        "empty_strided",
+        "new_empty",
+        "new_empty_strided",
+        "detach",
+        "lift_fresh",
+    )
 }
 
 Traffic = dict[tuple[str, str, str], int]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from ..results import Found
 from ..setting import Setting
-from . import attention, counts, couplers, encoders, memory, precision, profile, scaling, steps
+from . import attention, counts, couplers, encoders, memory, precision, products, profile, scaling, steps
 
 Measurements = dict[str, Callable[[], Found]]
 """Name → what measures it."""
@@ -13,6 +13,7 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "counts": (counts.measurements, counts.table),
     "profile": (profile.measurements, profile.table),
     "couplers": (couplers.measurements, couplers.table),
+    "products": (products.measurements, products.table),
     "attention": (attention.measurements, attention.table),
     "encoders": (encoders.measurements, encoders.table),
     "steps": (steps.measurements, steps.table),
@@ -22,5 +23,5 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
 }
 """Name → what it measures, and how that is shown."""
 
-QUIET = ("couplers", "attention", "encoders", "steps", "scaling", "precision")
+QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "precision")
 """Groups that measure time, and so need a quiet machine."""

@@ -94,7 +94,9 @@ class _TwoParts(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, of_stream: Tensor | None, of_channels: Tensor | None, of_tokens: Tensor | None) -> Tensor:
         stream, channels, tokens = ctx.saved_tensors
-        moved = torch.zeros_like(stream) if of_stream is None else torch.addcmul(of_stream * channels, of_stream, tokens)
+        moved = (
+            torch.zeros_like(stream) if of_stream is None else torch.addcmul(of_stream * channels, of_stream, tokens)
+        )
         for part in (of_channels, of_tokens):
             moved = moved if part is None else torch.addcmul(moved, stream, part)
         return moved

@@ -136,7 +136,10 @@ def test_what_a_target_is_multiplied_by_in_turn_is_one_factor(case):
     orders = [
         [Modulation(guidance, base=base), Modulation(temporal)],
         [Modulation(temporal), Modulation(guidance, base=base)],
-        [Modulation({"spatial": guidance["spatial"]}, base=base), Modulation({"channel": (guidance["channel"][0], weight)})],
+        [
+            Modulation({"spatial": guidance["spatial"]}, base=base),
+            Modulation({"channel": (guidance["channel"][0], weight)}),
+        ],
     ]
     for parts in orders:
         found, maps = Modulations(*parts)(stream, cue, target=target)
