@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from ..results import Found
 from ..setting import Setting
-from . import attention, counts, couplers, encoders, memory, precision, products, profile, scaling, steps
+from . import attention, counts, couplers, encoders, fidelity, memory, precision, products, profile, scaling, steps
 
 Measurements = dict[str, Callable[[], Found]]
 """Name → what measures it."""
@@ -16,6 +16,7 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "products": (products.measurements, products.table),
     "attention": (attention.measurements, attention.table),
     "encoders": (encoders.measurements, encoders.table),
+    "fidelity": (fidelity.measurements, fidelity.table),
     "steps": (steps.measurements, steps.table),
     "memory": (memory.measurements, memory.table),
     "scaling": (scaling.measurements, scaling.table),

@@ -53,8 +53,9 @@ class GroupedLinear(nn.Module):
         check_width(self, "stream", stream, self.channels)
         # A scale that follows from statistics is float32 at least; the product is in the dtype of the layer.
         weight = (self.weight * scale[:, None]).to(self.weight.dtype)
-        groups = zip(stream.flatten(0, 1).chunk(self.groups, 1), weight.chunk(self.groups), bias.chunk(self.groups))
-        made = [torch.addmm(of_bias, rows, of_weight.mT) for rows, of_weight, of_bias in groups]
+        rows = stream.flatten(0, 1).chunk(self.groups, 1)
+        groups = zip(bias.chunk(self.groups), rows, weight.chunk(self.groups), strict=True)
+        made = [torch.addmm(of_bias, of_rows, of_weight.mT) for of_bias, of_rows, of_weight in groups]
         return torch.cat(made, 1).unflatten(0, stream.shape[:2])
 
     def variance(self, centred: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def unnamed(monkeypatch, tmp_path):
     monkeypatch.delenv(module.VARIABLE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(module, "_known", {})
-    monkeypatch.setattr(module, "PROBES", {kind: (8, 4, 6) for kind in PROBES})
+    monkeypatch.setattr(module, "PROBES", dict.fromkeys(PROBES, (8, 4, 6)))
 
 
 class Clock:
@@ -88,7 +88,7 @@ def test_what_it_depends_on_is_in_the_key(monkeypatch, tmp_path, change):
     elif change == "libraries":
         monkeypatch.setattr(torch.__config__, "show", lambda: "another build")
     else:
-        monkeypatch.setattr(module, "PROBES", {kind: (9, 4, 6) for kind in PROBES})
+        monkeypatch.setattr(module, "PROBES", dict.fromkeys(PROBES, (9, 4, 6)))
     calls = clock.calls
     measured_once(clock=clock)
     assert clock.calls > calls
