@@ -25,12 +25,11 @@ def bytes_by_kind(recipe):
     return {kind: number / one for kind, number in total.items()}
 
 
-@pytest.mark.parametrize(("recipe", "passes"), [(dg_sct, 40), (dg_sct_released, 40)])
+@pytest.mark.parametrize(("recipe", "passes"), [(dg_sct, 55), (dg_sct_released, 52)])
 def test_an_adapter_passes_over_its_stream_so_often(recipe, passes):
     found = bytes_by_kind(recipe)
-    print(recipe.__name__, found)
-    assert found["passes"] <= passes
-    assert found["copies"] <= 9
+    assert found["passes"] <= passes, found
+    assert found["copies"] <= 11, found
 
 
 def test_views_move_nothing_and_an_expanded_axis_is_read_once():

@@ -43,7 +43,7 @@ def test_nothing_is_kept_of_what_runs_before():
 
 
 def test_no_gradient_enters_a_stream_that_nothing_trained_writes_or_that_nobody_reads():
-    """One direction alone leaves the guide's encoder without any; behind the last coupler that is read there is none."""
+    """One direction leaves none in the guide's encoder; nor is there any behind the last coupler that is read."""
 
     def counted(edges, loss=None):
         encoders = [toy_encoder((1, 1)) for _ in range(2)]
