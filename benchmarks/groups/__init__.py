@@ -4,7 +4,20 @@ from collections.abc import Callable, Mapping
 
 from ..results import Found
 from ..setting import Setting
-from . import attention, counts, couplers, encoders, fidelity, memory, precision, products, profile, scaling, steps
+from . import (
+    attention,
+    counts,
+    couplers,
+    encoders,
+    fidelity,
+    memory,
+    precision,
+    products,
+    profile,
+    scaling,
+    steps,
+    throughput,
+)
 
 Measurements = dict[str, Callable[[], Found]]
 """Name → what measures it."""
@@ -20,9 +33,10 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "steps": (steps.measurements, steps.table),
     "memory": (memory.measurements, memory.table),
     "scaling": (scaling.measurements, scaling.table),
+    "throughput": (throughput.measurements, throughput.table),
     "precision": (precision.measurements, precision.table),
 }
 """Name → what it measures, and how that is shown."""
 
-QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "precision")
+QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "throughput", "precision")
 """Groups that measure time, and so need a quiet machine."""
