@@ -1,8 +1,8 @@
 """Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -144,7 +144,7 @@ class Modulations(nn.Module):
             return self._in_turn(stream, cue, target)
         factors: list[Factor] = []
         maps: dict[str, Tensor] = {}
-        for modulation in self.stages:
+        for modulation in cast(Iterable[Modulation], self.stages):
             factor, new = modulation.factor(stream, cue)
             factors.append(factor)
             maps.update(new)
