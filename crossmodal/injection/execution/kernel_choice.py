@@ -1,4 +1,4 @@
-"""Chooses the library of large products on the CPU by a short timing, kept on disk for the machine it was made on."""
+"""Chooses the library of large products on the CPU by a short timing, kept on disk for its machine."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def chosen(seconds: Mapping[str, float]) -> str:
 
 
 def measured_once(
-    folder: Path | None = None, clock: Callable[[], float] = time.perf_counter
+    folder: Path | None = None, clock: Callable[[], float] = time.process_time
 ) -> dict[ProductClass, Seconds]:
     """Returns the times of all probes under these conditions, from the disk where they were measured before.
 
@@ -97,7 +97,7 @@ def measured_once(
 
     Args:
         folder: Where they are kept; `cache_folder()` by default.
-        clock: Returns seconds.
+        clock: Returns seconds; by default those of this process alone, so that a busy machine measures the same.
     """
     conditions, place = measuring_conditions(), folder or cache_folder()
     digest = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
@@ -117,7 +117,7 @@ def measured_once(
     return found
 
 
-def measured(kind: ProductClass, clock: Callable[[], float] = time.perf_counter) -> Seconds:
+def measured(kind: ProductClass, clock: Callable[[], float] = time.process_time) -> Seconds:
     """Times one probe by every library, in turns, after a call of each that is not counted."""
     runs = {library: _run(kind, library) for library in LIBRARIES}
     found = dict.fromkeys(LIBRARIES, float("inf"))
@@ -195,7 +195,7 @@ def _run(kind: ProductClass, library: str) -> Callable[[], Tensor]:
 
 
 def _numbers(rows: int, columns: int) -> Tensor:
-    return torch.linspace(-1, 1, rows * columns, dtype=torch.float32).view(rows, columns)
+    return torch.linspace(-1, 1, rows * columns, dtype=torch.float32, device="cpu").view(rows, columns)
 
 
 def _read(file: Path, conditions: Mapping[str, object]) -> dict[ProductClass, Seconds] | None:
