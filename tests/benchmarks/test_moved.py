@@ -1,4 +1,4 @@
-"""Passes over a stream in an adapter, counted: they cost as much time as products do, and no FLOP counter sees them."""
+"""Passes over a stream in an adapter, counted in bytes: no counter of operations sees them."""
 
 import pytest
 import torch
