@@ -44,7 +44,7 @@ def times(stream: Tensor, factors: Sequence[Factor]) -> Tensor:
 def has_small_product(first: Factor, second: Factor) -> bool:
     """Returns whether no part over channels meets one over tokens, which would be as large as the stream."""
     return all(
-        other.tokens is None or isinstance(one.channels, float) or one.channels.shape[-1] == 1
+        other.tokens is None or not isinstance(one.channels, Tensor) or one.channels.shape[-1] == 1
         for one, other in ((first, second), (second, first))
     )
 
@@ -59,7 +59,7 @@ def product_of(first: Factor, second: Factor) -> Factor:
 
 
 def _times_one(stream: Tensor, channels: Tensor | float, tokens: Tensor | None) -> Tensor:
-    if tokens is None or isinstance(channels, float):
+    if tokens is None or not isinstance(channels, Tensor):
         factor = channels if tokens is None else channels + tokens
         return stream * factor
     alike = stream.dtype == channels.dtype == tokens.dtype

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import sys
-from ctypes.util import find_library
 
 SET = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 """Variables by which a user says how memory is allocated."""
@@ -20,7 +19,7 @@ def keep_freed_memory() -> bool:
     """
     if "torch" in sys.modules or not sys.platform.startswith("linux") or any(name in os.environ for name in SET):
         return False
-    mallopt = getattr(ctypes.CDLL(find_library("c")), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # another library of C
         return False
     # no large block by a mapping of its own, nothing given back at the end of the heap, which grows in large steps

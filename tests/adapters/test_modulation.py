@@ -174,7 +174,7 @@ def test_the_paper_s_form_keeps_its_target_once():
 
 def test_a_hooked_modulation_is_called():
     """One factor is not taken where a hook wants to see the stream between both."""
-    parts = Modulation({}, base=2.0), Modulation({}, base=3.0)
+    parts = Modulation({}, base=2), Modulation({}, base=3.0)  # a whole number is one, too
     parts[0].register_forward_hook(lambda module, args, out: out._replace(stream=out.stream + 1))
     found = Modulations(*parts)(torch.ones(1, 2, 4), torch.ones(1, 3), target=torch.ones(1, 2, 4))
     assert torch.equal(found.stream, torch.full((1, 2, 4), 9.0))
