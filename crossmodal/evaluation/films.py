@@ -40,7 +40,7 @@ class FilmReader:
         system: Trained system, in evaluation mode, on its device.
         words: What is asked beside the film, such as questions.
         seconds: Of a window.
-        batch_size: Windows that share a run of the model; those of the same shape do.
+        batch_size: Windows that share a run of the model: those of the same shape that are not cut short.
         threads: Films that are decoded at a time; 0 decodes in this thread.
         kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
         motion: Makes the features of motion that the system reads; `None` where it reads none.
@@ -76,7 +76,8 @@ class FilmReader:
                 asked = self._ask(open_films[film], content)
                 group = waiting.setdefault(asked.shape, [])
                 group.append(asked)
-                if len(group) == self.batch_size:
+                # guidance over the clip takes clips of another length one at a time
+                if len(group) == self.batch_size or len(content.frames) < self.seconds:
                     self._predict(waiting.pop(asked.shape))
             yield from _done(open_films, waiting)
         for group in waiting.values():

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from crossmodal.checkpoints import read_header
+from crossmodal.installed_by import installed_by
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.run import load_run
@@ -42,7 +43,7 @@ def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
             from .hub import SharedSystem
         except ModuleNotFoundError as error:
             raise ImportError(
-                f"load: {place} is a name of a hub, which needs {error.name}: pip install 'crossmodal-blocks[hub]'."
+                f"load: {place} is a name of a hub, which needs {error.name}: {installed_by('huggingface_hub')}."
             ) from error
         return SharedSystem.from_pretrained(str(place), trusted=trusted).system
     raise FileNotFoundError(

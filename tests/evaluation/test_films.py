@@ -91,9 +91,10 @@ def test_films_together_are_as_each_alone(counts, broken, unheard, batch_size, t
             whole = kept is None or number < kept
             assert torch.equal(window.clip.frames, clip.frames if whole else torch.zeros_like(clip.frames))
     assert max((size for size, _ in system.batches), default=0) <= 2 * batch_size
-    if not broken | nan and threads == 0:  # full batches, and what is left of each length
+    if not broken | nan and threads == 0:  # full batches, and every shorter window alone
         two, one = sum(count - 1 for count in counts), len(counts)
-        assert len(system.batches) == -(-two // batch_size) + -(-one // batch_size)
+        assert len(system.batches) == -(-two // batch_size) + one
+    assert all(size == 2 for size, seconds in system.batches if seconds == 1)
 
 
 def test_what_cannot_share_a_batch_says_so():
