@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from crossmodal.checkpoints import read_header
 from crossmodal.checkpoints.adapter_file import write_adapter_file
 from crossmodal.data import AVE, Clip, read_clip, windows
+from crossmodal.data.film_windows import film_windows
 from crossmodal.data.many_videos.clip_sources import clip_sources, clip_stamp
 from crossmodal.tasks import ave
 from crossmodal.testing.ave_layout import write_ave
@@ -111,8 +112,8 @@ def test_a_failed_clip_is_tried_again_and_the_others_are_not(films, monkeypatch)
     shutil.copy(folder / "uncut.mkv", folder / "mended/cut.mkv")
     read = []
     monkeypatch.setattr(
-        "crossmodal.data.many_videos.clip_sources.read_clip",
-        lambda file, *_: read.append(file.name) or read_clip(file, *_),
+        "crossmodal.data.many_videos.clip_sources.film_windows",
+        lambda file, *_: read.append(file.name) or film_windows(file, *_),
     )
     said = features(folder, "mended", "mended.h5")
     assert (said.code, said.lines[-1]) == (0, "features of 4 of 4 clips, 17 rows")
