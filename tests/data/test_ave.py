@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip, Preprocess
 from crossmodal.data.many_videos.clip_sources import of_split
-from crossmodal.data.source import AVESource
+from crossmodal.data.source import AVESource, Source
 from crossmodal.testing.ave_layout import write_ave
 
 PLAIN = Preprocess(size=16, rate=8_000, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))

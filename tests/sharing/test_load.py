@@ -179,7 +179,7 @@ def test_a_file_of_weights_is_shared_by_its_name_and_given_where_it_is_loaded(we
     again = crossmodal.load(tmp_path / "shared", files={"weights": private})
     assert same(again, system)
     assert again.built_from == system.built_from
-    with pytest.raises(FileNotFoundError, match="'mine.txt' for weights, which is not there"):
+    with pytest.raises(FileNotFoundError, match=r"'mine\.txt' for weights, which is not there"):
         crossmodal.load(tmp_path / "shared", files={"weights": tmp_path / "gone.txt"})
     with pytest.raises(ValueError, match="file 'weigths' does not exist; nearest: 'weights'"):
         crossmodal.load(tmp_path / "shared", files={"weigths": private})
