@@ -4,7 +4,6 @@ A process can hand over a whole result only, and a film of two hours is gigabyte
 of a file, which is written and read a window at a time.
 """
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -14,15 +13,10 @@ import torch
 from torch import Tensor
 
 from crossmodal.data.clip import Clip
-from crossmodal.io import FIX, draft_of, make_folder
+from crossmodal.io import FIX, draft_of, make_folder, wait_until_seen
 from crossmodal.worker_pool import Failure
 
 from .video_folder import failure
-
-SECONDS_TO_APPEAR = 60.0
-"""How long a file is waited for that another machine has written into a shared folder."""
-TICK = 0.1
-"""Seconds between looks."""
 
 
 class WindowFile(NamedTuple):
@@ -47,21 +41,10 @@ class WindowFile(NamedTuple):
         Raises:
             OSError: If the file is not whole here within `SECONDS_TO_APPEAR`.
         """
-        self._wait()
+        wait_until_seen(self.file, lambda: self.file.exists() and self.file.stat().st_size >= self.size)
         with self.file.open("rb") as opened:
             for frames, wave in self.shapes:
                 yield Clip(_read(opened, frames), _read(opened, wave))
-
-    def _wait(self) -> None:
-        """Waits until a file that another machine has closed is seen whole on this one."""
-        until = time.monotonic() + SECONDS_TO_APPEAR
-        while not (self.file.exists() and self.file.stat().st_size >= self.size):
-            if time.monotonic() > until:
-                raise OSError(
-                    f"{self.file}, which a worker has written, is not seen here after {SECONDS_TO_APPEAR:.0f} s: the "
-                    "workers of a cluster must see the same folders as this machine."
-                )
-            time.sleep(TICK)
 
 
 def write_windows(windows: Iterator[Clip], folder: Path) -> WindowFile | Failure:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from crossmodal import io
 from crossmodal.data import Clip
-from crossmodal.data.many_videos import window_file
 from crossmodal.data.many_videos.window_file import write_windows
 from crossmodal.worker_pool import Failure
 
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_written_ends_the_command(tmp_path):
 
 
 def test_a_file_that_a_shared_folder_shows_late_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(window_file, "TICK", 0.01)
+    monkeypatch.setattr(io, "TICK", 0.01)
     written = write_windows(film(2), tmp_path)
     content = written.file.read_bytes()
     written.file.unlink()
@@ -72,8 +72,8 @@ def test_a_file_that_a_shared_folder_shows_late_is_waited_for(tmp_path, monkeypa
     threading.Timer(0.1, appear).start()
     assert len([*written.windows()]) == 2
     written.file.unlink()
-    monkeypatch.setattr(window_file, "SECONDS_TO_APPEAR", 0.05)
+    monkeypatch.setattr(io, "SECONDS_TO_APPEAR", 0.05)
     with pytest.raises(
-        OSError, match=r"is not seen here after 0 s: the workers of a cluster must see the same folders"
+        OSError, match=r"is not seen here after 0.05 s: the workers of a cluster must see the same folders"
     ):
         next(written.windows())
