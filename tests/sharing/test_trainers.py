@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_events import clips, small_events
 from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.optim import SGD
 
 import crossmodal
+from crossmodal.data import Clip
 from crossmodal.sharing import SystemOptions, build_system
 
 SCRIPTS = Path(__file__).parents[2] / "docs/scripts"
@@ -82,6 +86,13 @@ def test_loops_over_processes_are_plain_ones_in_a_single_process(run, one_proces
     plain = run("accumulated_loop", clips=2, size=1)
     assert_same_moves(run("ddp_loop", clips=2, size=1, every=2), plain)
     assert_same_moves(run("fsdp_loop", clips=2, size=2), plain)
+
+
+def test_an_encoder_that_is_sharded_as_a_whole_is_refused_in_a_sentence(one_process):
+    system = small_events()
+    fully_shard(system.coupled.encoder("visual"), mesh=init_device_mesh("cpu", (1,)))
+    with pytest.raises(RuntimeError, match="fully_shard the stem and every section, or the lockstep, not the encoder"):
+        system(Clip(*clips(2)))
 
 
 @pytest.mark.slow
