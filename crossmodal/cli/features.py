@@ -22,7 +22,7 @@ from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, 
 from crossmodal.data.many_videos.window_file import WindowFile
 from crossmodal.data.same_text import printable
 from crossmodal.evaluation.films import UNSURE
-from crossmodal.io import folder_lock
+from crossmodal.io import folder_lock, make_folder
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem, Pooled
 from crossmodal.tasks.task import Task
@@ -64,8 +64,9 @@ def features(argv: Sequence[str], task: Task) -> int:
     print(f"{command}: {len(clips)} clips of {given.videos}/ → {given.out}, by {run}", flush=True)
     if others:
         print(f"left alone, no videos by their names: {', '.join(map(printable, others))}", flush=True)
-    file.begin()
+    make_folder(file.parts)
     with folder_lock(file.parts):
+        file.begin()  # within the lock: it removes drafts, which another command may be writing
         say_changed(file)
         read = partial(
             read_clip_source,
