@@ -184,7 +184,8 @@ def compare_parser(task: Task) -> OptionParser:
         action="append",
         default=[],
         metavar="NAME=OPTIONS",
-        help='another row, by its options of fit: "late fusion=--model.edges []"; may be repeated',
+        help='another row, by its options of fit: "late fusion=--model.edges []"; may be repeated; {seed} in an option '
+        "stands for the seed of the run",
     )
     add(
         "--panel",

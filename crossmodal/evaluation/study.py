@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
-from crossmodal.evaluation.sweep import QUIET, SweepRun
+from crossmodal.evaluation.sweep import QUIET, SweepRun, with_seed
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
@@ -40,7 +40,7 @@ class Study:
 
     Attributes:
         task: Of all runs.
-        options: Options of `crossmodal TASK fit` for every run.
+        options: Options of `crossmodal TASK fit` for every run; `{seed}` in one stands for the run's seed.
         variants: Name → more options.
         seeds: Seeds of weights, order and built-in world.
         baseline: Variant that others are compared with.
@@ -104,7 +104,8 @@ class Study:
             ValueError: As the variant does when it is built.
         """
         try:
-            return described_cost(self.words(name), self.task, self.items).cost.total.step
+            words = with_seed(self.words(name), self.seeds[0])
+            return described_cost(words, self.task, self.items).cost.total.step
         except (NotImplementedError, RuntimeError, ValueError) as error:
             if "meta" not in str(error) and "without data" not in str(error):
                 raise
@@ -113,7 +114,7 @@ class Study:
     @cached_property
     def items(self) -> int:
         """Items of a training step of one process."""
-        return int(parse(self.words(self.baseline), self.task)[1].data.batch_size)
+        return int(parse(with_seed(self.words(self.baseline), self.seeds[0]), self.task)[1].data.batch_size)
 
     def commands(self, folder: Path) -> Iterator[str]:
         """Yields a line of shell for every run that is not finished; it may be started again, and then goes on."""

@@ -15,6 +15,9 @@ from crossmodal.io import wait_until_seen
 from crossmodal.training.run_folder import CONFIG, SUMMARY, TEST, read_summary
 from crossmodal.worker_pool import THREADS, Failure, worker_pool
 
+SEED = "{seed}"
+"""Stands for the seed of a run in options that all runs share."""
+
 QUIET = ("--trainer.enable_progress_bar", "false")
 
 
@@ -26,7 +29,7 @@ class SweepRun:
         task: Word of the task on the command line.
         row: Name of what it belongs to: runs that differ in their seed alone share a row.
         seed: Of the run.
-        options: Options of `crossmodal TASK fit`, without name, folder and seed.
+        options: Options of `crossmodal TASK fit`, without name, folder and seed; `{seed}` in one stands for the seed.
         configuration: The resolved options, by which the run is known however they are written.
     """
 
@@ -39,7 +42,7 @@ class SweepRun:
     @property
     def words(self) -> list[str]:
         """The options with the seed, of weights and of the data."""
-        return [*self.options, "--seed", str(self.seed), "--data.seed", str(self.seed)]
+        return [*with_seed(self.options, self.seed), "--seed", str(self.seed), "--data.seed", str(self.seed)]
 
     @property
     def name(self) -> str:
@@ -70,6 +73,11 @@ class SweepRun:
         """Returns the summary of the run, or `None` where it is not finished."""
         found = read_summary(self.place(runs))
         return found if TEST in found else None
+
+
+def with_seed(options: Sequence[str], seed: int) -> list[str]:
+    """Returns options with the seed in place of `{seed}`, so that a row can start from another run of each seed."""
+    return [word.replace(SEED, str(seed)) for word in options]
 
 
 def slug(text: str) -> str:

@@ -18,6 +18,7 @@ from crossmodal.heads.answers import Answers, DecodedAnswers, answer_losses, dec
 
 from .coupled_system import CoupledSystem, Pair
 from .frozen_features import frozen_features
+from .same_clips import read_once
 from .task import Clips, Features, SystemModule
 
 PUBLISHED = "music_avqa"
@@ -170,13 +171,16 @@ class CoupledAnswerer(CoupledSystem):
         self.head, self.project = head, project
 
     def forward(self, batch: AskingClip | AskedClip) -> Answers:
-        """Answers a batch of clips."""
-        coupled = self.run(batch.frames, batch.wave)
-        stream = self._final("visual", coupled.streams["visual"]).unflatten(0, batch.frames.shape[:2])
+        """Answers a batch of clips; outside training several questions about one clip run the encoders once."""
+        frames, wave, place = batch.frames, batch.wave, torch.arange(len(batch.frames), device=batch.frames.device)
+        if not self.training:  # in training a batch norm would see other statistics
+            frames, wave, place = read_once(frames, wave)
+        coupled = self.run(frames, wave)
+        stream = self._final("visual", coupled.streams["visual"]).unflatten(0, frames.shape[:2])
         others = getattr(batch, "others", None)
         away = None if others is None else self.project(self.plain_tokens(others))
-        audio = self.pool_streams(coupled, batch.frames.shape[0]).audio
-        answers: Answers = self.head(self.project(stream), away, audio, batch.question)
+        audio = self.pool_streams(coupled, frames.shape[0]).audio
+        answers: Answers = self.head(self.project(stream)[place], away, audio[place], batch.question)
         return answers
 
     @torch.no_grad()

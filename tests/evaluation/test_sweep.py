@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logged, wait_for_logs
+from crossmodal.evaluation.study import Study
 from crossmodal.evaluation.sweep import SweepRun, sweep, why_failed
+from crossmodal.tasks.resolve import find_task
 from crossmodal.worker_pool import Failure, ThisProcess
 
 RUNS = [
@@ -59,6 +61,15 @@ def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path
     assert [command.words[:2] for command in begun] == [("ave", "fit")] * 4
     assert ["--resume" in command.words for command in begun] == [False, True, False, False]
     assert begun[0].words[-6:-2] == ("--seed", "0", "--data.seed", "0")
+
+
+def test_the_seed_stands_in_options_that_name_it_and_makes_no_other_configuration():
+    """So a row starts from the run of each seed: `--model.pretrained runs/pretrained-{seed}`."""
+    runs = [SweepRun("few_shot", "dg_sct", seed, ("--model.pretrained", "pre-{seed}"), "known") for seed in (0, 3)]
+    assert [run.words[:2] for run in runs] == [["--model.pretrained", "pre-0"], ["--model.pretrained", "pre-3"]]
+    study = Study(find_task("few_shot"), ("--model.pretrained", "pre-{seed}"), {"full": ()}, (0, 3))
+    assert [run.words[1] for run in study.runs] == ["pre-0", "pre-3"]
+    assert len({run.configuration for run in study.runs}) == 1
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -198,7 +209,9 @@ def test_a_command_that_is_not_wanted_is_ended(asleep, monkeypatch):
 
 SWEEPS = """
 import crossmodal.evaluation.sweep as of
+from crossmodal.evaluation.study import Study
 from crossmodal.evaluation.sweep import SweepRun, sweep
+from crossmodal.tasks.resolve import find_task
 from pathlib import Path
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""Finds the items of a batch that show the same clip, so that encoders read it once."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+class ReadOnce(NamedTuple):
+    """Different clips of a batch, and where each item finds its own.
+
+    Attributes:
+        frames: Of the different clips, in the order in which they first occur.
+        wave: The same.
+        place: Index of every item's clip among them.
+    """
+
+    frames: Float[Tensor, "different segment ..."]
+    wave: Float[Tensor, "different segment sample"]
+    place: Int64[Tensor, " item"]
+
+
+def read_once(frames: Tensor, wave: Tensor) -> ReadOnce:
+    """Returns every clip of a batch once; a batch of one, or one whose numbers are not known yet, is left as it is.
+
+    Two clips are the same where all their numbers are equal: nothing else changes for an item.
+
+    Args:
+        frames: `(item, segment, ...)`.
+        wave: `(item, segment, sample)`.
+    """
+    items = frames.shape[0]
+    # a traced graph must serve every batch, and tensors of the meta device have no numbers
+    if torch.compiler.is_compiling() or frames.is_meta or items < 2:
+        return ReadOnce(frames, wave, torch.arange(items, device=frames.device))
+    sums = torch.stack([part.flatten(1).double().sum(1) for part in (frames, wave)], dim=1).tolist()
+    kept: list[int] = []
+    place = []
+    for item, found in enumerate(sums):
+        # sums of unequal clips may agree, so all numbers are compared; NaN equals nothing, and is kept apart
+        same = (at for at, other in enumerate(kept) if sums[other] == found and _equal(frames, wave, item, other))
+        place.append(next(same, len(kept)))
+        if place[-1] == len(kept):
+            kept.append(item)
+    if len(kept) == items:
+        return ReadOnce(frames, wave, torch.arange(items, device=frames.device))
+    return ReadOnce(frames[kept], wave[kept], torch.tensor(place, device=frames.device))
+
+
+def _equal(frames: Tensor, wave: Tensor, item: int, other: int) -> bool:
+    return torch.equal(frames[item], frames[other]) and torch.equal(wave[item], wave[other])
