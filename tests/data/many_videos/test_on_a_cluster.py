@@ -48,6 +48,7 @@ def test_a_clip_that_a_shared_folder_shows_late_is_waited_for(tmp_path, monkeypa
         (out / folder).mkdir(parents=True)
     assert prepare_ave.prepare_clips(videos, out, ClipFormat(), 0, "tcp://a:1") == {}
     assert len([*(out / "wave").glob("*.npy")]) == 2
+    (tmp_path / "other").mkdir()
     monkeypatch.setattr(prepare_ave, "progress", lambda label, work, items, **_: ((item, None) for item in items))
     monkeypatch.setattr(io, "SECONDS_TO_APPEAR", 0.01)
     with pytest.raises(OSError, match=r"0\.npy, which a worker has written, is not seen here after 0\.01 s"):
