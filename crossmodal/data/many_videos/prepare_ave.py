@@ -117,14 +117,13 @@ def prepare_clips(
     try:
         made.record([video.stem for video in videos if video.stem not in kept])  # before any of them is written
         failed = {}
-        for video, outcome in progress(
-            layout.command, work, missing, total=len(videos), workers=workers, cluster=cluster
-        ):
+        outcomes = progress(layout.command, work, missing, total=len(videos), workers=workers, cluster=cluster)
+        for film, outcome in outcomes:
             if isinstance(outcome, Failure):
-                failed[video.name] = outcome.reason
+                failed[film.name] = outcome.reason
             else:  # on this machine it is seen at once
-                _, sound = clip_paths(out, video.stem, layout)
-                wait_until_seen(sound, partial(is_finished, out, video.stem, layout))
+                _, sound = clip_paths(out, film.stem, layout)
+                wait_until_seen(sound, partial(is_finished, out, film.stem, layout))
         return failed
     except OSError as error:
         raise OSError(f"{layout.command} stopped in {out}/: {error} Then run the same command again.") from error

@@ -67,7 +67,7 @@ def write_windows(windows: Iterator[Clip], folder: Path) -> WindowFile | Failure
                     return window
                 shapes.append((tuple(window.frames.shape), tuple(window.wave.shape)))
                 for part in window:
-                    out.write(memoryview(part.float().contiguous().numpy()).cast("B"))
+                    out.write(part.float().numpy().tobytes())
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise OSError(f"{draft} cannot be written: {error.strerror or error}; {FIX}.") from error
