@@ -13,16 +13,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from commands import crossmodal
 from film_zoo import Kind
 from safetensors.torch import load_file
+from torch import nn
 
 from crossmodal.checkpoints import read_header
 from crossmodal.checkpoints.adapter_file import write_adapter_file
+from crossmodal.cli.features import feature_rows
 from crossmodal.data import AVE, Clip
 from crossmodal.data.film_windows import film_windows
 from crossmodal.data.many_videos.clip_sources import clip_sources, clip_stamp
 from crossmodal.tasks import ave
+from crossmodal.tasks.coupled_system import Pooled
 from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.run import load_run
 
@@ -236,6 +240,23 @@ def test_killed_by_the_system_and_run_again(films):
     assert again["rows"] == whole["rows"]
     for name in ("visual", "audio"):  # the other process may have had another number of threads
         np.testing.assert_allclose(again[name], whole[name], rtol=1e-4, atol=1e-5)
+
+
+class Means(nn.Linear):
+    """Pools a second to the mean of its frame and of its wave."""
+
+    def features(self, clip):
+        return Pooled(clip.frames.mean((2, 3))[None], clip.wave.mean(1, keepdim=True)[None])
+
+
+def test_a_clip_of_which_the_model_makes_no_number_is_a_failure():
+    whole = [Clip(torch.ones(10, 3, 4, 4), torch.ones(10, 8)), Clip(torch.ones(2, 3, 4, 4), torch.ones(2, 8))]
+    assert {name: rows.shape for name, rows in feature_rows(Means(1, 1), whole).items()} == {
+        "visual": (12, 3),
+        "audio": (12, 1),
+    }
+    whole[1].wave[1, 0] = float("nan")
+    assert "the batch holds it already: 'wave' of its items 1. Mend" in feature_rows(Means(1, 1), whole).reason
 
 
 def test_weights_of_another_run_are_refused(films):
