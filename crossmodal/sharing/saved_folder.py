@@ -63,7 +63,7 @@ def save(
     make_folder(folder.parent, before="save: ")
     with whole_folder(folder) as draft:
         save_adapters(system, draft / ADAPTERS, **header)
-        write_whole(draft / CARD, model_card(options, system, summary or {}))
+        write_whole(draft / CARD, model_card(options, system, summary or {}, files))
         written = json.dumps(as_json("save", config), indent=2, ensure_ascii=False)
         write_whole(draft / ADAPTER_CONFIG, written + "\n")
 

@@ -171,6 +171,9 @@ def test_a_file_of_weights_is_shared_by_its_name_and_given_where_it_is_loaded(we
     crossmodal.save(system, tmp_path / "shared", summary={"data": "the data set AVE"})
     for file in (tmp_path / "shared").iterdir():
         assert str(private.parent).encode() not in file.read_bytes(), file
+    card = (tmp_path / "shared/README.md").read_text()
+    assert 'load("THIS FOLDER, OR user/name", files={"weights": "PATH OF YOUR mine.txt"})' in card
+    assert "Data: the data set AVE." in card
     lacks = (
         r"was built from 'mine\.txt' for weights, which a shared folder does not hold: pass files=\{'weights': 'PATH'\}"
     )
