@@ -10,8 +10,9 @@ DEV := .venv/.dev
 demo: $(RECIPES)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/crossmodal ave fit
 
+# worksteal: a process keeps neighbouring tests, so what a file prepares is made once, not by both
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: $(DEV)
 	$(BIN)/python -m pytest -m slow

@@ -184,6 +184,7 @@ def _row(
         summaries[0]["trainable_parameters"],
         operations,
         study.published.get(name, ""),
+        tuple(float(summary["seconds"]) for summary in summaries if "seconds" in summary),
     )
 
 

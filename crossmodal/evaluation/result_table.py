@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NONE = "–"
 ABLATION = ("score", "difference", "trained", "operations")
-COMPARISON = ("score", "seeds", "difference", "trained", "published")
+COMPARISON = ("score", "seeds", "difference", "trained", "operations", "seconds", "published")
 SIGNS = str.maketrans(
     {
         "±": r"$\pm$",
@@ -49,6 +49,7 @@ class ResultRow(NamedTuple):
         trained: Number of trained parameters.
         operations: Floating-point operations of a training step; `None` where they cannot be counted.
         published: Percent that others published of it; empty where nothing is known.
+        seconds: Duration of each run.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ResultRow(NamedTuple):
     trained: int
     operations: int | None = None
     published: str = ""
+    seconds: tuple[float, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -141,6 +143,7 @@ class ResultTable:
                 {"variant": row.name, "seeds": len(row.seeds), "mean": row.mean, "deviation": row.deviation}
                 | {"difference": value, "low": low, "high": high, "trained_parameters": row.trained}
                 | {"operations_per_step": row.operations, "published_percent": row.published}
+                | {"seconds": median(row.seconds) if row.seconds else None}
                 | {f"{self.score}_seed_{seed}": by_seed.get(seed) for seed in self.seeds}
             )
         found = pandas.DataFrame(lines).astype({"operations_per_step": "Int64"})
@@ -155,6 +158,7 @@ class ResultTable:
             "difference": f"difference to {self.baseline}",
             "trained": "trained parameters",
             "operations": "FLOP a step",
+            "seconds": "seconds a run",
             "published": "published, %",
         }
         columns = {titles[name]: [CELLS[name](row) for row in self.rows] for name in self.columns}
@@ -194,6 +198,11 @@ class ResultTable:
             "over seeds × items."
             + (f" FLOP of a training step on {self.items} items." if "operations" in self.columns else ""),
         ]
+        if "seconds" in self.columns:
+            said.append(
+                "Seconds: median over seeds, from the first step to the last validation, beside whatever else ran: an "
+                "order of magnitude. Features that are extracted before the first step are not counted."
+            )
         if any(len(row.seeds) == 1 for row in self.rows):
             said.append("Of one seed there is no standard deviation, and the interval is over items alone.")
         done = {row.name: row.seeds for row in self.rows}
@@ -223,6 +232,7 @@ CELLS: Mapping[str, Callable[[ResultRow], str]] = MappingProxyType(
         "difference": _difference,
         "trained": lambda row: f"{row.trained:,}",
         "operations": lambda row: NONE if row.operations is None else with_unit(row.operations),
+        "seconds": lambda row: f"{median(row.seconds):.0f}" if row.seconds else NONE,
         "published": lambda row: row.published or NONE,
     }
 )

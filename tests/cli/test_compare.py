@@ -20,6 +20,7 @@ def trained(monkeypatch):
             right = 1 + rows.index(run.row)
             (folder / run.name).mkdir(parents=True, exist_ok=True)
             facts = {"test": {"accuracy": right / 5}, "chance": {"accuracy": 0.25}, "trainable_parameters": 12}
+            facts["seconds"] = 10.0 * (1 + runs.index(run))
             (folder / run.name / "summary.json").write_text(json.dumps(facts))
             lines = [f"item-{at},red,red,{float(at < right)},1.0\n" for at in range(5)]
             (folder / run.name / "predictions.csv").write_text("clip,truth,prediction,value,weight\n" + "".join(lines))
@@ -59,7 +60,7 @@ def test_the_table_has_published_scores_beside_ours_where_nothing_was_changed(tm
     said = crossmodal(tmp_path, "ave", "compare", "--systems", "lavish", "dg_sct", "--seeds", "0", "1", *row)
     assert said.code == 0, said.err
     cells = [line.split() for line in said.lines[1:4]]
-    assert cells[0] == ["lavish", "20.0", "±", "0.0", "20.0", "20.0", "–", "12", "78.6"]
+    assert cells[0] == ["lavish", "20.0", "±", "0.0", "20.0", "20.0", "–", "12", "1.00", "G", "25", "78.6"]
     assert cells[1][:4] == ["dg_sct", "40.0", "±", "0.0"]
     assert (cells[1][6], cells[1][-1]) == ("+20.0", "82.2")
     assert (cells[2][:2], cells[2][-1]) == (["late", "fusion"], "–")
