@@ -22,7 +22,11 @@ from .setting import SIZES, Setting
 from .tables import check_page, write_page
 
 PAGE = ROOT / "docs/performance.md"
-USUAL = {"cpu": tuple(name for name in GROUPS if name != "precision"), "cuda": tuple(GROUPS)}
+USUAL = {
+    "cpu": tuple(name for name in GROUPS if name not in ("precision", "fidelity")),
+    "cuda": tuple(name for name in GROUPS if name not in ("products", "fidelity")),
+}
+"""Device → groups by default; fidelity is asked for by name: its place is on another page, and a GPU adds nothing."""
 ON_GPU = "-cuda"
 """What the names of the marks of a GPU's tables end in."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from crossmodal.adapters import AdapterFactory
-from crossmodal.data import AVE_CLASSES
+from crossmodal.data import AVE_CLASSES, Clip
 from crossmodal.heads import event_loss
 from crossmodal.injection import Encoder
 from crossmodal.recipes.ave.dg_sct import dg_sct
@@ -52,6 +52,10 @@ class Setting(NamedTuple):
         """Frames and wave of clips of ten seconds."""
         size, rate, device = model.preprocess.size, model.preprocess.rate, device or self.device
         return torch.rand(clips, 10, 3, size, size, device=device), torch.randn(clips, 10, rate, device=device)
+
+    def batch(self, model: AudioVisualEvents, clips: int = 1, *, device: str | None = None) -> Clip:
+        """The same as one argument of the model."""
+        return Clip(*self.inputs(model, clips, device=device))
 
 
 def step_of(setting: Setting, model: AudioVisualEvents, clips: int = 1) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from crossmodal.injection import Lockstep, checkpointed, fast_linears, recomputed
+from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.recipes.dg_sct_released import dg_sct_released
 from crossmodal.recipes.lite import lite
 from crossmodal.tasks.coupled_system import Coupling
@@ -22,7 +23,10 @@ VARIANTS: Mapping[str, tuple[Coupling, Callable[[Lockstep], Lockstep]]] = {
     "`dg_sct_released`": (dg_sct_released, plain),
     "the same, `recomputed`": (dg_sct_released, recomputed),
     "the same, `checkpointed`": (dg_sct_released, checkpointed),
+    "`dg_sct`": (dg_sct, plain),
+    "`dg_sct`, `recomputed`": (dg_sct, recomputed),
     "`lite`": (lite, plain),
+    "`lite`, `recomputed`": (lite, recomputed),
 }
 """Name → the recipe, and what is done to its lockstep from outside."""
 

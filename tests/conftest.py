@@ -14,6 +14,9 @@ from hypothesis import settings
 settings.register_profile("crossmodal", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("crossmodal")
 
+# what is computed must not depend on what a busy machine measures; commands that tests start inherit it
+os.environ.setdefault("CROSSMODAL_PRODUCTS", "onednn")
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # as many workers as cores: threads of one would only wait for those of another
 

@@ -4,22 +4,39 @@ from collections.abc import Callable, Mapping
 
 from ..results import Found
 from ..setting import Setting
-from . import attention, counts, couplers, encoders, memory, precision, scaling, steps
+from . import (
+    attention,
+    counts,
+    couplers,
+    encoders,
+    fidelity,
+    memory,
+    precision,
+    products,
+    profile,
+    scaling,
+    steps,
+    throughput,
+)
 
 Measurements = dict[str, Callable[[], Found]]
 """Name → what measures it."""
 
 GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[str, Found]], str]]] = {
     "counts": (counts.measurements, counts.table),
+    "profile": (profile.measurements, profile.table),
     "couplers": (couplers.measurements, couplers.table),
+    "products": (products.measurements, products.table),
     "attention": (attention.measurements, attention.table),
     "encoders": (encoders.measurements, encoders.table),
+    "fidelity": (fidelity.measurements, fidelity.table),
     "steps": (steps.measurements, steps.table),
     "memory": (memory.measurements, memory.table),
     "scaling": (scaling.measurements, scaling.table),
+    "throughput": (throughput.measurements, throughput.table),
     "precision": (precision.measurements, precision.table),
 }
 """Name → what it measures, and how that is shown."""
 
-QUIET = ("couplers", "attention", "encoders", "steps", "scaling", "precision")
+QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "throughput", "precision")
 """Groups that measure time, and so need a quiet machine."""

@@ -30,7 +30,7 @@ def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
 def counted(setting: Setting, name: str) -> Found:
     """Operations and bytes of a step, of its couplers, and of its floor."""
     model = built(name, setting, device="meta")
-    found: Cost = cost(model, *setting.inputs(model, device="meta"))
+    found: Cost = cost(model, setting.batch(model, device="meta"))
     parts = {"couplers": found["coupled.couplers"], "step": found.total, "floor": found.floor}
     counts = {part: {"operations": share.step, "saved": share.saved} for part, share in parts.items() if share}
     return {"parameters": parts["couplers"].parameters, **counts}

@@ -44,7 +44,7 @@ def cases() -> Iterator[tuple[str, int, int, int, int]]:
 def of_clips(setting: Setting, clips: int) -> Found:
     """A whole training step on so many clips."""
     empty = setting.model(device="meta")
-    total = cost(empty, *setting.inputs(empty, clips, device="meta")).total
+    total = cost(empty, setting.batch(empty, clips, device="meta")).total
     step = step_of(setting, fast_linears(setting.model()), clips)
     return {
         "counted": {"operations": total.step, "saved": total.saved},

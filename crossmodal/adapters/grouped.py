@@ -41,15 +41,22 @@ class GroupedLinear(nn.Module):
     @shaped
     def forward(self, stream: Float[Tensor, "frame token channel"]) -> Float[Tensor, "frame token out_channel"]:
         """Computes the projected stream."""
-        return self.scaled(stream)
-
-    def scaled(self, stream: Tensor, scale: Tensor | float = 1.0) -> Tensor:
-        """Computes `forward(stream) * scale`, with the scale of each output channel, `(out_channel,)`, folded in."""
         check_width(self, "stream", stream, self.channels)
-        grouped = self._grouped(stream)
+        return torch.einsum("ftgi,goi->ftgo", self._grouped(stream), self._by_group(self.weight)).flatten(2)
+
+    def affine(self, stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        """Computes `forward(stream) * scale + bias`, both of each output channel, `(out_channel,)`, in its products.
+
+        Group by group: where a layer widens, one product for all groups would be copied into place, and its gradient
+        back, and the bias would take a pass of its own.
+        """
+        check_width(self, "stream", stream, self.channels)
         # A scale that follows from statistics is float32 at least; the product is in the dtype of the layer.
-        weight = self.weight if isinstance(scale, float) else (self.weight * scale[:, None]).to(self.weight.dtype)
-        return torch.einsum("ftgi,goi->ftgo", grouped, self._by_group(weight)).flatten(2)
+        weight = (self.weight * scale[:, None]).to(self.weight.dtype)
+        rows = stream.flatten(0, 1).chunk(self.groups, 1)
+        groups = zip(bias.chunk(self.groups), rows, weight.chunk(self.groups), strict=True)
+        made = [torch.addmm(of_bias, of_rows, of_weight.mT) for of_bias, of_rows, of_weight in groups]
+        return torch.cat(made, 1).unflatten(0, stream.shape[:2])
 
     def variance(self, centred: Tensor) -> Tensor:
         r"""Computes the variance of each channel of `forward(centred)` over frames and tokens, in float32.
@@ -145,7 +152,7 @@ def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -
     if not norm.training:
         exact = torch.promote_types(variance.dtype, torch.float32)
         scale = norm.weight * (variance.to(exact) + norm.eps).rsqrt()
-        return linear.scaled(stream, scale) + (norm.bias - mean * scale).to(norm.bias.dtype)
+        return linear.affine(stream, scale, (norm.bias - mean * scale).to(norm.bias.dtype))
     centre = stream.mean((0, 1), keepdim=True)
     # centred first: a difference of large sums would lose the digits of a small variance
     spread = linear.variance(stream - centre)
@@ -154,4 +161,4 @@ def fused_linear_batchnorm(linear: nn.Module, norm: nn.Module, stream: Tensor) -
         mean.lerp_(linear(centre).flatten().to(mean.dtype), momentum)
         # running statistics hold the unbiased variance, the batch is normalised by the biased one: as in torch
         variance.lerp_((spread * values / (values - 1)).to(variance.dtype), momentum)
-    return linear.scaled(stream - centre, norm.weight * (spread + norm.eps).rsqrt()) + norm.bias
+    return linear.affine(stream - centre, norm.weight * (spread + norm.eps).rsqrt(), norm.bias)

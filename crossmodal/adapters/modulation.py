@@ -1,16 +1,17 @@
 """Modulation: where maps are blended and applied, `stream * (base + Σ weight · map)`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..named_draws import drawn, named_draws
+from ..plain import is_plain
 from ..shapes import shaped
 from .adapter import Map
+from .factor import Factor, factor_of, times
 
 GuidanceFactory = Callable[[int, int], nn.Module]
 """`factory(channels, cue_channels)`: a guidance class, or a partial of it."""
@@ -63,12 +64,16 @@ class Modulation(nn.Module):
             cue: The guide, aligned and pooled over its tokens.
             target: What is multiplied; by default the stream itself.
         """
+        factor, maps = self.factor(stream, cue)
+        return Modulated(times(stream if target is None else target, [factor]), maps)
+
+    def factor(self, stream: Tensor, cue: Tensor) -> tuple[Factor, dict[str, Tensor]]:
+        """Computes what `forward` multiplies by, and the maps it consists of; arguments as of `forward`."""
         maps: dict[str, Tensor] = {}
         for name in self.names:
             guidance = self.get_submodule(name)
             maps[name] = guidance(stream, cue, **seen(guidance, maps))
-        weighted = [getattr(self, f"{name}_weight") * maps[name] for name in self.names]
-        return Modulated(times_sum(stream if target is None else target, self.base, weighted), maps)
+        return factor_of(self.base, [getattr(self, f"{name}_weight") * maps[name] for name in self.names]), maps
 
     def extra_repr(self) -> str:
         """Shows base and weights."""
@@ -135,6 +140,18 @@ class Modulations(nn.Module):
             cue: The guide, aligned and pooled over its tokens.
             target: What is multiplied in turn, while all blocks read the stream as it came; by default the stream.
         """
+        if target is None or not all(is_plain(modulation, Modulation) for modulation in self.stages):
+            return self._in_turn(stream, cue, target)
+        factors: list[Factor] = []
+        maps: dict[str, Tensor] = {}
+        for modulation in cast(Iterable[Modulation], self.stages):
+            factor, new = modulation.factor(stream, cue)
+            factors.append(factor)
+            maps.update(new)
+        return Modulated(times(target, factors), maps)
+
+    def _in_turn(self, stream: Tensor, cue: Tensor, target: Tensor | None) -> Modulated:
+        """Computes the same by calling one modulation after another."""
         maps: dict[str, Tensor] = {}
         for modulation in self.stages:
             if target is None:
@@ -151,11 +168,3 @@ def seen(guidance: nn.Module, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     scales = [1 + maps[name] for name in names if name in maps]
     # from the first tensor on: 1 times it would be one large tensor more
     return {"scale": prod(scales[1:], start=scales[0])} if scales else {}
-
-
-def times_sum(stream: Tensor, base: float, terms: Sequence[Tensor]) -> Tensor:
-    """Computes `stream * (base + Σ terms)`; terms over channels and over tokens are never broadcast into one factor."""
-    channels = [term for term in terms if term.shape[1] == 1]
-    tokens = [term for term in terms if term.shape[1] > 1]
-    scaled = stream * sum(channels, start=base)
-    return torch.addcmul(scaled, stream, sum(tokens[1:], start=tokens[0])) if tokens else scaled

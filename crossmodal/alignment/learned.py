@@ -53,7 +53,9 @@ class LearnedAlignment(nn.Module):
             return Formed(self).pooled(guide)
         # A sum, not a mean: of the large weight its gradient is a view, and the backward of a mean would write it out.
         weights = self.mix.weight.sum(0) / self.mix.out_features
-        return self.project(torch.einsum("g,fgc->fc", weights, guide) + self.mix.bias.mean())
+        # the same row for every frame: a product of one row with all of them would copy the guide into other order
+        mean = torch.bmm(weights.expand(len(guide), 1, -1), guide).squeeze(1)
+        return self.project(mean + self.mix.bias.mean())
 
     @shaped
     def attend(

@@ -67,11 +67,19 @@ class LatentTokens(nn.Module):
         check_width(self, "stream", stream, self.tokens.shape[1])
         informed = self.tokens + align.attend(self.tokens[None], guide)
         weights = (stream @ informed.mT).softmax(-1)
-        return stream + weights @ (self.gate * informed)
+        return plus_product(stream, weights, self.gate * informed)
 
     def extra_repr(self) -> str:
         """Shows the width and the number of tokens."""
         return f"{self.tokens.shape[1]}, latents={self.tokens.shape[0]}"
+
+
+def plus_product(stream: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Computes `stream + left @ right` in one pass, where nothing would bring the stream to another dtype."""
+    lowers = torch.is_autocast_enabled(stream.device.type) if stream.device.type != "meta" else False
+    if lowers or not stream.dtype == left.dtype == right.dtype:
+        return stream + left @ right
+    return torch.baddbmm(stream, left, right)
 
 
 class NoLatents(nn.Module):

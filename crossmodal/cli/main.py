@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ..installed_by import installed_by
+from .freed_memory import keep_freed_memory
 from .waiting import choose_waiting
 
 VERBS = {
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if len(words) > 1:
         choose_waiting()
+        keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,10 +1,10 @@
 """Channel guidance: which channels of a stream does the other modality vouch for?"""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
+from .mean_of_relu import mean_of_relu
 
 
 class ChannelGuidance(nn.Module):
@@ -46,7 +46,5 @@ class ChannelGuidance(nn.Module):
         """Computes the map; never applies it."""
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
-        projected = self.stream_proj(stream)
-        # A relu would keep its result for the backward; of this, autograd keeps the signs alone.
-        present = torch.where(projected <= 0, 0.0, projected).mean(dim=1, keepdim=True)
+        present = mean_of_relu(self.stream_proj(stream))
         return self.excite(self.squeeze(present * self.cue_proj(cue).relu()[:, None]).relu()).sigmoid()

@@ -4,6 +4,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..shapes import check_width, shaped
+from .mean_of_relu import mean_of_relu
 
 
 class LowRankChannelGuidance(nn.Module):
@@ -46,5 +47,5 @@ class LowRankChannelGuidance(nn.Module):
         check_width(self, "stream", stream, self.channels)
         check_width(self, "cue", cue, self.cue_channels)
         # the mean before the product, with which it commutes: one tensor of all tokens less
-        match = self.stream_proj(stream).relu().mean(dim=1, keepdim=True) * self.cue_proj(cue).relu()[:, None]
+        match = mean_of_relu(self.stream_proj(stream)) * self.cue_proj(cue).relu()[:, None]
         return self.excite(match).sigmoid()

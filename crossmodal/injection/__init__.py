@@ -11,6 +11,7 @@ from .execution.checkpointed import checkpointed as checkpointed
 from .execution.fast_linears import fast_linears as fast_linears
 from .execution.fast_linears import plain_linears as plain_linears
 from .execution.half_precision import half_precision as half_precision
+from .execution.kernel_choice import explain_products as explain_products
 from .execution.mode import ExecutionMode as ExecutionMode
 from .execution.recomputed import SelectiveCheckpointing as SelectiveCheckpointing
 from .execution.recomputed import recomputed as recomputed

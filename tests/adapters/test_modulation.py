@@ -124,3 +124,57 @@ def test_it_shows_base_and_weights():
     assert "temporal=0.25" in repr(learned)
     assert "temporal=()" in repr(learned.to("meta"))
     assert "temporal=(4,)" in repr(Modulation({"temporal": (segments, nn.Parameter(torch.zeros(4)))}))
+
+
+@given(modulated())
+def test_what_a_target_is_multiplied_by_in_turn_is_one_factor(case):
+    """Values and gradients of the paper's form, of a learned weight a channel, and of two factors that stay apart."""
+    guidance, base, stream, cue = case
+    target = torch.randn_like(stream).requires_grad_()
+    temporal = {"temporal": guidance.pop("temporal")}
+    weight = nn.Parameter(torch.randn(stream.shape[2]).double())
+    orders = [
+        [Modulation(guidance, base=base), Modulation(temporal)],
+        [Modulation(temporal), Modulation(guidance, base=base)],
+        [
+            Modulation({"spatial": guidance["spatial"]}, base=base),
+            Modulation({"channel": (guidance["channel"][0], weight)}),
+        ],
+    ]
+    for parts in orders:
+        found, maps = Modulations(*parts)(stream, cue, target=target)
+        expected = target
+        for part in parts:
+            expected = part(stream, cue, target=expected).stream
+        assert list(maps) == [name for part in parts for name in part.names]
+        learned = [target, *Modulations(*parts).parameters()]
+        both = [torch.autograd.grad(out.square().sum(), learned, allow_unused=True) for out in (found, expected)]
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(*both, rtol=1e-10, atol=1e-10)
+
+
+def test_the_paper_s_form_keeps_its_target_once():
+    """Of 60 tokens of 8 channels: the stream that is read, and what is multiplied; no half-modulated one."""
+    torch.manual_seed(0)
+    block = Modulations(
+        Modulation({"channel": (ChannelGuidance(8, 3), 0.3), "spatial": (SpatialGuidance(8, 3), 0.05)}),
+        Modulation({"temporal": (SegmentGuidance(8, 3), 0.1)}),
+    )
+    stream, target = (torch.randn(1, 60, 8, requires_grad=True) for _ in range(2))
+    kept = set()
+
+    def keep(tensor):
+        kept.add(tensor.untyped_storage().data_ptr() if tensor.is_floating_point() and tensor.numel() == 480 else 0)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        block(stream, torch.randn(1, 3), target=target)
+    assert kept - {0} == {tensor.untyped_storage().data_ptr() for tensor in (stream, target)}
+
+
+def test_a_hooked_modulation_is_called():
+    """One factor is not taken where a hook wants to see the stream between both."""
+    parts = Modulation({}, base=2), Modulation({}, base=3.0)  # a whole number is one, too
+    parts[0].register_forward_hook(lambda module, args, out: out._replace(stream=out.stream + 1))
+    found = Modulations(*parts)(torch.ones(1, 2, 4), torch.ones(1, 3), target=torch.ones(1, 2, 4))
+    assert torch.equal(found.stream, torch.full((1, 2, 4), 9.0))

@@ -124,6 +124,24 @@ def test_every_group_has_a_process_of_its_own(monkeypatch, tmp_path, page):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("group", command.USUAL["cuda"])
+def test_what_a_gpu_is_asked_for_runs_on_the_cpu(group):
+    """The first measurement of every group and its table, so that ten minutes on a card are not spent on a typo."""
+    setting = Setting("tiny", "cpu", rounds=1, shortest=0.0)
+    name, measure = next(iter(GROUPS[group][0](setting).items()))
+    assert GROUPS[group][1]({name: measure()}).count("|") > 8
+
+
+def test_clips_are_counted_with_the_share_of_waiting():
+    from benchmarks.groups import throughput
+
+    found = throughput.measured(Setting("tiny", "cpu", rounds=1), "features", size=1, workers=0)
+    assert found["clips"] > 0
+    assert 0 < found["waiting"] < 1
+    assert list(throughput.waited_for(iter(()))) == []
+
+
+@pytest.mark.slow
 def test_everything_runs_at_tiny_size(tmp_path):
     words = [sys.executable, "-m", "benchmarks", *GROUPS, "--size", "tiny", "--out", str(tmp_path / "found.json")]
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toys import ToyAdapter, toy_encoder
 
-from crossmodal.injection import Lockstep, couplers_for, freeze, from_stage, paired_as_paper, paired_as_released
+from crossmodal.injection import Lockstep, couple, couplers_for, freeze, from_stage, paired_as_paper, paired_as_released
 from crossmodal.ledger import cost
 
 PAIRINGS = [paired_as_released, paired_as_paper]
@@ -40,6 +40,24 @@ def test_nothing_is_kept_of_what_runs_before():
         assert found[0][early].saved > found[1][early].saved == 0
         assert found[0][early].backward > found[1][early].backward == 0
         assert found[1][late].backward > 0
+
+
+def test_no_gradient_enters_a_stream_that_nothing_trained_writes_or_that_nobody_reads():
+    """One direction leaves none in the guide's encoder; nor is there any behind the last coupler that is read."""
+
+    def counted(edges, loss=None):
+        encoders = [toy_encoder((1, 1)) for _ in range(2)]
+        model = couple(*encoders, adapter=partial(ToyAdapter, gate=1.0), pairing=paired_as_paper, edges=edges)
+        return cost(model, {name: torch.zeros(2, 8, 3) for name in ("visual", "audio")}, loss=loss)
+
+    one_way = counted((("audio", "visual"),))
+    assert (one_way["encoders.audio"].backward, one_way["encoders.audio"].saved) == (0, 0)
+    assert one_way["encoders.visual"].backward > 0
+    visual_alone = counted(None, loss=lambda coupled: coupled.streams["visual"].sum())
+    assert visual_alone["encoders.audio.sections.stages1_0_mlp"].backward == 0
+    assert visual_alone["couplers.stages1_0_mlp.visual_audio"].backward == 0
+    assert visual_alone["couplers.stages1_0_mlp.audio_visual"].backward > 0
+    assert visual_alone["encoders.audio.sections.stages1_0_attention"].backward > 0
 
 
 def test_a_stage_that_is_not_there_is_named():

@@ -12,7 +12,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @stands_in_for(nn.Linear)
 class FastLinear(nn.Linear):
-    """Computes `nn.Linear`, large products by oneDNN: the same names, weights and numbers, the last digits apart."""
+    """Computes `nn.Linear`, large products by the faster library; numbers differ in their last digits alone."""
 
     products = OneDNN
 
@@ -22,13 +22,15 @@ class FastLinear(nn.Linear):
 
 
 def fast_linears(model: Model) -> Model:
-    """Lets oneDNN compute the large float32 products of all linear layers on the CPU, in place, and returns `model`.
+    """Lets the faster library compute large float32 products of linear layers on the CPU; returns `model`.
 
-    Forwards and backwards; elsewhere (other devices and dtypes, autocast, `torch.compile`, small layers) torch's own
-    layer runs. Only modules whose class is exactly `nn.Linear` change, and they change their class alone: parameters,
-    hooks, keys of `state_dict`, copies and pickles stay, and subclasses of your own are left alone. Blocks that
-    evaluate a layer through its weights still do, by oneDNN. Applying it twice changes nothing more, the order among
-    other transforms does not matter, and `plain_linears` undoes it.
+    The first such product on a machine times torch's own library and oneDNN, in half a second, and what was found is
+    kept: see `explain_products`. It works in place, forwards and backwards; elsewhere (other devices and dtypes,
+    autocast, `torch.compile`, small layers) torch's own layer runs. Only modules whose class is exactly `nn.Linear`
+    change, and they change their class alone: parameters, hooks, keys of `state_dict`, copies and pickles stay, and
+    subclasses of your own are left alone. Blocks that evaluate a layer through its weights take that library, too.
+    Applying it twice changes nothing more, the order among other transforms does not matter, and `plain_linears` undoes
+    it.
 
     Args:
         model: Any module.

@@ -1,4 +1,4 @@
-"""Large float32 products by oneDNN on the CPU, where torch itself takes another library."""
+"""Large float32 products on the CPU by oneDNN, where a timing found it faster than the library that torch takes."""
 
 from typing import Any, cast
 
@@ -8,6 +8,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from ...plain import Products
+from .kernel_choice import library_for, product_by, product_class
 
 LARGE = 2**24
 """Multiplications from which on oneDNN computes a product: a smaller one gains less than the call costs."""
@@ -19,7 +20,8 @@ PIECE = 2**22
 class OneDNN(Products):
     """Products with the weights of linear layers, any number of times differentiable; small ones are torch's own.
 
-    Large products of float32 on the CPU go to oneDNN, forwards and backwards; docs/performance.md says what that gains.
+    Large products of float32 on the CPU go to oneDNN, forwards and backwards, if it was the faster on this machine:
+    `kernel_choice` times both once. docs/performance.md says what that gains.
     All else is torch's: other devices and dtypes, autocast, `torch.compile`, transforms of `torch.func`,
     forward-mode gradients, a counter of operations, and everything after `torch.backends.mkldnn.enabled = False`.
     """
@@ -35,7 +37,7 @@ class OneDNN(Products):
     @staticmethod
     def times(input: Tensor, matrix: Tensor) -> Tensor:
         """Returns `input @ matrix`: input `(…, in)`, matrix `(in, out)` → `(…, out)`."""
-        if not for_onednn(input, matrix.mT):
+        if not for_onednn(input, matrix.mT, "times"):
             return input @ matrix
         return cast(Tensor, _Product.apply(input, matrix, None, True))
 
@@ -49,13 +51,24 @@ class OneDNN(Products):
         weights = widen.weight, widen.bias, narrow.weight, narrow.bias
         learning = any(weight is not None and weight.requires_grad for weight in weights)
         needs_gradient = torch.is_grad_enabled() and input.requires_grad
-        if learning or not needs_gradient or not for_onednn(input, widen.weight):
+        if learning or not needs_gradient or not is_large_product(input, widen.weight):
             return Products.feed_forward(input, widen, narrow)
         return cast(Tensor, _InPieces.apply(input, *weights)[0])
 
 
-def for_onednn(input: Tensor, weight: Tensor) -> bool:
-    """Returns whether a product goes to oneDNN. Sizes that do not fit go to torch, whose error names both."""
+def for_onednn(input: Tensor, weight: Tensor, form: str = "linear") -> bool:
+    """Returns whether a product goes to oneDNN: a large one, of a class in which it was found to be faster.
+
+    Args:
+        input: `(…, in)`.
+        weight: `(out, in)`.
+        form: Of the product, as `ProductClass` takes it.
+    """
+    return is_large_product(input, weight) and _library(input, weight, form) == "onednn"
+
+
+def is_large_product(input: Tensor, weight: Tensor) -> bool:
+    """Returns whether it is worth a choice. Sizes that do not fit go to torch, whose error names both."""
     if torch.compiler.is_compiling() or not (_is_ordinary(input) and _is_ordinary(weight)):
         return False
     if weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
@@ -64,11 +77,16 @@ def for_onednn(input: Tensor, weight: Tensor) -> bool:
     return available and input.numel() * weight.shape[0] >= LARGE and not _is_watched()
 
 
-def product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Returns oneDNN's linear layer, out of autograd, of tensors that `for_onednn` accepts."""
-    # The operator that torch.compile puts in the place of a linear layer; private, hence called here alone.
-    made: Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "none")
-    return made
+def product(input: Tensor, weight: Tensor, bias: Tensor | None = None, form: str = "linear") -> Tensor:
+    """Returns the linear layer, out of autograd, of tensors that `is_large_product` accepts."""
+    return product_by(_library(input, weight, form), input, weight, bias)
+
+
+def _library(input: Tensor, weight: Tensor, form: str) -> str:
+    rows, (outer, inner) = input.numel() // max(1, input.shape[-1]), weight.shape
+    if form == "gradient":  # of `leftᵀ @ right`, what is summed over are the rows
+        rows, inner = inner, rows
+    return library_for(product_class(form, rows, inner, outer))
 
 
 def pieces(input: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
@@ -89,7 +107,7 @@ class _Product(torch.autograd.Function):
         # what no gradient asks for is not kept: for a frozen layer, its input
         ctx.save_for_backward(input if of_matrix else None, matrix if of_input else None)
         ctx.straight = straight
-        return product(input, matrix.mT if straight else matrix, bias)
+        return product(input, matrix.mT if straight else matrix, bias, "times" if straight else "linear")
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
@@ -144,9 +162,10 @@ def _before_gelu(gradient: Tensor | None, before: Tensor, narrow: Tensor, more: 
 
 
 def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
-    """Returns `leftᵀ @ right`: over many rows torch's library is faster, over few oneDNN."""
-    few = len(left) <= 2 * min(left.shape[1], right.shape[1])
-    return OneDNN.times(left.mT, right) if few else left.mT @ right
+    """Returns `leftᵀ @ right`, a sum over rows."""
+    if not for_onednn(left.mT, right.mT, "gradient"):
+        return left.mT @ right
+    return cast(Tensor, _Product.apply(left.mT, right, None, True))
 
 
 def _is_ordinary(tensor: Tensor) -> bool:

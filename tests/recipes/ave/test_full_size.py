@@ -154,7 +154,7 @@ def test_a_clip_runs_forward_and_backward_on_the_cpu(recipe):
     """Ten seconds at 192² and 32 kHz, in training mode, random weights: about 10 GB and four minutes on two cores."""
     torch.manual_seed(0)
     model = full_size(coupling=recipe).train()
-    events = model(torch.randn(1, 10, 3, 192, 192), 0.1 * torch.randn(1, 10, 32_000))
+    events = model.score(torch.randn(1, 10, 3, 192, 192), 0.1 * torch.randn(1, 10, 32_000))
     assert all(out.isfinite().all() for out in events)
     event_loss(events, torch.tensor([[28] * 3 + [4] * 5 + [28] * 2])).backward()
     assert [name for name, p in model.coupled.encoders.named_parameters() if p.grad is not None] == []

@@ -1,0 +1,93 @@
+"""Clips a second of training, prediction and features, with reading, and the share of the time that the model waits."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from crossmodal.data.source import WorldSource
+from crossmodal.injection import fast_linears
+from crossmodal.tasks.event_system import AudioVisualEvents
+
+from ..measuring import settle
+from ..results import Found
+from ..setting import Setting
+from ..tables import markdown
+
+BATCHES, WORKERS = (1, 4, 16), (0, 1, 2)
+USES = ("fit", "predict", "features")
+
+
+def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
+    """One a use, clips in a batch and number of workers."""
+    return {
+        f"{use}, {size} clips, {workers} workers": partial(measured, setting, use, size, workers)
+        for use in USES
+        for size in BATCHES
+        for workers in WORKERS
+    }
+
+
+def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
+    """Clips a second over as many batches as `setting.rounds`, and the share of it that the model waits for them."""
+    model = fast_linears(setting.model())
+    source = WorldSource(clips=size * (setting.rounds + 1), held_out=1, batch_size=size)
+    source.preprocess = model.preprocess
+    loader = DataLoader(source.split("train"), batch_size=size, num_workers=workers)
+    run = {"fit": trained, "predict": predicted, "features": encoded}[use]
+    batches = iter(loader)
+    run(model, moved(next(batches), setting.device))
+    waited, begun = 0.0, time.perf_counter()
+    for batch, seconds in waited_for(islice(batches, setting.rounds)):
+        waited += seconds
+        run(model, moved(batch, setting.device))
+        settle(setting.device)
+    taken = time.perf_counter() - begun
+    return {"clips": size * setting.rounds / taken, "waiting": waited / taken}
+
+
+def waited_for(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
+    """Yields every batch with the seconds that it was waited for."""
+    while True:
+        begun = time.perf_counter()
+        batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch, time.perf_counter() - begun
+
+
+def moved(batch: Any, device: str) -> Any:
+    """The same batch on the device."""
+    return type(batch)(*(part.to(device) for part in batch))
+
+
+def trained(model: AudioVisualEvents, batch: Any) -> None:
+    """A training step without its optimiser."""
+    model.train().zero_grad()
+    sum(model.loss(model(batch), batch).values()).backward()
+
+
+def predicted(model: AudioVisualEvents, batch: Any) -> None:
+    """A forward without gradients."""
+    with torch.inference_mode():
+        model.eval()(batch)
+
+
+def encoded(model: AudioVisualEvents, batch: Any) -> None:
+    """Both frozen encoders alone, without gradients."""
+    with torch.inference_mode():
+        inputs = {"visual": batch.frames.flatten(0, 1), "audio": model.sound(batch.wave.flatten(0, 1))}
+        for name, given in inputs.items():
+            encoder: nn.Module = model.coupled.encoder(name)
+            encoder(given)
+
+
+def table(found: Mapping[str, Found]) -> str:
+    """A row a use, batch and number of workers."""
+    rows = [[name, f"{of['clips']:.3g}", f"{of['waiting']:.0%}"] for name, of in found.items()]
+    return markdown(["", "clips a second", "of it, waiting for clips"], rows)

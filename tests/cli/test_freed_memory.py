@@ -1,0 +1,48 @@
+"""What a command frees it finds again: counted in page faults, in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from crossmodal.cli.freed_memory import SET, keep_freed_memory
+
+FAULTS = """
+import resource, sys
+from crossmodal.cli.freed_memory import keep_freed_memory
+kept = keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    bytearray(2**26)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(int(kept), faults(), int("torch" in sys.modules))
+"""
+
+
+def counted(**more):
+    environment = {name: value for name, value in os.environ.items() if name not in SET}
+    run = subprocess.run(
+        [sys.executable, "-c", FAULTS], env=environment | more, capture_output=True, text=True, check=True
+    )
+    return [int(word) for word in run.stdout.split()]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
+def test_memory_that_was_freed_is_not_mapped_again_unless_the_user_chose():
+    kept, faults, torch_is_loaded = counted()
+    assert not torch_is_loaded
+    if not kept:
+        pytest.skip("not glibc")
+    assert faults < 100
+    kept, faults, _ = counted(MALLOC_TRIM_THRESHOLD_="131072")
+    assert not kept
+    assert faults >= 2**26 // 2**21  # pages of two megabytes at most
+
+
+def test_a_process_that_computed_before_is_left_alone():
+    import torch
+
+    assert torch
+    assert not keep_freed_memory()
