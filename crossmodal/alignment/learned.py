@@ -54,7 +54,7 @@ class LearnedAlignment(nn.Module):
         # A sum, not a mean: of the large weight its gradient is a view, and the backward of a mean would write it out.
         weights = self.mix.weight.sum(0) / self.mix.out_features
         # the same row for every frame: a product of one row with all of them would copy the guide into other order
-        mean = torch.bmm(weights.expand(len(guide), 1, -1), guide).squeeze(1)
+        mean = torch.bmm(weights.expand(guide.shape[0], 1, -1), guide).squeeze(1)
         return self.project(mean + self.mix.bias.mean())
 
     @shaped

@@ -163,7 +163,7 @@ def answer_alone(
         seen: As of `Answers`.
         heard: As of `Answers`.
     """
-    unmatched, clips = answer.new_zeros(0, 2), len(answer)
+    unmatched, clips = answer.new_zeros(0, 2), answer.shape[0]
     no_token, no_segment = answer.new_zeros(clips, segments, 0), answer.new_zeros(clips, 0)
     return Answers(
         answer,

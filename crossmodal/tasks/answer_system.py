@@ -172,7 +172,7 @@ class CoupledAnswerer(CoupledSystem):
 
     def forward(self, batch: AskingClip | AskedClip) -> Answers:
         """Answers a batch of clips; outside training several questions about one clip run the encoders once."""
-        frames, wave, place = batch.frames, batch.wave, torch.arange(len(batch.frames), device=batch.frames.device)
+        frames, wave, place = batch.frames, batch.wave, torch.arange(batch.frames.shape[0], device=batch.frames.device)
         if not self.training:  # in training a batch norm would see other statistics
             frames, wave, place = read_once(frames, wave)
         coupled = self.run(frames, wave)

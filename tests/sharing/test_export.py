@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 import crossmodal as library
 from crossmodal.adapters import guided_adapter
+from crossmodal.alignment import learned_alignment, resampled_alignment
 from crossmodal.data import Preprocess
 from crossmodal.heads.events import decode_segments
 from crossmodal.sharing import export, exporting
@@ -25,11 +26,11 @@ from crossmodal.training.options import required
 class Guided(nn.Module):
     """Patches of a frame, guided by frames of the wave, and a score per second: the smallest system with an adapter."""
 
-    def __init__(self):
+    def __init__(self, align=resampled_alignment):
         super().__init__()
         self.classes, self.inputs = ("dog", "bell"), Clips(Preprocess(8, 64))
         here, there = Site("here", 48, grid_axes(2, 2)), Site("there", 16, grid_axes(2, 2))
-        self.adapter, self.head = guided_adapter(here, there, latents=2), nn.Linear(48, 3)
+        self.adapter, self.head = guided_adapter(here, there, latents=2, align=align), nn.Linear(48, 3)
 
     def forward(self, batch):
         frames = F.pixel_unshuffle(batch.frames.flatten(0, 1), 4).flatten(2).mT
@@ -47,6 +48,17 @@ def awake(system):
         for parameter in system.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return system
+
+
+@pytest.mark.parametrize("align", [resampled_alignment, learned_alignment])
+def test_a_trace_of_an_adapter_serves_any_number_of_clips(align):
+    """A size that is read by `len`, or compared with a number, would fix the trace to the example's clips."""
+    system = exporting.TracedSystem(awake(Guided(align)).eval(), library.data.Clip)
+    free = torch.export.Dim("clip", min=2)
+    given = torch.rand(3, 2, 3, 8, 8), torch.rand(3, 2, 64)
+    traced = torch.export.export(system, given, dynamic_shapes=[({0: free}, {0: free})], strict=False).module()
+    other = torch.rand(5, 2, 3, 8, 8), torch.rand(5, 2, 64)
+    torch.testing.assert_close(traced(*other)["outputs"], system(*other)["outputs"])
 
 
 @pytest.mark.slow  # the command exports a system without adapters among the quick tests
