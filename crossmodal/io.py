@@ -8,12 +8,17 @@ import errno
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 DRAFT = ".part-"
+SECONDS_TO_APPEAR = 60.0
+"""How long a file is waited for that another machine has written into a shared folder."""
+TICK = 0.1
+"""Seconds between looks."""
 FIX = "make room there, or choose another folder"
 
 _FLOCK = find_spec("fcntl") is not None
@@ -103,6 +108,26 @@ def draft_of(path: Path) -> Path:
 def is_draft(path: Path) -> bool:
     """Returns whether a file or folder is a draft that a killed process may have left."""
     return path.name.startswith(DRAFT)
+
+
+def wait_until_seen(path: str | Path, seen: Callable[[], bool]) -> None:
+    """Waits for what another machine has written: a shared folder may show it seconds later on this one.
+
+    Args:
+        path: What was written, named in the error.
+        seen: Whether it is here, and whole.
+
+    Raises:
+        OSError: If it is not within `SECONDS_TO_APPEAR`.
+    """
+    until = time.monotonic() + SECONDS_TO_APPEAR
+    while not seen():
+        if time.monotonic() > until:
+            raise OSError(
+                f"{path}, which a worker has written, is not seen here after {SECONDS_TO_APPEAR:g} s: the workers of a "
+                "cluster must see the same folders as this machine."
+            )
+        time.sleep(TICK)
 
 
 def remove_drafts(*folders: Path) -> None:

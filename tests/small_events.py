@@ -17,7 +17,7 @@ from crossmodal.tasks.coupled_system import Pair
 from crossmodal.tasks.event_system import AudioVisualEvents
 
 
-def small_events(coupled=dg_sct, depths=(1,), **parts):
+def small_events(coupled=dg_sct, depths=(1,), classes="abc", rate=1000, **parts):
     """Every part of `the system at laptop size` at the smallest size, awake: no gate is silent, no dropout."""
     torch.manual_seed(0)
     sizes = {"patch": 4, "width": 8, "depths": depths, "heads": (1, 2)[: len(depths)], "window": 2, "drop_path": 0.0}
@@ -29,12 +29,12 @@ def small_events(coupled=dg_sct, depths=(1,), **parts):
         **parts,
     }
     width = visual.sites[-1].width
-    sound = RepeatedLogMel(LogMel(1000, n_fft=64, hop=32, mels=8, fmin=10.0, fmax=500.0), 1000)
+    sound = RepeatedLogMel(LogMel(rate, n_fft=64, hop=rate // 31, mels=8, fmin=rate / 100, fmax=rate / 2), rate)
     model = AudioVisualEvents(
-        Pair(coupled(visual, audio, **parts), (width, width), sound, Preprocess(16, 1000)),
+        Pair(coupled(visual, audio, **parts), (width, width), sound, Preprocess(16, rate)),
         temporal=TemporalAttention(width, width, width=8, gamma=0.1, dropout=0.0),
-        head=EventHead(8, 3),
-        classes="abc",
+        head=EventHead(8, len(classes)),
+        classes=classes,
     )
     for name, parameter in model.named_parameters():
         if ".couplers." in name and name.endswith(("gate", "scale")):

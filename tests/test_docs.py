@@ -28,6 +28,7 @@ BLOCK = re.compile(r"^(?:<!-- no-test: (?P<reason>.+?) -->\n+)?```python\n(?P<co
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ENTRY = re.compile(r"^::: ([\w.]+)$", re.MULTILINE)
+SNIPPET = re.compile(r'^--8<-- "([^"]+)"$', re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+?)(?: \{ *#([\w-]+) *\})?$", re.MULTILINE)
 
 NOT_RUN: dict[str, int] = {}
@@ -68,6 +69,13 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             run_session(block, page, vars(module))
         else:
             exec(compile("\n" * block.line + block.code, str(page), "exec"), vars(module))
+
+
+def test_every_script_that_one_copies_is_shown_on_a_page():
+    """By the mark of a snippet, letter for letter: a formatter that takes it for Python puts spaces into it."""
+    shown = {file for page in PAGES for file in SNIPPET.findall(page.read_text(encoding="utf-8"))}
+    scripts = {named(file) for folder in ("scripts", "slurm") for file in (DOCS / folder).iterdir() if file.is_file()}
+    assert scripts == {f"docs/{file}" for file in shown if file.startswith(("scripts/", "slurm/"))}
 
 
 def test_the_model_of_the_first_page_is_dg_sct():

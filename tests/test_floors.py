@@ -22,6 +22,7 @@ FLOORS = {
     "named_draws": 0,
     "plain": 0,
     "option_parser": 0,
+    "installed_by": 0,
     "precision": 0,
     "printing": 0,
     "worker_pool": 0,

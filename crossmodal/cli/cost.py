@@ -12,10 +12,11 @@ FORMS = ("table", "markdown", "json")
 
 def cost(argv: Sequence[str], task: Task) -> None:
     """Prints parameters, operations and bytes, part by part, of the system that the options of `fit` describe."""
-    own, others = cost_parser(task).parse_known_args(list(argv))  # the others describe the system
+    parser = cost_parser(task)
+    own, others = parser.parse_known_args(list(argv))  # the others describe the system
     if own.clips < 1:
         raise ValueError(f"{task.name} cost: --clips={own.clips} must be at least 1.")
-    found, remarks = described_cost(others, task, own.clips)
+    found, remarks = described_cost(others, task, own.clips, asked_by=parser)
     if own.form == "json":
         print(json.dumps(found.as_dict(own.depth), indent=1))
         return

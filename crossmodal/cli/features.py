@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +13,20 @@ import numpy as np
 import torch
 
 from crossmodal.checkpoints import read_header
-from crossmodal.data import Clip, windows
+from crossmodal.data import Clip
 from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.ave_rows import some
 from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, clip_stamp, read_clip_source
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
+from crossmodal.data.many_videos.window_file import WindowFile
 from crossmodal.data.same_text import printable
-from crossmodal.io import folder_lock
+from crossmodal.evaluation.films import UNSURE
+from crossmodal.io import folder_lock, make_folder
 from crossmodal.option_parser import OptionParser
-from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.coupled_system import CoupledSystem, Pooled
 from crossmodal.tasks.task import Task
+from crossmodal.training.finite import NotANumberError, check_outputs
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
 from crossmodal.worker_pool import Failure
@@ -61,11 +64,18 @@ def features(argv: Sequence[str], task: Task) -> int:
     print(f"{command}: {len(clips)} clips of {given.videos}/ → {given.out}, by {run}", flush=True)
     if others:
         print(f"left alone, no videos by their names: {', '.join(map(printable, others))}", flush=True)
-    file.begin()
+    make_folder(file.parts)
     with folder_lock(file.parts):
+        file.begin()  # within the lock: it removes drafts, which another command may be writing
         say_changed(file)
-        read = partial(read_clip_source, preprocess=system.preprocess, wave_rate=rate)
-        extract = partial(feature_rows, system.to(given.device), seconds=seconds)
+        read = partial(
+            read_clip_source,
+            preprocess=system.preprocess,
+            wave_rate=rate,
+            seconds=seconds,
+            folder=file.parts.absolute(),
+        )
+        extract = partial(feature_rows, system.to(given.device))
         failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
@@ -114,8 +124,8 @@ def say_changed(file: "FeatureFile") -> None:
 def write_clips(
     file: "FeatureFile",
     clips: Sequence[ClipSource],
-    read: Callable[[ClipSource], tuple[np.ndarray, np.ndarray] | Failure],
-    extract: Callable[[Clip], dict[str, np.ndarray]],
+    read: Callable[[ClipSource], WindowFile | Failure],
+    extract: Callable[[Iterable[Clip]], dict[str, np.ndarray] | Failure],
     *,
     workers: int,
     cluster: str | None = None,
@@ -127,19 +137,36 @@ def write_clips(
     if cluster is not None:  # whose workers run in other folders
         missing = [source._replace(place=source.place.absolute()) for source in missing]
     for source, found in progress("features", read, missing, total=len(clips), workers=workers, cluster=cluster):
-        if isinstance(found, Failure):
-            failed[source.name] = found.reason
+        rows = found if isinstance(found, Failure) else extract(found.windows())
+        if isinstance(found, WindowFile):
+            found.file.unlink(missing_ok=True)
+        if isinstance(rows, Failure):
+            failed[source.name] = rows.reason
         else:
-            file.add(source.clip, extract(Clip(*map(torch.from_numpy, found))))
+            file.add(source.clip, rows)
     return failed
 
 
-def feature_rows(system: CoupledSystem, clip: Clip, *, seconds: int) -> dict[str, np.ndarray]:
-    """Returns the features of a clip of any length by stream, in windows of `seconds`, as `predict` reads it."""
-    device = next(system.parameters()).device
-    found = [system.features(Clip(*(part.to(device) for part in window))) for window in windows(clip, seconds)]
+def feature_rows(system: CoupledSystem, windows: Iterable[Clip]) -> dict[str, np.ndarray] | Failure:
+    """Returns the features of a clip of any length by stream, window by window, as `predict` reads it.
+
+    Args:
+        system: The system.
+        windows: Windows of the clip.
+
+    Returns:
+        Stream → `(segment, channel)`; a `Failure` where one is no number.
+    """
+    device, found = next(system.parameters()).device, []
+    for window in windows:
+        pooled = system.features(Clip(*(part.to(device) for part in window)))
+        try:
+            check_outputs(pooled, window, "features", verdict=UNSURE)
+        except NotANumberError as error:
+            return Failure(str(error))
+        found.append(Pooled(*(part[0].cpu() for part in pooled)))
     return {
-        name: torch.cat([getattr(window, name)[0] for window in found]).cpu().numpy() for name in ("visual", "audio")
+        name: torch.cat(parts).numpy() for name, parts in zip(Pooled._fields, zip(*found, strict=True), strict=True)
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 
+from ..installed_by import installed_by
 from .freed_memory import keep_freed_memory
 from .waiting import choose_waiting
 
@@ -62,7 +63,7 @@ def missing_extra(error: ModuleNotFoundError) -> str:
     # an installed package that lacks a module of its own: no `pip install` of ours helps
     if not package or package == "crossmodal" or find_spec(package) is not None:
         return str(error)
-    return f"{package} is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'"
+    return f"{package} is not installed, and what was asked for needs it: {installed_by(package)}"
 
 
 def run(words: Sequence[str]) -> int:

@@ -3,9 +3,11 @@
 import importlib
 from types import ModuleType
 
+from crossmodal.installed_by import installed_by
+
 
 def need(module: str, reader: str) -> ModuleType:
-    """Imports a module of the extra `recipes`.
+    """Imports a module of an extra.
 
     Args:
         module: The module.
@@ -17,6 +19,5 @@ def need(module: str, reader: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(
-            f'{reader} needs the module {module!r} ({error}): pip install "crossmodal-blocks[recipes]".'
-        ) from error
+        missing = error.name or module if isinstance(error, ModuleNotFoundError) else module
+        raise ImportError(f"{reader} needs the module {module!r} ({error}): {installed_by(missing)}.") from error

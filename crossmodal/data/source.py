@@ -1,6 +1,6 @@
 """Where clips come from: the splits of a data set under the options that every data set shares."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -78,6 +78,13 @@ class Source:
         """Returns where the items come from, in words."""
         return type(self).__name__
 
+    def describe_to_others(self) -> str:
+        """Returns `describe()` with the names of files and folders in place of their paths: for reports and cards."""
+        said = self.describe()
+        for path in sorted(_paths(self), key=lambda path: -len(str(path))):
+            said = said.replace(str(path), path.name)
+        return said
+
     def check(self) -> None:
         """Looks at what all splits need, before a training is begun on them.
 
@@ -96,6 +103,15 @@ class Source:
     def facts(self) -> dict[str, Any]:
         """Returns facts about the items for a run's summary."""
         return {}
+
+
+def _paths(source: Source) -> Iterator[Path]:
+    """Yields the paths that a source, or one inside it, was given; those that are names already are left out."""
+    for value in vars(source).values():
+        if isinstance(value, Source):
+            yield from _paths(value)
+        elif isinstance(value, Path) and value.name and str(value) != value.name:
+            yield value
 
 
 class DrawnSource(Source):

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from crossmodal.installed_by import installed_by
+
 CLIP_MARKS = "<|startoftext|>", "<|endoftext|>"
 ROBERTA_MARKS = "<s>", "</s>"
 CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -147,7 +149,9 @@ def read_backend(folder: Path) -> Any:
     try:
         import tokenizers
     except ImportError as error:
-        raise ImportError(f"FileTokenizer needs the package tokenizers ({error}): pip install tokenizers.") from error
+        raise ImportError(
+            f"FileTokenizer needs the package tokenizers ({error}): {installed_by('tokenizers')}."
+        ) from error
     if (folder / "tokenizer.json").is_file():
         backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         backend.no_padding()

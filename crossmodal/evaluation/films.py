@@ -14,7 +14,7 @@ from crossmodal.data.read_ahead import read_ahead
 from crossmodal.encoders.by_name import MotionFeatures
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task
-from crossmodal.training.finite import check_outputs
+from crossmodal.training.finite import NotANumberError, check_outputs
 
 UNSURE = "the weights of the run, or the film, are not finite"
 
@@ -40,7 +40,7 @@ class FilmReader:
         system: Trained system, in evaluation mode, on its device.
         words: What is asked beside the film, such as questions.
         seconds: Of a window.
-        batch_size: Windows that share a run of the model; those of the same shape do.
+        batch_size: Windows that share a run of the model: those of the same shape that are not cut short.
         threads: Films that are decoded at a time; 0 decodes in this thread.
         kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
         motion: Makes the features of motion that the system reads; `None` where it reads none.
@@ -66,21 +66,23 @@ class FilmReader:
         open_films = {film: _OpenFilm() for film in films}
         waiting: dict[Any, list[_Asked]] = {}
         for film, content in read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size):
+            if film not in open_films:
+                continue  # it has failed, and is still being read
             if content is None:
                 open_films[film].ended = True
             elif isinstance(content, Exception):
-                yield film, content
-                self._forget(open_films.pop(film), waiting)
+                open_films[film].error = content
             else:
                 asked = self._ask(open_films[film], content)
                 group = waiting.setdefault(asked.shape, [])
                 group.append(asked)
-                if len(group) == self.batch_size:
+                # guidance over the clip takes clips of another length one at a time
+                if len(group) == self.batch_size or len(content.frames) < self.seconds:
                     self._predict(waiting.pop(asked.shape))
-            yield from _done(open_films)
+            yield from _done(open_films, waiting)
         for group in waiting.values():
             self._predict(group)
-        yield from _done(open_films)
+        yield from _done(open_films, {})
 
     def _ask(self, film: "_OpenFilm", window: Clip | FilmedClip) -> "_Asked":
         """Returns the batch of a window, which waits for others of its shape."""
@@ -96,6 +98,20 @@ class FilmReader:
         return _Asked(film, number, clip if kept else without_content(clip), batch)
 
     def _predict(self, group: Sequence["_Asked"]) -> None:
+        """Runs the model over windows of one shape; where it says what is no number, over each of them alone.
+
+        A window whose own outputs hold NaN ends its film. The others lose nothing but the time.
+        """
+        try:
+            self._predict_together(group)
+        except NotANumberError as error:
+            if len(group) == 1:
+                group[0].film.error = error
+                return
+            for asked in group:
+                self._predict([asked])
+
+    def _predict_together(self, group: Sequence["_Asked"]) -> None:
         """Runs the model once over windows of one shape, and puts the predictions where they belong."""
         like = next(self.system.parameters(), torch.empty(0))
         batch = _joined([asked.batch for asked in group])
@@ -113,21 +129,14 @@ class FilmReader:
         for asked, own in zip(group, split_items(prediction, counts), strict=True):
             asked.film.windows[asked.number] = Window(asked.clip, own)
 
-    @staticmethod
-    def _forget(film: "_OpenFilm", waiting: "dict[Any, list[_Asked]]") -> None:
-        """Drops the windows of a film that has failed."""
-        for shape, group in list(waiting.items()):
-            group[:] = [asked for asked in group if asked.film is not film]
-            if not group:
-                del waiting[shape]
-
 
 class _OpenFilm:
-    """A film that is being read: its windows so far, `None` where the model has not seen one yet."""
+    """A film that is being read: its windows so far, `None` where the model has not seen one yet, and what ended it."""
 
     def __init__(self) -> None:
         self.windows: list[Window | None] = []
         self.ended = False
+        self.error: Exception | None = None
 
 
 class _Asked(NamedTuple):
@@ -144,13 +153,27 @@ class _Asked(NamedTuple):
         return type(self.batch), *(field.shape[1:] for field in self.batch)
 
 
-def _done(open_films: dict[Path, _OpenFilm]) -> Iterator[tuple[Path, list[Window]]]:
-    """Yields the films of which every window is predicted, and takes them out."""
+def _done(
+    open_films: dict[Path, _OpenFilm], waiting: dict[Any, list[_Asked]]
+) -> Iterator[tuple[Path, list[Window] | Exception]]:
+    """Yields the films of which every window is predicted, and those that have failed; takes them out."""
     for film, state in list(open_films.items()):
         windows = [window for window in state.windows if window is not None]
-        if state.ended and len(windows) == len(state.windows):
+        if state.error is not None:
+            del open_films[film]
+            _forget(state, waiting)
+            yield film, state.error
+        elif state.ended and len(windows) == len(state.windows):
             del open_films[film]
             yield film, windows
+
+
+def _forget(film: _OpenFilm, waiting: dict[Any, list[_Asked]]) -> None:
+    """Drops the windows of a film that has failed."""
+    for shape, group in list(waiting.items()):
+        group[:] = [asked for asked in group if asked.film is not film]
+        if not group:
+            del waiting[shape]
 
 
 def _joined(batches: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ from torch.utils.data import default_collate
 from crossmodal.data.source import Source
 from crossmodal.ledger import Cost, cost
 from crossmodal.ledger.nested import map_tensors, shadow, without_data
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, System, Task, system_remarks
 from crossmodal.training.choice import required
@@ -31,18 +32,21 @@ class DescribedCost(NamedTuple):
     remarks: list[str]
 
 
-def described_cost(argv: Sequence[str], task: Task, items: int = 1) -> DescribedCost:
+def described_cost(
+    argv: Sequence[str], task: Task, items: int = 1, *, asked_by: OptionParser | None = None
+) -> DescribedCost:
     """Counts a training step of the system that the options of `fit` describe; reads no file of weights.
 
     Args:
         argv: Options of `crossmodal TASK fit`.
         task: The task.
         items: Items in the batch.
+        asked_by: Parser of the verb that takes these options beside its own, as `parse` takes it.
 
     Raises:
         ValueError: If the options are refused, or the system looks at values of its inputs.
     """
-    parser, given = parse(argv, task)
+    parser, given = parse(argv, task, asked_by=asked_by)
     arguments = parser.instantiate(given)
     system = system_on_meta(arguments, task)
     return DescribedCost(step_cost(system, task, items=items, source=arguments.data), system_remarks(system))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.evaluation.logged_command import LoggedCommand, run_logged, wait_for_logs
-from crossmodal.training.run_folder import CONFIG, TEST, read_summary
+from crossmodal.io import wait_until_seen
+from crossmodal.training.run_folder import CONFIG, SUMMARY, TEST, read_summary
 from crossmodal.worker_pool import THREADS, Failure, worker_pool
 
 SEED = "{seed}"
@@ -112,13 +113,31 @@ def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: 
     with tqdm(total=len(runs), initial=len(runs) - len(waiting), unit="run", desc="runs") as bar:
         for command, outcome in outcomes(commands, workers, cluster) if commands else ():
             run = waiting[Path(command.log).stem]
-            if outcome != 0 or run.summary(folder) is None:
-                reason = f" ({outcome.reason})" if isinstance(outcome, Failure) else ""
+            if reason := why_failed(run, folder, outcome, cluster):
                 failed.append(f"{Path(command.log).stem}: see {command.log}{reason}")
             bar.set_postfix_str(run.row)
             bar.update()
     if failed:
         raise RuntimeError("\n".join([f"{len(failed)} of {len(runs)} runs failed:", *failed]))
+
+
+def why_failed(run: SweepRun, folder: Path, outcome: int | Failure, cluster: str | None) -> str:
+    """Returns why a run failed, in brackets or as the code that it ended with; empty where it is finished.
+
+    Args:
+        run: The run.
+        folder: Of all runs.
+        outcome: Exit code of its command, or what became of the worker.
+        cluster: Where it ran; what other machines write may be seen here later.
+    """
+    if isinstance(outcome, Failure):
+        return f" ({outcome.reason})"
+    if outcome == 0 and cluster is not None:
+        try:
+            wait_until_seen(run.place(folder) / SUMMARY, lambda: run.summary(folder) is not None)
+        except OSError as error:
+            return f" ({error})"
+    return "" if outcome == 0 and run.summary(folder) is not None else f" (exit code {outcome})"
 
 
 def outcomes(commands: Sequence[LoggedCommand], workers: int, cluster: str | None) -> Any:

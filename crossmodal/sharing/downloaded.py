@@ -5,19 +5,18 @@ those that equal the recipe's own default, and those of keywords that take text,
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from importlib import import_module
-from inspect import isclass, isfunction, signature
+from inspect import isclass, isfunction
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 from crossmodal.tasks.names import PACKAGE, system_names, task_names
-from crossmodal.tasks.resolve import find_system
 from crossmodal.training.choice import COUPLING
-from crossmodal.training.options import find_coupling
 
-from .system_options import SystemOptions, written_defaults
+from .named_files import strings
+from .system_options import SystemOptions, keyword_types, written_defaults
 
 FLOORS = ("adapters", "alignment", "attention", "audio", "encoders", "guidance", "heads", "injection", "prompts")
 COMPONENTS = tuple(f"crossmodal.{floor}." for floor in FLOORS)
@@ -53,10 +52,10 @@ def _foreign(options: SystemOptions) -> Iterator[tuple[str, Any]]:
     elif (coupling := options.arguments.get(COUPLING) or "") and not _is_recipe(coupling):
         yield f"model.{COUPLING}", coupling
     else:
-        usual = dict(_strings("", written_defaults(options)))
+        usual = dict(strings("", written_defaults(options)))
         plain = _plain_keywords(options)
         given = {"encoders": options.encoders, "lockstep": options.lockstep, "model": dict(options.arguments)}
-        for name, value in _strings("", given):
+        for name, value in strings("", given):
             of_text = name.startswith("model.") and name.split(".")[1] in plain
             if usual.get(name) != value and not of_text and not WORD.fullmatch(value) and not is_component(value):
                 yield name, value
@@ -80,25 +79,9 @@ def is_component(path: str) -> bool:
     return (isclass(found) or isfunction(found)) and found.__module__.startswith(COMPONENTS)
 
 
-def _strings(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yields the strings in nested dictionaries and lists by dotted names."""
-    inner = enumerate(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-    for key, part in value.items() if isinstance(value, Mapping) else inner:
-        yield from _strings(f"{name}.{key}" if name else str(key), part)
-    if isinstance(value, str):
-        yield name, value
-
-
 def _plain_keywords(options: SystemOptions) -> set[str]:
     """Returns the keywords of the system and of its coupling that take text, numbers or paths and nothing else."""
-    system = find_system(options.system, options.task)
-    usual = signature(system).parameters.get(COUPLING)
-    coupling = options.arguments.get(COUPLING)
-    chosen = [find_coupling(coupling)] if coupling else [usual.default] if usual else []
-    hints: dict[str, Any] = {}
-    for function in (*chosen, system):  # where both have a keyword, it is the system's
-        hints |= get_type_hints(getattr(function, "func", function))
-    return {name for name, hint in hints.items() if _is_plain(hint)}
+    return {name for name, hint in keyword_types(options).items() if _is_plain(hint)}
 
 
 def _is_plain(hint: Any) -> bool:

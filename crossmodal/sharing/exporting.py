@@ -19,6 +19,7 @@ from torch import Tensor
 from crossmodal import __version__
 from crossmodal.data.vocabulary import as_text
 from crossmodal.injection import plain_linears
+from crossmodal.installed_by import installed_by
 from crossmodal.io import make_folder, whole_file, write_whole
 from crossmodal.tasks.task import SystemModule, Task
 
@@ -193,7 +194,7 @@ def write_onnx(traced: TracedSystem, given: Example, file: Path) -> None:
     """Writes ONNX by torch's exporter (extra `export`); the number of clips is free."""
     missing = [name for name in ONNX_PACKAGES if find_spec(name) is None]
     if missing:
-        raise ImportError(f"export: .onnx needs {', '.join(missing)}: pip install 'crossmodal-blocks[export]'.")
+        raise ImportError(f"export: .onnx needs {', '.join(missing)}: {installed_by(missing[0])}.")
     with torch.no_grad():
         names = list(traced(*given.tensors.values()))
     chatter = logging.getLogger("onnxscript")  # what its optimizer leaves as it is

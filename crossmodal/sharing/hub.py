@@ -64,7 +64,7 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         save(self.system, save_directory, self.options, summary=self.summary)
 
     @classmethod
-    def _from_pretrained(  # type: ignore[override]  # of the mixin's further keywords it takes one
+    def _from_pretrained(  # type: ignore[override]  # of the mixin's further keywords it takes two
         cls,
         *,
         model_id: str,
@@ -74,6 +74,7 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
         local_files_only: bool,
         token: str | bool | None,
         trusted: bool = False,
+        files: Mapping[str, str | Path] | None = None,
     ) -> "SharedSystem":
         """Downloads the folder and rebuilds the system; the mixin calls this one.
 
@@ -85,6 +86,7 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
             local_files_only: Whether to look among earlier downloads alone.
             token: Of the hub.
             trusted: As `load` takes it.
+            files: As `load` takes them.
         """
         folder = Path(model_id)
         local = folder.is_dir()
@@ -100,4 +102,4 @@ class SharedSystem(ModelHubMixin, library_name="crossmodal"):
                     allow_patterns=[ADAPTER_CONFIG, ADAPTERS, CARD],
                 )
             )
-        return cls.of(load_folder(folder, trusted=local or trusted, place=model_id))
+        return cls.of(load_folder(folder, trusted=local or trusted, place=model_id, files=files))

@@ -1,9 +1,11 @@
 """One call from a run, a saved folder or a hub to the trained system."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from crossmodal.checkpoints import read_header
+from crossmodal.installed_by import installed_by
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.run import load_run
@@ -15,7 +17,7 @@ from .system_options import BUILT_FROM, options_of_run
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
+def load(place: str | Path, *, trusted: bool = False, files: Mapping[str, str | Path] | None = None) -> SystemModule:
     """Returns a trained system in evaluation mode, with its classes, its preprocessing and what it was built from.
 
     `system.classes` is its label vocabulary, `system.inputs.preprocess` makes clips as it reads them, and
@@ -25,6 +27,8 @@ def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
         place: Folder of a finished run, a folder that `save` wrote, or the name of one on the Hugging Face hub,
             `"user/name"`. A folder of one's own disk may name components of one's own, which are imported.
         trusted: Whether a folder from the hub may name components of other packages, too: importing them runs code.
+        files: Keyword of the system, such as `visual_weights` → path of the file that a saved folder names and does not
+            hold; those that lie in the folder need not be given.
 
     Raises:
         ImportError: If a name of a hub is given, and huggingface_hub is not installed.
@@ -34,17 +38,19 @@ def load(place: str | Path, *, trusted: bool = False) -> SystemModule:
     """
     folder = Path(place)
     if (folder / ADAPTER_CONFIG).is_file() or (folder.is_dir() and not (folder / CONFIG).is_file()):
-        return load_folder(folder)
+        return load_folder(folder, files=files)
     if folder.is_dir():
+        if files:
+            raise ValueError(f"load: {place} is a run, whose config.yaml says where its files are: leave out files=.")
         return _load_finished(folder)
     if not folder.exists() and HUB_ID.fullmatch(str(place)):
         try:
             from .hub import SharedSystem
         except ModuleNotFoundError as error:
             raise ImportError(
-                f"load: {place} is a name of a hub, which needs {error.name}: pip install 'crossmodal-blocks[hub]'."
+                f"load: {place} is a name of a hub, which needs {error.name}: {installed_by('huggingface_hub')}."
             ) from error
-        return SharedSystem.from_pretrained(str(place), trusted=trusted).system
+        return SharedSystem.from_pretrained(str(place), trusted=trusted, files=files).system
     raise FileNotFoundError(
         f"load: {place} is no folder, and no name of a hub, which looks like user/name: give the folder of a finished "
         "run, or one that crossmodal.save wrote."

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -19,15 +20,19 @@ NO_REAL_DATA = "no real data"
 
 TAGS = ("audio-visual", "cross-modal", "parameter-efficient-fine-tuning")
 SHOWN_CLASSES = 30
+NO_FILES: Mapping[str, str] = MappingProxyType({})
 
 
-def model_card(options: SystemOptions, system: SystemModule, summary: Mapping[str, Any]) -> str:
+def model_card(
+    options: SystemOptions, system: SystemModule, summary: Mapping[str, Any], files: Mapping[str, str] = NO_FILES
+) -> str:
     """Returns the card in Markdown, with the metadata that the Hugging Face hub reads on top.
 
     Args:
         options: What the system was built from.
         system: The system.
         summary: Facts of its training, as a run's `summary.json` holds them; may be empty.
+        files: Keyword → name of the files that the folder does not hold.
     """
     task = find_task(options.task)
     metadata = ["---", "library_name: crossmodal", "tags:", *(f"- {tag}" for tag in (*TAGS, task.name)), "---"]
@@ -39,7 +44,7 @@ def model_card(options: SystemOptions, system: SystemModule, summary: Mapping[st
         "others.",
         _honest(summary),
         "## Use",
-        '```python\nimport crossmodal\n\nsystem = crossmodal.load("THIS FOLDER, OR user/name")\n```',
+        f"```python\nimport crossmodal\n\nsystem = crossmodal.load({_load_arguments(files)})\n```",
         "## Scores",
         "\n".join(_scores(percent_of(task), summary)),
         "## Cost",
@@ -51,6 +56,12 @@ def model_card(options: SystemOptions, system: SystemModule, summary: Mapping[st
         *(f"- {remark}" for remark in summary.get(REMARKS, ())),
     ]
     return "\n".join(metadata) + "\n\n" + "\n\n".join(lines) + "\n"
+
+
+def _load_arguments(files: Mapping[str, str]) -> str:
+    """Returns what stands in the brackets of `crossmodal.load`."""
+    given = ", ".join(f'"{name}": "PATH OF YOUR {file}"' for name, file in files.items())
+    return '"THIS FOLDER, OR user/name"' + (f", files={{{given}}}" if files else "")
 
 
 def _honest(summary: Mapping[str, Any]) -> str:

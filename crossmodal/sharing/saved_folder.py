@@ -17,9 +17,12 @@ from crossmodal.training.run_folder import ADAPTERS
 
 from .downloaded import check_downloaded
 from .model_card import CARD, model_card
+from .named_files import find_files, named_files, with_paths
 from .system_options import BUILT_FROM, SystemOptions, build_system
 
 ADAPTER_CONFIG, FORMAT = "adapter_config.json", 1
+FILES = "files"
+"""Entry of `adapter_config.json`: keyword → name of a file that the system is built from and the folder lacks."""
 ENTRIES = (*SystemOptions._fields, "classes", "front_end", "frozen", "version")
 """Entries of `adapter_config.json` beside `format`: what the system is built from, and what it belongs to."""
 
@@ -52,28 +55,36 @@ def save(
         )
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"save: {folder} exists and is no empty folder: choose another, or remove it.")
-    options = options._replace(arguments=dict(options.arguments))
+    files = named_files(options)
+    options = with_paths(options, files)
     header = _belongs_to(options, system)
-    readable = {"task": options.task, "classes": json.loads(as_text(system.classes))}
+    readable = {"task": options.task, "classes": json.loads(as_text(system.classes)), FILES: files}
     config = {"format": FORMAT, "version": __version__, **header, **readable}
     make_folder(folder.parent, before="save: ")
     with whole_folder(folder) as draft:
         save_adapters(system, draft / ADAPTERS, **header)
-        write_whole(draft / CARD, model_card(options, system, summary or {}))
+        write_whole(draft / CARD, model_card(options, system, summary or {}, files))
         written = json.dumps(as_json("save", config), indent=2, ensure_ascii=False)
         write_whole(draft / ADAPTER_CONFIG, written + "\n")
 
 
-def load_folder(folder: Path, *, trusted: bool = True, place: str | None = None) -> SystemModule:
+def load_folder(
+    folder: Path,
+    *,
+    trusted: bool = True,
+    place: str | None = None,
+    files: Mapping[str, str | Path] | None = None,
+) -> SystemModule:
     """Rebuilds the system that `save` wrote, in evaluation mode.
 
     Args:
         folder: The folder.
+        files: Keyword → path of the files that the folder names and does not hold, as `load` takes them.
         trusted: Whether it may name components of other packages, which are imported; `check_downloaded` refuses them.
         place: What errors name; by default the folder.
 
     Raises:
-        OSError: If the folder or a file in it does not exist or cannot be read.
+        OSError: If the folder, a file in it or a file that it names does not exist or cannot be read.
         ValueError: If a file is damaged or of a later format, the folder may not name what it names, or its adapters
             belong to another model or to other encoders.
     """
@@ -82,8 +93,9 @@ def load_folder(folder: Path, *, trusted: bool = True, place: str | None = None)
     options = SystemOptions(**{name: config[name] for name in SystemOptions._fields})
     if not trusted:
         check_downloaded(options, place)
+    found_files = find_files(config.get(FILES, {}), files or {}, folder, place)
     try:
-        system = build_system(options, from_text(json.dumps(config["classes"])))
+        system = build_system(with_paths(options, found_files), from_text(json.dumps(config["classes"])))
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"load: {place}, saved by version {config['version']}, cannot be rebuilt by this version ({__version__}): "
@@ -121,8 +133,9 @@ def read_config(folder: Path, place: str) -> dict[str, Any]:
             f"({__version__}) reads formats up to {FORMAT}: install a later one."
         )
     missing = [name for name in ENTRIES if name not in config]
-    if missing or not isinstance(config["arguments"], dict):
-        raise ValueError(f"load: {ADAPTER_CONFIG} of {place} lacks {', '.join(missing) or 'arguments'}: copy it again.")
+    missing += [name for name in ("arguments", FILES) if not isinstance(config.get(name, {}), dict)]
+    if missing:
+        raise ValueError(f"load: {ADAPTER_CONFIG} of {place} lacks {', '.join(missing)}: copy it again.")
     return dict(config)
 
 

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from crossmodal.tasks.resolve import find_system, find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.choice import COUPLING, read_options
-from crossmodal.training.options import add_model, add_system
+from crossmodal.training.options import add_model, add_system, find_coupling
 from crossmodal.training.run import build
 from crossmodal.training.run_folder import CONFIG
 
@@ -84,6 +85,23 @@ def written_defaults(options: SystemOptions) -> dict[str, Any]:
     """Returns the options of the same system where nothing is given, as `config.yaml` would write them."""
     parser = _parser(options)
     return _as_written(parser, parser.get_defaults())
+
+
+def keyword_types(options: SystemOptions) -> dict[str, Any]:
+    """Returns keyword → type, of the system's function and of its coupling's."""
+    system = find_system(options.system, find_task(options.task).name)
+    usual = signature(system).parameters.get(COUPLING)
+    coupling = options.arguments.get(COUPLING)
+    chosen = [find_coupling(coupling)] if coupling else [usual.default] if usual else []
+    types: dict[str, Any] = {}
+    for function in (*chosen, system):  # where both have a keyword, it is the system's
+        types |= get_type_hints(getattr(function, "func", function))
+    return types
+
+
+def path_keywords(options: SystemOptions) -> set[str]:
+    """Returns the keywords of the system and of its coupling that take a path."""
+    return {name for name, taken in keyword_types(options).items() if Path in (taken, *get_args(taken))}
 
 
 def _parser(options: SystemOptions) -> ArgumentParser:

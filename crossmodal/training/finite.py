@@ -16,6 +16,10 @@ SHOWN = 5
 """Items of a batch that a sentence names."""
 
 
+class NotANumberError(ValueError):
+    """Says that a system's outputs for a batch hold NaN."""
+
+
 def check_outputs(outputs: Any, batch: Any, where: str, *, verdict: str = DIVERGED) -> None:
     """Refuses outputs of a system that hold NaN, before a loss or a prediction is made of them.
 
@@ -28,10 +32,10 @@ def check_outputs(outputs: Any, batch: Any, where: str, *, verdict: str = DIVERG
         verdict: What is wrong where the batch is not, and what to do.
 
     Raises:
-        ValueError: Saying whether the batch, too, holds what is no number.
+        NotANumberError: Saying whether the batch, too, holds what is no number.
     """
     if _any_nan(outputs):
-        raise ValueError(_sentence("the outputs of the system", "NaN", batch, where, verdict))
+        raise NotANumberError(_sentence("the outputs of the system", "NaN", batch, where, verdict))
 
 
 def check_losses(terms: Mapping[str, Tensor], batch: Any, where: str, *, infinite: bool = False) -> None:

@@ -68,6 +68,9 @@ def train(
             logger=[metrics, *loggers_of(options, run)],
             callbacks=callbacks,
         )
+        if last:
+            # Lightning reads a checkpoint before it converts the module, which would round weights of float64
+            trainer.precision_plugin.convert_module(training)
         trainer.fit(training, data, ckpt_path=last.file if last else None, weights_only=True)
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]

@@ -25,9 +25,11 @@ class FitParser(OptionParser, ArgumentParser):
 
     Attributes:
         other_sources: Name → source of the task that the options do not choose.
+        asked_by: Parser of another verb that takes these options beside its own; `None` for `fit`.
     """
 
     other_sources: Mapping[str, type[Source]] = MappingProxyType({})
+    asked_by: OptionParser | None = None
 
     def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
         """Returns the help, with the options of the other sources at its end."""
@@ -37,8 +39,9 @@ class FitParser(OptionParser, ArgumentParser):
         return described + "".join(others)
 
     def known_options(self) -> list[str]:
-        """Returns the options of all sources."""
-        return [*super().known_options(), *self._elsewhere()]
+        """Returns the options of all sources, behind those of the verb that asks."""
+        asked_by = self.asked_by.known_options() if self.asked_by is not None else []
+        return [*asked_by, *super().known_options(), *self._elsewhere()]
 
     def unknown(self, words: Sequence[str]) -> str:
         """Returns the sentence for words that the parser does not know, or that belong to another source."""

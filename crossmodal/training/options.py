@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from jsonargparse import ArgumentParser, Namespace
 
 from crossmodal.injection import Encoder, Lockstep
+from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import RECIPES, find_function, find_system, system_module
 from crossmodal.tasks.settings import Settings
@@ -25,7 +26,7 @@ from .stages import add_stage
 TRAINER = {"num_sanity_val_steps": 0, "enable_model_summary": False, "log_every_n_steps": 5, "logger": False}
 
 
-def options(task: Task, choice: Choice) -> ArgumentParser:
+def options(task: Task, choice: Choice) -> FitParser:
     """Returns the parser of a task's `fit` for one system, source and training."""
     system, source = find_system(choice.system, task.name), task.sources[choice.source]
     parser = FitParser(
@@ -165,9 +166,17 @@ def set_defaults(parser: ArgumentParser, settings: Settings, name: str) -> None:
             raise ValueError(f"{name} sets {option}, which `{parser.prog}` does not have: give another.") from error
 
 
-def parse(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
-    """Parses the options of a task's `fit`: first those, from them or a YAML file, that decide on the others."""
+def parse(argv: Sequence[str], task: Task, *, asked_by: OptionParser | None = None) -> tuple[ArgumentParser, Namespace]:
+    """Parses the options of a task's `fit`: first those, from them or a YAML file, that decide on the others.
+
+    Args:
+        argv: The options.
+        task: The task.
+        asked_by: Parser of another verb that takes them beside its own; errors are of that verb, and know its options.
+    """
     parser = options(task, chosen(argv, task))
+    if asked_by is not None:
+        parser.asked_by, parser.prog = asked_by, asked_by.prog
     return parser, parser.parse_args(list(argv))
 
 

@@ -153,7 +153,7 @@ def write_results(
         seconds=round(seconds, 1),
         seed=given.seed,
         versions=versions(),
-        data=source.describe(),
+        data=source.describe_to_others(),
         **source.facts(),
     )
 

@@ -40,6 +40,13 @@ def test_no_items_are_refused(tmp_path):
     assert (said.code, said.err.strip()) == (1, "crossmodal: ave cost: --clips=0 must be at least 1.")
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("--clip", "--clips"), ("--dpeth", "--depth"), ("--sytem", "--system")])
+def test_an_option_typed_wrong_is_one_of_cost_first(tmp_path, typed, meant):
+    said = crossmodal(tmp_path, "ave", "cost", typed, "2")
+    expected = f"crossmodal ave cost: there is no option {typed}; did you mean {meant}?"
+    assert (said.code, said.err.strip()) == (2, expected)
+
+
 class ReadsFeatures(nn.Module):
     """System on features of frozen extractors: of a frame three numbers, of a second of sound five."""
 

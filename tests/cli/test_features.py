@@ -13,15 +13,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from commands import crossmodal
 from film_zoo import Kind
 from safetensors.torch import load_file
+from torch import nn
 
 from crossmodal.checkpoints import read_header
 from crossmodal.checkpoints.adapter_file import write_adapter_file
-from crossmodal.data import AVE, Clip, read_clip, windows
+from crossmodal.cli.features import feature_rows
+from crossmodal.data import AVE, Clip
+from crossmodal.data.film_windows import film_windows
 from crossmodal.data.many_videos.clip_sources import clip_sources, clip_stamp
 from crossmodal.tasks import ave
+from crossmodal.tasks.coupled_system import Pooled
 from crossmodal.testing.ave_layout import write_ave
 from crossmodal.training.run import load_run
 
@@ -75,7 +80,7 @@ def test_a_row_is_what_the_model_makes_of_that_second(films, model):
     assert found["rows"] == [(name, second) for name, n in (("a", 2), ("b", 12), ("ä-1", 1)) for second in range(n)]
     row = 0
     for name in ("a", "b", "ä-1"):
-        for window in windows(read_clip(folder / f"videos/{name}.mkv", model.preprocess)):
+        for window in film_windows(folder / f"videos/{name}.mkv", model.preprocess):  # as predict reads it
             wanted = model.features(window)
             rows = slice(row, row := row + len(window.frames))
             np.testing.assert_array_equal(found["visual"][rows], wanted.visual[0].numpy())
@@ -111,8 +116,8 @@ def test_a_failed_clip_is_tried_again_and_the_others_are_not(films, monkeypatch)
     shutil.copy(folder / "uncut.mkv", folder / "mended/cut.mkv")
     read = []
     monkeypatch.setattr(
-        "crossmodal.data.many_videos.clip_sources.read_clip",
-        lambda file, *_: read.append(file.name) or read_clip(file, *_),
+        "crossmodal.data.many_videos.clip_sources.film_windows",
+        lambda file, *_: read.append(file.name) or film_windows(file, *_),
     )
     said = features(folder, "mended", "mended.h5")
     assert (said.code, said.lines[-1]) == (0, "features of 4 of 4 clips, 17 rows")
@@ -235,6 +240,23 @@ def test_killed_by_the_system_and_run_again(films):
     assert again["rows"] == whole["rows"]
     for name in ("visual", "audio"):  # the other process may have had another number of threads
         np.testing.assert_allclose(again[name], whole[name], rtol=1e-4, atol=1e-5)
+
+
+class Means(nn.Linear):
+    """Pools a second to the mean of its frame and of its wave."""
+
+    def features(self, clip):
+        return Pooled(clip.frames.mean((2, 3))[None], clip.wave.mean(1, keepdim=True)[None])
+
+
+def test_a_clip_of_which_the_model_makes_no_number_is_a_failure():
+    whole = [Clip(torch.ones(10, 3, 4, 4), torch.ones(10, 8)), Clip(torch.ones(2, 3, 4, 4), torch.ones(2, 8))]
+    assert {name: rows.shape for name, rows in feature_rows(Means(1, 1), whole).items()} == {
+        "visual": (12, 3),
+        "audio": (12, 1),
+    }
+    whole[1].wave[1, 0] = float("nan")
+    assert "the batch holds it already: 'wave' of its items 1. Mend" in feature_rows(Means(1, 1), whole).reason
 
 
 def test_weights_of_another_run_are_refused(films):

@@ -122,7 +122,7 @@ sys.exit(main(["ave", "fit"]))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert ran.returncode == 1
-    assert "is not installed, and the commands need it: pip install 'crossmodal-blocks[recipes]'" in ran.stderr
+    assert 'is not installed, and what was asked for needs it: pip install "crossmodal-blocks[recipes]"' in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

@@ -3,21 +3,25 @@
 import csv
 import json
 import shutil
+from fractions import Fraction
 
 import pytest
 from commands import crossmodal
+from films import film
 
 from crossmodal.cli.predict import named_films
 
 
 @pytest.fixture
 def films(tmp_path, clip):
-    """A folder with two films, a file that is none, and a text."""
+    """A folder with two films, one whose sound is no number, a file that is none, and a text."""
     folder = tmp_path / "films"
     folder.mkdir()
     shutil.copy(clip(1.0), folder / "one.mp4")
     shutil.copy(clip(3.0), folder / "three.mp4")
     (folder / "broken.mp4").write_text("not a film")
+    picture = tuple(Fraction(index, 10) for index in range(10))
+    film(folder / "nan.mkv", codecs=("mpeg4", "pcm_f32le"), picture=picture, sound=(0, 1), amplitude=float("nan"))
     (folder / "notes.txt").write_text("of mine")
     return folder
 
@@ -34,8 +38,10 @@ def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_pat
     said = crossmodal(lab[0], *ask, "--no-pages")
     assert said.code == 3, said.err
     assert "left alone, no videos by their names: notes.txt" in said.out
-    assert "predictions for 2 of 3 films" in said.out
-    assert [row["file"] for row in rows_of(out / "predictions.failed.csv")] == ["broken.mp4"]
+    assert "predictions for 2 of 4 films" in said.out
+    broken, nan = rows_of(out / "predictions.failed.csv")
+    assert (broken["file"], nan["file"]) == ("broken.mp4", "nan.mkv")
+    assert "because the batch holds it already: 'wave'" in nan["reason"]
     table = rows_of(out / "predictions.csv")
     assert [(row["film"], row["second"]) for row in table] == [
         ("one.mp4", "0"),
@@ -54,6 +60,7 @@ def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_pat
     assert "<html" in (tmp_path / "alone.html").read_text()
 
     (films / "broken.mp4").unlink()
+    (films / "nan.mkv").unlink()
     shutil.copy(films / "one.mp4", films / "other.mp4")
     (out / "three.json").write_text("{")  # a machine that went down while it wrote
     kept = (out / "one.json").stat().st_mtime_ns

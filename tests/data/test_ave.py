@@ -3,6 +3,7 @@
 import pickle
 import shutil
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from crossmodal.data import AVE, AVE_CLASSES, LabelledClip, Preprocess
 from crossmodal.data.many_videos.clip_sources import of_split
-from crossmodal.data.source import AVESource
+from crossmodal.data.source import AVESource, Source
 from crossmodal.testing.ave_layout import write_ave
 
 PLAIN = Preprocess(size=16, rate=8_000, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -210,3 +211,23 @@ def test_of_twins_each_has_its_own_files(tmp_path):
             (tmp_path / file).write_text((tmp_path / file).read_text("utf-8").replace(old, name), encoding="utf-8")
     first, second = AVE(tmp_path, "val")
     assert not torch.equal(first.frames, second.frames)
+
+
+class Within(Source):
+    """A source around another one."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.source = source
+
+    def describe(self):
+        return f"half of {self.source.describe()}"
+
+
+@pytest.mark.parametrize(
+    ("root", "said"), [("/home/me/films of mine/AVE", "AVE"), ("data/AVE", "AVE"), ("AVE", "AVE"), (".", ".")]
+)
+def test_what_others_read_of_a_source_names_no_folder_of_ones_disk(root, said):
+    assert AVESource(Path(root)).describe() == f"the data set {root}"
+    assert AVESource(Path(root)).describe_to_others() == f"the data set {said}"
+    assert Within(AVESource(Path(root))).describe_to_others() == f"half of the data set {said}"

@@ -14,7 +14,7 @@ import pytest
 
 from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logged, wait_for_logs
 from crossmodal.evaluation.study import Study
-from crossmodal.evaluation.sweep import SweepRun, sweep
+from crossmodal.evaluation.sweep import SweepRun, sweep, why_failed
 from crossmodal.tasks.resolve import find_task
 from crossmodal.worker_pool import Failure, ThisProcess
 
@@ -101,6 +101,17 @@ def test_what_failed_is_named_after_the_others_are_done(tmp_path, begun, monkeyp
         sweep(RUNS, tmp_path)
     assert ("(the worker died)" in str(raised.value)) == isinstance(outcome, Failure)
     assert len(begun) == 3
+
+
+def test_a_result_that_a_shared_folder_shows_late_is_waited_for(tmp_path, monkeypatch):
+    run, summary = RUNS[0], '{"test": {"accuracy": 0.5}}'
+    place = run.place(tmp_path)
+    place.mkdir()
+    threading.Timer(0.15, (place / "summary.json").write_text, [summary]).start()
+    assert why_failed(run, tmp_path, 0, "tcp://a:1") == ""
+    monkeypatch.setattr("crossmodal.io.SECONDS_TO_APPEAR", 0.01)
+    assert "is not seen here after 0.01 s" in why_failed(RUNS[1], tmp_path, 0, "tcp://a:1")
+    assert why_failed(RUNS[1], tmp_path, 0, None) == " (exit code 0)"  # on this machine nothing is late
 
 
 def test_a_run_imports_what_this_process_can_and_its_environment_names_its_threads(tmp_path, begun, monkeypatch):

@@ -11,6 +11,7 @@ import crossmodal
 from crossmodal.checkpoints import adapter_state, load_adapters, read_header
 from crossmodal.checkpoints.trained_state import plainly_named
 from crossmodal.sharing import SystemOptions, build_system, saved_folder
+from crossmodal.sharing.named_files import named_files, with_paths
 from crossmodal.sharing.saved_folder import ADAPTER_CONFIG
 from crossmodal.tasks.resolve import find_task
 from crossmodal.training.options import required
@@ -135,6 +136,76 @@ def test_a_folder_that_lacks_a_file_says_which(saved, name):
 def test_a_folder_that_does_not_fit_is_refused_in_a_sentence(saved, entries, said):
     with pytest.raises(ValueError, match=said):
         crossmodal.load(edited(saved, **entries))
+
+
+WEIGHED = """
+from pathlib import Path
+
+import torch
+from alone import Alone
+from torch import nn
+
+
+def weighed(*, classes, weights: str | Path | None = None, parts: dict | None = None):
+    system = Alone(classes)
+    system.frozen = nn.Linear(1, 1).requires_grad_(False)
+    system.frozen.weight.fill_(float(Path(weights).read_text()))
+    return system
+"""
+
+
+@pytest.fixture
+def weighed(alone, tmp_path, monkeypatch):
+    """A system with frozen weights from a file, and that file, on a private path."""
+    monkeypatch.syspath_prepend(alone)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "weighed.py").write_text(WEIGHED)
+    private = tmp_path / "of me" / "mine.txt"
+    private.parent.mkdir()
+    private.write_text("3")
+    return build_system(SystemOptions("ave", "weighed", {"weights": str(private)}), ("dog", "bell")), private
+
+
+def test_a_file_of_weights_is_shared_by_its_name_and_given_where_it_is_loaded(weighed, tmp_path, monkeypatch):
+    system, private = weighed
+    crossmodal.save(system, tmp_path / "shared", summary={"data": "the data set AVE"})
+    for file in (tmp_path / "shared").iterdir():
+        assert str(private.parent).encode() not in file.read_bytes(), file
+    card = (tmp_path / "shared/README.md").read_text()
+    assert 'load("THIS FOLDER, OR user/name", files={"weights": "PATH OF YOUR mine.txt"})' in card
+    assert "Data: the data set AVE." in card
+    lacks = (
+        r"was built from 'mine\.txt' for weights, which a shared folder does not hold: pass files=\{'weights': 'PATH'\}"
+    )
+    with pytest.raises(FileNotFoundError, match=lacks):
+        crossmodal.load(tmp_path / "shared")
+    again = crossmodal.load(tmp_path / "shared", files={"weights": private})
+    assert same(again, system)
+    assert again.built_from == system.built_from
+    with pytest.raises(FileNotFoundError, match=r"'mine\.txt' for weights, which is not there"):
+        crossmodal.load(tmp_path / "shared", files={"weights": tmp_path / "gone.txt"})
+    with pytest.raises(ValueError, match="file 'weigths' does not exist; nearest: 'weights'"):
+        crossmodal.load(tmp_path / "shared", files={"weigths": private})
+    (tmp_path / "other.txt").write_text("4")
+    with pytest.raises(ValueError, match="was trained on other encoders"):
+        crossmodal.load(tmp_path / "shared", files={"weights": tmp_path / "other.txt"})
+    shutil.copy(private, tmp_path / "shared")  # beside the adapters it is found
+    assert same(crossmodal.load(tmp_path / "shared"), system)
+    monkeypatch.chdir(private.parent)  # a relative path is no better
+    relative = build_system(SystemOptions("ave", "weighed", {"weights": "mine.txt"}), ("dog", "bell"))
+    crossmodal.save(relative, tmp_path / "second")
+    assert json.loads((tmp_path / "second" / ADAPTER_CONFIG).read_text())["files"] == {"weights": "mine.txt"}
+
+
+def test_paths_inside_other_arguments_are_names_too(tmp_path):
+    nested = {"a": [{"init_args": {"file": "/home/me/v.bin"}}], "visual": "transformers:/home/me/clip", "width": 3}
+    options = SystemOptions("ave", "avel", nested)
+    files = named_files(options)
+    assert files == {"a.0.init_args.file": "v.bin", "visual": "clip"}
+    shared = with_paths(options, files)
+    assert shared.arguments == {"a": [{"init_args": {"file": "v.bin"}}], "visual": "transformers:clip", "width": 3}
+    back = with_paths(shared, {"a.0.init_args.file": "/home/me/v.bin", "visual": "/home/me/clip"})
+    assert back.arguments == nested
 
 
 def test_a_damaged_configuration_is_refused(saved):

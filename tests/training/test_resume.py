@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 import yaml
-from commands import SMALL, crossmodal, interrupted, metrics
+from commands import ALONE, SMALL, crossmodal, interrupted, metrics
 from safetensors.torch import load_file
 
 from crossmodal.training.csv_logger import MetricsFile
@@ -47,6 +47,17 @@ def test_a_finished_run_goes_on_for_more_epochs_with_its_own_options(lab):
     assert [row["step"] for row in rows if row["train_loss"]] == list("012345")
     assert rows[: len(metrics(folder / "runs/first")) - 1] == metrics(folder / "runs/first")[:-1]
     assert len([row for row in rows if row["test_accuracy"]]) == 1
+
+
+def test_in_float64_it_loses_no_digit(tmp_path):
+    """Lightning converts a module only after it has read the checkpoint."""
+    (tmp_path / "lone.py").write_text(ALONE)
+    words = ["ave", "fit", "--system=lone.alone", "--trainer.precision=64-true", *SMALL]
+    for name, *more in (["whole"], ["parted", "--trainer.max_epochs=1"]):
+        assert crossmodal(tmp_path, *words, "--name", name, *more).code == 0
+    resumed = ["--name", "parted", "--resume", "true", "--trainer.max_epochs=2"]
+    assert crossmodal(tmp_path, "ave", "fit", *resumed).code == 0
+    assert same_weights(tmp_path / "runs/parted", tmp_path / "runs/whole")
 
 
 def test_another_model_is_refused_and_the_run_left_alone(lab):

@@ -69,6 +69,8 @@ def write_clip(file: Path, out: Path, form: ClipFormat, layout: ClipLayout = AVE
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         return failure(error)
     pictures, sound = clip_paths(out, file.stem, layout)
+    for folder in (pictures.parent, sound.parent):  # in a shared folder, those made elsewhere may not be seen yet
+        folder.mkdir(parents=True, exist_ok=True)
     # before the wave, which tells that the clip is whole
     with whole_folder(pictures) as draft:
         for number, frame in enumerate(frames, start=1):

@@ -1,16 +1,17 @@
 """Sources of clips: a folder of video files, or a data set in AVE's layout."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from crossmodal.data import AVE_CLASSES, Preprocess, read_clip
+from crossmodal.data import AVE_CLASSES, Clip, Preprocess, windows
 from crossmodal.data.annotations import read_classes, read_events
 from crossmodal.data.ave import SEGMENTS
 from crossmodal.data.decoding import decoder_versions
+from crossmodal.data.film_windows import film_windows
 from crossmodal.data.frames import frame_files, read_frames
-from crossmodal.data.many_videos.video_folder import check_utf8_name, failure, video_files
+from crossmodal.data.many_videos.video_folder import check_utf8_name, video_files
+from crossmodal.data.many_videos.window_file import WindowFile, write_windows
 from crossmodal.data.same_text import NameFinder
 from crossmodal.data.stamps import file_stamp, library_versions, short_digest
 from crossmodal.data.wave import read_wave, resample_segments
@@ -80,23 +81,30 @@ def clip_stamp(source: ClipSource, wave_rate: int, seconds: int) -> str:
 
 
 def read_clip_source(
-    source: ClipSource, *, preprocess: Preprocess, wave_rate: int
-) -> tuple[np.ndarray, np.ndarray] | Failure:
-    """Reads the frames and the wave of a clip as a model takes them, or returns why they cannot be read.
+    source: ClipSource, *, preprocess: Preprocess, wave_rate: int, seconds: int, folder: Path
+) -> WindowFile | Failure:
+    """Reads a clip as a model takes it into a file of windows, or returns why it cannot be read.
 
     Args:
         source: Where the clip is.
         preprocess: Size, rate and normalisation that the model wants.
         wave_rate: Samples per second of the waves of a data set.
+        seconds: Seconds of a window.
+        folder: Where the file is written.
+
+    Raises:
+        OSError: If it cannot be written.
     """
-    try:
-        check_utf8_name(source.name)
-        if source.place.is_dir():
-            images = read_frames(frame_files(source.place / "frames" / source.clip, SEGMENTS))
-            stored = read_wave(source.place / "wave" / f"{source.clip}.npy", SEGMENTS, wave_rate)
-            clip = preprocess(images, resample_segments(stored, wave_rate, preprocess.rate))
-        else:
-            clip = read_clip(source.place, preprocess)
-    except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
-        return failure(error)
-    return clip.frames.numpy(), clip.wave.numpy()
+    found = _windows_of(source, preprocess=preprocess, wave_rate=wave_rate, seconds=seconds)
+    return write_windows(found, folder)
+
+
+def _windows_of(source: ClipSource, *, preprocess: Preprocess, wave_rate: int, seconds: int) -> Iterator[Clip]:
+    """Yields the windows of a clip; those of a film as it is decoded."""
+    check_utf8_name(source.name)
+    if source.place.is_dir():
+        images = read_frames(frame_files(source.place / "frames" / source.clip, SEGMENTS))
+        stored = read_wave(source.place / "wave" / f"{source.clip}.npy", SEGMENTS, wave_rate)
+        yield from windows(preprocess(images, resample_segments(stored, wave_rate, preprocess.rate)), seconds)
+    else:
+        yield from (Clip(window.frames, window.wave) for window in film_windows(source.place, preprocess, seconds))

@@ -11,6 +11,7 @@ from crossmodal.data.many_videos.ave_media import (
     ClipFormat,
     ClipLayout,
     clear_drafts,
+    clip_paths,
     is_finished,
     remove_clip,
     write_clip,
@@ -32,7 +33,7 @@ from crossmodal.data.many_videos.video_folder import (
     write_failed,
 )
 from crossmodal.data.same_text import printable
-from crossmodal.io import folder_lock, make_folder, write_whole
+from crossmodal.io import folder_lock, make_folder, wait_until_seen, write_whole
 from crossmodal.option_parser import OptionParser
 from crossmodal.worker_pool import Failure
 
@@ -115,8 +116,15 @@ def prepare_clips(
     work = partial(write_clip, out=out, form=form, layout=layout)
     try:
         made.record([video.stem for video in videos if video.stem not in kept])  # before any of them is written
+        failed = {}
         outcomes = progress(layout.command, work, missing, total=len(videos), workers=workers, cluster=cluster)
-        return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}
+        for film, outcome in outcomes:
+            if isinstance(outcome, Failure):
+                failed[film.name] = outcome.reason
+            else:  # on this machine it is seen at once
+                _, sound = clip_paths(out, film.stem, layout)
+                wait_until_seen(sound, partial(is_finished, out, film.stem, layout))
+        return failed
     except OSError as error:
         raise OSError(f"{layout.command} stopped in {out}/: {error} Then run the same command again.") from error
 
