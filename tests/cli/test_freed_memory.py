@@ -1,4 +1,4 @@
-"""What a command frees it finds again: counted in page faults, in a process of its own."""
+"""Memory that a command freed is used again: page faults, counted in a process of its own."""
 
 import os
 import subprocess
