@@ -54,7 +54,7 @@ class GroupedLinear(nn.Module):
         # A scale that follows from statistics is float32 at least; the product is in the dtype of the layer.
         weight = (self.weight * scale[:, None]).to(self.weight.dtype)
         rows = stream.flatten(0, 1).chunk(self.groups, 1)
-        groups = zip(bias.chunk(self.groups), rows, weight.chunk(self.groups), strict=True)
+        groups = zip(bias.to(weight.dtype).chunk(self.groups), rows, weight.chunk(self.groups), strict=True)
         made = [torch.addmm(of_bias, of_rows, of_weight.mT) for of_bias, of_rows, of_weight in groups]
         return torch.cat(made, 1).unflatten(0, stream.shape[:2])
 

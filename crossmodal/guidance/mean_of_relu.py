@@ -34,11 +34,14 @@ class _MeanOfRelu(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # a gradient of the signs would be zeros, of every number one
         ctx.save_for_backward(output[1])
         ctx.save_for_forward(output[1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, of_signs: Any) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor | None, of_signs: Any) -> Tensor | None:
+        if gradient is None:
+            return None
         (absent,) = ctx.saved_tensors
         # divided while it is small: the backward of a mean would write a quotient of the stream's size
         return torch.where(absent, 0.0, gradient / absent.shape[1])

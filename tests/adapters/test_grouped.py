@@ -148,3 +148,13 @@ def test_the_variance_runs_in_float32_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         found = linear.float().variance(centred)
     torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_norm_may_stay_in_float32_beside_a_layer_in_half_precision(training):
+    torch.manual_seed(0)
+    linear, norm = GroupedLinear(4, 6, groups=2).bfloat16(), TokenBatchNorm(6).train(training)
+    stream = torch.randn(2, 3, 4).bfloat16()
+    found = fused_linear_batchnorm(linear, norm, stream)
+    expected = fused_linear_batchnorm(linear.float(), TokenBatchNorm(6).train(training), stream.float())
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.05)

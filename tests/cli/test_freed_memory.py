@@ -1,4 +1,4 @@
-"""What a command frees it finds again: counted in page faults, in a process of its own."""
+"""Memory that a command freed is used again: page faults, counted in a process of its own."""
 
 import os
 import subprocess
@@ -39,6 +39,7 @@ def test_memory_that_was_freed_is_not_mapped_again_unless_the_user_chose():
     kept, faults, _ = counted(MALLOC_TRIM_THRESHOLD_="131072")
     assert not kept
     assert faults >= 2**26 // 2**21  # pages of two megabytes at most
+    assert not counted(MALLOC_TOP_PAD_="131072")[0]
 
 
 def test_a_process_that_computed_before_is_left_alone():

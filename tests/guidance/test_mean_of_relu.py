@@ -26,3 +26,15 @@ def test_it_is_the_mean_of_the_relu_twice_differentiable_and_in_pieces(frames, t
 
 def test_what_is_not_a_number_stays_so():
     assert mean_of_relu(torch.tensor([[[float("nan")], [1.0]]])).isnan().all()
+
+
+def test_the_backward_makes_no_gradient_of_the_signs(monkeypatch):
+    """It would be zeros, written and read for nothing."""
+    given, backward = [], module._MeanOfRelu.backward
+    monkeypatch.setattr(
+        module._MeanOfRelu,
+        "backward",
+        staticmethod(lambda ctx, *gradients: given.extend(gradients) or backward(ctx, *gradients)),
+    )
+    mean_of_relu(torch.randn(2, 3, 4, requires_grad=True)).sum().backward()
+    assert [gradient is None for gradient in given] == [False, True]

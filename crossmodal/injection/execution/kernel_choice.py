@@ -7,14 +7,13 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...io import folder_lock, write_whole
+from ...io import folder_lock, whole_file
 
 LIBRARIES = ("torch", "onednn")
 VARIABLE = "CROSSMODAL_PRODUCTS"
@@ -60,7 +59,6 @@ PROBES: Mapping[ProductClass, tuple[int, int, int]] = {
 }
 """Class → rows, and sides of the matrix, of the product that is timed for it: milliseconds each."""
 
-_lock = Lock()
 _known: dict[tuple[object, ...], dict[ProductClass, str]] = {}
 
 
@@ -75,11 +73,10 @@ def library_for(kind: ProductClass) -> str:
         if named not in LIBRARIES:
             raise ValueError(f"{VARIABLE}={named!r} must be one of {', '.join(LIBRARIES)}, or not be set.")
         return named
-    here = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    with _lock:
-        if here not in _known:
-            _known[here] = {of: chosen(seconds) for of, seconds in measured_once().items()}
-        return _known[here][kind]
+    here = torch.get_num_threads(), _precision()
+    if here not in _known:  # no lock: a forked reader of data would wait for a thread that it does not have
+        _known.setdefault(here, {of: chosen(seconds) for of, seconds in measured_once().items()})
+    return _known[here][kind]
 
 
 def chosen(seconds: Mapping[str, float]) -> str:
@@ -99,19 +96,22 @@ def measured_once(
         folder: Where they are kept; `cache_folder()` by default.
         clock: Returns seconds; by default those of this process alone, so that a busy machine measures the same.
     """
-    conditions, place = measuring_conditions(), folder or cache_folder()
+    conditions = measuring_conditions()
     digest = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
-    file = place / f"products-{digest}.json"
-    if (known := _read(file, conditions)) is not None:
-        return known
     try:
+        place = folder or cache_folder()
+        file = place / f"products-{digest}.json"
+        if (known := _read(file, conditions)) is not None:
+            return known
         place.mkdir(parents=True, exist_ok=True)
         with folder_lock(place, on_wait=lambda: None):
             if (known := _read(file, conditions)) is not None:  # another process was first
                 return known
-            found = {kind: measured(kind, clock) for kind in PROBES}
-            seconds = {str(kind): times for kind, times in found.items()}
-            write_whole(file, json.dumps({"conditions": conditions, "seconds": seconds}, indent=1) + "\n")
+            with whole_file(file) as draft:
+                draft.touch()  # before anything is timed: an existing folder may be read-only
+                found = {kind: measured(kind, clock) for kind in PROBES}
+                seconds = {str(kind): times for kind, times in found.items()}
+                draft.write_text(json.dumps({"conditions": conditions, "seconds": seconds}, indent=1) + "\n", "utf-8")
     except OSError:
         return {kind: {} for kind in PROBES}
     return found
@@ -149,15 +149,27 @@ def measuring_conditions() -> dict[str, object]:
         "torch": torch.__version__,
         "libraries": hashlib.sha256(torch.__config__.show().encode()).hexdigest()[:16],
         "threads": torch.get_num_threads(),
-        "precision": torch.get_float32_matmul_precision(),
+        "precision": _precision(),
         "environment": {name: os.environ[name] for name in OF_ENVIRONMENT if name in os.environ},
         "probes": {str(kind): list(sizes) for kind, sizes in PROBES.items()},
     }
 
 
+def onednn_is_on() -> bool:
+    """Returns whether this torch has oneDNN, and `torch.backends.mkldnn` has not turned it off."""
+    return torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
+
+
 def cache_folder() -> Path:
-    """Returns the folder of what is measured once: `crossmodal` in `$XDG_CACHE_HOME`, by default `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmodal"
+    """Returns the folder of what is measured once: `crossmodal` in `$XDG_CACHE_HOME`, by default `~/.cache`.
+
+    Raises:
+        FileNotFoundError: If the user has no home folder, as a container may run one.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossmodal"
+    except RuntimeError as error:
+        raise FileNotFoundError("there is no home folder: set XDG_CACHE_HOME") from error
 
 
 def explain_products(folder: Path | None = None) -> str:
@@ -169,13 +181,16 @@ def explain_products(folder: Path | None = None) -> str:
     Returns:
         What it printed.
     """
-    place, named = folder or cache_folder(), os.environ.get(VARIABLE)
+    named = os.environ.get(VARIABLE)
     lines = [f"large products on {_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}:"]
-    if named is not None:
+    if not onednn_is_on():
+        lines.append("  all by torch: torch.backends.mkldnn is not available, or not enabled")
+    elif named is not None:
         lines.append(f"  all by {library_for(next(iter(PROBES)))}: {VARIABLE} says so")
-    for kind, seconds in measured_once(place).items() if named is None else ():
-        times = ", ".join(f"{library} {1e3 * of:.2f} ms" for library, of in seconds.items())
-        lines.append(f"  {kind}: {chosen(seconds)} ({times or f'not timed: {place} cannot be written'})")
+    else:
+        for kind, seconds in measured_once(folder).items():
+            times = ", ".join(f"{library} {1e3 * of:.2f} ms" for library, of in seconds.items())
+            lines.append(f"  {kind}: {chosen(seconds)} ({times or f'not timed: {_why_not_kept(folder)}'})")
     said = "\n".join(lines)
     print(said)
     return said
@@ -207,6 +222,22 @@ def _read(file: Path, conditions: Mapping[str, object]) -> dict[ProductClass, Se
         return {kind: {name: float(content["seconds"][str(kind)][name]) for name in LIBRARIES} for kind in PROBES}
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _why_not_kept(folder: Path | None) -> str:
+    """Returns why times cannot be kept, in a few words."""
+    try:
+        return f"{folder or cache_folder()} cannot be written"
+    except OSError as error:
+        return str(error)
+
+
+def _precision() -> str:
+    """Returns how exact products of float32 must be; torch refuses to tell once its newer setting has been used."""
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return str(torch.backends.mkldnn.matmul.fp32_precision)  # type: ignore[attr-defined]
 
 
 def _processor() -> str:

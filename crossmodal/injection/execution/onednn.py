@@ -8,7 +8,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from ...plain import Products
-from .kernel_choice import library_for, product_by, product_class
+from .kernel_choice import library_for, onednn_is_on, product_by, product_class
 
 LARGE = 2**24
 """Multiplications from which on oneDNN computes a product: a smaller one gains less than the call costs."""
@@ -73,8 +73,7 @@ def is_large_product(input: Tensor, weight: Tensor) -> bool:
         return False
     if weight.ndim != 2 or input.shape[-1] != weight.shape[1]:
         return False
-    available = torch.backends.mkldnn.is_available() and bool(torch.backends.mkldnn.enabled)
-    return available and input.numel() * weight.shape[0] >= LARGE and not _is_watched()
+    return onednn_is_on() and input.numel() * weight.shape[0] >= LARGE and not _is_watched()
 
 
 def product(input: Tensor, weight: Tensor, bias: Tensor | None = None, form: str = "linear") -> Tensor:

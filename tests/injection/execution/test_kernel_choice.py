@@ -1,6 +1,9 @@
 """The library of large products follows the measurement, which is made once and kept by all that it depends on."""
 
 import json
+import os
+import pathlib
+import sys
 
 import pytest
 import torch
@@ -103,6 +106,67 @@ def test_where_nothing_can_be_kept_nothing_is_timed(monkeypatch, tmp_path):
     assert {chosen(seconds) for seconds in found.values()} == {"torch"}
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a folder that nobody can write to")
+def test_in_a_folder_that_exists_and_cannot_be_written_nothing_is_timed_either(monkeypatch):
+    clock = Clock(monkeypatch, 0.5)
+    found = measured_once(pathlib.Path("/proc"), clock)
+    assert clock.calls == 0
+    assert {chosen(seconds) for seconds in found.values()} == {"torch"}
+
+
+def test_a_user_without_a_home_gets_torch_s_own(monkeypatch, capsys):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(pathlib.Path, "home", no_home)
+    assert module.library_for(next(iter(PROBES))) == "torch"
+    assert "torch (not timed: there is no home folder: set XDG_CACHE_HOME)" in explain_products()
+    assert capsys.readouterr().out
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "matmul"), reason="torch < 2.9 has no precision by backend")
+def test_precision_may_be_set_by_backend(monkeypatch):
+    """After `torch.backends.mkldnn.matmul.fp32_precision = "bf16"` torch refuses to tell one precision for all."""
+
+    def refused():
+        raise RuntimeError("mix of the legacy and new APIs")
+
+    Clock(monkeypatch, 0.5)
+    before = module.measuring_conditions()["precision"]
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", refused)
+    assert module.library_for(next(iter(PROBES))) in module.LIBRARIES
+    assert module.measuring_conditions()["precision"] not in (before, None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_that_is_forked_while_a_thread_times_does_not_wait_for_it(monkeypatch):
+    import signal
+    import threading
+
+    measuring, over = threading.Event(), threading.Event()
+
+    def slow():
+        measuring.set()
+        over.wait(20)
+        return {kind: {} for kind in PROBES}
+
+    monkeypatch.setattr(module, "measured_once", slow)
+    thread = threading.Thread(target=module.library_for, args=(next(iter(PROBES)),))
+    thread.start()
+    measuring.wait(20)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)  # ends it where it waits
+        over.set()
+        module.library_for(next(iter(PROBES)))
+        os._exit(0)
+    over.set()
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_class_is_told_by_its_rows():
     assert product_class("linear", 384, 192, 768) == ProductClass("linear", few_rows=True)
     assert product_class("linear", 385, 192, 768) == ProductClass("linear", few_rows=False)
@@ -118,6 +182,8 @@ def test_it_is_explained(monkeypatch, capsys):
     monkeypatch.setenv(module.VARIABLE, "mkl")
     with pytest.raises(ValueError, match="CROSSMODAL_PRODUCTS='mkl' must be one of torch, onednn, or not be set"):
         explain_products()
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert "all by torch: torch.backends.mkldnn is not available, or not enabled" in explain_products()
 
 
 def test_the_file_can_be_read_by_others(tmp_path, monkeypatch):
