@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if len(words) > 1:
         choose_waiting()
-        keep_freed_memory()
+        # tensors of a training step keep their sizes; elsewhere, as over films, what is kept would have holes and grow
+        if words[1] == "fit":
+            keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
