@@ -127,8 +127,8 @@ def of_another_clip(stream: Tensor, guide: Tensor, *, segments: int) -> Tensor:
     clips, rest = divmod(guide.shape[0], segments)
     if (rest or clips < 2) and not guide.is_meta:  # a probe without data has no clips
         raise ValueError(
-            f"shuffled: guide has {guide.shape[0]} frames, which is not two or more clips of segments={segments}: there "
-            f"is no other clip to be guided by; give batches of several whole clips."
+            f"shuffled: guide has {guide.shape[0]} frames, which is not two or more clips of segments={segments}: "
+            f"there is no other clip to be guided by; give batches of several whole clips."
         )
     return guide.roll(segments, 0)
 
