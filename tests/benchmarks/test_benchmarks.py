@@ -63,7 +63,7 @@ def test_a_run_that_stops_has_lost_one_measurement(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["count"], r"there is no group 'count'; there are counts, couplers"),
+        (["count"], r"there is no group 'count'; there are counts, profile, couplers"),
         (["counts", "--rounds", "0"], r"--rounds=0 must be at least 1"),
         (["steps"], r"page.md has no place for 'steps': it lacks <!-- benchmarks steps: begin --> and"),
     ],

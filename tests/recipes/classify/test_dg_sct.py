@@ -83,7 +83,7 @@ def test_a_run_leaves_what_those_of_ave_leave(lab):
     page = (run / "report.html").read_text()
     for words in (
         "Classes of clips: first",
-        "the videos in own/videos/",
+        "the videos in videos/",
         "test clips",
         "crossmodal classify test --run",
     ):
