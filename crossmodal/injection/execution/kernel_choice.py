@@ -75,11 +75,11 @@ def library_for(kind: ProductClass) -> str:
         return named
     here = torch.get_num_threads(), _precision()
     if here not in _known:  # no lock: a forked reader of data would wait for a thread that it does not have
-        _known.setdefault(here, {of: chosen(seconds) for of, seconds in measured_once().items()})
+        _known.setdefault(here, {of: faster_of(seconds) for of, seconds in measured_once().items()})
     return _known[here][kind]
 
 
-def chosen(seconds: Mapping[str, float]) -> str:
+def faster_of(seconds: Mapping[str, float]) -> str:
     """Returns `"onednn"` where it is clearly faster, else `"torch"`, so that no product is slower than torch's own."""
     return "onednn" if seconds and seconds["onednn"] < GAIN * seconds["torch"] else "torch"
 
@@ -190,7 +190,7 @@ def explain_products(folder: Path | None = None) -> str:
     else:
         for kind, seconds in measured_once(folder).items():
             times = ", ".join(f"{library} {1e3 * of:.2f} ms" for library, of in seconds.items())
-            lines.append(f"  {kind}: {chosen(seconds)} ({times or f'not timed: {_why_not_kept(folder)}'})")
+            lines.append(f"  {kind}: {faster_of(seconds)} ({times or f'not timed: {_why_not_kept(folder)}'})")
     said = "\n".join(lines)
     print(said)
     return said

@@ -12,7 +12,7 @@ from torch import nn
 import crossmodal.injection.execution.kernel_choice as module
 import crossmodal.injection.execution.onednn as onednn
 from crossmodal.injection import explain_products, fast_linears
-from crossmodal.injection.execution.kernel_choice import PROBES, ProductClass, chosen, measured_once, product_class
+from crossmodal.injection.execution.kernel_choice import PROBES, ProductClass, faster_of, measured_once, product_class
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_it_is_timed_once_a_machine(monkeypatch, tmp_path):
     assert calls == len(PROBES) * 2 * (module.ROUNDS + 1)
     assert measured_once(clock=clock) == first
     assert clock.calls == calls
-    assert {chosen(seconds) for seconds in first.values()} == {"onednn"}
+    assert {faster_of(seconds) for seconds in first.values()} == {"onednn"}
     (file,) = (tmp_path / "crossmodal").iterdir()
     file.write_text("{", encoding="utf-8")
     assert measured_once(clock=clock) == first
@@ -103,7 +103,7 @@ def test_where_nothing_can_be_kept_nothing_is_timed(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     found = measured_once(tmp_path / "file", clock)
     assert clock.calls == 0
-    assert {chosen(seconds) for seconds in found.values()} == {"torch"}
+    assert {faster_of(seconds) for seconds in found.values()} == {"torch"}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a folder that nobody can write to")
@@ -111,7 +111,7 @@ def test_in_a_folder_that_exists_and_cannot_be_written_nothing_is_timed_either(m
     clock = Clock(monkeypatch, 0.5)
     found = measured_once(pathlib.Path("/proc"), clock)
     assert clock.calls == 0
-    assert {chosen(seconds) for seconds in found.values()} == {"torch"}
+    assert {faster_of(seconds) for seconds in found.values()} == {"torch"}
 
 
 def test_a_user_without_a_home_gets_torch_s_own(monkeypatch, capsys):
