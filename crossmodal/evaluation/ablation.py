@@ -104,9 +104,10 @@ def finished(
         columns: Columns of the table.
 
     Raises:
-        ValueError: If a variant cannot be built, before anything is trained.
+        ValueError: If a variant cannot be built, or a run was begun with other defaults; before anything is trained.
         RuntimeError: Naming the runs that failed, after the others.
     """
+    study.check_begun(folder)
     operations = {name: study.operations(name) for name in study.variants}  # builds each, before hours of training
     if workers or cluster:
         sweep(study.runs, folder, workers=workers, cluster=cluster)

@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
-from crossmodal.evaluation.sweep import QUIET, SweepRun, with_seed
+from crossmodal.evaluation.sweep import QUIET, SweepRun, of_seed, with_seed
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
-from crossmodal.training.choice import chosen
+from crossmodal.training.choice import chosen, flattened, read_options
 from crossmodal.training.options import keyword_names, parse
 from crossmodal.training.run_folder import CONFIG
 
@@ -29,6 +29,9 @@ GIVEN = ("--name", "--runs", "--resume", "--seed", "--data.seed")
 
 NO_CONFIGURATION = ("config", "name", "runs", "resume", "save_minutes", "seed", "data.seed")
 """Options that do not make another configuration; the seed counts beside it."""
+
+TOLD_BY_SWEEP = tuple(word.removeprefix("--") for word in QUIET[::2])
+"""Options that a sweep gives every run beside its own."""
 
 ALWAYS = ("system", "training")
 """Options that are part of a configuration even at their defaults, which decide on all others."""
@@ -79,7 +82,12 @@ class Study:
     @cached_property
     def configurations(self) -> dict[str, str]:
         """Variant → its configuration."""
-        return {name: configuration(self.words(name), self.task, f"{self.verb}: {name!r}") for name in self.variants}
+        return {name: configuration(self.task, *options) for name, options in self._resolved.items()}
+
+    @cached_property
+    def _resolved(self) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Variant → all its options, and the defaults of these."""
+        return {name: resolved(self.words(name), self.task, f"{self.verb}: {name!r}") for name in self.variants}
 
     @property
     def runs(self) -> list[SweepRun]:
@@ -93,6 +101,23 @@ class Study:
     def run(self, name: str, seed: int) -> SweepRun:
         """Returns one run."""
         return SweepRun(task_word(self.task), name, seed, self.words(name), self.configurations[name])
+
+    def check_begun(self, folder: Path) -> None:
+        """Refuses a run that was begun when its words meant something else, because a default was another.
+
+        Raises:
+            ValueError: Naming run, option and both values.
+        """
+        for run in self.runs:
+            now = self._resolved[run.row][0]
+            for place in run.begun(folder):
+                then = flattened(read_options(place / CONFIG))
+                for name in sorted((now.keys() & then) - {*NO_CONFIGURATION, *TOLD_BY_SWEEP}):
+                    if then[name] not in (now[name], of_seed(now[name], run.seed)):
+                        raise ValueError(
+                            f"{self.verb}: the run {place} was begun with {name}={then[name]!r}, and the same command "
+                            f"means {name}={now[name]!r} now: give --{name}, or another folder by --runs."
+                        )
 
     def operations(self, name: str) -> int | None:
         """Counts the floating-point operations of a training step of a variant, in one process.
@@ -119,6 +144,7 @@ class Study:
     def commands(self, folder: Path) -> Iterator[str]:
         """Yields a line of shell for every run that is not finished; it may be started again, and then goes on."""
         path = f"PYTHONPATH={shlex.quote(os.environ['PYTHONPATH'])} " if "PYTHONPATH" in os.environ else ""
+        self.check_begun(folder)
         for run in self.runs:
             if run.summary(folder) is None:
                 place = run.place(folder.absolute())
@@ -131,10 +157,28 @@ class Study:
                 )
 
 
-def configuration(words: Sequence[str], task: Task, what: str) -> str:
-    """Returns the resolved options as text: the same however they are written, another if a file of theirs is another.
+def configuration(task: Task, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """Returns options as text: the same however they are written, another if a file of theirs is another.
 
-    Defaults are left out, so that an option of a newer version does not make another run of an old one.
+    Defaults are left out, so that an option of a newer version does not make another run of an old one. Where a default
+    itself is another, `Study.check_begun` tells.
+
+    Args:
+        task: The task.
+        options: Name → value.
+        defaults: The same.
+    """
+    # `...`, for None is a value that an option may have
+    kept = {
+        name: value
+        for name, value in options.items()
+        if name not in NO_CONFIGURATION and defaults.get(name, ...) != value
+    }
+    return json.dumps({"task": task.name, **{name: options[name] for name in ALWAYS}, **kept}, sort_keys=True)
+
+
+def resolved(words: Sequence[str], task: Task, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns all options of `fit` that words amount to, and the defaults of these, by dotted name.
 
     Args:
         words: Options of `fit`.
@@ -151,15 +195,12 @@ def configuration(words: Sequence[str], task: Task, what: str) -> str:
     except SystemExit as left:  # how a command line is refused
         reason = said.getvalue().rpartition("error: ")[2].strip()
         raise ValueError(f"{what} ({shlex.join(words)}): {reason}") from left
-    found, usual = (
+    options, defaults = (
         # defaults are no whole command: a source may have a required keyword
-        dict(_flat(yaml.safe_load(parser.dump(options, skip_unset=False, skip_validation=options is not given))))
-        for options in (given, parser.get_defaults())
+        flattened(yaml.safe_load(parser.dump(of, skip_unset=False, skip_validation=of is not given)))
+        for of in (given, parser.get_defaults())
     )
-    # `...`, for None is a value that an option may have
-    kept = {key: value for key, value in found.items() if key not in NO_CONFIGURATION and usual.get(key, ...) != value}
-    chosen = {"task": task.name, **{key: found[key] for key in ALWAYS}}
-    return json.dumps({**chosen, **kept}, sort_keys=True)
+    return options, defaults
 
 
 def check_keyword(words: Sequence[str], task: Task, keyword: str, what: str) -> None:
@@ -187,12 +228,3 @@ def system_word(system: Callable[..., Any], task: Task) -> str | None:
     """Returns the name by which `--system` finds a system of ours; `None` for others."""
     names = system_names(task.name)
     return next((name for name in names if find_system(name, task.name) is system), None)
-
-
-def _flat(options: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the dotted name and the value of every option."""
-    if not isinstance(options, dict) or not options:
-        yield at, options
-        return
-    for name, value in options.items():
-        yield from _flat(value, f"{at}.{name}" if at else str(name))

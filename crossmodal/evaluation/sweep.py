@@ -55,10 +55,13 @@ class SweepRun:
         known = json.dumps([self.configuration, str(self.seed)])
         return f"{self.seed}-{sha256(known.encode()).hexdigest()[:8]}"
 
+    def begun(self, runs: Path) -> list[Path]:
+        """Returns the folders of the run, which studies may have begun under names of rows of their own."""
+        return [path.parent for path in sorted(runs.glob(f"*-{self._known_by}/{CONFIG}"))]
+
     def place(self, runs: Path) -> Path:
-        """Returns the folder of the run, which another study may have begun under the name of a row of its own."""
-        own = runs / self.name
-        begun = [path.parent for path in sorted(runs.glob(f"*-{self._known_by}/{CONFIG}"))]
+        """Returns the folder of the run: where it is finished, or begun, or its own where it is new."""
+        own, begun = runs / self.name, self.begun(runs)
         finished = [path for path in begun if TEST in read_summary(path)]
         # a finished one before its own, so that no run is trained twice
         return [*finished, *({own} & {*begun}), *begun, own][0]
@@ -77,7 +80,12 @@ class SweepRun:
 
 def with_seed(options: Sequence[str], seed: int) -> list[str]:
     """Returns options with the seed in place of `{seed}`, so that a row can start from another run of each seed."""
-    return [word.replace(SEED, str(seed)) for word in options]
+    return [of_seed(word, seed) for word in options]
+
+
+def of_seed(value: Any, seed: int) -> Any:
+    """Returns the value of an option with the seed in place of `{seed}`."""
+    return value.replace(SEED, str(seed)) if isinstance(value, str) else value
 
 
 def slug(text: str) -> str:

@@ -27,7 +27,7 @@ class Pretraining(NameMatching):
     )
     sources: Mapping[str, type[Source]] = MappingProxyType({"world": SeenWorldSource, "vggsound": VGGSoundSource})
     quick = Settings(
-        optim={"lr": 2e-3, "decay": 0.5, "every": 1, "schedule": None, "optimizer": None},
+        optim={"lr": 5e-4, "decay": 0.5, "every": 1, "schedule": None, "optimizer": None},
         trainer={"max_epochs": 2},
         data={"batch_size": 8},
     )

@@ -88,6 +88,15 @@ def nested(options: Mapping[str, Any], name: str) -> Any:
     return found
 
 
+def flattened(options: Mapping[str, Any], at: str = "") -> dict[str, Any]:
+    """Returns the options of a YAML file by dotted name; a mapping without content is a value."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        dotted = f"{at}.{name}" if at else str(name)
+        found |= flattened(value, dotted) if isinstance(value, Mapping) and value else {dotted: value}
+    return found
+
+
 def read_options(file: Path) -> dict[str, Any]:
     """Returns the options that a YAML file holds.
 

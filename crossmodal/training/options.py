@@ -143,10 +143,11 @@ def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]
 
 def _settings(task: Task, choice: Choice) -> list[tuple[Settings, str]]:
     """Returns the settings of a choice, later ones winning, each with the name that an error uses."""
-    published = getattr(system_module(choice.system, task.name), "SETTINGS", Settings())
-    found = [(published, f"SETTINGS of {choice.system}")]
+    module = system_module(choice.system, task.name)
+    found = [(getattr(module, "SETTINGS", Settings()), f"SETTINGS of {choice.system}")]
     if choice.tiny:
         found.append((task.quick, f"quick settings of {task.name}"))
+        found.append((getattr(module, "QUICK", Settings()), f"QUICK of {choice.system}"))
     if choice.training:
         named = find_function(choice.training, (f"{RECIPES}.{task.name}",))
         found.append((named(), f"--training {choice.training}"))

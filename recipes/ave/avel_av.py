@@ -7,6 +7,7 @@ code, as in `crossmodal.recipes.ave.avel`.
 from functools import partial
 
 from crossmodal.heads.additive import MeanAttention
+from crossmodal.recipes.ave.avel import QUICK as QUICK
 from crossmodal.recipes.ave.avel import SETTINGS as SETTINGS
 from crossmodal.recipes.ave.avel import avel
 

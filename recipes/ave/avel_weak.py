@@ -16,6 +16,7 @@ SETTINGS = Settings(
     optim={"lr": 1e-3, "decay": 1.0, "every": 250}, trainer={"max_epochs": 250}, data={"batch_size": 64}
 )
 """Published training: Adam at one rate."""
+QUICK = Settings(optim={"lr": 1e-3})  # as published: the quick rate of the task is DG-SCT's
 
 avel_weak = partial(avel, objective=clip_cross_entropy)
 """Builds the system; the keywords are those of `avel`."""

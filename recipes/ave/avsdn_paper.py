@@ -25,6 +25,7 @@ from crossmodal.tasks.settings import Settings
 
 SETTINGS = Settings(optim={"lr": 1e-3, "decay": 0.5, "every": 10}, trainer={"max_epochs": 45}, data={"batch_size": 64})
 """The published training is not known: CPSP's."""
+QUICK = Settings(optim={"lr": 1e-3})  # as published: the quick rate of the task is DG-SCT's
 
 
 class AVSDNByPaper(SegmentSystem):

@@ -7,6 +7,7 @@ label of clips, as in AVE's weak setting. The published loss is `supervision=par
 from functools import partial
 
 from crossmodal.heads.objectives import WeakSupervision
+from crossmodal.recipes.ave.avsdn import QUICK as QUICK
 from crossmodal.recipes.ave.avsdn import SETTINGS as SETTINGS
 from crossmodal.recipes.ave.avsdn import avsdn
 

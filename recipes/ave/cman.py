@@ -34,6 +34,7 @@ SETTINGS = Settings(
     data={"batch_size": 32},
 )
 """The published training is not known: CMRAN's."""
+QUICK = Settings(optim={"lr": 5e-4})  # as published: the quick rate of the task is DG-SCT's
 
 
 class CMAN(SegmentSystem):

@@ -6,6 +6,7 @@ The scores of every second, averaged over time, are trained against the clip's l
 from functools import partial
 
 from crossmodal.heads.objectives import mean_cross_entropy
+from crossmodal.recipes.ave.cman import QUICK as QUICK
 from crossmodal.recipes.ave.cman import SETTINGS as SETTINGS
 from crossmodal.recipes.ave.cman import cman
 

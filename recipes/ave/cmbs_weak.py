@@ -37,6 +37,7 @@ SETTINGS = Settings(
     seed=666,
 )
 """Published training, Adam."""
+QUICK = Settings(optim={"lr": 6e-4})  # as published: the quick rate of the task is DG-SCT's
 
 
 class GatedEvents(NamedTuple):

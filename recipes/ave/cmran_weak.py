@@ -19,6 +19,7 @@ SETTINGS = Settings(
     seed=666,
 )
 """Published training, Adam."""
+QUICK = Settings(optim={"lr": 5e-4})  # as published: the quick rate of the task is DG-SCT's
 
 cmran_weak = partial(cmran, supervision=WeakSupervision, interaction=partial(ProductInteraction, heads=2))
 """Builds the system; the keywords are those of `cmran`."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from commands import MINE
 
+from crossmodal.evaluation.ablation import finished
 from crossmodal.evaluation.step_cost import DescribedCost
-from crossmodal.evaluation.study import Study, configuration, system_word
+from crossmodal.evaluation.study import Study, configuration, resolved, system_word
 from crossmodal.ledger import Cost, ModuleCost
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_task, task_word
@@ -60,7 +61,11 @@ def test_what_is_no_study_is_refused(here, study, message, capsys):
     ],
 )
 def test_a_configuration_is_what_options_amount_to(here, one, other, same):
-    assert (configuration(one, TASK, "a") == configuration(other, TASK, "b")) is same
+    assert (configured(one) == configured(other)) is same
+
+
+def configured(words):
+    return configuration(TASK, *resolved(words, TASK, "a"))
 
 
 def test_a_file_of_options_counts_by_its_content(here):
@@ -68,8 +73,8 @@ def test_a_file_of_options_counts_by_its_content(here):
     found = []
     for alpha in (0.2, 0.25):
         file.write_text(f"model:\n  alpha: {alpha}\n")
-        found.append(configuration(words, TASK, "a"))
-    assert found[0] == configuration(["--model.alpha", "0.2"], TASK, "a") != found[1]
+        found.append(configured(words))
+    assert found[0] == configured(["--model.alpha", "0.2"]) != found[1]
 
 
 def test_runs_are_named_by_variant_seed_and_configuration_and_finish_seed_by_seed():
@@ -103,8 +108,33 @@ def test_printed_commands_stand_alone_and_go_on(here):
     expected += ["--seed", "3", "--data.seed", "3", "--trainer.enable_progress_bar", "false"]
     assert said() == expected
     begun.mkdir()
-    (begun / "config.yaml").touch()
+    (begun / "config.yaml").write_text("system: dg_sct\n")
     assert said()[7] == "true"
+
+
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        (
+            "optim:\n  lr: 0.5\n",
+            r"ablation: the run \S+full-0-\w+ was begun with optim\.lr=0\.5, .* means optim\.lr=0\.002",
+        ),
+        ("optim:\n  lr: 0.002\nmodel:\n  visual_weights: run-0\n", None),
+        ("name: other\nseed: 7\ngone: 3\ntrainer:\n  enable_progress_bar: false\n", None),
+    ],
+    ids=["another default", "the same", "what does not count"],
+)
+def test_a_run_that_was_begun_with_another_default_is_not_taken_for_the_same(here, then, message):
+    study = Study(TASK, ("--model.visual_weights", "run-{seed}"), FULL, (0,))
+    begun = study.runs[0].place(here)
+    begun.mkdir()
+    (begun / "config.yaml").write_text(then)
+    for refused in (lambda: finished(study, here, workers=1), lambda: list(study.commands(here))):
+        if message:
+            with pytest.raises(ValueError, match=message):
+                refused()
+    if not message:
+        study.check_begun(here)
 
 
 def test_a_printed_command_finds_what_this_process_was_told_to_find(here, monkeypatch):

@@ -13,7 +13,7 @@ from crossmodal.recipes.ave import dg_sct as ave_dg_sct
 from crossmodal.recipes.dg_sct import dg_sct
 from crossmodal.tasks import ave, classify
 from crossmodal.tasks.names import system_names
-from crossmodal.tasks.resolve import find_function, find_system
+from crossmodal.tasks.resolve import find_function, find_system, system_module
 from crossmodal.training.choice import chosen
 from crossmodal.training.options import TRAINER, find_coupling, keyword_names, model_values, options, parse
 from crossmodal.training.run import build
@@ -94,6 +94,16 @@ def test_tiny_encoders_are_trained_quickly_and_others_as_published():
         _, given = parsed(*words)
         expected = {**settings.options(), **{f"trainer.{name}": value for name, value in TRAINER.items()}}
         assert {name: given[name] for name in expected} == expected
+
+
+def test_on_tiny_encoders_a_system_may_keep_its_published_rate():
+    found = {name: getattr(system_module(name, "ave"), "QUICK", None) for name in system_names("ave")}
+    own = {name: quick for name, quick in found.items() if quick}
+    assert {"avel", "avsdn_weak", "cman", "cmran", "cmbs", "dam"} <= own.keys()
+    for name in own:
+        assert parsed("--system", name)[1].optim.lr == system_module(name, "ave").SETTINGS.optim["lr"]
+        assert parsed("--system", name)[1].trainer.max_epochs == ave.TASK.quick.trainer["max_epochs"]
+    assert parsed("--system", "dg_sct")[1].optim.lr == ave.TASK.quick.optim["lr"]
 
 
 def test_what_is_said_on_the_command_line_wins_over_the_file(tmp_path):
