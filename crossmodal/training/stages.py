@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossmodal.checkpoints import load_adapters, save_adapters
+from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.data.source import Source
 from crossmodal.tasks.stages import TrainingStage
 from crossmodal.tasks.task import SystemModule, Task
@@ -66,7 +66,7 @@ def _train_stage(
     """Trains one stage in its folder."""
     part = stage.part(system)
     if (place / ADAPTERS).is_file():
-        load_adapters(part, place / ADAPTERS, stage=stage.name)
+        load_adapters(with_dtype_of(part, place / ADAPTERS), place / ADAPTERS, stage=stage.name)
         return
     if is_first():
         print(f"stage              {stage.name}: {given.max_epochs} epochs, in {place}/", flush=True)
