@@ -51,5 +51,5 @@ def test_sounds_hear_each_other_in_training_alone_and_another_stem_is_refused():
     torch.manual_seed(0)
     assert not torch.equal(first, encoder.stem(other)[0])
     encoder.stem = nn.Sequential(encoder.stem)
-    with pytest.raises(ValueError, match=r"the stem of this audio encoder is a Sequential, .* take --model.audio htsat"):
+    with pytest.raises(ValueError, match=r"the stem of this audio encoder is a Sequential, .* take --model.audio"):
         mix_spectrograms(encoder)
