@@ -101,7 +101,7 @@ def with_dtype_of(model: M, file: str | Path) -> M:
     """
     theirs = read_float_dtypes(Path(file), "load_adapters")
     ours = {tensor.dtype for tensor in adapter_state(model).values() if tensor.is_floating_point()}
-    return model.to(*theirs) if len(theirs) == 1 and theirs != ours else model
+    return model.to(theirs.pop()) if len(theirs) == 1 and theirs != ours else model
 
 
 def read_header(file: str | Path) -> dict[str, Any]:

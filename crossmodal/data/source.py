@@ -27,9 +27,9 @@ class EpochIndex(int):
         made.epoch = epoch
         return made
 
-    def __getnewargs__(self) -> tuple[int, int]:
+    def __reduce__(self) -> tuple[type, tuple[int, int]]:
         """Returns what a worker makes it of again."""
-        return int(self), self.epoch
+        return EpochIndex, (int(self), self.epoch)
 
 
 def epoch_of(index: int) -> int:
