@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.data.source import Source
-from crossmodal.tasks.stages import TrainingStage
+from crossmodal.tasks.stages import TrainingStage, resting
 from crossmodal.tasks.task import SystemModule, Task
 
 from .checkpoint_io import last_checkpoint
@@ -57,14 +57,15 @@ def train_stages(
     for stage in stages:
         given = arguments[FOLDER][stage.name]
         if given.max_epochs:
-            _train_stage(run / FOLDER / stage.name, stage, system, given, arguments, prepare)
+            part = stage.part(system)
+            with resting(part):
+                _train_stage(run / FOLDER / stage.name, stage, part, given, arguments, prepare)
 
 
 def _train_stage(
-    place: Path, stage: TrainingStage, system: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
+    place: Path, stage: TrainingStage, part: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
 ) -> None:
-    """Trains one stage in its folder."""
-    part = stage.part(system)
+    """Trains the part of one stage in its folder."""
     if (place / ADAPTERS).is_file():
         load_adapters(with_dtype_of(part, place / ADAPTERS), place / ADAPTERS, stage=stage.name)
         return
