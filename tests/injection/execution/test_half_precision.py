@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 from toys import Mix, toy_encoder
 
 from crossmodal.injection import fingerprint, freeze, half_precision
+from crossmodal.injection.execution.half_precision import times_as_long
 
 
 def halved(model):
@@ -122,3 +124,22 @@ def test_what_cannot_be_is_told():
     encoder = half_precision(freeze(toy_encoder()))
     with pytest.raises(ValueError, match="half_precision: the encoder is in half precision already: call it once"):
         half_precision(encoder)
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(5.0, 1), (1.1, 0)])
+def test_a_processor_that_is_slower_so_says_it(monkeypatch, ratio, said):
+    seconds = {torch.bfloat16: ratio, torch.float32: 1.0}
+    monkeypatch.setattr("crossmodal.injection.execution.half_precision.times_as_long", lambda dtype: seconds[dtype])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        half_precision(freeze(toy_encoder((1,))))
+    assert len(caught) == said
+    assert all("torch.bfloat16 takes 5.0 times as long as in float32" in str(one.message) for one in caught)
+
+
+def test_the_ratio_is_that_of_two_products(monkeypatch):
+    times_as_long.cache_clear()
+    seconds = {torch.float16: 3.0, torch.float32: 2.0}
+    monkeypatch.setattr("crossmodal.injection.execution.half_precision.time_of_product", seconds.get)
+    assert times_as_long(torch.float16) == 1.5
+    times_as_long.cache_clear()
