@@ -57,7 +57,7 @@ class SoundMatching(SystemModule):
         return self._inputs
 
     @property
-    def at_rest(self) -> tuple[nn.Module, ...]:
+    def not_trained(self) -> tuple[nn.Module, ...]:
         """Encoders, which run without gradient here; parts of them may learn when questions are asked."""
         return tuple(module for module in self.modules() if isinstance(module, Encoder))
 

@@ -99,8 +99,8 @@ def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl
         )
     if any(isinstance(module, SpectrogramMixup) for module in training.system.modules()):
         yield (
-            "Every spectrogram of a batch is mixed with another one, and what is to be said of it is not: the system "
-            "hears sounds of which it is told nothing."
+            "Every spectrogram of a batch is mixed with another one, and the targets are not: a mixture has the target "
+            "of one of its two sounds."
         )
     for dropping in (each for each in callbacks if isinstance(each, DropAccumulatedGradients) and each.every > 1):
         yield (

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentParser, Namespace
 
 from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.data.source import Source
-from crossmodal.tasks.stages import TrainingStage, resting
+from crossmodal.tasks.stages import TrainingStage, frozen_for_stage
 from crossmodal.tasks.task import SystemModule, Task
 
 from .checkpoint_io import last_checkpoint
@@ -58,7 +58,7 @@ def train_stages(
         given = arguments[FOLDER][stage.name]
         if given.max_epochs:
             part = stage.part(system)
-            with resting(part):
+            with frozen_for_stage(part):
                 _train_stage(run / FOLDER / stage.name, stage, part, given, arguments, prepare)
 
 

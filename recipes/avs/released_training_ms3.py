@@ -5,7 +5,7 @@ from crossmodal.injection import Encoder, freeze_parameters
 from crossmodal.tasks.settings import Settings
 
 
-def awake_and_mixed(encoder: Encoder) -> Encoder:
+def released_ms3_encoder(encoder: Encoder) -> Encoder:
     """Freezes an encoder's parameters alone, and mixes spectrograms.
 
     Args:
@@ -26,6 +26,6 @@ def released_training_ms3() -> Settings:
         optim={"lr": 1.5e-4, "decay": 1.0},
         trainer={"max_epochs": 30},
         data={"batch_size": 2, "validation": "test", "setting": "ms3"},
-        encoders=awake_and_mixed,
+        encoders=released_ms3_encoder,
         seed=123,
     )

@@ -5,7 +5,7 @@ from crossmodal.injection import Encoder, freeze_parameters, unfreeze
 from crossmodal.tasks.settings import Settings
 
 
-def awake_audio_trained_and_mixed(encoder: Encoder) -> Encoder:
+def released_s4_encoder(encoder: Encoder) -> Encoder:
     """Lets the audio encoder learn, freezes the parameters of the other one alone, and mixes spectrograms.
 
     Args:
@@ -28,6 +28,6 @@ def released_training_s4() -> Settings:
         optim={"lr": 3e-4, "decay": 1.0},
         trainer={"max_epochs": 15},
         data={"batch_size": 8, "validation": "test", "setting": "s4"},
-        encoders=awake_audio_trained_and_mixed,
+        encoders=released_s4_encoder,
         seed=123,
     )

@@ -85,5 +85,4 @@ def test_weights_of_a_mixture_are_beta_distributed():
     # Beta(1/2, 1/2), the arcsine law: P(x < 1/4) = 1/3, and 1 - x is distributed as x
     shares = torch.stack([(weights < level).float().mean() for level in (0.25, 0.5, 0.75)])
     torch.testing.assert_close(shares, torch.tensor([1 / 3, 1 / 2, 2 / 3]), atol=0.02, rtol=0)
-    with pytest.raises(ValueError, match="SpectrogramMixup: alpha=0 must be positive"):
-        SpectrogramMixup(alpha=0)
+    assert SpectrogramMixup()(torch.empty(2, 3, 4, device="meta")).shape == (2, 3, 4)  # its cost is counted there

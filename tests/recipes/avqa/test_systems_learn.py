@@ -19,7 +19,7 @@ from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.sound_matching import matching_of_clips, matching_of_features
-from crossmodal.tasks.stages import resting, stages_of
+from crossmodal.tasks.stages import frozen_for_stage, stages_of
 from crossmodal.tasks.task import Features, System
 from crossmodal.training.options import parse
 
@@ -123,7 +123,7 @@ def test_lavish_trains_the_norms_of_its_encoder_as_published(clips):
     kept = {name.removeprefix("coupled.encoders.shared.") for name in adapter_state(system)}
     assert moved <= kept
     part = matching_of_clips(system)
-    with resting(part):  # no gradient reaches them there
+    with frozen_for_stage(part):  # no gradient reaches them there
         assert all(name.startswith(("grounder.", "tokens.project.")) for name in adapter_state(part))
     assert moved == {name for name, parameter in encoder.named_parameters() if parameter.requires_grad}
 
