@@ -1,4 +1,4 @@
-"""SpecAugment: masks stripes of time and of frequency in training."""
+"""Augmentation of spectrograms in training: masked stripes of time and frequency, and mixtures of two sounds."""
 
 import torch
 from jaxtyping import Float
@@ -50,3 +50,27 @@ class SpecAugment(nn.Module):
     def extra_repr(self) -> str:
         """Shows the sizes."""
         return f"time={self.time}, mel={self.mel}, stripes={self.stripes}"
+
+
+class SpectrogramMixup(nn.Module):
+    r"""Mixes every spectrogram with another one of the batch in training; does nothing in evaluation.
+
+    $$x_i \leftarrow \lambda_i x_i + (1 - \lambda_i)\, x_{n + 1 - i},
+          \quad \lambda_i \sim \mathrm{Beta}(\tfrac12, \tfrac12)$$
+
+    The partner is the frame at the same place of the reversed batch, and every frame has a weight of its own. Targets
+    are not mixed: a mixture keeps the target of its first sound.
+
+    Shapes: log-mel `(frame, time, mel)` → the same.
+    Source: Zhang et al., *mixup*, ICLR 2018, as the released DG-SCT (NeurIPS 2023) uses it on AVVP, AVS and AVQA.
+    """
+
+    @shaped
+    def forward(self, log_mel: Float[Tensor, "frame time mel"]) -> Float[Tensor, "frame time mel"]:
+        """Mixes the log-mel."""
+        if not self.training:
+            return log_mel
+        # Beta(1/2, 1/2) is the arcsine law; torch's own sampler knows no meta device, on which costs are counted
+        angle = 0.5 * torch.pi * torch.rand(len(log_mel), 1, 1, device=log_mel.device)
+        own = angle.sin().square().to(log_mel.dtype)
+        return own * log_mel + (1 - own) * log_mel.flip(0)

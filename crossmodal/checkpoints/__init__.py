@@ -4,6 +4,7 @@ from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
 from .adapters import read_header as read_header
 from .adapters import save_adapters as save_adapters
+from .adapters import with_dtype_of as with_dtype_of
 from .clap import import_clap as import_clap
 from .clap import import_clap_text as import_clap_text
 from .clip import import_clip as import_clip

@@ -21,6 +21,8 @@ from ..io import whole_file
 
 FORMAT = 2
 METADATA = "crossmodal"  # one entry: safetensors writes several in no fixed order
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+"""Name in a safetensors file → dtype."""
 UNREADABLE = (SafetensorError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError)
 """Errors that safetensors, JSON and torch raise on bytes that are no adapter file."""
 
@@ -100,6 +102,18 @@ def read_adapter_file(file: Path, caller: str) -> AdapterFile:
     if not whole:
         raise ValueError(f"{caller}: {file} is damaged: its tensors are not those written. Copy the file again.")
     return AdapterFile(metadata.format, metadata.header, state)
+
+
+def read_float_dtypes(file: Path, caller: str) -> set[torch.dtype]:
+    """Returns the dtypes of the floating-point tensors of an adapter file; reads no tensor.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If the file is no safetensors file, or is cut short.
+    """
+    with _opened(file, caller) as opened:
+        found = {opened.get_slice(name).get_dtype() for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    return {FLOATS[name] for name in found if name in FLOATS}
 
 
 def digest(hashed: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:

@@ -3,16 +3,26 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from .adapter_file import FORMAT, as_json, bytes_of, read_adapter_file, read_metadata, write_adapter_file
+from .adapter_file import (
+    FORMAT,
+    as_json,
+    bytes_of,
+    read_adapter_file,
+    read_float_dtypes,
+    read_metadata,
+    write_adapter_file,
+)
 from .diff_table import Difference, diff_table, dtype_and_shape, flatten
 from .load_strict import restore_on_error
 from .trained_state import adapter_state as adapter_state
 from .trained_state import is_extra, plain_name, plainly_named, set_extra_states
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def save_adapters(model: nn.Module, file: str | Path, **header: Any) -> None:
@@ -73,6 +83,25 @@ def load_adapters(model: nn.Module, file: str | Path, **expected: Any) -> None:
             "compared. Save it again to have them.",
             stacklevel=2,
         )
+
+
+def with_dtype_of(model: M, file: str | Path) -> M:
+    """Brings a model to the precision of a training whose file it is about to load, in place, and returns it.
+
+    A training in float64, or in half precision throughout, converts the whole model, frozen encoders included, and its
+    file has one floating-point dtype. A file of several dtypes leaves the model as it is.
+
+    Args:
+        model: The model as it is built: with encoders in the precision of their weights.
+        file: A file that `save_adapters` wrote.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: If it is no adapter file, or is cut short.
+    """
+    theirs = read_float_dtypes(Path(file), "load_adapters")
+    ours = {tensor.dtype for tensor in adapter_state(model).values() if tensor.is_floating_point()}
+    return model.to(theirs.pop()) if len(theirs) == 1 and theirs != ours else model
 
 
 def read_header(file: str | Path) -> dict[str, Any]:

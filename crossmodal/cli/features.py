@@ -22,6 +22,7 @@ from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, 
 from crossmodal.data.many_videos.window_file import WindowFile
 from crossmodal.data.same_text import printable
 from crossmodal.evaluation.films import UNSURE
+from crossmodal.evaluation.items import batch_like
 from crossmodal.io import folder_lock, make_folder
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem, Pooled
@@ -157,14 +158,15 @@ def feature_rows(system: CoupledSystem, windows: Iterable[Clip]) -> dict[str, np
     Returns:
         Stream → `(segment, channel)`; a `Failure` where one is no number.
     """
-    device, found = next(system.parameters()).device, []
+    like, found = next(system.parameters()), []
     for window in windows:
-        pooled = system.features(Clip(*(part.to(device) for part in window)))
+        pooled = system.features(batch_like(window, like))
         try:
             check_outputs(pooled, window, "features", verdict=UNSURE)
         except NotANumberError as error:
             return Failure(str(error))
-        found.append(Pooled(*(part[0].cpu() for part in pooled)))
+        # at least float32: numpy knows no bfloat16
+        found.append(Pooled(*(part[0].cpu().to(torch.promote_types(part.dtype, torch.float32)) for part in pooled)))
     return {
         name: torch.cat(parts).numpy() for name, parts in zip(Pooled._fields, zip(*found, strict=True), strict=True)
     }

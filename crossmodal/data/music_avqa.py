@@ -15,6 +15,7 @@ from .clip import Preprocess
 from .frames import frame_files, read_frames
 from .music_avqa_rows import question_file, read_questions, read_vocabulary, unique_names
 from .questions import encode_words
+from .source import epoch_of
 from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
@@ -99,7 +100,8 @@ class MusicAVQA(Dataset[AskedClip]):
             wave_rate: Samples per second of the stored waves.
             version: `"json"` or `"json_update"`.
             subset: `"real"`, `"fake"`, or empty for both.
-            negatives: Draws the frames of other videos; the same for a question whenever it is read.
+            negatives: Draws the frames of other videos: in training anew in every epoch, as published; elsewhere the
+                same for a question whenever it is read.
             seed: Seed of these draws.
 
         Raises:
@@ -157,8 +159,8 @@ class MusicAVQA(Dataset[AskedClip]):
         return f"{files} {self.wave_rate} {asked} {self.preprocess} {library_versions('pillow', 'soxr')}"
 
     def _drawn(self, index: int) -> list[Drawn]:
-        """Returns the frames of other videos that belong to a question."""
-        rng = np.random.default_rng([self.seed, range(len(self))[index]])
+        """Returns the frames of other videos that are shown with a question in one epoch."""
+        rng = np.random.default_rng([self.seed, range(len(self))[index], epoch_of(index)])
         return self.negatives(rng, self._places[self.questions[index].video], len(self.videos))
 
     def read_media(self, video: str) -> tuple[Tensor, Tensor]:

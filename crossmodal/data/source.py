@@ -9,11 +9,39 @@ from .clip import Preprocess
 from .world import TINY, World
 
 
+class EpochIndex(int):
+    """Index of a training item that knows in which epoch it is read; any other index counts as of epoch 0.
+
+    The sampler makes it, so that what an item draws follows from seed, index and epoch alone: it depends on no worker,
+    and a training that resumes draws alike.
+
+    Attributes:
+        epoch: Number of the epoch, counted from 0.
+    """
+
+    epoch: int
+
+    def __new__(cls, index: int, epoch: int) -> "EpochIndex":
+        """Makes the index of an item in an epoch."""
+        made = super().__new__(cls, index)
+        made.epoch = epoch
+        return made
+
+    def __reduce__(self) -> tuple[type, tuple[int, int]]:
+        """Returns what a worker makes it of again."""
+        return EpochIndex, (int(self), self.epoch)
+
+
+def epoch_of(index: int) -> int:
+    """Returns the epoch in which an item is read."""
+    return index.epoch if isinstance(index, EpochIndex) else 0
+
+
 class Items(Protocol):
     """A map-style data set whose items are NamedTuples of a task, such as `AVE`, `World`, `Folder`.
 
     A method `stamp(index)`, as of `crossmodal.data.stamps.Stamped`, spares caches of features the reading of an item
-    that has not changed.
+    that has not changed. In training an index is an `EpochIndex`, for what is to be drawn anew in every epoch.
     """
 
     @property

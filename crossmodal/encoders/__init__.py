@@ -11,6 +11,7 @@ from .pooled_torchvision import FrameVectors as FrameVectors
 from .pooled_torchvision import SecondVectors as SecondVectors
 from .pvt_v2 import pvt_v2 as pvt_v2
 from .pvt_v2 import pvt_v2_b5 as pvt_v2_b5
+from .spectrogram import mix_spectrograms as mix_spectrograms
 from .swin_v2 import swin_v2 as swin_v2
 from .swin_v2 import swin_v2_large as swin_v2_large
 from .text_features import TextFeatures as TextFeatures

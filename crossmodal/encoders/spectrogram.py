@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..audio import SpecAugment
+from ..audio import SpecAugment, SpectrogramMixup
+from ..injection import Encoder
 from ..shapes import check_width, shaped
 from .patches import PatchEmbedding
 
@@ -80,3 +81,25 @@ class SpectrogramStem(nn.Module):
     def extra_repr(self) -> str:
         """Shows the sizes."""
         return f"mels={self.mels}, chunks={self.chunks}, length={self.length}"
+
+
+def mix_spectrograms(encoder: Encoder) -> Encoder:
+    """Mixes the spectrograms of a batch in training, behind an encoder's own augmentation, in place; returns it.
+
+    An encoder of images is left as it is, so that `--encoders` may name this function. Frozen encoders mix, too.
+
+    Args:
+        encoder: An encoder of the built model.
+
+    Raises:
+        ValueError: If it hears sounds, and its stem is not that of HTS-AT.
+    """
+    if "frequency" not in encoder.sites[0].axes:
+        return encoder
+    if not isinstance(encoder.stem, SpectrogramStem):
+        raise ValueError(
+            f"mix_spectrograms: the stem of this audio encoder is a {type(encoder.stem).__name__}, and spectrograms "
+            "are mixed in that of HTS-AT alone: take --model.audio htsat or tiny."
+        )
+    encoder.stem.augment = nn.Sequential(encoder.stem.augment, SpectrogramMixup())
+    return encoder

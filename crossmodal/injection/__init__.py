@@ -20,6 +20,7 @@ from .execution.side import side as side
 from .execution.side_projection import SideProjection as SideProjection
 from .freezing import fingerprint as fingerprint
 from .freezing import freeze as freeze
+from .freezing import freeze_all_but_norms as freeze_all_but_norms
 from .freezing import freeze_parameters as freeze_parameters
 from .freezing import unfreeze as unfreeze
 from .hooks.as_tokens import as_tokens as as_tokens

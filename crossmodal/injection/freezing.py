@@ -52,6 +52,27 @@ def freeze_parameters(encoder: M) -> M:
     return encoder
 
 
+def freeze_all_but_norms(encoder: M) -> M:
+    """Freezes `encoder` in place, save the scales and shifts of its norms, and returns it.
+
+    Modes are those of `freeze`: a batch norm keeps its statistics. A norm is a module whose class is called so, such as
+    `LayerNorm`, and what trains are its own parameters.
+
+    Raises:
+        ValueError: If no norm of the encoder has a parameter.
+    """
+    norms = [module for module in freeze(encoder).modules() if "norm" in type(module).__name__.lower()]
+    scales = [parameter for norm in norms for parameter in norm.parameters(recurse=False)]
+    if not scales:
+        raise ValueError(
+            f"freeze_all_but_norms: this {type(encoder).__name__} has no norm with parameters, so that nothing of it "
+            "would be trained: take freeze."
+        )
+    for scale in scales:
+        scale.requires_grad_(True)
+    return encoder
+
+
 def stays_in_eval(module: nn.Module) -> bool:
     """Returns whether `freeze` keeps this module (not its children) in evaluation mode."""
     return isinstance(module.__dict__.get("train"), _StaysInEval)

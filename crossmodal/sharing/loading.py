@@ -21,7 +21,8 @@ def load(place: str | Path, *, trusted: bool = False, files: Mapping[str, str | 
     """Returns a trained system in evaluation mode, with its classes, its preprocessing and what it was built from.
 
     `system.classes` is its label vocabulary, `system.inputs.preprocess` makes clips as it reads them, and
-    `system.built_from` holds its options.
+    `system.built_from` holds its options. It has the precision that it was trained in: one of a training in float64
+    takes clips in float64.
 
     Args:
         place: Folder of a finished run, a folder that `save` wrote, or the name of one on the Hugging Face hub,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal import __version__
-from crossmodal.checkpoints import load_adapters, save_adapters
+from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.checkpoints.adapter_file import as_json
 from crossmodal.data.vocabulary import as_text, from_text
 from crossmodal.io import make_folder, whole_folder, write_whole
@@ -75,7 +75,7 @@ def load_folder(
     place: str | None = None,
     files: Mapping[str, str | Path] | None = None,
 ) -> SystemModule:
-    """Rebuilds the system that `save` wrote, in evaluation mode.
+    """Rebuilds the system that `save` wrote, in evaluation mode and in the precision of its adapters.
 
     Args:
         folder: The folder.
@@ -101,6 +101,7 @@ def load_folder(
             f"load: {place}, saved by version {config['version']}, cannot be rebuilt by this version ({__version__}): "
             f"{error}"
         ) from error
+    system = with_dtype_of(system, folder / ADAPTERS)  # before the fingerprint of what is frozen
     found = _belongs_to(options, system)
     if found["frozen"] != config["frozen"]:
         raise ValueError(

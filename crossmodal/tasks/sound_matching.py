@@ -56,6 +56,11 @@ class SoundMatching(SystemModule):
         """What is read."""
         return self._inputs
 
+    @property
+    def not_trained(self) -> tuple[nn.Module, ...]:
+        """Encoders, which run without gradient here; parts of them may learn when questions are asked."""
+        return tuple(module for module in self.modules() if isinstance(module, Encoder))
+
     def forward(self, batch: AskedClip) -> Matches:
         """Matches every second of the clips of a batch."""
         audio = self.vectors(batch.wave.flatten(0, 1))

@@ -1,7 +1,10 @@
 """Trainings that come before the last one: of a part of a system, which the last one then starts from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
+
+from torch import nn
 
 from crossmodal.data.source import Source
 
@@ -29,7 +32,8 @@ class TrainingStage(NamedTuple):
     Attributes:
         name: Its word in the options, `--stages.NAME.max_epochs`, and its folder in that of the run.
         part: From the system, the one that is trained here. It shares modules with it: what these learn is where the
-            next training starts.
+            next training starts. It may name modules that do not learn in it, `not_trained`, such as encoders that it
+            runs without gradient: their parameters are frozen until the stage is over.
         task: What the part is scored by.
         settings: Published training; of the trainer and the data, `max_epochs` and `batch_size` alone.
         quick: The same for tiny encoders.
@@ -57,6 +61,24 @@ class TrainingStage(NamedTuple):
             "max_epochs": trainer["max_epochs"],
             "batch_size": data["batch_size"],
         }
+
+
+@contextmanager
+def frozen_for_stage(part: SystemModule) -> Iterator[None]:
+    """Freezes the parameters that do not learn in a stage, and afterwards lets those learn that did before.
+
+    Processes that train together (DDP) wait for the gradient of every parameter that takes one, and files of the stage
+    hold all of these.
+    """
+    modules: Sequence[nn.Module] = getattr(part, "not_trained", ())
+    learning = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def stages_of(system: str, task: str) -> tuple[TrainingStage, ...]:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
+from crossmodal.audio import SpectrogramMixup
 from crossmodal.data.source import Source
 
 from .lightning_module import SystemTraining
@@ -95,6 +96,11 @@ def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl
         yield (
             "The frozen encoders are left in training mode: drop-path and SpecAugment disturb what they say, and "
             "the statistics of their BatchNorm drift away from those that they were trained with."
+        )
+    if any(isinstance(module, SpectrogramMixup) for module in training.system.modules()):
+        yield (
+            "Every spectrogram of a batch is mixed with another one, and the targets are not: a mixture has the target "
+            "of one of its two sounds."
         )
     for dropping in (each for each in callbacks if isinstance(each, DropAccumulatedGradients) and each.every > 1):
         yield (

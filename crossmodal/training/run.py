@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from jsonargparse import Namespace
 from torch import nn
 
-from crossmodal.checkpoints import load_adapters, read_header, save_adapters
+from crossmodal.checkpoints import load_adapters, read_header, save_adapters, with_dtype_of
 from crossmodal.data.source import Source
 from crossmodal.data.vocabulary import from_text
 from crossmodal.injection import fast_linears
@@ -126,10 +126,11 @@ def feature_folder(runs: Path) -> Path:
 
 
 def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
-    """Returns the trained system of a run, in evaluation mode, and its options."""
+    """Returns the trained system of a run, in evaluation mode and in the precision of its training, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
     arguments = parser.instantiate(given)  # components of one's own by their import paths
     system = build(arguments, from_text(read_header(run / ADAPTERS)["classes"]), task)
+    system = with_dtype_of(system, run / ADAPTERS)  # before the fingerprint of what is frozen, which tells dtypes apart
     load_adapters(system, run / ADAPTERS, **_provenance(run, given, system))
     return system.eval(), arguments
 

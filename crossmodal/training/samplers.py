@@ -8,12 +8,15 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import Sampler
 
+from crossmodal.data.source import EpochIndex
+
 
 class EpochShuffle(Sampler[int]):
     """Every epoch in an order of its own, which follows from `seed` and the number of the epoch alone.
 
-    Of several processes each takes every n-th item of that order, so that their batches together are the batches of
-    one process whose batch is n times as large; what does not divide by n is left out.
+    Its indices are `EpochIndex`, for items that draw something anew in every epoch. Of several processes each takes
+    every n-th item of that order, so that their batches together are the batches of one process whose batch is n times
+    as large; what does not divide by n is left out.
     """
 
     def __init__(self, items: Sized, seed: int, *, process: int = 0, processes: int = 1):
@@ -45,7 +48,8 @@ class EpochShuffle(Sampler[int]):
         order = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         shuffled = torch.randperm(len(self.items), generator=order).tolist()
         epoch, behind = self.behind
-        return iter(shuffled[self.process :: self.processes][behind if epoch == self.epoch else 0 : len(self)])
+        own = shuffled[self.process :: self.processes][behind if epoch == self.epoch else 0 : len(self)]
+        return iter([EpochIndex(index, self.epoch) for index in own])
 
     def __len__(self) -> int:
         return len(self.items) // self.processes

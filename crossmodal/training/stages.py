@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from jsonargparse import ArgumentParser, Namespace
 
-from crossmodal.checkpoints import load_adapters, save_adapters
+from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.data.source import Source
-from crossmodal.tasks.stages import TrainingStage
+from crossmodal.tasks.stages import TrainingStage, frozen_for_stage
 from crossmodal.tasks.task import SystemModule, Task
 
 from .checkpoint_io import last_checkpoint
@@ -57,16 +57,17 @@ def train_stages(
     for stage in stages:
         given = arguments[FOLDER][stage.name]
         if given.max_epochs:
-            _train_stage(run / FOLDER / stage.name, stage, system, given, arguments, prepare)
+            part = stage.part(system)
+            with frozen_for_stage(part):
+                _train_stage(run / FOLDER / stage.name, stage, part, given, arguments, prepare)
 
 
 def _train_stage(
-    place: Path, stage: TrainingStage, system: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
+    place: Path, stage: TrainingStage, part: SystemModule, given: Namespace, arguments: Namespace, prepare: Prepare
 ) -> None:
-    """Trains one stage in its folder."""
-    part = stage.part(system)
+    """Trains the part of one stage in its folder."""
     if (place / ADAPTERS).is_file():
-        load_adapters(part, place / ADAPTERS, stage=stage.name)
+        load_adapters(with_dtype_of(part, place / ADAPTERS), place / ADAPTERS, stage=stage.name)
         return
     if is_first():
         print(f"stage              {stage.name}: {given.max_epochs} epochs, in {place}/", flush=True)

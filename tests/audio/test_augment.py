@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.audio import SpecAugment
+from crossmodal.audio import SpecAugment, SpectrogramMixup
 
 
 def runs(blank):
@@ -63,3 +63,26 @@ def test_compiled_it_still_draws():
     compiled = torch.compile(SpecAugment(), fullgraph=True, backend="aot_eager")
     log_mel = torch.ones(2, 300, 64)
     assert not torch.equal(compiled(log_mel), compiled(log_mel))
+
+
+@given(st.integers(1, 6), st.integers(1, 5), st.integers(1, 4), st.integers(0, 99))
+def test_a_mixture_lies_between_a_frame_and_that_of_the_reversed_batch_by_one_weight_a_frame(frames, time, mels, seed):
+    torch.manual_seed(seed)
+    log_mel = torch.randn(frames, time, mels, dtype=torch.float64)
+    mixed, other = SpectrogramMixup()(log_mel), log_mel.flip(0)
+    for before, partner, after in zip(log_mel, other, mixed, strict=True):
+        step = partner - before
+        share = ((after - before) * step).sum() / step.square().sum().clamp(min=1e-300)
+        assert -1e-12 <= share <= 1 + 1e-12
+        torch.testing.assert_close(after, before + share * step)
+    assert SpectrogramMixup().eval()(log_mel) is log_mel
+
+
+def test_weights_of_a_mixture_are_beta_distributed():
+    torch.manual_seed(0)
+    pairs = torch.arange(2.0).repeat(4000)[:, None, None]  # the reversed batch has the other number everywhere
+    weights = (SpectrogramMixup()(pairs) - pairs).abs().flatten()
+    # Beta(1/2, 1/2), the arcsine law: P(x < 1/4) = 1/3, and 1 - x is distributed as x
+    shares = torch.stack([(weights < level).float().mean() for level in (0.25, 0.5, 0.75)])
+    torch.testing.assert_close(shares, torch.tensor([1 / 3, 1 / 2, 2 / 3]), atol=0.02, rtol=0)
+    assert SpectrogramMixup()(torch.empty(2, 3, 4, device="meta")).shape == (2, 3, 4)  # its cost is counted there

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 from adapter_files import build, refused, same, state_of, written
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
 import crossmodal
-from crossmodal.checkpoints import adapter_state, adapters, load_adapters, read_header, save_adapters
+from crossmodal.checkpoints import (
+    adapter_state,
+    adapters,
+    load_adapters,
+    read_header,
+    save_adapters,
+    with_dtype_of,
+)
 from crossmodal.injection import fingerprint, freeze, freeze_parameters
 
 OLD = Path(__file__).parents[1] / "golden" / "adapters_format1.safetensors"
@@ -32,6 +39,25 @@ NAMES = [
 @pytest.fixture
 def file(tmp_path):
     return tmp_path / "adapters.safetensors"
+
+
+@settings(max_examples=16)
+@given(*2 * [st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16])], st.integers(0, 99))
+def test_a_model_takes_the_precision_of_its_file_frozen_parts_too(tmp_path_factory, dtype, other, seed):
+    file = tmp_path_factory.mktemp("saved") / "adapters.safetensors"
+    trained, built = build(seed=seed).to(dtype), build(seed=seed + 1).to(other)
+    save_adapters(trained, file)
+    load_adapters(with_dtype_of(built, file), file)
+    assert same(adapter_state(trained), adapter_state(built))
+    assert {tensor.dtype for tensor in built.state_dict().values()} == {dtype, torch.int64}
+
+
+def test_a_file_of_several_precisions_leaves_the_model_as_it_is(file):
+    model = build()
+    model["adapter"][1].double()
+    save_adapters(model, file)
+    before = state_of(model)
+    assert same(before, with_dtype_of(model, file).state_dict())
 
 
 @given(width=st.integers(1, 5), seed=st.integers(0, 99))

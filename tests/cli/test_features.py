@@ -249,6 +249,14 @@ class Means(nn.Linear):
         return Pooled(clip.frames.mean((2, 3))[None], clip.wave.mean(1, keepdim=True)[None])
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_a_clip_is_read_in_the_precision_of_the_model(dtype):
+    clip = Clip(torch.full((1, 3, 4, 4), 0.1), torch.full((1, 8), 0.1))
+    found = feature_rows(Means(1, 1).to(dtype), [clip])
+    assert found["audio"].dtype == (np.float64 if dtype == torch.float64 else np.float32)
+    assert found["audio"].item() == torch.tensor(0.1).to(dtype).item()
+
+
 def test_a_clip_of_which_the_model_makes_no_number_is_a_failure():
     whole = [Clip(torch.ones(10, 3, 4, 4), torch.ones(10, 8)), Clip(torch.ones(2, 3, 4, 4), torch.ones(2, 8))]
     assert {name: rows.shape for name, rows in feature_rows(Means(1, 1), whole).items()} == {

@@ -12,8 +12,10 @@ from crossmodal.data.asking_sources import MusicAVQAFeatureSource, MusicAVQASour
 from crossmodal.data.music_avqa import MusicAVQA, others_as_released, others_of_other_videos
 from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
 from crossmodal.data.questions import build_vocabulary, question_words, typed_question, written_question
+from crossmodal.data.source import EpochIndex
 from crossmodal.data.vocabulary import Vocabulary, as_text, from_text
 from crossmodal.metrics.answers import QUESTION_KINDS
+from crossmodal.training.data_module import DataModule
 
 SMALL = Preprocess(size=16, rate=16_000)
 
@@ -40,13 +42,34 @@ def test_items_and_their_vocabulary(root):
     assert item.wave.shape == (10, 16_000)
     assert written_question(item.question, train.classes) == "How many sounding cello in the video?"
     assert (train.classes[item.answer], QUESTION_KINDS[item.kind]) == ("one", ("Audio-Visual", "Counting"))
-    assert torch.equal(train[1].others, item.others)  # the same whenever it is read
     test = MusicAVQA(root, "test", SMALL, wave_rate=16_000)
     assert [written_question(ids, test.classes) for ids in test.ids] == [
         "Is there a cello in the video?",
         "Where is the instrument?",
     ]
     assert not test.check()
+
+
+def test_frames_of_other_videos_follow_from_seed_question_and_epoch(root):
+    def drawn(epoch, seed=0, question=1):
+        return MusicAVQA(root, "train", SMALL, wave_rate=16_000, seed=seed)[EpochIndex(question, epoch)].others
+
+    first, again = MusicAVQA(root, "train", SMALL, wave_rate=16_000)[1].others, drawn(0)
+    assert torch.equal(first, again)  # as outside training, where they are the same whenever they are read
+    assert torch.equal(drawn(3), drawn(3))
+    assert not any(torch.equal(other, again) for other in (drawn(1), drawn(2), drawn(0, seed=1)))
+
+
+def test_other_frames_are_those_of_the_epoch_whatever_reads_ahead_and_wherever_a_run_goes_on(root):
+    def others(workers, epoch, behind=0):
+        data = DataModule(MusicAVQASource(root, batch_size=1, wave_rate=16_000, workers=workers))
+        data.source.preprocess = SMALL
+        data.go_on(epoch, behind)
+        return [batch.others for batch in data.train_dataloader()]
+
+    whole = others(0, 1)
+    assert all(map(torch.equal, others(1, 1, behind=1), whole[1:]))
+    assert not all(map(torch.equal, others(0, 2), whole))
 
 
 def test_corrected_questions_keep_the_first_vocabulary(root):

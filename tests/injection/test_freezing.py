@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torchvision.ops import StochasticDepth
 
-from crossmodal.injection import fingerprint, freeze, freeze_parameters, unfreeze
+from crossmodal.encoders import swin_v2_large
+from crossmodal.injection import fingerprint, freeze, freeze_all_but_norms, freeze_parameters, unfreeze
 
 
 class Encoder(nn.Module):
@@ -158,6 +159,28 @@ def test_frozen_in_its_parameters_alone_it_trains_and_rests_as_it_is_told(before
     assert not torch.equal(encoder(X), encoder(X))
     assert not any(module.training for module in model.eval().modules())
     assert torch.equal(encoder(X), encoder(X))
+
+
+@pytest.mark.parametrize("before", [lambda module: module, freeze, freeze_parameters], ids=lambda made: made.__name__)
+def test_frozen_all_but_its_norms_only_their_scales_and_shifts_move(before):
+    model = Model(freeze_all_but_norms(before(Encoder()))).train()
+    norms = ("norm.weight", "norm.bias")
+    rest = fingerprint(model.encoder, without=norms)
+    kept = [model.encoder.get_parameter(name).clone() for name in norms]
+    assert not any(module.training for module in model.encoder.modules())
+    model(X).square().sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    assert fingerprint(model.encoder, without=norms) == rest
+    assert not any(map(torch.equal, kept, map(model.encoder.get_parameter, norms)))
+
+
+def test_the_norms_of_swin_v2_l_are_as_many_as_published_and_an_encoder_without_is_refused():
+    with torch.device("meta"):
+        swin = freeze_all_but_norms(swin_v2_large())
+    # golden/README-tasks.md, fact 5: what the released code counts as trained of a frozen Swin
+    assert sum(p.numel() for p in swin.parameters() if p.requires_grad) == 81_024
+    with pytest.raises(ValueError, match=r"freeze_all_but_norms: this Linear has no norm .* take freeze"):
+        freeze_all_but_norms(nn.Linear(2, 2))
 
 
 def test_a_module_put_in_afterwards_trains(encoder):

@@ -44,6 +44,12 @@ def edited(folder, **entries):
     return folder
 
 
+def test_a_coupled_system_of_double_precision_comes_back_as_it_was(tmp_path):
+    system = build_system(SystemOptions("ave", "lite"), ("red", "blue")).double()
+    crossmodal.save(system, tmp_path / "saved")
+    assert same(crossmodal.load(tmp_path / "saved"), system)  # the frozen encoders, too, whose fingerprint it tells
+
+
 def test_a_run_and_the_folder_it_is_saved_as_give_the_same_system(lab, tmp_path, monkeypatch):
     folder, _ = lab
     monkeypatch.syspath_prepend(folder)

@@ -8,6 +8,7 @@ import yaml
 from commands import ALONE, SMALL, crossmodal, interrupted, metrics
 from safetensors.torch import load_file
 
+from crossmodal import load
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.samplers import EpochShuffle
 
@@ -49,7 +50,7 @@ def test_a_finished_run_goes_on_for_more_epochs_with_its_own_options(lab):
     assert len([row for row in rows if row["test_accuracy"]]) == 1
 
 
-def test_in_float64_it_loses_no_digit(tmp_path):
+def test_in_float64_it_loses_no_digit(tmp_path, monkeypatch):
     """Lightning converts a module only after it has read the checkpoint."""
     (tmp_path / "lone.py").write_text(ALONE)
     words = ["ave", "fit", "--system=lone.alone", "--trainer.precision=64-true", *SMALL]
@@ -58,6 +59,14 @@ def test_in_float64_it_loses_no_digit(tmp_path):
     resumed = ["--name", "parted", "--resume", "true", "--trainer.max_epochs=2"]
     assert crossmodal(tmp_path, "ave", "fit", *resumed).code == 0
     assert same_weights(tmp_path / "runs/parted", tmp_path / "runs/whole")
+    before = (tmp_path / "runs/whole/predictions.csv").read_bytes()
+    assert crossmodal(tmp_path, "ave", "test", "--run", "runs/whole").code == 0
+    assert (tmp_path / "runs/whole/predictions.csv").read_bytes() == before
+    monkeypatch.syspath_prepend(tmp_path)
+    stored = load_file(tmp_path / "runs/whole/adapters.safetensors")
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float64}
+    loaded = load(tmp_path / "runs/whole").state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in stored.items())
 
 
 def test_another_model_is_refused_and_the_run_left_alone(lab):

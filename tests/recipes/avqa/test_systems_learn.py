@@ -6,18 +6,22 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
+from crossmodal.checkpoints import adapter_state
 from crossmodal.data.vocabulary import Vocabulary
 from crossmodal.data.world.asking import AskedWorld
 from crossmodal.heads.grounding import SoundGrounding
 from crossmodal.heads.tri_modal import TriModalTransformer
+from crossmodal.injection import freeze_all_but_norms
+from crossmodal.recipes.avqa.lavish_shared import SETTINGS as LAVISH
 from crossmodal.recipes.avqa.released_adapters import two_latents
 from crossmodal.tasks.avqa import TASK
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.sound_matching import matching_of_clips, matching_of_features
-from crossmodal.tasks.stages import stages_of
+from crossmodal.tasks.stages import frozen_for_stage, stages_of
 from crossmodal.tasks.task import Features, System
+from crossmodal.training.options import parse
 
 GROUNDER = partial(SoundGrounding, hidden=(16, 8))
 SMALL = {
@@ -104,6 +108,24 @@ def test_grounding_trains_the_system_that_it_is_a_part_of(name, clips):
         losses.append(loss.item())
     assert losses[-1] < losses[0], losses
     assert not torch.equal(before, system.get_parameter("head.grounder.match.layers.0.weight"))
+
+
+def test_lavish_trains_the_norms_of_its_encoder_as_published(clips):
+    words = (["--system=lavish_shared", f"--model.visual={name}"] for name in ("swin_v2_l", "tiny"))
+    assert [parse(of, TASK)[1].encoders for of in words] == [freeze_all_but_norms, None]  # tiny ones: quick settings
+    system = find_system("lavish_shared", "avqa")(**SMALL["lavish_shared"])
+    encoder = LAVISH.encoders(system.coupled.encoder("visual"))
+    sum(system.loss(system(clips), clips).values()).backward()
+    moved = {name for name, parameter in encoder.named_parameters() if parameter.grad is not None}
+    assert moved
+    assert moved == {name for name in dict(encoder.named_parameters()) if "norm" in name or name.startswith("head.")}
+    assert all(encoder.get_parameter(name).grad.abs().max() > 0 for name in moved)
+    kept = {name.removeprefix("coupled.encoders.shared.") for name in adapter_state(system)}
+    assert moved <= kept
+    part = matching_of_clips(system)
+    with frozen_for_stage(part):  # no gradient reaches them there
+        assert all(name.startswith(("grounder.", "tokens.project.")) for name in adapter_state(part))
+    assert moved == {name for name, parameter in encoder.named_parameters() if parameter.requires_grad}
 
 
 def test_features_of_other_widths_and_labels_without_words_are_refused(clips):
