@@ -1,6 +1,5 @@
 """Many runs of `crossmodal TASK fit`, each a process of its own: finished ones are skipped, interrupted ones go on."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -51,9 +50,11 @@ class SweepRun:
 
     @property
     def _known_by(self) -> str:
-        """Seed, and a hash of the configuration, so that other options are another run."""
-        known = json.dumps([self.configuration, str(self.seed)])
-        return f"{self.seed}-{sha256(known.encode()).hexdigest()[:8]}"
+        """Seed, and a hash of the configuration, so that other options are another run.
+
+        The hash is that of all seeds, so that `{seed}` in an option of another study can name the runs of this one.
+        """
+        return f"{self.seed}-{sha256(self.configuration.encode()).hexdigest()[:8]}"
 
     def begun(self, runs: Path) -> list[Path]:
         """Returns the folders of the run, which studies may have begun under names of rows of their own."""

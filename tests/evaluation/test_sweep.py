@@ -50,6 +50,8 @@ def test_a_run_is_named_by_row_seed_and_configuration():
     other = SweepRun("ave", "Late fusion", 0, ("--data.clips", "4"), "other")
     assert other.name.rsplit("-", 1)[0] == names[0].rsplit("-", 1)[0]
     assert other.name != names[0]
+    # so a row of another study can start from the run of its seed
+    assert RUNS[2].name == names[0].replace("-0-", "-1-")
 
 
 def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path, begun):
