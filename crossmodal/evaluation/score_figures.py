@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 INKS = ("#2e86ab", "#e4572e", "#5b8c5a", "#a23b72", "#f0a202", "#6c6f7d", "#3d348b", "#17bebb")
 """Can be read on white and on black."""
+LINES = ("o-", "s--", "^:")
+"""Marks and strokes of lines, in the order in which the inks are used up."""
 
 Panels = Mapping[str, Mapping[str, ResultTable]]
 """Name of a panel → value of the option → table of the runs there."""
@@ -66,6 +68,7 @@ def curve_figure(points: Sequence[CurvePoint], option: str, score: str) -> "Figu
     """
     names = list(dict.fromkeys(point.system for point in points))
     inks = {name: INKS[at % len(INKS)] for at, name in enumerate(names)}
+    lines = {name: LINES[at // len(INKS) % len(LINES)] for at, name in enumerate(names)}
     values = list(dict.fromkeys(point.value for point in points))
 
     def draw(axes: "Axes", panel: str) -> None:
@@ -74,7 +77,7 @@ def curve_figure(points: Sequence[CurvePoint], option: str, score: str) -> "Figu
             places = [values.index(point.value) for point in of]
             low, mean, high = ([100 * getattr(point, edge) for point in of] for edge in ("low", "mean", "high"))
             axes.fill_between(places, low, high, color=inks[name], alpha=0.15, linewidth=0)
-            axes.plot(places, mean, "o-", color=inks[name], label=name, markersize=4)
+            axes.plot(places, mean, lines[name], color=inks[name], label=name, markersize=4)
         axes.set_xticks(range(len(values)), values)
         axes.set_xlabel(f"{option}; bands from the lowest to the highest seed", color=GREY)
 
