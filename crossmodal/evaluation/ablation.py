@@ -127,7 +127,7 @@ def gathered(
         study: The study.
         folder: Of its runs.
         operations: Variant → operations of a training step.
-        columns: Columns of the table.
+        columns: Columns of the table; that of operations is left out where none could be counted.
 
     Raises:
         ValueError: If no run of the baseline is finished, or runs were tested on different items.
@@ -141,6 +141,8 @@ def gathered(
     rows = tuple(
         _row(study, folder, base, name, found, operations.get(name)) for name, found in results.items() if found
     )
+    if not any(operations.values()):
+        columns = tuple(column for column in columns if column != "operations")
     table = ResultTable(
         rows,
         study.baseline,
