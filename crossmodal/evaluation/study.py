@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
-from crossmodal.evaluation.sweep import QUIET, SweepRun, of_seed, with_seed
+from crossmodal.evaluation.sweep import QUIET, SweepRun, with_seed
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
@@ -109,15 +109,21 @@ class Study:
             ValueError: Naming run, option and both values.
         """
         for run in self.runs:
-            now = self._resolved[run.row][0]
             for place in run.begun(folder):
-                then = flattened(read_options(place / CONFIG))
+                now, then = self._options_of(run), flattened(read_options(place / CONFIG))
                 for name in sorted((now.keys() & then) - {*NO_CONFIGURATION, *TOLD_BY_SWEEP}):
-                    if then[name] not in (now[name], of_seed(now[name], run.seed)):
+                    if then[name] != now[name]:
                         raise ValueError(
                             f"{self.verb}: the run {place} was begun with {name}={then[name]!r}, and the same command "
                             f"means {name}={now[name]!r} now: give --{name}, or another folder by --runs."
                         )
+
+    def _options_of(self, run: SweepRun) -> dict[str, Any]:
+        """Returns all options of a run, with its seed in place of `{seed}` before they are read, as the run has it."""
+        words = with_seed(run.options, run.seed)
+        if words == [*run.options]:
+            return self._resolved[run.row][0]
+        return resolved(words, self.task, f"{self.verb}: {run.row!r}")[0]
 
     def operations(self, name: str) -> int | None:
         """Counts the floating-point operations of a training step of a variant, in one process.

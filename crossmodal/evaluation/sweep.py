@@ -81,12 +81,7 @@ class SweepRun:
 
 def with_seed(options: Sequence[str], seed: int) -> list[str]:
     """Returns options with the seed in place of `{seed}`, so that a row can start from another run of each seed."""
-    return [of_seed(word, seed) for word in options]
-
-
-def of_seed(value: Any, seed: int) -> Any:
-    """Returns the value of an option with the seed in place of `{seed}`."""
-    return value.replace(SEED, str(seed)) if isinstance(value, str) else value
+    return [word.replace(SEED, str(seed)) for word in options]
 
 
 def slug(text: str) -> str:

@@ -119,13 +119,21 @@ def test_printed_commands_stand_alone_and_go_on(here):
             "optim:\n  lr: 0.5\n",
             r"ablation: the run \S+full-0-\w+ was begun with optim\.lr=0\.5, .* means optim\.lr=0\.002",
         ),
-        ("optim:\n  lr: 0.002\nmodel:\n  visual_weights: run-0\n", None),
+        (
+            "optim:\n  lr: 0.002\nmodel:\n  visual_weights: run-0\n  visual_options:\n    folds: [[run-0, 2], 0]\n",
+            None,
+        ),
+        (
+            "model:\n  visual_options:\n    folds: [[run-1, 2], 0]\n",
+            r"folds=\[\['run-1', 2\], 0\], .*folds=\[\['run-0', 2\], 0\]",
+        ),
         ("name: other\nseed: 7\ngone: 3\ntrainer:\n  enable_progress_bar: false\n", None),
     ],
-    ids=["another default", "the same", "what does not count"],
+    ids=["another default", "the same", "of another seed", "what does not count"],
 )
 def test_a_run_that_was_begun_with_another_default_is_not_taken_for_the_same(here, then, message):
-    study = Study(TASK, ("--model.visual_weights", "run-{seed}"), FULL, (0,))
+    listed = ("--model.visual_options", '{"folds": [["run-{seed}", 2], {seed}]}')
+    study = Study(TASK, ("--model.visual_weights", "run-{seed}", *listed), FULL, (0,))
     begun = study.runs[0].place(here)
     begun.mkdir()
     (begun / "config.yaml").write_text(then)
