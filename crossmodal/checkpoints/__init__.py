@@ -2,6 +2,7 @@
 
 from .adapters import adapter_state as adapter_state
 from .adapters import load_adapters as load_adapters
+from .adapters import load_converted as load_converted
 from .adapters import read_header as read_header
 from .adapters import save_adapters as save_adapters
 from .adapters import with_dtype_of as with_dtype_of

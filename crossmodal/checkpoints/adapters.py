@@ -1,7 +1,7 @@
 """Adapter-only files: the trained part of a model without its frozen encoders, and a header that names the model."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .adapter_file import (
+    FLOATS,
     FORMAT,
     as_json,
     bytes_of,
@@ -63,17 +64,70 @@ def load_adapters(model: nn.Module, file: str | Path, **expected: Any) -> None:
             its header is not as expected, or tensors are missing, left over, of another shape or dtype, not finite, or
             would go to the meta device.
     """
-    file = Path(file)
+    _load(model, Path(file), expected, lambda stored, own: stored)
+
+
+def load_converted(model: nn.Module, file: str | Path, **expected: Any) -> None:
+    """Loads a file as `load_adapters` does, but in the precision of the model; where it is another, a warning says so.
+
+    For weights that a training begins with; those of a finished run keep their precision by `with_dtype_of`. A file of
+    several floating-point dtypes, and a tensor with a number that the model's dtype cannot hold, are refused.
+
+    Args:
+        model: The model to fill.
+        file: The file to load.
+        **expected: Entries that the header must have; others are not compared.
+
+    Raises:
+        OSError: If the file does not exist or cannot be read.
+        ValueError: As `load_adapters` does.
+    """
+    for theirs, ours in sorted(_load(model, Path(file), expected, converted), key=str):
+        exact = torch.promote_types(theirs, ours) == ours
+        warnings.warn(
+            f"load_adapters: {file} was written in {theirs} and is read into this {type(model).__name__} in {ours}: "
+            f"{'every number as it is' if exact else 'its numbers are rounded'}.",
+            stacklevel=2,
+        )
+
+
+def converted(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns the tensors of a file of one floating-point dtype in the dtypes of a model; those of others as they are.
+
+    Args:
+        stored: Tensors of the file.
+        own: Tensors of the model.
+    """
+    floating = {name: tensor for name, tensor in stored.items() if tensor.dtype in FLOATS.values()}
+    state = dict(stored)
+    if len({tensor.dtype for tensor in floating.values()}) == 1:
+        for name in floating.keys() & own:
+            fitted = floating[name].to(own[name].dtype)
+            # a number that became infinite is no rounded one: the tensor stays, and is refused for its dtype
+            if own[name].is_floating_point() and torch.equal(fitted.isfinite(), floating[name].isfinite()):
+                state[name] = fitted
+    return state
+
+
+def _load(
+    model: nn.Module,
+    file: Path,
+    expected: dict[str, Any],
+    convert: Callable[[dict[str, Tensor], dict[str, Tensor]], dict[str, Tensor]],
+) -> set[tuple[torch.dtype, torch.dtype]]:
+    """Loads a file whose tensors are converted before they are compared; returns from which dtypes to which."""
     form, header, stored = read_adapter_file(file, "load_adapters")
-    state = plainly_named(stored)  # earlier files have names of torch.compile
     expected = as_json("load_adapters", expected)
     unsaid = [name for name in expected if form < FORMAT and name not in header]
     compared = {name: value for name, value in expected.items() if name not in unsaid}
     differences = header_differences({name: header[name] for name in compared if name in header}, compared)
     if differences:
         raise ValueError(diff_table(f"load_adapters: {file} belongs to another model:", differences))
+    own = plainly_named(adapter_state(model))
+    stored = plainly_named(stored)  # earlier files have names of torch.compile
+    state = convert(stored, own)
     parameters = {plain_name(name) for name, _ in model.named_parameters(remove_duplicate=False)}
-    differences = tensor_differences(state, plainly_named(adapter_state(model)), parameters)
+    differences = tensor_differences(state, own, parameters)
     if differences:
         raise ValueError(diff_table(f"load_adapters: {file} does not fit this {type(model).__name__}:", differences))
     _copy_all(model, file, state)
@@ -81,8 +135,9 @@ def load_adapters(model: nn.Module, file: str | Path, **expected: Any) -> None:
         warnings.warn(
             f"load_adapters: {file} has the earlier format {form}, which does not say {', '.join(unsaid)}: not "
             "compared. Save it again to have them.",
-            stacklevel=2,
+            stacklevel=3,
         )
+    return {(stored[name].dtype, tensor.dtype) for name, tensor in state.items() if stored[name].dtype != tensor.dtype}
 
 
 def with_dtype_of(model: M, file: str | Path) -> M:

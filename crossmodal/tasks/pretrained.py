@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from crossmodal.checkpoints import load_adapters
+from crossmodal.checkpoints import load_converted
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 LEARNED = "adapters.safetensors"
@@ -13,7 +13,7 @@ LEARNED = "adapters.safetensors"
 
 
 def with_pretrained(system: AnyModule, pretrained: str | Path | None) -> AnyModule:
-    """Loads what an equal system learned on other classes, and returns the system.
+    """Loads what an equal system learned on other classes, in the system's own precision, and returns the system.
 
     Args:
         system: The system; prompts must be shared by its classes.
@@ -26,5 +26,5 @@ def with_pretrained(system: AnyModule, pretrained: str | Path | None) -> AnyModu
     if pretrained is None:
         return system
     file = Path(pretrained)
-    load_adapters(system, file / LEARNED if file.is_dir() else file)
+    load_converted(system, file / LEARNED if file.is_dir() else file)
     return system

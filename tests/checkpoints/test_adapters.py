@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from crossmodal.checkpoints import (
     adapter_state,
     adapters,
     load_adapters,
+    load_converted,
     read_header,
     save_adapters,
     with_dtype_of,
@@ -58,6 +60,37 @@ def test_a_file_of_several_precisions_leaves_the_model_as_it_is(file):
     save_adapters(model, file)
     before = state_of(model)
     assert same(before, with_dtype_of(model, file).state_dict())
+
+
+@settings(max_examples=16)
+@given(*2 * [st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16])], st.integers(0, 99))
+def test_what_a_training_begins_with_is_read_in_its_own_precision_and_said(tmp_path_factory, theirs, ours, seed):
+    file = tmp_path_factory.mktemp("saved") / "adapters.safetensors"
+    begun, model = build(seed=seed).to(theirs), build(seed=seed + 1).to(ours)
+    save_adapters(begun, file)
+    frozen = fingerprint(model["encoder"])
+    with warnings.catch_warnings(record=True, action="always") as said:
+        load_converted(model, file)
+    assert same(adapter_state(begun.to(ours)), adapter_state(model))
+    assert fingerprint(model["encoder"]) == frozen
+    kept = torch.promote_types(theirs, ours) == ours
+    told = f"was written in {theirs} and is read into this ModuleDict in {ours}: {'every' if kept else 'its'} number"
+    assert [told in str(warning.message) for warning in said] == [True] * (theirs != ours)
+
+
+def test_a_number_too_large_for_the_model_and_a_file_of_several_precisions_are_not_converted(file):
+    begun, model = build().double(), build(seed=1).half()
+    with torch.no_grad():
+        begun["adapter"][0].bias[0] = 1e5
+    save_adapters(begun, file)
+    before = state_of(model)
+    with pytest.raises(ValueError, match=r"adapter\.0\.bias +torch\.float64 \(2,\) +torch\.float16 \(2,\)"):
+        load_converted(model, file)
+    begun["adapter"][1].float()
+    save_adapters(begun, file)
+    with pytest.raises(ValueError, match=r"adapter\.1\.bias +torch\.float32 \(2,\) +torch\.float16 \(2,\)"):
+        load_converted(model, file)
+    assert same(before, state_of(model))
 
 
 @given(width=st.integers(1, 5), seed=st.integers(0, 99))
