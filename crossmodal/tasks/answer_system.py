@@ -18,7 +18,7 @@ from crossmodal.heads.answers import Answers, DecodedAnswers, answer_losses, dec
 
 from .coupled_system import CoupledSystem, Pair
 from .frozen_features import frozen_features
-from .same_clips import read_once
+from .same_clips import read_each, read_once
 from .task import Clips, Features, SystemModule
 
 PUBLISHED = "music_avqa"
@@ -172,9 +172,8 @@ class CoupledAnswerer(CoupledSystem):
 
     def forward(self, batch: AskingClip | AskedClip) -> Answers:
         """Answers a batch of clips; outside training several questions about one clip run the encoders once."""
-        frames, wave, place = batch.frames, batch.wave, torch.arange(batch.frames.shape[0], device=batch.frames.device)
-        if not self.training:  # in training a batch norm would see other statistics
-            frames, wave, place = read_once(frames, wave)
+        # in training a batch norm would see other statistics
+        frames, wave, place = (read_each if self.training else read_once)(batch.frames, batch.wave)
         coupled = self.run(frames, wave)
         stream = self._final("visual", coupled.streams["visual"]).unflatten(0, frames.shape[:2])
         others = getattr(batch, "others", None)

@@ -21,6 +21,16 @@ class ReadOnce(NamedTuple):
     place: Int64[Tensor, " item"]
 
 
+def read_each(frames: Tensor, wave: Tensor) -> ReadOnce:
+    """Returns a batch as it is, every item with a clip of its own.
+
+    Args:
+        frames: `(item, segment, ...)`.
+        wave: `(item, segment, sample)`.
+    """
+    return ReadOnce(frames, wave, torch.arange(frames.shape[0], device=frames.device))
+
+
 def read_once(frames: Tensor, wave: Tensor) -> ReadOnce:
     """Returns every clip of a batch once; a batch of one, or one whose numbers are not known yet, is left as it is.
 
@@ -33,7 +43,7 @@ def read_once(frames: Tensor, wave: Tensor) -> ReadOnce:
     items = frames.shape[0]
     # a traced graph must serve every batch, and tensors of the meta device have no numbers
     if torch.compiler.is_compiling() or frames.is_meta or items < 2:
-        return ReadOnce(frames, wave, torch.arange(items, device=frames.device))
+        return read_each(frames, wave)
     sums = torch.stack([part.flatten(1).double().sum(1) for part in (frames, wave)], dim=1).tolist()
     kept: list[int] = []
     place = []
@@ -44,7 +54,7 @@ def read_once(frames: Tensor, wave: Tensor) -> ReadOnce:
         if place[-1] == len(kept):
             kept.append(item)
     if len(kept) == items:
-        return ReadOnce(frames, wave, torch.arange(items, device=frames.device))
+        return read_each(frames, wave)
     return ReadOnce(frames[kept], wave[kept], torch.tensor(place, device=frames.device))
 
 
