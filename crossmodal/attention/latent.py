@@ -65,9 +65,19 @@ class LatentTokens(nn.Module):
     ) -> Float[Tensor, "frame token channel"]:
         """Computes the stream after it has attended to the tokens, and they to the guide through `align`."""
         check_width(self, "stream", stream, self.tokens.shape[1])
-        informed = self.tokens + align.attend(self.tokens[None], guide)
+        informed = self.tokens + self._read(align, guide)
         weights = (stream @ informed.mT).softmax(-1)
         return plus_product(stream, weights, self.gate * informed)
+
+    def _read(self, align: ReadsGuide, guide: Tensor) -> Tensor:
+        """Returns what the tokens read of the guide, frame by frame; one set of rows would be broadcast in silence."""
+        read, expected = align.attend(self.tokens[None], guide), (guide.shape[0], *self.tokens.shape)
+        if read.shape != expected:
+            raise ValueError(
+                f"LatentTokens: attend of align={type(align).__name__} returned shape {tuple(read.shape)}, expected "
+                f"(frame, latent, channel) {tuple(expected)}: return rows for every frame of the guide."
+            )
+        return read
 
     def extra_repr(self) -> str:
         """Shows the width and the number of tokens."""

@@ -93,6 +93,17 @@ def test_an_alignment_that_cannot_attend_is_named():
         LatentTokens(4)(torch.zeros(2, 5, 4), torch.zeros(2, 6, 3), nn.Linear(3, 4))
 
 
+def test_one_set_of_rows_for_all_frames_is_named():
+    class Everywhere(LearnedAlignment):
+        def attend(self, latents, guide):
+            return latents
+
+    with pytest.raises(
+        ValueError, match=r"attend of align=Everywhere returned shape \(1, 2, 4\), expected .* \(3, 2, 4\)"
+    ):
+        LatentTokens(4, 2)(torch.zeros(3, 5, 4), torch.zeros(3, 6, 3), Everywhere(6, 3, 5, 4))
+
+
 def test_widths_are_named():
     align = LearnedAlignment(6, 3, 5, 4)
     with pytest.raises(ValueError, match=r"LatentTokens: stream has width 7 .* built for width 4"):
