@@ -26,8 +26,9 @@ def keep_freed_memory() -> bool:
     """
     if "torch" in sys.modules or not sys.platform.startswith("linux") or any(name in os.environ for name in SET):
         return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:  # another library of C
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):  # another library of C, or one that is linked into Python
         return False
     # no large block by a mapping of its own, nothing given back at the end of the heap, which grows in large steps
     return all(

@@ -42,6 +42,24 @@ def test_memory_that_was_freed_is_not_mapped_again_unless_the_user_chose():
     assert not counted(MALLOC_TOP_PAD_="131072")[0]
 
 
+@pytest.mark.parametrize(
+    ("platform", "library"), [("win32", None), ("darwin", None), ("linux", object()), ("linux", None)]
+)
+def test_where_glibc_is_not_there_nothing_changes_and_nothing_is_said(monkeypatch, platform, library):
+    def opened(name):
+        assert platform == "linux"  # elsewhere `ctypes.CDLL(None)` itself is an error
+        if library is None:
+            raise OSError("Dynamic loading not supported")
+        return library
+
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("ctypes.CDLL", opened)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    for name in SET:
+        monkeypatch.delenv(name, raising=False)
+    assert not keep_freed_memory()
+
+
 def test_a_process_that_computed_before_is_left_alone():
     import torch
 
