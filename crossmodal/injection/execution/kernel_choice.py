@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...io import folder_lock, whole_file
+from .fine_clock import Clock, fine_clock
 
 LIBRARIES = ("torch", "onednn")
 VARIABLE = "CROSSMODAL_PRODUCTS"
@@ -84,9 +84,7 @@ def faster_of(seconds: Mapping[str, float]) -> str:
     return "onednn" if seconds and seconds["onednn"] < GAIN * seconds["torch"] else "torch"
 
 
-def measured_once(
-    folder: Path | None = None, clock: Callable[[], float] = time.process_time
-) -> dict[ProductClass, Seconds]:
+def measured_once(folder: Path | None = None, clock: Clock | None = None) -> dict[ProductClass, Seconds]:
     """Returns the times of all probes under these conditions, from the disk where they were measured before.
 
     Where the folder cannot be written, nothing is timed and no time is returned: a run that goes on in another process
@@ -94,7 +92,7 @@ def measured_once(
 
     Args:
         folder: Where they are kept; `cache_folder()` by default.
-        clock: Returns seconds; by default those of this process alone, so that a busy machine measures the same.
+        clock: Returns seconds; `fine_clock()` by default.
     """
     conditions = measuring_conditions()
     digest = hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:16]
@@ -109,7 +107,7 @@ def measured_once(
                 return known
             with whole_file(file) as draft:
                 draft.touch()  # before anything is timed: an existing folder may be read-only
-                found = {kind: measured(kind, clock) for kind in PROBES}
+                found = {kind: measured(kind, clock or fine_clock()) for kind in PROBES}
                 seconds = {str(kind): times for kind, times in found.items()}
                 draft.write_text(json.dumps({"conditions": conditions, "seconds": seconds}, indent=1) + "\n", "utf-8")
     except OSError:
@@ -117,7 +115,7 @@ def measured_once(
     return found
 
 
-def measured(kind: ProductClass, clock: Callable[[], float] = time.process_time) -> Seconds:
+def measured(kind: ProductClass, clock: Clock) -> Seconds:
     """Times one probe by every library, in turns, after a call of each that is not counted."""
     runs = {library: _run(kind, library) for library in LIBRARIES}
     found = dict.fromkeys(LIBRARIES, float("inf"))
