@@ -19,20 +19,28 @@ from ..results import Found
 from ..setting import Setting
 from ..tables import markdown
 
-BATCHES, WORKERS = (1, 4, 16), (0, 1, 2)
 USES = ("fit", "predict", "features")
-AHEAD = 2
-"""Batches that a worker of torch's loader reads ahead, its default."""
+WORKERS = (0, 1, 2)
+AHEAD = 1
+"""Batches that a worker reads ahead, so that few steps use up what was read before the clock starts."""
 
 
 def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
-    """One a use, clips in a batch and number of workers."""
+    """One a size, use, clips in a batch and number of workers; at full size the tiny one is measured beside it."""
     return {
-        f"{use}, {size} clips, {workers} workers": partial(measured, setting, use, size, workers)
+        f"{at.size}, {use}, {size} clips, {workers} workers": partial(measured, at, use, size, workers)
+        for at in (setting._replace(size=name) for name in dict.fromkeys(("tiny", setting.size)))
         for use in USES
-        for size in BATCHES
+        for size in batches_of(at, use)
         for workers in WORKERS
     }
+
+
+def batches_of(setting: Setting, use: str) -> tuple[int, ...]:
+    """Returns the clips of a batch that are tried: a step of more than one at full size is more than 16 GB hold."""
+    if setting.size == "tiny" or setting.device != "cpu":
+        return 1, 4, 16
+    return (1,) if use == "fit" else (1, 4)
 
 
 def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
