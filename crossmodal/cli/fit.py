@@ -30,7 +30,7 @@ from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
 from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, read_summary, write_summary
 from crossmodal.training.stages import train_stages
-from crossmodal.training.waiting import WAITING, waiting_words
+from crossmodal.training.waiting_for_clips import WAITING, waiting_words
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""

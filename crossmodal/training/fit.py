@@ -19,7 +19,7 @@ from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.own_draws import OwnDraws
 from crossmodal.training.samplers import Reseeded
-from crossmodal.training.waiting import Waiting
+from crossmodal.training.waiting_for_clips import WaitingForClips
 
 
 class Trained(NamedTuple):
@@ -67,7 +67,7 @@ def train(
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
-    waiting = Waiting()
+    waiting = WaitingForClips()
     callbacks = [
         Reseeded(seed),
         OwnDraws(),

@@ -12,7 +12,7 @@ MUCH = 0.2
 """Share from which on reading ahead in other processes is worth a hint."""
 
 
-class Waiting(pl.Callback):
+class WaitingForClips(pl.Callback):
     """Measures how long steps wait for their batches; validation, checkpoints and the first batch are left out."""
 
     def __init__(self) -> None:
