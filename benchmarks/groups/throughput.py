@@ -1,7 +1,6 @@
 """Clips a second of training, prediction and features, with reading, and the share of the time that the model waits."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from crossmodal.data.source import WorldSource
+from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.injection import fast_linears
 from crossmodal.tasks.event_system import AudioVisualEvents
 
@@ -19,20 +19,28 @@ from ..results import Found
 from ..setting import Setting
 from ..tables import markdown
 
-BATCHES, WORKERS = (1, 4, 16), (0, 1, 2)
 USES = ("fit", "predict", "features")
-AHEAD = 2
-"""Batches that a worker of torch's loader reads ahead, its default."""
+WORKERS = (0, 1, 2)
+AHEAD = 1
+"""Batches that a worker reads ahead, so that few steps use up what was read before the clock starts."""
 
 
 def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
-    """One a use, clips in a batch and number of workers."""
+    """One a size, use, clips in a batch and number of workers; at full size the tiny one is measured beside it."""
     return {
-        f"{use}, {size} clips, {workers} workers": partial(measured, setting, use, size, workers)
+        f"{at.size}, {use}, {size} clips, {workers} workers": partial(measured, at, use, size, workers)
+        for at in (setting._replace(size=name) for name in dict.fromkeys(("tiny", setting.size)))
         for use in USES
-        for size in BATCHES
+        for size in batches_of(at, use)
         for workers in WORKERS
     }
+
+
+def batches_of(setting: Setting, use: str) -> tuple[int, ...]:
+    """Returns the clips of a batch that are tried: a step of more than one at full size is more than 16 GB hold."""
+    if setting.size == "tiny" or setting.device != "cpu":
+        return 1, 4, 16
+    return (1,) if use == "fit" else (1, 4)
 
 
 def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
@@ -53,23 +61,11 @@ def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
     for batch in islice(batches, 1 + ahead):
         run(model, moved(batch, setting.device))
     settle(setting.device)
-    waited, begun = 0.0, time.perf_counter()
-    for batch, seconds in waited_for(islice(batches, setting.rounds)):
-        waited += seconds
+    waiting = WaitingTime()
+    for batch in waiting.over(islice(batches, setting.rounds)):
         run(model, moved(batch, setting.device))
         settle(setting.device)
-    taken = time.perf_counter() - begun
-    return {"clips": size * setting.rounds / taken, "waiting": waited / taken}
-
-
-def waited_for(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
-    """Yields every batch with the seconds that it was waited for."""
-    while True:
-        begun = time.perf_counter()
-        batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch, time.perf_counter() - begun
+    return {"clips": size * setting.rounds / (waiting.waited + waiting.worked), "waiting": waiting.share}
 
 
 def moved(batch: Any, device: str) -> Any:

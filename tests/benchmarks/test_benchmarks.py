@@ -138,7 +138,24 @@ def test_clips_are_counted_with_the_share_of_waiting():
     found = throughput.measured(Setting("tiny", "cpu", rounds=1), "features", size=1, workers=0)
     assert found["clips"] > 0
     assert 0 < found["waiting"] < 1
-    assert list(throughput.waited_for(iter(()))) == []
+
+
+def test_at_full_size_a_processor_is_given_no_batch_that_it_cannot_hold():
+    from benchmarks.groups import throughput
+
+    named = throughput.measurements(Setting("full", "cpu"))
+    assert {"tiny, fit, 16 clips, 2 workers", "full, fit, 1 clips, 0 workers"} <= named.keys()
+    assert "full, fit, 4 clips, 0 workers" not in named
+    assert "full, fit, 16 clips, 2 workers" in throughput.measurements(Setting("full", "cuda"))
+
+
+def test_products_by_torch_itself_are_those_of_that_step_alone(monkeypatch):
+    from benchmarks.groups import steps
+
+    seen = []
+    monkeypatch.setenv(steps.VARIABLE, "onednn")
+    steps.by_torch(lambda: seen.append(steps.os.environ[steps.VARIABLE]))
+    assert [*seen, steps.os.environ[steps.VARIABLE]] == ["torch", "onednn"]
 
 
 @pytest.mark.slow
