@@ -1,5 +1,7 @@
 """Decoding of a video file's sound or picture with times, through PyAV."""
 
+import gc
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -24,6 +26,12 @@ PROTOCOLS = "file,crypto,data"
 
 
 STRICT = {"err_detect": "explode"}
+
+
+if hasattr(os, "register_at_fork"):
+    # Decoders have threads, and PyAV 17.0 leaves them to the collector of cycles. In a forked reader of data the threads
+    # do not exist, and freeing a decoder that this process left behind would wait for them for ever: it is kept.
+    os.register_at_fork(after_in_child=gc.freeze)
 
 
 class Timed(NamedTuple):
