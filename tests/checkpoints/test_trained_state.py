@@ -1,5 +1,7 @@
 """What an adapter file holds of modules that are compiled, quantised, or keep a state of their own."""
 
+import warnings
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -77,7 +79,8 @@ def test_a_frozen_base_whose_weights_are_buffers_stays_out():
 
 def test_a_quantised_encoder_stays_out(tmp_path):
     base = freeze(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))
-    with pytest.warns(match="(?i)deprecated"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch 2.6 does not call it deprecated yet
         base = torch.ao.quantization.quantize_dynamic(base, {nn.Linear}, dtype=torch.qint8)
     model = nn.ModuleDict({"encoder": base, "adapter": nn.Linear(2, 2)})
     save_adapters(model, tmp_path / "file.safetensors")

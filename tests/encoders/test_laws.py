@@ -137,7 +137,7 @@ def test_autocast_stays_near(build, draw):
     encoder, x = trained(build), draw()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         low = encoder(x)
-    torch.testing.assert_close(low.float(), encoder(x), atol=0.2, rtol=0)
+    torch.testing.assert_close(low.float(), encoder(x), atol=0.25, rtol=0)
 
 
 def test_a_backend_is_chosen_by_a_factory(build, draw):
