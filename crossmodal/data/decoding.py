@@ -29,8 +29,8 @@ STRICT = {"err_detect": "explode"}
 
 
 if hasattr(os, "register_at_fork"):
-    # Decoders have threads, and PyAV 17.0 leaves them to the collector of cycles. In a forked reader of data the threads
-    # do not exist, and freeing a decoder that this process left behind would wait for them for ever: it is kept.
+    # Decoders have threads. In a forked reader of data these do not exist, and where the collector frees a decoder that
+    # this process left behind, it would wait for them for ever: it is kept.
     os.register_at_fork(after_in_child=gc.freeze)
 
 
