@@ -20,7 +20,7 @@ from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import system_module
 from crossmodal.tasks.task import Features, System, Task
-from crossmodal.training.finite import check_outputs
+from crossmodal.training.finite import checked_prediction
 from crossmodal.training.run_folder import versions
 
 RELEASED = "RELEASED"
@@ -97,8 +97,9 @@ def predict_items(
                 batch = move_data_to_device(default_collate(read), device)
                 outputs = system(batch)
                 named = ", ".join(items.names[index] for index in found)
-                check_outputs(outputs, batch, f"reproduce: items {named}", verdict=OVERFLOW)
-                prediction = move_data_to_device(contract.predict(outputs), torch.device("cpu"))
+                where = f"reproduce: items {named}"
+                prediction = checked_prediction(contract, outputs, batch, where, verdict=OVERFLOW)
+                prediction = move_data_to_device(prediction, torch.device("cpu"))
                 for place, (index, item) in enumerate(found.items()):
                     # a slice keeps the dimension of the batch, which tasks read
                     of_item = map_tensors(prediction, lambda tensor, at=place: tensor[at : at + 1])  # type: ignore[misc]
