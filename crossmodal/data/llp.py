@@ -78,7 +78,7 @@ class LLP(Dataset[ParsedClip]):
 
     @property
     def names(self) -> list[str]:
-        """Returns a unique name for every clip: its video id with start and end second, numbered where it stands twice."""
+        """Returns a unique name for every clip: its id with start and end second, numbered where it stands twice."""
         return numbered(row.name for row in self.rows)
 
     def __len__(self) -> int:

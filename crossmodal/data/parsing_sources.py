@@ -90,7 +90,6 @@ class LLPSource(Source):
                     )
         return said
 
-
     def _without_clip(self, of_splits: Mapping[str, Sequence[str]]) -> Iterator[str]:
         """Yields sentences about events that no held-out clip has: of a clip that is not listed, or misspelt."""
         known = {name for split in ("val", "test") for name in of_splits[split]}

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from .same_text import is_utf8, look_alike, unprintable
 
 SPLITS = ("train", "val", "test")
-_SPLIT_WORDS = frozenset("train training trn val valid validation dev eval test testing tst".split())
+_SPLIT_WORDS = frozenset(
+    ("train", "training", "trn", "val", "valid", "validation", "dev", "eval", "test", "testing", "tst")
+)
 
 
 class TableRow(NamedTuple):

@@ -1,9 +1,9 @@
 """Questions as MUSIC-AVQA writes them: templates with values, split into words, and encoded as ids.
 
-The rules are those of the published data loader, so that its vocabulary and its ids come out: words are split at blanks,
-the question mark at the end is dropped, and every word with a `<` takes the next template value. Where it does what the
-published questions never show, words come out whole here: that loader drops the last character whatever it is, and takes
-every blank more for an empty word.
+The rules are those of the published data loader, so that its vocabulary and its ids come out: words are split at
+blanks, the question mark at the end is dropped, and every word with a `<` takes the next template value. Of questions
+unlike the published ones, words come out whole here: that loader drops the last character whatever it is, and takes a
+second blank for an empty word.
 """
 
 import difflib

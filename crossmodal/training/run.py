@@ -134,7 +134,9 @@ def check_classes(items: Items, system: SystemModule, where: str) -> None:
     """
     reads_labels = not getattr(system, "labels_are_unread", False)
     if reads_labels and (said := parted(system.classes, items.classes)):
-        raise ValueError(f"{where} has other labels than the run: {said}: bring the data of the training, or train anew.")
+        raise ValueError(
+            f"{where} has other labels than the run: {said}: bring the data of the training, or train anew."
+        )
 
 
 def check_items(source: Source, splits: Sequence[str]) -> None:
