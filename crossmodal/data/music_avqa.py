@@ -79,7 +79,12 @@ class MusicAVQA(Dataset[AskedClip]):
     word is refused. Ten frames are spread evenly over a video's.
 
     An item whose file is missing, cut or of a wrong kind raises `FileNotFoundError` or `ValueError` that names it.
+
+    Attributes:
+        drawn_anew: What of an item is another one in every epoch.
     """
+
+    drawn_anew = "the frames of other videos"
 
     def __init__(
         self,
