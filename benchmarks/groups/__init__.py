@@ -6,6 +6,7 @@ from ..results import Found
 from ..setting import Setting
 from . import (
     attention,
+    compiled,
     counts,
     couplers,
     encoders,
@@ -35,8 +36,9 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "scaling": (scaling.measurements, scaling.table),
     "throughput": (throughput.measurements, throughput.table),
     "precision": (precision.measurements, precision.table),
+    "compiled": (compiled.measurements, compiled.table),
 }
 """Name → what it measures, and how that is shown."""
 
-QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "throughput", "precision")
+QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "throughput", "precision", "compiled")
 """Groups that measure time, and so need a quiet machine."""

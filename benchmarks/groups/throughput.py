@@ -1,7 +1,6 @@
 """Clips a second of training, prediction and features, with reading, and the share of the time that the model waits."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from crossmodal.data.source import WorldSource
+from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.injection import fast_linears
 from crossmodal.tasks.event_system import AudioVisualEvents
 
@@ -61,23 +61,11 @@ def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
     for batch in islice(batches, 1 + ahead):
         run(model, moved(batch, setting.device))
     settle(setting.device)
-    waited, begun = 0.0, time.perf_counter()
-    for batch, seconds in waited_for(islice(batches, setting.rounds)):
-        waited += seconds
+    waiting = WaitingTime()
+    for batch in waiting.over(islice(batches, setting.rounds)):
         run(model, moved(batch, setting.device))
         settle(setting.device)
-    taken = time.perf_counter() - begun
-    return {"clips": size * setting.rounds / taken, "waiting": waited / taken}
-
-
-def waited_for(batches: Iterator[Any]) -> Iterator[tuple[Any, float]]:
-    """Yields every batch with the seconds that it was waited for."""
-    while True:
-        begun = time.perf_counter()
-        batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch, time.perf_counter() - begun
+    return {"clips": size * setting.rounds / (waiting.waited + waiting.worked), "waiting": waiting.share}
 
 
 def moved(batch: Any, device: str) -> Any:

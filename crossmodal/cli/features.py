@@ -21,6 +21,7 @@ from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, c
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
 from crossmodal.data.many_videos.window_file import WindowFile
 from crossmodal.data.same_text import printable
+from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.evaluation.films import UNSURE
 from crossmodal.evaluation.items import batch_like
 from crossmodal.io import folder_lock, make_folder
@@ -76,12 +77,14 @@ def features(argv: Sequence[str], task: Task) -> int:
             seconds=seconds,
             folder=file.parts.absolute(),
         )
-        extract = partial(feature_rows, system.to(given.device))
-        failed = write_clips(file, clips, read, extract, workers=given.workers, cluster=given.cluster)
+        extract, waiting = partial(feature_rows, system.to(given.device)), WaitingTime()
+        failed = write_clips(file, clips, read, extract, waiting, workers=given.workers, cluster=given.cluster)
         rows = file.close(run=str(run), version=versions().get("crossmodal-blocks", "unknown"))
     listed = given.out.with_suffix(".failed.csv")
     write_failed(listed, failed)
     done = f"features of {len(clips) - len(failed)} of {len(clips)} clips, {rows} rows"
+    if waiting.waited:
+        print(f"waiting            {100 * waiting.share:.0f} % of the time, for clips")
     print(done + (f", {len(failed)} failed: see {listed}" if failed else ""))
     return SOME_FAILED if failed else 0
 
@@ -127,17 +130,29 @@ def write_clips(
     clips: Sequence[ClipSource],
     read: Callable[[ClipSource], WindowFile | Failure],
     extract: Callable[[Iterable[Clip]], dict[str, np.ndarray] | Failure],
+    waiting: WaitingTime,
     *,
     workers: int,
     cluster: str | None = None,
 ) -> dict[str, str]:
-    """Adds the features of the clips that are not finished, with a bar; returns name → reason for what failed."""
+    """Adds the features of the clips that are not finished, with a bar; returns name → reason for what failed.
+
+    Args:
+        file: Where features are written.
+        clips: All clips.
+        read: Reads the windows of a clip.
+        extract: Computes features of windows.
+        waiting: Measures how long `extract` waits for clips.
+        workers: Processes that read.
+        cluster: Dask scheduler whose workers read instead.
+    """
     done, failed = file.finished(), {}
     missing = [source for source in clips if source.clip not in done]
     # a path in this folder is another file there
     if cluster is not None:  # whose workers run in other folders
         missing = [source._replace(place=source.place.absolute()) for source in missing]
-    for source, found in progress("features", read, missing, total=len(clips), workers=workers, cluster=cluster):
+    ahead = progress("features", read, missing, total=len(clips), workers=workers, cluster=cluster)
+    for source, found in waiting.over(ahead):
         rows = found if isinstance(found, Failure) else extract(found.windows())
         if isinstance(found, WindowFile):
             found.file.unlink(missing_ok=True)

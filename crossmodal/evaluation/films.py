@@ -1,7 +1,7 @@
 """Predictions for many films: several are read at a time, and their windows share the batches of one model."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import torch
 from crossmodal.data.clip import Clip, FilmedClip
 from crossmodal.data.film_windows import film_windows
 from crossmodal.data.read_ahead import read_ahead
+from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.encoders.by_name import MotionFeatures
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task
@@ -44,6 +45,7 @@ class FilmReader:
         threads: Films that are decoded at a time; 0 decodes in this thread.
         kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
         motion: Makes the features of motion that the system reads; `None` where it reads none.
+        waiting: Measures how long the model waits for windows.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class FilmReader:
     threads: int = 1
     kept: int | None = None
     motion: MotionFeatures | None = None
+    waiting: WaitingTime = field(default_factory=WaitingTime)
 
     def read(self, films: Sequence[Path]) -> Iterator[tuple[Path, list[Window] | Exception]]:
         """Yields every film with its windows, or with the error that ended it, as they are done."""
@@ -65,7 +68,8 @@ class FilmReader:
         )
         open_films = {film: _OpenFilm() for film in films}
         waiting: dict[Any, list[_Asked]] = {}
-        for film, content in read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size):
+        pieces = read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size)
+        for film, content in self.waiting.over(pieces):
             if film not in open_films:
                 continue  # it has failed, and is still being read
             if content is None:
@@ -191,10 +195,10 @@ def split_items(prediction: Any, counts: Sequence[int]) -> list[Any]:
     """
     if len(counts) == 1:
         return [prediction]
-    for name, field in zip(prediction._fields, prediction, strict=True):
-        if len(field) != sum(counts):
+    for name, values in zip(prediction._fields, prediction, strict=True):
+        if len(values) != sum(counts):
             raise ValueError(
-                f"predict: field {name!r} of {type(prediction).__name__} holds {len(field)} items of a batch of "
+                f"predict: field {name!r} of {type(prediction).__name__} holds {len(values)} items of a batch of "
                 f"{sum(counts)}, so windows cannot share batches: leave --batch_size at 1."
             )
     return [

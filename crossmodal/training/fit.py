@@ -19,13 +19,21 @@ from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.mid_epoch import MidEpochCheckpoint
 from crossmodal.training.own_draws import OwnDraws
 from crossmodal.training.samplers import Reseeded
+from crossmodal.training.waiting_for_clips import WaitingForClips
 
 
 class Trained(NamedTuple):
-    """The trainer of a finished training, and whether a validation selected the weights."""
+    """What a finished training leaves.
+
+    Attributes:
+        trainer: Its trainer.
+        selected: Whether a validation selected the weights.
+        waiting: Share of the time of its steps that was spent waiting for clips.
+    """
 
     trainer: pl.Trainer
     selected: bool
+    waiting: float
 
 
 def train(
@@ -59,7 +67,16 @@ def train(
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
-    callbacks = [Reseeded(seed), OwnDraws(), *own, MidEpochCheckpoint(folder / LAST, save_minutes), best, newest]
+    waiting = WaitingForClips()
+    callbacks = [
+        Reseeded(seed),
+        OwnDraws(),
+        *own,
+        MidEpochCheckpoint(folder / LAST, save_minutes),
+        waiting,
+        best,
+        newest,
+    ]
     with quietly(), in_one_sentence():
         metrics = MetricsFile(run / "metrics.csv", steps=last.step if last else 0)
         trainer = trainer_of(
@@ -75,7 +92,7 @@ def train(
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         training.load_state_dict({**training.state_dict(), **kept})  # the file leaves out what is frozen
-    return Trained(trainer, bool(best.best_model_path))
+    return Trained(trainer, bool(best.best_model_path), waiting.time.share)
 
 
 def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:

@@ -93,6 +93,7 @@ def test_what_failed_is_listed_and_told(films):
     assert said.code == 3
     assert said.lines[0] == "ave features: 4 clips of videos/ → whole.h5, by runs/first"
     assert said.lines[-1] == "features of 3 of 4 clips, 15 rows, 1 failed: see whole.failed.csv"
+    assert said.lines[-2].startswith("waiting            ")
     assert "4/4" in said.err
     with (folder / "whole.failed.csv").open(newline="", encoding="utf-8") as opened:
         (row,) = csv.DictReader(opened)

@@ -39,6 +39,8 @@ def test_the_last_lines_say_accuracy_majority_evidence_and_what_comes_next(lab):
     folder, said = lab
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
+    assert f"waiting            {100 * summary['waiting']:.0f} % of the time of steps, for clips" in said.out
+    assert 0 < summary["waiting"] < 1
     at = said.lines.index(f"test accuracy      {accuracy:.1f} % of segments")
     assert said.lines[at + 1] == f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)"
     low, high = (100 * summary["interval"][end] for end in ("low", "high"))
@@ -65,7 +67,7 @@ def test_a_run_leaves_configuration_metrics_adapters_and_summary(lab):
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary) == {
         "test", "chance", "monitor", "data", "trainable_parameters", "total_parameters", "seconds", "seed", "versions",
-        "remarks", "selected_on", "steps", "interval",
+        "remarks", "selected_on", "steps", "interval", "waiting",
     }  # fmt: skip
     assert summary["seed"] == 0
     assert 0 < summary["trainable_parameters"] < summary["total_parameters"]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from fractions import Fraction
 
@@ -39,6 +40,7 @@ def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_pat
     assert said.code == 3, said.err
     assert "left alone, no videos by their names: notes.txt" in said.out
     assert "predictions for 2 of 4 films" in said.out
+    assert re.search(r"^waiting            \d+ % of the time, for films$", said.out, re.MULTILINE)
     broken, nan = rows_of(out / "predictions.failed.csv")
     assert (broken["file"], nan["file"]) == ("broken.mp4", "nan.mkv")
     assert "because the batch holds it already: 'wave'" in nan["reason"]
