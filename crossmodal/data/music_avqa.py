@@ -112,10 +112,12 @@ class MusicAVQA(Dataset[AskedClip]):
             seed: Seed of these draws.
 
         Raises:
-            ValueError: For another split, version or subset, or an entry that cannot be read; for an unknown word, and
-                in the training split for an unknown answer.
+            ValueError: For another split, version or subset, a negative seed, or an entry that cannot be read; for an
+                unknown word, and in the training split for an unknown answer.
             FileNotFoundError: If a file of questions is missing.
         """
+        if seed < 0:  # numpy would say so where the first item is read
+            raise ValueError(f"MusicAVQA: seed={seed} must be at least 0.")
         self.root, self.split, self.wave_rate, self.seed = Path(root), split, wave_rate, seed
         self.preprocess, self.negatives = preprocess or Preprocess(), negatives
         file = question_file(self.root, split, version, subset)

@@ -146,6 +146,8 @@ def test_files_that_are_missing(root):
     (root / "json" / "avqa-test.json").write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):
         MusicAVQA(root, "test")
+    with pytest.raises(ValueError, match="MusicAVQA: seed=-1 must be at least 0"):
+        MusicAVQA(root, "train", seed=-1)
     for name, value in {"split": "dev", "version": "json_old", "subset": "made"}.items():
         with pytest.raises(ValueError, match=f"MusicAVQA: {name}='{value}' must be one of"):
             MusicAVQA(root, **{"split": "train", name: value})
