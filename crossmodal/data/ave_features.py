@@ -164,8 +164,9 @@ def told_other_labels(items: AVEFeatures) -> list[str]:
             f"AVEFeatures: in {len(others)} of {len(items.events)} rows {file} says something else than "
             "Annotations.txt: the rows are of other clips, or in another order; get both files from one release."
         )
-    said = f"{len(others)} rows of {file} differ from Annotations.txt, the first {others[:1]}: the latter counts"
-    return [said] if others else []
+    if not others:
+        return []
+    return [f"{len(others)} rows of {file} differ from Annotations.txt, which counts, the first row {others[0]}"]
 
 
 class AVEFeatureSource(Source):

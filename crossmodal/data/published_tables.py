@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +63,7 @@ def read_columns(file: Path, owner: str, columns: Sequence[str], *, delimiter: s
         ValueError: If it is not UTF-8, lacks a column or has one twice, or a row has more fields than columns.
     """
     opened = io.StringIO(read_text(file, owner), newline="")
-    table = csv.DictReader(opened, restkey="", delimiter=delimiter, quoting=quoting)
+    table = csv.DictReader(opened, delimiter=delimiter, quoting=quoting)
     names = list(table.fieldnames or ())
     separated = {"\t": "tabs", ",": "commas"}.get(delimiter, repr(delimiter))
     if missing := [name for name in columns if name not in names]:
@@ -74,7 +75,7 @@ def read_columns(file: Path, owner: str, columns: Sequence[str], *, delimiter: s
         raise ValueError(f"{owner}: {file} has the column {twice[0]} twice: remove one.")
     found = []
     for row in table:
-        behind = row.pop("", None)  # a list of the fields behind the last column
+        behind = row.pop(None, None)  # a list of the fields behind the last column
         if any(field.strip() for field in behind or ()):
             raise ValueError(
                 f"{owner}: {file}, line {table.line_num}: more fields than the {len(names)} columns "
@@ -125,8 +126,7 @@ def told_twice(names: Mapping[str, Sequence[str]], what: str = "clips") -> list[
     """
     said = []
     for split, of_split in names.items():
-        seen: set[str] = set()
-        twice = [name for name in of_split if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
+        twice = [name for name, count in Counter(of_split).items() if count > 1]
         if twice:
             said.append(f"{len(twice)} {what} of {split} stand twice, the first {twice[0]}: all are kept")
     trained = {*names.get("train", ())}

@@ -19,7 +19,7 @@ from crossmodal.ledger.nested import map_tensors
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import system_module
-from crossmodal.tasks.task import Features, System, Task
+from crossmodal.tasks.task import Features, System, SystemModule, Task
 from crossmodal.training.finite import checked_prediction
 from crossmodal.training.run_folder import versions
 
@@ -99,7 +99,7 @@ def predict_items(
                 outputs = system(batch)
                 named = ", ".join(items.names[index] for index in found)
                 where = f"reproduce: items {named}"
-                prediction = checked_prediction(contract, outputs, batch, where, verdict=OVERFLOW)
+                prediction = checked_prediction(cast(SystemModule, system), outputs, batch, where, verdict=OVERFLOW)
                 prediction = move_data_to_device(prediction, torch.device("cpu"))
                 for place, (index, item) in enumerate(found.items()):
                     # a slice keeps the dimension of the batch, which tasks read
