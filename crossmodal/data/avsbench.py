@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, read_segmented_rows, segmented_files
+from .avsbench_rows import SECONDS, SegmentedFiles, read_segmented_rows, segmented_files
 from .clip import Preprocess
 from .mask_png import read_frame_png, read_mask_png
+from .published_tables import SPLITS
 from .segmented_clip import SegmentedClip, check_setting
 from .wav_file import read_wav
 from .wave import read_wave, resample_segments

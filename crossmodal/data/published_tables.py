@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .same_text import is_utf8, look_alike, unprintable
 
@@ -48,7 +48,9 @@ def read_text(file: Path, owner: str) -> str:
         ) from error
 
 
-def read_columns(file: Path, owner: str, columns: Sequence[str], *, delimiter: str, quoting: int) -> list[TableRow]:
+def read_columns(
+    file: Path, owner: str, columns: Sequence[str], *, delimiter: str, quoting: Literal[0, 3]
+) -> list[TableRow]:
     """Reads the rows of a table whose first line names its columns; other columns are not checked.
 
     Args:
@@ -56,7 +58,7 @@ def read_columns(file: Path, owner: str, columns: Sequence[str], *, delimiter: s
         owner: Name of the data set in errors.
         columns: Columns that it must have.
         delimiter: What separates fields.
-        quoting: As the module `csv` names it.
+        quoting: `csv.QUOTE_MINIMAL`, or `csv.QUOTE_NONE`: quotes are characters like others.
 
     Raises:
         FileNotFoundError: If there is no such file.
