@@ -90,7 +90,7 @@ def encode_words(words: Sequence[str], vocabulary: Mapping[str, int], where: str
     return torch.tensor(ids + [0] * (LENGTH - len(ids)))
 
 
-def typed_question(text: str, labels: Vocabulary) -> Tensor:
+def typed_question(text: str, labels: Sequence[str]) -> Tensor:
     """Returns the ids of a question that a user types; an unknown word becomes the nearest known one, and is told.
 
     Args:
