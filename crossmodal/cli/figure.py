@@ -30,7 +30,7 @@ from crossmodal.metrics.segments import majority_share
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
-from crossmodal.training.run import feature_folder, load_run, prepare_source
+from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run
 from crossmodal.training.run_folder import add_run_options, find_run
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def figure(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {lacking}.", file=sys.stderr)
         return 2
     system.to(given.device)
-    source = prepare_source(trained.data, system, feature_folder(run.parent))
+    source = prepare_source_of_run(trained.data, system, feature_folder(run.parent))
     data = source.describe()
     print(f"{command}: {given.split} split of {data}, by {run}", flush=True)
     train = features_of(system, task, source.split("train"), given.train_clips, "training clips")

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from crossmodal.data.many_videos.video_folder import write_failed
@@ -17,6 +18,7 @@ from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task, percent_of, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
+from crossmodal.training.choice import changed_data, read_options
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
 from crossmodal.training.evidence import STEPS, evidence
@@ -64,6 +66,11 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     source = prepared(source, system)
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or (), trainer=vars(arguments.trainer))
+    if given.resume:
+        found = (
+            *found,
+            *changed_data(read_options(run / CONFIG), yaml.safe_load(parser.dump(given, skip_unset=False))),
+        )
     warn(found)
     last = last_checkpoint(run, training) if given.resume else None
     if is_first():

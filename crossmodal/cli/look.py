@@ -32,7 +32,7 @@ from crossmodal.io import make_folder, write_whole
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
-from crossmodal.training.run import feature_folder, load_run, prepare_source
+from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run
 from crossmodal.training.run_folder import add_run_options, find_run
 
 ABOUT = """Draws some items of a run: frames, the last map of either stream, how far each token moves when its guide is
@@ -61,7 +61,7 @@ def look(argv: Sequence[str], task: Task) -> int:
         print(f"crossmodal: {command}: {reason}", file=sys.stderr)
         return 2
     system.to(given.device)
-    source = prepare_source(trained.data, system, feature_folder(run.parent), splits=(given.split,))
+    source = prepare_source_of_run(trained.data, system, feature_folder(run.parent), splits=(given.split,))
     items = source.split(given.split)
     out = given.out or run / LOOKING
     make_folder(out)

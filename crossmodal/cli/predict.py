@@ -19,7 +19,7 @@ from crossmodal.data.many_videos.video_folder import (
     video_files,
     write_failed,
 )
-from crossmodal.data.same_text import printable
+from crossmodal.data.same_text import listed_names, printable
 from crossmodal.data.stamps import file_stamp, short_digest
 from crossmodal.encoders.by_name import MotionFeatures, motion_features
 from crossmodal.evaluation.film_records import FilmRecord, film_record, read_record, write_record, write_table
@@ -235,9 +235,9 @@ def use_classes(system: SystemModule, classes: str, run: Path) -> None:
     """Makes a system look for other classes than those it was trained on, given as names separated by commas.
 
     Raises:
-        ValueError: If there is no name, or the system knows the classes of its training alone.
+        ValueError: If there is no name, they are no list, or the system knows the classes of its training alone.
     """
-    names = [name.strip() for name in classes.split(",") if name.strip()]
+    names = listed_names(classes, "predict: --classes")
     use = getattr(system, "use_classes", None)
     if not names or use is None:
         why = f"it knows its {len(system.classes)} labels alone" if names else "no name is given"
@@ -257,7 +257,8 @@ where some of several films failed (predictions.failed.csv says which, and why),
     add = parser.add_argument
     add("clip", type=Path, help="a video file with sound, or a folder of them")
     add("words", nargs="*", help="further files or folders; behind them what else the task asks for, such as questions")
-    add("--classes", help="names separated by commas, in place of those of the training, where it can")
+    classes = 'names separated by commas ("a, b" in double quotes), in place of those of the training, where it can'
+    add("--classes", help=classes)
     add_run_options(parser)
     page = "the page to write, or the folder for several films (default: predictions/ in the run's folder)"
     add("--out", type=Path, help=page)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
 from crossmodal.training.lightning_module import SystemTraining
-from crossmodal.training.run import feature_folder, load_run, prepare_source, test_run, testing_trainer
+from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run, test_run, testing_trainer
 from crossmodal.training.run_folder import add_run_options, find_run
 
 from .fit import tell
@@ -18,7 +18,7 @@ def test(argv: Sequence[str], task: Task) -> None:
     given = parser.parse_args(list(argv))
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
-    source = prepare_source(arguments.data, system, feature_folder(run.parent), splits=("test",))
+    source = prepare_source_of_run(arguments.data, system, feature_folder(run.parent), splits=("test",))
     training = SystemTraining(system, task, **vars(arguments.optim))
     # not the trainer of the run: its loggers and callbacks would write into it again
     trainer = testing_trainer(vars(arguments.trainer))

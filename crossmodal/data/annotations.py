@@ -1,6 +1,7 @@
 """Annotation rows of AVE: one event per row, `Category&VideoID&Quality&StartTime&EndTime` (spec B.1)."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ..shapes import shaped
+from .published_tables import read_text
+from .same_text import same_text
 
 ANNOTATION_HEADER = "Category&VideoID&Quality&StartTime&EndTime"
 
@@ -83,17 +86,22 @@ def read_events(file: Path, classes: Sequence[str], segments: int) -> list[Event
     return events
 
 
-def read_classes(file: Path) -> tuple[str, ...]:
+def read_classes(file: Path, owner: str = "AVE") -> tuple[str, ...]:
     """Reads the event classes that a `categories.txt` lists, one per line, in the order of their index.
 
+    Args:
+        file: The list.
+        owner: Name of the data set in errors.
+
     Raises:
-        ValueError: If it lists none, or one twice.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not UTF-8, lists none, or lists one twice, maybe in two ways that look the same.
     """
-    names = tuple(line.strip() for line in file.read_text("utf-8-sig").splitlines() if line.strip())
-    twice = sorted({name for name in names if names.count(name) > 1})
+    names = tuple(line.strip() for line in read_text(file, owner).splitlines() if line.strip())
+    twice = [name for name, count in Counter(map(same_text, names)).items() if count > 1]
     if twice or not names:
         raise ValueError(
-            f"AVE: {file} lists {f'{twice[0]!r} twice' if twice else 'no category'}: one name a line, each once."
+            f"{owner}: {file} lists {f'{twice[0]!r} twice' if twice else 'no category'}: one name a line, each once."
         )
     return names
 

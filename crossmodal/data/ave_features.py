@@ -1,6 +1,7 @@
 """The published features of AVE, `.h5` files of VGG-19 and VGGish, read row by row and never as a whole."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
 from .ave import SEGMENTS, SPLITS
 from .clip import LabelledClip
 from .extras import need
+from .published_tables import told_twice
 from .source import Source
 
 FILES = {"visual": "visual_feature", "audio": "audio_feature"}
 SHAPES = {"visual": (SEGMENTS, 7, 7, 512), "audio": (SEGMENTS, 128)}
-KEY, ORDER = "avadataset", "order"
+KEY, ORDER, LABELS = "avadataset", "order", "labels"
 
 
 class AVEFeatures(Dataset[LabelledClip]):
@@ -131,6 +133,42 @@ class AVEFeatures(Dataset[LabelledClip]):
         return rows
 
 
+def told_other_labels(items: AVEFeatures) -> list[str]:
+    """Compares the labels that follow from the annotations with those in `labels.h5`, if that file is there.
+
+    Features have no names: only such labels show that rows of the files and of the annotations are of the same clips.
+
+    Args:
+        items: Any split.
+
+    Returns:
+        A sentence where some rows differ.
+
+    Raises:
+        ValueError: If most rows differ: one of the files is in another order.
+    """
+    file = items.root / f"{LABELS}.h5"
+    if not file.is_file():
+        return []
+    shape = (len(items.events), SEGMENTS, len(items.classes) + 1)
+    with items._open(LABELS) as opened:
+        stored = opened.get(KEY)
+        if stored is None or stored.shape != shape:
+            held = f"{KEY} of {stored.shape}" if stored is not None else f"no {KEY}"
+            return [f"{file} holds {held}, expected {KEY} of {shape}: it was not compared with Annotations.txt"]
+        found = torch.from_numpy(np.asarray(stored, dtype=np.float32)).argmax(2)
+    expected = torch.stack([event_labels(event, items.classes, SEGMENTS) for event in items.events])
+    others = (found != expected).any(1).nonzero().flatten().tolist()
+    if 2 * len(others) > len(items.events):
+        raise ValueError(
+            f"AVEFeatures: in {len(others)} of {len(items.events)} rows {file} says something else than "
+            "Annotations.txt: the rows are of other clips, or in another order; get both files from one release."
+        )
+    if not others:
+        return []
+    return [f"{len(others)} rows of {file} differ from Annotations.txt, which counts, the first row {others[0]}"]
+
+
 class AVEFeatureSource(Source):
     """AVE's published features (`crossmodal.data.ave_features.AVEFeatures`), for systems that read them."""
 
@@ -163,6 +201,12 @@ class AVEFeatureSource(Source):
     def split(self, name: str) -> AVEFeatures:
         """Returns the clips of one split."""
         return AVEFeatures(self.folder, name, background=self.background)
+
+    def ready(self) -> Sequence[str]:
+        """Returns sentences about rows whose published labels are others, and rows that stand twice."""
+        splits = {name: self.split(name) for name in SPLITS}
+        told = told_twice({name: [f"row {row}" for row in items.order] for name, items in splits.items()}, "items")
+        return [*told_other_labels(splits["train"]), *told]
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

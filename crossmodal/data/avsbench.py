@@ -1,14 +1,17 @@
 """AVSBench-object: clips of five seconds with the masks of what sounds, in its published layout."""
 
+import glob
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .avsbench_rows import SECONDS, SPLITS, SegmentedFiles, read_segmented_rows, segmented_files
+from .avsbench_rows import SECONDS, SegmentedFiles, read_segmented_rows, segmented_files
 from .clip import Preprocess
 from .mask_png import read_frame_png, read_mask_png
+from .published_tables import SPLITS
 from .segmented_clip import SegmentedClip, check_setting
 from .wav_file import read_wav
 from .wave import read_wave, resample_segments
@@ -94,6 +97,7 @@ class AVSBench(Dataset[SegmentedClip]):
             files = [*paths.frames, *paths.masks.values()]
             lacking = [f"{file} is missing." for file in files if not file.is_file()]
             lacking += [] if paths.wave.is_file() or paths.wav.is_file() else [_no_sound(paths)]
+            lacking += [said for some in (paths.frames, [*paths.masks.values()]) if (said := _more_than_read(some))]
             if lacking:
                 found[row.name] = lacking
         return found
@@ -109,6 +113,24 @@ class AVSBench(Dataset[SegmentedClip]):
         if not paths.wav.is_file():
             raise FileNotFoundError(_no_sound(paths))
         return read_wav(paths.wav, SECONDS, self.preprocess.rate)
+
+
+def _more_than_read(files: Sequence[Path]) -> str:
+    """Returns a sentence if more seconds lie beside those that are read: they would be of another rate or length."""
+    stem = files[0].name.rpartition("_")[0]
+    others = [file.name for file in files[0].parent.glob(f"{glob.escape(stem)}_*.png")]
+    beyond = [name for name in others if name[len(stem) + 1 : -4].isdecimal() and not _is_second(name, stem)]
+    if not beyond:
+        return ""
+    return (
+        f"{files[0].parent} holds {min(beyond)} beside {stem}_1.png to {stem}_{SECONDS}.png, one a second: pictures of "
+        "another rate or length would be taken for those of these seconds; extract them again."
+    )
+
+
+def _is_second(name: str, stem: str) -> bool:
+    """Returns whether a picture is of one of the seconds of a clip."""
+    return 1 <= int(name[len(stem) + 1 : -4]) <= SECONDS
 
 
 def _no_sound(paths: SegmentedFiles) -> str:

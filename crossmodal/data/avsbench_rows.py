@@ -1,10 +1,13 @@
 """Tables of AVSBench-object, and the paths of a clip in its published layout."""
 
 import csv
+import io
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-SPLITS = ("train", "val", "test")
+from .published_tables import SPLITS, means_a_split, read_text, unusable
+
 SECONDS = 5
 """Frames of a clip, one a second."""
 
@@ -54,7 +57,8 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
 
     Raises:
         FileNotFoundError: If there is no table.
-        ValueError: If a row has too few columns, another split than the three, or a name twice.
+        ValueError: If it holds no row, or a row has too few columns, another split than the three, a name twice, or
+            a name or category that is no name of a folder.
     """
     folder, _, table = FOLDERS[setting]
     file = root / folder / table
@@ -63,22 +67,36 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
             f"AVSBench: the table {file} is missing: root={root} must hold the folder {folder}/ of the data set."
         )
     name_at, category_at, split_at = COLUMNS[setting]
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        lines = [[cell.strip() for cell in line] for line in csv.reader(opened) if any(line)]
+    opened = io.StringIO(read_text(file, "AVSBench"), newline="")
+    lines = [[cell.strip() for cell in line] for line in csv.reader(opened) if any(line)]
     rows: dict[str, SegmentedRow] = {}
     for number, line in enumerate(lines, 1):
         if len(line) <= split_at:
             raise ValueError(
-                f"AVSBench: {file}, row {number} has {len(line)} columns, expected {split_at + 1} or more."
+                f"AVSBench: {file}, row {number} has {len(line)} columns, expected {split_at + 1} or more, separated "
+                "by commas."
             )
         row = SegmentedRow(line[name_at], "" if category_at is None else line[category_at], line[split_at])
-        if number == 1 and row.split not in SPLITS:  # the header
+        if number == 1 and row.split not in SPLITS and not means_a_split(row.split):  # the header
             continue
-        if row.split not in SPLITS or not row.name or row.name in rows:
-            why = f"split {row.split!r} is none of {', '.join(SPLITS)}" if row.name not in rows else "it stands twice"
+        if why := _wrong(row, rows):
             raise ValueError(f"AVSBench: {file}, row {number} ({row.name!r}): {why}: mend the table.")
         rows[row.name] = row
+    if not rows:
+        raise ValueError(f"AVSBench: {file} holds no row: copy the released file there.")
     return list(rows.values())
+
+
+def _wrong(row: SegmentedRow, before: Collection[str]) -> str:
+    """Returns what is wrong with a row; empty where nothing is."""
+    if row.name in before:
+        return "it stands twice"
+    if row.split not in SPLITS:
+        return f"split {row.split!r} is none of {', '.join(SPLITS)}"
+    if why := unusable(row.name):
+        return f"{why} to be a name"
+    why = unusable(row.category) if row.category else ""
+    return f"category {row.category!r}: {why}" if why else ""
 
 
 def segmented_files(root: Path, setting: str, row: SegmentedRow) -> SegmentedFiles:

@@ -13,7 +13,9 @@ from .clip import Preprocess
 from .frames import frame_files, read_frames
 from .llp_rows import ERRATA, LLP_CLASSES, SEGMENTS, DenseEvent, read_clip_labels, read_dense_events
 from .parsed_clip import ParsedClip
+from .published_tables import numbered
 from .stamps import file_stamp, library_versions
+from .stored_features import as_float32, map_features
 from .wave import map_wave, read_wave, resample_segments
 
 SPLITS = {"train": "AVVP_train.csv", "val": "AVVP_val_pd.csv", "test": "AVVP_test_pd.csv"}
@@ -76,8 +78,8 @@ class LLP(Dataset[ParsedClip]):
 
     @property
     def names(self) -> list[str]:
-        """Returns the name of every clip: its video id with start and end second."""
-        return [row.name for row in self.rows]
+        """Returns a unique name for every clip: its id with start and end second, numbered where it stands twice."""
+        return numbered(row.name for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -123,7 +125,8 @@ class LLP(Dataset[ParsedClip]):
         """Returns modality → clips of this split without a row in its table of events; none of the training split."""
         if self.split == "train":
             return {}
-        return {modality: [name for name in self.names if name not in found] for modality, found in self.events.items()}
+        names = [row.name for row in self.rows]
+        return {modality: [name for name in names if name not in found] for modality, found in self.events.items()}
 
     def check(self) -> dict[str, list[str]]:
         """Returns name → what this split lacks of it, in the words of the errors that its items would raise."""
@@ -188,33 +191,11 @@ def video_id(name: str) -> str:
 
 
 def map_feature(feats: Path, kind: str, video: str) -> np.ndarray:
-    """Checks the header and size of a feature file and maps it.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is cut, pickled, not of floats, or of another shape.
-    """
-    file = feats / kind / f"{video}.npy"
-    if not file.is_file():
-        raise FileNotFoundError(f"LLP: the features {file} are missing: download them, or extract them from the video.")
-    try:
-        stored = np.lib.format.open_memmap(file, mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"LLP: {file} is no whole .npy file of plain numbers ({error}): download it again; pickled files are never "
-            "loaded."
-        ) from error
-    if stored.shape != FEATURES[kind] or stored.dtype.kind != "f":
-        raise ValueError(
-            f"LLP: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape {FEATURES[kind]}: "
-            f"it is no {kind} feature of a clip of {SEGMENTS} s."
-        )
-    return stored
+    """Checks a feature file and maps it; errors are those of `crossmodal.data.stored_features.map_features`."""
+    meant = f"{kind} feature of a clip of {SEGMENTS} s"
+    return map_features(feats / kind / f"{video}.npy", FEATURES[kind], "LLP", meant)
 
 
 def read_feature(feats: Path, kind: str, video: str) -> Tensor:
     """Reads a feature file as float32; errors are those of `map_feature`, and one for values that are not finite."""
-    values = torch.from_numpy(np.array(map_feature(feats, kind, video), dtype=np.float32))
-    if not values.isfinite().all():
-        raise ValueError(f"LLP: {feats / kind / video}.npy holds NaN or infinite values: extract it again.")
-    return values
+    return as_float32(map_feature(feats, kind, video), feats / kind / f"{video}.npy", "LLP")

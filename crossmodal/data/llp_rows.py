@@ -2,10 +2,12 @@
 
 import csv
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from .published_tables import TableRow, read_columns, unusable
 
 LLP_CLASSES = (
     "Speech",
@@ -69,10 +71,11 @@ def read_clip_labels(file: Path, classes: Sequence[str]) -> list[ClipLabels]:
     """
     found = []
     for line, row in _rows(file, ("filename", "event_labels")):
-        categories = tuple(label.strip() for label in row["event_labels"].split(",") if label.strip())
+        labels = (label.strip() for label in row["event_labels"].split(","))
+        categories = tuple(dict.fromkeys(label for label in labels if label))
         for category in categories:
             _check_category(file, line, category, classes)
-        found.append(ClipLabels(row["filename"].strip(), categories))
+        found.append(ClipLabels(row["filename"], categories))
     if not found:
         raise ValueError(f"LLP: {file} holds no row: copy the released file.")
     return found
@@ -96,12 +99,9 @@ def read_dense_events(
     """
     found = []
     for line, row in _rows(file, ("filename", "onset", "offset", "event_labels")):
-        category, name = row["event_labels"].strip(), row["filename"].strip()
+        category, name = row["event_labels"], row["filename"]
         _check_category(file, line, category, classes)
-        try:
-            onset, offset = int(row["onset"]), int(row["offset"])
-        except ValueError as error:
-            raise ValueError(f"LLP: {file}, line {line}: onset and offset must be whole seconds ({error}).") from error
+        onset, offset = (_whole_seconds(file, line, row[column]) for column in ("onset", "offset"))
         if not 0 <= onset <= offset <= segments:
             raise ValueError(
                 f"LLP: {file}, line {line}: {name} has an event from {onset} to {offset} s, but a clip lasts "
@@ -111,22 +111,25 @@ def read_dense_events(
     return found
 
 
-def _rows(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    """Reads line numbers and rows of a tab-separated table with a header."""
-    if not file.is_file():
-        raise FileNotFoundError(f"LLP: {file} is missing: copy the released file there.")
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        table = csv.DictReader(opened, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if missing := [name for name in columns if name not in (table.fieldnames or ())]:
-            raise ValueError(
-                f"LLP: {file} has the columns {', '.join(table.fieldnames or ['none'])}, but needs {missing[0]}: its "
-                f"first line must be {' '.join(columns)}, separated by tabs."
-            )
-        found = [(table.line_num, row) for row in table]
-    for line, row in found:
-        if lacking := [name for name in columns if not (row[name] or "").strip()]:
-            raise ValueError(f"LLP: {file}, line {line}: {lacking[0]} is missing: a row is {' '.join(columns)}.")
-    return found
+def _rows(file: Path, columns: Sequence[str]) -> Iterator[TableRow]:
+    """Yields the rows of a tab-separated table with a header; quotes are characters like others."""
+    for row in read_columns(file, "LLP", columns, delimiter="\t", quoting=csv.QUOTE_NONE):
+        cells = {name: text.strip() for name, text in row.cells.items()}
+        if lacking := [name for name in columns if not cells[name].strip(",")]:
+            raise ValueError(f"LLP: {file}, line {row.line}: {lacking[0]} is missing: a row is {' '.join(columns)}.")
+        if why := unusable(cells["filename"]):
+            raise ValueError(f"LLP: {file}, line {row.line}: {cells['filename']!r} is no name of a clip: {why}.")
+        yield TableRow(row.line, cells)
+
+
+def _whole_seconds(file: Path, line: int, text: str) -> int:
+    """Returns a number of seconds; `int` alone would read `1_0` as ten."""
+    try:
+        return int(text if "_" not in text else "")
+    except ValueError:
+        raise ValueError(
+            f"LLP: {file}, line {line}: onset and offset must be whole seconds, but {text!r} is no whole number."
+        ) from None
 
 
 def _check_category(file: Path, line: int, category: str, classes: Sequence[str]) -> None:

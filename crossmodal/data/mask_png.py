@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ONE_CHANNEL = ("1", "L", "P")
 COLOURED = ("RGB", "RGBA")
+HALF_WHITE = 128
+"""Grey masks with smooth edges reach white; of values below this more than two are numbers of something."""
 
 
 @shaped
@@ -24,18 +26,21 @@ def read_frame_png(file: Path) -> UInt8[Tensor, "3 height width"]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole PNG.
+        ValueError: If it is no whole PNG, or its values do not fit in 8 bits.
     """
-    return torch.from_numpy(np.array(_opened(file, "frame").convert("RGB"))).permute(2, 0, 1).contiguous()
+    picture = _opened(file, "frame")
+    if picture.mode.startswith(("I", "F")):  # converted, all that is brighter than 255 of 65,535 would be white
+        raise ValueError(f"read_frame_png: {file} has the mode {picture.mode!r}: save it as an 8-bit PNG.")
+    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
 @shaped
 def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
     """Reads a mask: a pixel belongs to it where its value lies above half the file's largest one.
 
-    So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of colours the brightest
-    channel counts, and what is transparent does not belong to the mask. One of another size is resized to the nearest
-    pixels.
+    So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of a palette of more
+    colours every index but 0 is an object. Of colours the brightest channel counts, and what is transparent does not
+    belong to the mask. One of another size is resized to the nearest pixels.
 
     Args:
         file: PNG of one channel (modes `1`, `L`, `P`) or of colours (`RGB`, `RGBA`).
@@ -43,7 +48,7 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no whole PNG, or of another mode.
+        ValueError: If it is no whole PNG, of another mode, or of small grey values that may number several objects.
     """
     picture = _opened(file, "mask")
     if picture.mode not in (known := (*ONE_CHANNEL, *COLOURED)):
@@ -55,11 +60,32 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
     if picture.mode in COLOURED:
         opaque = values[..., 3] > 127 if picture.mode == "RGBA" else True
         values = values[..., :3].max(axis=2) * opaque
-    inside = torch.from_numpy(values.astype(np.float32) > values.max() / 2)
+    inside = torch.from_numpy(_above(values, picture, file))
     if inside.shape == (size, size):
         return inside
     rows, columns = ((torch.arange(size) * side) // size for side in inside.shape)
     return inside[rows][:, columns]
+
+
+def _above(values: np.ndarray, picture: "Image", file: Path) -> np.ndarray:
+    """Returns which pixels belong to a mask."""
+    if picture.mode in ("L", "P") and len(np.unique(values)) > 2:
+        if picture.mode == "P" and not _is_grey(picture):  # indices name colours and are no amounts
+            return np.asarray(values > 0)
+        values = np.asarray(picture.convert("L"))
+        if (largest := int(values.max())) < HALF_WHITE:
+            raise ValueError(
+                f"read_mask_png: {file} holds grey values of 0 to {largest}, more than two of them: if they number "
+                "objects or classes, save those that sound as 255; if they are a black picture that was compressed, "
+                "save zeros."
+            )
+    return np.asarray(values.astype(np.float32) > values.max() / 2)
+
+
+def _is_grey(picture: "Image") -> bool:
+    """Returns whether a palette holds grey values alone."""
+    colours = np.asarray(picture.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
 
 
 def write_mask(mask: Tensor) -> bytes:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from .clip import Preprocess
 from .frames import frame_files, read_frames
 from .music_avqa_rows import question_file, read_questions, read_vocabulary, unique_names
 from .questions import encode_words
+from .same_text import alike
 from .source import epoch_of
 from .stamps import file_stamp, library_versions
+from .stored_features import as_float32, map_features
 from .wave import map_wave, read_wave, resample_segments
 
 SEGMENTS = 10
@@ -77,7 +79,12 @@ class MusicAVQA(Dataset[AskedClip]):
     word is refused. Ten frames are spread evenly over a video's.
 
     An item whose file is missing, cut or of a wrong kind raises `FileNotFoundError` or `ValueError` that names it.
+
+    Attributes:
+        drawn_anew: What of an item is another one in every epoch.
     """
+
+    drawn_anew = "the frames of other videos"
 
     def __init__(
         self,
@@ -105,10 +112,12 @@ class MusicAVQA(Dataset[AskedClip]):
             seed: Seed of these draws.
 
         Raises:
-            ValueError: For another split, version or subset, or an entry that cannot be read; for an unknown word, and
-                in the training split for an unknown answer.
+            ValueError: For another split, version or subset, a negative seed, or an entry that cannot be read; for an
+                unknown word, and in the training split for an unknown answer.
             FileNotFoundError: If a file of questions is missing.
         """
+        if seed < 0:  # numpy would say so where the first item is read
+            raise ValueError(f"MusicAVQA: seed={seed} must be at least 0.")
         self.root, self.split, self.wave_rate, self.seed = Path(root), split, wave_rate, seed
         self.preprocess, self.negatives = preprocess or Preprocess(), negatives
         file = question_file(self.root, split, version, subset)
@@ -147,16 +156,21 @@ class MusicAVQA(Dataset[AskedClip]):
         question = self.questions[index]
         frames, wave = self.read_media(question.video)
         others = torch.stack([self.read_frame(self.videos[video], segment) for video, segment in self._drawn(index)])
-        answer = self._answers.get(question.answer, len(self.classes))
-        return AskedClip(frames, wave, others, self.ids[index], torch.tensor(answer), torch.tensor(question.kind))
+        answer, kind = torch.tensor(self._answer(index)), torch.tensor(question.kind)
+        return AskedClip(frames, wave, others, self.ids[index], answer, kind)
 
     def stamp(self, index: int) -> str:
         """Returns a text that changes with the files, the question and what reads them; nothing is decoded."""
         question, drawn = self.questions[index], self._drawn(index)
         others = [self._frame_files(self.videos[video])[segment] for video, segment in drawn]
         files = file_stamp(*self._frame_files(question.video), self._wave_file(question.video), *others)
-        asked = f"{self.ids[index].tolist()} {question.answer} {question.kind}"
+        # the index: the same answer has another one in another vocabulary
+        asked = f"{self.ids[index].tolist()} {self._answer(index)} {question.kind}"
         return f"{files} {self.wave_rate} {asked} {self.preprocess} {library_versions('pillow', 'soxr')}"
+
+    def _answer(self, index: int) -> int:
+        """Returns the index of the answer; the number of answers where training does not know it."""
+        return self._answers.get(self.questions[index].answer, len(self.classes))
 
     def _drawn(self, index: int) -> list[Drawn]:
         """Returns the frames of other videos that are shown with a question in one epoch."""
@@ -188,16 +202,25 @@ class MusicAVQA(Dataset[AskedClip]):
         return [name for name, question in of_questions if question.answer not in self._answers]
 
     def remarks(self) -> list[str]:
-        """Returns sentences about ids that stand twice and answers that training does not know."""
+        """Returns sentences about ids that stand twice, deleted questions, and answers that are alike or unknown."""
         numbers = Counter(question.number for question in self.questions)
         twice = [number for number, count in numbers.items() if count > 1]
         said = []
         if twice:
             said.append(f"{len(twice)} question ids of {self.split} stand twice, the first {twice[0]}: all are kept")
+        if deleted := [question for question in self.questions if question.deleted]:
+            said.append(
+                f"{len(deleted)} questions of {self.split} are marked as deleted, the first {deleted[0].number}: they "
+                "are read like others, as by the published code"
+            )
+        if self.split == "train":
+            alike_ones = [", ".join(map(repr, answers)) for answers in alike(self.classes)]
+            said += [f"answers that are easily taken for one another count as others: {ones}" for ones in alike_ones]
         if unknown := self.unknown_answers():
+            answer = next(question.answer for question in self.questions if question.answer not in self._answers)
             said.append(
                 f"{len(unknown)} questions of {self.split} have an answer that training does not know, the first "
-                f"{unknown[0]}: they count as wrong"
+                f"{unknown[0]} ({answer!r}): they count as wrong"
             )
         return said
 
@@ -230,42 +253,31 @@ class MusicAVQAFeatures(MusicAVQA):
 
     def read_media(self, video: str) -> tuple[Tensor, Tensor]:
         """Reads the features of a video."""
-        maps = self._map("res18_14x14", video)[::EVERY]
-        return _tokens(maps), torch.from_numpy(np.array(self._map("vggish", video)[::EVERY], np.float32))
+        every = slice(None, None, EVERY)
+        return _tokens(self._read("res18_14x14", video, every)), self._read("vggish", video, every)
 
     def read_frame(self, video: str, segment: int) -> Tensor:
         """Reads the features of one frame of a video."""
-        return _tokens(self._map("res18_14x14", video)[EVERY * segment][None])[0]
+        at = EVERY * segment
+        return _tokens(self._read("res18_14x14", video, slice(at, at + 1)))[0]
 
     def looks(self) -> Sequence[Callable[[str], object]]:
         """Returns the functions that look at the feature files of a video."""
-        return [lambda video, kind=kind: self._map(kind, video) for kind in FEATURES]  # type: ignore[misc]
+        return [partial(self._map, kind) for kind in FEATURES]
+
+    def _read(self, kind: str, video: str, seconds: slice) -> Tensor:
+        """Reads the features of some seconds of a video."""
+        return as_float32(self._map(kind, video)[seconds], self._feature_file(kind, video), "MusicAVQA")
 
     def _map(self, kind: str, video: str) -> np.ndarray:
-        """Checks the header and size of a feature file and maps it.
+        """Checks a feature file and maps it."""
+        file = self._feature_file(kind, video)
+        return map_features(file, FEATURES[kind], "MusicAVQA", f"{kind} feature of a video of a minute")
 
-        Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it is cut, pickled, not of floats, or of another shape.
-        """
-        file = self.root / "feats" / kind / f"{video}.npy"
-        if not file.is_file():
-            raise FileNotFoundError(f"MusicAVQA: the features {file} are missing: download them, or extract them.")
-        try:
-            stored = np.lib.format.open_memmap(file, mode="r")
-        except ValueError as error:
-            raise ValueError(
-                f"MusicAVQA: {file} is no whole .npy file of plain numbers ({error}): download it again; pickled files "
-                "are never loaded."
-            ) from error
-        if stored.shape != FEATURES[kind] or stored.dtype.kind != "f":
-            raise ValueError(
-                f"MusicAVQA: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape "
-                f"{FEATURES[kind]}: it is no {kind} feature of a video of a minute."
-            )
-        return stored
+    def _feature_file(self, kind: str, video: str) -> Path:
+        return self.root / "feats" / kind / f"{video}.npy"
 
 
-def _tokens(maps: np.ndarray) -> Tensor:
+def _tokens(maps: Tensor) -> Tensor:
     """Returns maps `(segment, channel, row, column)` as tokens `(segment, token, channel)`."""
-    return torch.from_numpy(np.array(maps, np.float32)).flatten(2).mT.contiguous()
+    return maps.flatten(2).mT.contiguous()

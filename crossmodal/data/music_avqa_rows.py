@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..metrics.answers import question_kind
+from .published_tables import SPLITS, numbered, read_text, unusable, unwritable
 from .questions import build_vocabulary, question_words
+from .same_text import plain_text
 from .vocabulary import Vocabulary
 
-SPLITS = ("train", "val", "test")
 VERSIONS = ("json", "json_update")
 SUBSETS = ("", "real", "fake")
 KEYS = ("video_id", "question_id", "type", "question_content", "templ_values", "anser")
@@ -24,6 +25,7 @@ class MusicQuestion(NamedTuple):
         kind: Index in `crossmodal.metrics.answers.QUESTION_KINDS`.
         words: Words of the question, with the template's values in place.
         answer: The right answer.
+        deleted: Whether the file marks the question as deleted, which the published code does not look at.
     """
 
     video: str
@@ -31,6 +33,7 @@ class MusicQuestion(NamedTuple):
     kind: int
     words: tuple[str, ...]
     answer: str
+    deleted: bool = False
 
 
 def question_file(root: Path, split: str, version: str = "json", subset: str = "") -> Path:
@@ -59,9 +62,10 @@ def read_questions(file: Path) -> list[MusicQuestion]:
     """
     if not file.is_file():
         raise FileNotFoundError(f"MusicAVQA: {file} is missing: copy the published file there.")
+    text = read_text(file, "MusicAVQA")
     try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        entries = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"MusicAVQA: {file} is no JSON ({error}): copy the published file again.") from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"MusicAVQA: {file} holds no list of questions: copy the published file again.")
@@ -85,13 +89,7 @@ def read_vocabulary(root: Path, version: str = "json") -> Vocabulary:
 
 def unique_names(questions: Sequence[MusicQuestion]) -> list[str]:
     """Returns a unique name for every question: its id behind its video's, numbered where both stand twice."""
-    seen: dict[str, int] = {}
-    names = []
-    for question in questions:
-        name = f"{question.video}-{question.number}"
-        seen[name] = seen.get(name, 0) + 1
-        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return names
+    return numbered(f"{question.video}-{question.number}" for question in questions)
 
 
 def _question(entry: Any, where: str) -> MusicQuestion:
@@ -100,9 +98,50 @@ def _question(entry: Any, where: str) -> MusicQuestion:
         lacking = f"lacks {missing[0]!r}" if isinstance(entry, dict) else "is no object"
         raise ValueError(f"MusicAVQA: {where} {lacking}: an entry has the keys {', '.join(KEYS)}.")
     try:
-        values = json.loads(entry["templ_values"])
-        kind = question_kind(entry["type"])
-        words = question_words(entry["question_content"], values)
-        return MusicQuestion(str(entry["video_id"]), int(entry["question_id"]), kind, words, str(entry["anser"]))
-    except (TypeError, ValueError, AttributeError) as error:
+        words = question_words(_text(entry, "question_content"), _values(entry["templ_values"]))
+        # a list where the published files write one as text
+        kind = question_kind(entry["type"] if isinstance(entry["type"], str) else json.dumps(entry["type"]))
+        answer, video = _text(entry, "anser"), _text(entry, "video_id")
+        number, deleted = _whole_number(entry["question_id"]), bool(entry.get("question_deleted"))
+        if why := unusable(video):
+            raise ValueError(f"video_id {video!r}: {why}.")
+        return MusicQuestion(video, number, kind, words, answer, deleted)
+    except (TypeError, ValueError) as error:
         raise ValueError(f"MusicAVQA: {where} (question {entry['question_id']}) cannot be read: {error}") from error
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns an object of a JSON file, whose keys must differ: of two values the last one would count, unsaid."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an entry has the key {twice!r} twice")
+    return found
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    """Returns a text of an entry as `plain_text` has it; a number counts as one."""
+    value = entry[key]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not (plain := plain_text(value)):
+        raise ValueError(f"{key} is {json.dumps(value)}, expected a text.")
+    if why := unwritable(plain):
+        raise ValueError(f"{key} {value!r} {why}.")
+    return plain
+
+
+def _values(written: Any) -> list[str]:
+    """Returns the values of a template: a list of texts, or JSON of one, as the published files write it."""
+    values = json.loads(written) if isinstance(written, str) else written
+    if not isinstance(values, list) or not all(isinstance(value, str) and plain_text(value) for value in values):
+        raise ValueError(f"templ_values is {json.dumps(written)}, expected a list of texts.")
+    return [plain_text(value) for value in values]
+
+
+def _whole_number(value: Any) -> int:
+    """Returns an id."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"question_id is {json.dumps(value)}, expected a whole number.")
+    return int(value)

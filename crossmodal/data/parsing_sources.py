@@ -1,12 +1,13 @@
 """Sources of the task `avvp`: the built-in world, LLP's clips, and LLP's published features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .clip import Preprocess
 from .llp import LLP, LLPFeatures
 from .llp_rows import ERRATA
+from .published_tables import SPLITS, told_twice
 from .source import DrawnSource, Source
 from .world.parsing import ParsedWorld
 
@@ -65,8 +66,9 @@ class LLPSource(Source):
         return f"the data set {self.root}"
 
     def ready(self) -> Sequence[str]:
-        """Returns sentences about clips without events."""
-        return [*self._unlisted()]
+        """Returns sentences about clips without events, events without clips, and clips that stand twice."""
+        of_splits = {name: [row.name for row in self.split(name).rows] for name in SPLITS}
+        return [*self._unlisted(), *self._without_clip(of_splits), *told_twice(of_splits)]
 
     def facts(self) -> dict[str, Any]:
         """Returns how many held-out clips have no row in a table of events."""
@@ -87,6 +89,17 @@ class LLPSource(Source):
                         f"{', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''}"
                     )
         return said
+
+    def _without_clip(self, of_splits: Mapping[str, Sequence[str]]) -> Iterator[str]:
+        """Yields sentences about events that no held-out clip has: of a clip that is not listed, or misspelt."""
+        known = {name for split in ("val", "test") for name in of_splits[split]}
+        for modality, by_clip in self.split("test").events.items():
+            if others := [name for name in by_clip if name not in known]:
+                named = ", ".join(map(repr, others[:NAMED])) + (", …" if len(others) > NAMED else "")
+                count = sum(len(by_clip[name]) for name in others)
+                yield (
+                    f"{count} rows of AVVP_eval_{modality}.csv are of no clip of val or test and are not read: {named}"
+                )
 
 
 class LLPFeatureSource(LLPSource):

@@ -1,8 +1,9 @@
 """Questions as MUSIC-AVQA writes them: templates with values, split into words, and encoded as ids.
 
-The rules are those of the published data loader, so that its vocabulary and its ids come out: white space at both ends
-goes, words are split at single spaces, the last character of the last word is dropped whatever it is (an ASCII or a
-full-width question mark in all published questions), and every word with a `<` takes the next template value.
+The rules are those of the published data loader, so that its vocabulary and its ids come out: words are split at
+blanks, the question mark at the end is dropped, and every word with a `<` takes the next template value. Of questions
+unlike the published ones, words come out whole here: that loader drops the last character whatever it is, and takes a
+second blank for an empty word.
 """
 
 import difflib
@@ -13,6 +14,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from .same_text import plain_text
 from .vocabulary import Vocabulary, vocabulary_words
 
 LENGTH = 14
@@ -32,16 +34,18 @@ def question_words(template: str, values: Sequence[str] = ()) -> tuple[str, ...]
         values: What the placeholders stand for, in order.
 
     Raises:
-        ValueError: If there are more placeholders than values, values that no placeholder takes, or too many words.
+        ValueError: If there is no word, there are more placeholders than values, values that no placeholder takes, or
+            too many words.
     """
-    words = template.strip().split(" ")
-    words[-1] = words[-1][:-1]
+    words = plain_text(template).rstrip(MARKS + " ").split()
     placeholders = sum("<" in word for word in words)
     if placeholders != len(values):
         raise ValueError(
             f"question_words: {template!r} has {placeholders} placeholders, but templ_values holds {len(values)} "
             f"values {list(values)}: give one for each."
         )
+    if not words:
+        raise ValueError(f"question_words: {template!r} holds no word.")
     left = iter(values)
     found = tuple(next(left) if "<" in word else word for word in words)
     if len(found) > LENGTH:
@@ -86,8 +90,7 @@ def encode_words(words: Sequence[str], vocabulary: Mapping[str, int], where: str
     return torch.tensor(ids + [0] * (LENGTH - len(ids)))
 
 
-@lru_cache(maxsize=256)  # the windows of a film ask the same question: what is unknown in it is told once
-def typed_question(text: str, labels: Vocabulary) -> Tensor:
+def typed_question(text: str, labels: Sequence[str]) -> Tensor:
     """Returns the ids of a question that a user types; an unknown word becomes the nearest known one, and is told.
 
     Args:
@@ -95,15 +98,27 @@ def typed_question(text: str, labels: Vocabulary) -> Tensor:
         labels: Vocabulary of the system that is asked.
 
     Raises:
-        ValueError: If there is no word in it, or there are too many.
+        ValueError: If there is no word in it, none of them is known, or there are too many.
     """
-    words = text.strip().rstrip(MARKS).split()
+    # vocabularies with equal labels may differ in their words, by which the ids are found
+    return _typed_ids(text, vocabulary_words(labels, "predict")).clone()
+
+
+@lru_cache(maxsize=256)  # the windows of a film ask the same question: what is unknown in it is told once
+def _typed_ids(text: str, known: tuple[str, ...]) -> Tensor:
+    """Returns the ids of a typed question among known words."""
+    words = plain_text(text).rstrip(MARKS).split()
     if not 0 < len(words) <= LENGTH:
         raise ValueError(
             f"predict: the question {text!r} has {len(words)} words: it must have 1 to {LENGTH}, in one pair of quotes."
         )
-    known = vocabulary_words(labels, "predict")
-    return encode_words([_nearest_known(word, known) for word in words], _ids(known), "predict")
+    read = [_nearest_known(word, known) for word in words]
+    if {*read} == {known[0]}:
+        raise ValueError(
+            f"predict: of the question {text!r} no word is known: ask in words of the questions that this run was "
+            f"trained on, such as {', '.join(known[1:6])}."
+        )
+    return encode_words(read, _ids(known), "predict")
 
 
 def written_question(ids: Tensor, labels: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """Identity of names that users write: texts are the same where they look and are meant the same, not by code points."""
 
+import csv
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,6 +33,27 @@ def plain_text(text: str) -> str:
     """
     kept = [each for each in unicodedata.normalize("NFC", text) if not _invisible(each) or each in "\u200c\u200d\ufe0f"]
     return " ".join("".join(kept).split()).strip("\u200c\u200d")
+
+
+def listed_names(text: str, what: str) -> list[str]:
+    """Returns names that are separated by commas; one that holds a comma stands in double quotes.
+
+    Args:
+        text: The names.
+        what: Names the option in errors.
+
+    Raises:
+        ValueError: If a quote is not closed, or a name stands twice, maybe in two ways that look the same.
+    """
+    try:
+        cells = next(csv.reader([" ".join(text.splitlines())], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise ValueError(f"{what} {text!r}: a double quote is not closed where its name ends: close it.") from error
+    names = [name for cell in cells if (name := plain_text(cell))]
+    counts = Counter(map(same_text, names))
+    if twice := [name for name in names if counts[same_text(name)] > 1]:
+        raise ValueError(f"{what} {text!r}: {twice[0]!r} stands twice: leave it out once.")
+    return names
 
 
 def look_alike(text: str) -> str:

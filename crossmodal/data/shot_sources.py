@@ -1,5 +1,6 @@
 """Sources of the tasks on class names in published layouts: AVE, LLP and VGGSound-AVEL40k."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from .ave import AVE
 from .llp import LLP
+from .published_tables import SPLITS, told_twice
 from .shots import Shots, classified, first_of_each, localised, shots_in_words
 from .source import AVESource, Source
 from .vggsound import VGGSoundEvents
@@ -164,6 +166,10 @@ class ShotLLPSource(Source):
         chosen = first_of_each(single, self.shots, items.classes) if name == "train" else None
         return Shots(items, present_item, items.classes, chosen=chosen)
 
+    def ready(self) -> Sequence[str]:
+        """Returns sentences about clips that stand twice."""
+        return told_twice({name: [row.name for row in LLP(self.root, name).rows] for name in SPLITS})
+
     def describe(self) -> str:
         """Returns which folder it is, in words."""
         return f"the data set {self.root} ({shots_in_words(self.shots)})"
@@ -200,6 +206,13 @@ class VGGSoundSource(Source):
         items = VGGSoundEvents(self.root, name, self.preprocess, wave_rate=self.wave_rate)
         classes = (*items.classes, BACKGROUND)
         return Shots(items, partial(localised_item, count=len(classes)), classes)
+
+    def ready(self) -> Sequence[str]:
+        """Returns sentences about rows of other splits, and clips that stand twice."""
+        found = {name: VGGSoundEvents(self.root, name) for name in SPLITS}
+        others = [f"{count} rows of the split {word!r}" for word, count in found["train"].unread.items()]
+        read = {name: [row.video for row in items.rows] for name, items in found.items()}
+        return [*([f"not read: {', '.join(others)}"] if others else []), *told_twice(read)]
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

@@ -3,6 +3,8 @@
 import csv
 import difflib
 import json
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +14,11 @@ from torch.utils.data import Dataset
 from .annotations import read_classes
 from .clip import LabelledClip, Preprocess
 from .frames import frame_files, read_frames
+from .published_tables import SPLITS, means_a_split, numbered, read_columns
 from .wave import map_wave, read_wave, resample_segments
 
 TABLE, CATEGORIES = "vggsound-avel40k_labels.csv", "VggsoundAVEL40kCategories.txt"
 COLUMNS = ("category", "video_id", "label", "split")
-SPLITS = ("train", "val", "test")
 SEGMENTS = 10
 
 
@@ -40,6 +42,9 @@ class VGGSoundEvents(Dataset[LabelledClip]):
 
     Columns are found by their names. An item is a clip with a class per second; background has the index behind the
     last class.
+
+    Attributes:
+        unread: Word in the column of splits that is none of the three → rows that have it, which no split holds.
     """
 
     def __init__(self, root: str | Path, split: str, preprocess: Preprocess | None = None, *, wave_rate: int = 32_000):
@@ -59,17 +64,17 @@ class VGGSoundEvents(Dataset[LabelledClip]):
             raise ValueError(f"VGGSoundEvents: split={split!r} must be one of {', '.join(SPLITS)}.")
         self.root, self.split, self.wave_rate = Path(root), split, wave_rate
         self.preprocess = preprocess or Preprocess()
-        if not (self.root / CATEGORIES).is_file():
-            raise FileNotFoundError(f"VGGSoundEvents: {self.root / CATEGORIES} is missing: copy the released file.")
-        self.classes = read_classes(self.root / CATEGORIES)
-        self.rows = [row for of, row in read_event_rows(self.root / TABLE, self.classes) if of == split]
+        self.classes = read_classes(self.root / CATEGORIES, "VGGSoundEvents")
+        every = read_event_rows(self.root / TABLE, self.classes)
+        self.rows = [row for of, row in every if of == split]
+        self.unread = Counter(of for of, _ in every if of not in SPLITS)
         if not self.rows:
             raise ValueError(f"VGGSoundEvents: {self.root / TABLE} has no row of the split {split!r}.")
 
     @property
     def names(self) -> list[str]:
-        """Returns the video id of every item."""
-        return [row.video for row in self.rows]
+        """Returns the video id of every item, numbered where it stands twice."""
+        return numbered(row.video for row in self.rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,10 +91,10 @@ class VGGSoundEvents(Dataset[LabelledClip]):
     def check(self) -> dict[str, list[str]]:
         """Returns name → what is missing of it, in the words of the errors that its items would raise."""
         found: dict[str, list[str]] = {}
-        for name in self.names:
+        for name, row in zip(self.names, self.rows, strict=True):
             for look in (self._frame_files, lambda video: map_wave(self._wave_file(video), SEGMENTS, self.wave_rate)):
                 try:
-                    look(name)
+                    look(row.video)
                 except (OSError, ValueError) as error:
                     found.setdefault(name, []).append(str(error))
         return found
@@ -109,27 +114,25 @@ def read_event_rows(file: Path, classes: tuple[str, ...]) -> list[tuple[str, Eve
         ValueError: If a line lacks a column, names an unknown category, has an id that is no number, or a label that is
             no list of ten 0 or 1, naming file and line.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"VGGSoundEvents: {file} is missing: copy the released file there.")
     found = []
-    with file.open(newline="", encoding="utf-8-sig") as opened:
-        table = csv.DictReader(opened)
-        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
-            raise ValueError(
-                f"VGGSoundEvents: {file} has the columns {', '.join(table.fieldnames or ['none'])}, but needs "
-                f"{missing[0]}."
-            )
-        for row in table:
-            try:
-                found.append(((row["split"] or "").strip(), _parsed(row, classes)))
-            except ValueError as error:
-                raise ValueError(f"VGGSoundEvents: {file}, line {table.line_num}: {error}") from error
+    for line, row in read_columns(file, "VGGSoundEvents", COLUMNS, delimiter=",", quoting=csv.QUOTE_MINIMAL):
+        try:
+            found.append((_split(row["split"].strip()), _parsed(row, classes)))
+        except ValueError as error:
+            raise ValueError(f"VGGSoundEvents: {file}, line {line}: {error}") from error
     return found
 
 
-def _parsed(row: dict[str, str], classes: tuple[str, ...]) -> EventRow:
+def _split(text: str) -> str:
+    """Returns the split of a row: one of the three, or another word, whose rows nothing reads."""
+    if text not in SPLITS and (not text or means_a_split(text)):
+        raise ValueError(f"split {text!r} is none of {', '.join(SPLITS)}: write one of them.")
+    return text
+
+
+def _parsed(row: Mapping[str, str], classes: tuple[str, ...]) -> EventRow:
     """Parses a row of the table."""
-    category, video = (row["category"] or "").strip(), (row["video_id"] or "").strip()
+    category, video = row["category"].strip(), row["video_id"].strip()
     if category not in classes:
         near = difflib.get_close_matches(category, classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else f" Correct it, or list it in {CATEGORIES}."
@@ -137,7 +140,7 @@ def _parsed(row: dict[str, str], classes: tuple[str, ...]) -> EventRow:
     if not video.isdecimal():
         raise ValueError(f"video_id {video!r} must be a whole number.")
     try:
-        marks = json.loads(row["label"] or "")
+        marks = json.loads(row["label"])
     except json.JSONDecodeError as error:
         raise ValueError(f"label {row['label']!r} must be a list of numbers in brackets ({error}).") from error
     if not isinstance(marks, list) or len(marks) != SEGMENTS or any(mark not in (0, 1) for mark in marks):

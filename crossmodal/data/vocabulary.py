@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 
 class Vocabulary(tuple[str, ...]):
@@ -57,6 +58,29 @@ def vocabulary_words(labels: Sequence[str], caller: str) -> tuple[str, ...]:
             "as the sources of the task `avqa` have."
         )
     return labels.words
+
+
+def parted(known: Sequence[str], given: Sequence[str]) -> str:
+    """Returns in words where two vocabularies part, order and words of questions included; empty where they do not.
+
+    Args:
+        known: Labels that a system was trained with.
+        given: Labels of the data.
+    """
+    both = zip_longest(_entries(known), _entries(given))
+    differing = next(((at, *pair) for at, pair in enumerate(both) if pair[0] != pair[1]), None)
+    if differing is None:
+        return ""
+    at, ours, theirs = differing
+    return (
+        f"the training knew {len(known)} labels, the data have {len(given)}, and number {at} was {ours!r}, now "
+        f"{theirs!r}"
+    )
+
+
+def _entries(labels: Sequence[str]) -> list[str]:
+    """Returns labels, and behind them the words of questions where there are any."""
+    return [*labels, *getattr(labels, "words", ())]
 
 
 def as_text(labels: Sequence[str]) -> str:

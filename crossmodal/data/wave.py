@@ -11,6 +11,9 @@ from torch import Tensor
 from ..shapes import shaped
 from .extras import need
 
+LOUDEST = 64.0
+"""Floating samples beyond it are integers of 16 bits or more, written as floats; resampling overshoots 1 by little."""
+
 
 @shaped
 def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sample"]:
@@ -25,13 +28,20 @@ def read_wave(file: Path, segments: int, rate: int) -> Float[Tensor, "segment sa
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is cut, pickled, no array, of another dtype or length, or holds values that are not finite.
+        ValueError: If it is cut, pickled, no array, of another dtype or length, or holds values that are not finite, or
+            are integers by their size.
     """
     stored = map_wave(file, segments, rate)
     # `array` copies: a tensor over a map that may only be read must not be written to
-    wave = torch.from_numpy(np.array(stored, dtype=np.float32).reshape(segments, rate))
+    with np.errstate(over="ignore"):  # float64 that float32 cannot hold is refused below
+        wave = torch.from_numpy(np.array(stored, dtype=np.float32).reshape(segments, rate))
     if not wave.isfinite().all():
         raise ValueError(f"read_wave: {file} holds NaN or infinite samples: make it again from its video.")
+    if (loudest := float(wave.abs().max())) > LOUDEST:
+        raise ValueError(
+            f"read_wave: {file} holds samples up to {loudest:.6g}, expected floating samples in [-1, 1]: of 16-bit "
+            "integers, save wave.astype('float32') / 32768."
+        )
     return wave
 
 

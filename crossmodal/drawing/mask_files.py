@@ -1,5 +1,6 @@
 """Masks of a film as files: a PNG for every second, and a video of the masks over the frames."""
 
+import glob
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ VIDEO_RATE = 44_100
 
 
 def write_mask_files(folder: Path, name: str, frames: Tensor, wave: Tensor, probability: Tensor) -> str:
-    """Writes `NAME_0000.png`, … and `NAME_overlay.mp4`.
+    """Writes `NAME_0000.png`, … and `NAME_overlay.mp4`; masks of later seconds, of a longer film before, are removed.
 
     Args:
         folder: Where to; made where it is missing.
@@ -36,6 +37,9 @@ def write_mask_files(folder: Path, name: str, frames: Tensor, wave: Tensor, prob
     make_folder(folder)
     for second, mask in enumerate(probability > 0.5):
         write_whole(folder / f"{name}_{second:04d}.png", write_mask(mask))
+    for file in folder.glob(f"{glob.escape(name)}_[0-9][0-9][0-9][0-9].png"):
+        if int(file.stem[-4:]) >= len(probability):
+            file.unlink()
     images = pictures(frames, Preprocess()).permute(0, 2, 3, 1)
     painted = torch.stack(overlaid(images, fitted(probability, images.shape[1:3])))
     with whole_file(folder / f"{name}_overlay.mp4") as draft:

@@ -15,7 +15,7 @@ from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.encoders.by_name import MotionFeatures
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.task import Features, SystemModule, Task
-from crossmodal.training.finite import NotANumberError, check_outputs
+from crossmodal.training.finite import NotANumberError, checked_prediction
 
 UNSURE = "the weights of the run, or the film, are not finite"
 
@@ -125,9 +125,7 @@ class FilmReader:
             inputs = self.system.inputs
             if isinstance(inputs, Features):
                 batch = extract_features(batch, inputs)
-            outputs = self.system(batch)
-            check_outputs(outputs, batch, "predict", verdict=UNSURE)
-            predicted = self.system.predict(outputs)
+            predicted = checked_prediction(self.system, self.system(batch), batch, "predict", verdict=UNSURE)
             prediction = type(predicted)(*(field.cpu() for field in predicted))
         counts = [len(asked.batch[0]) for asked in group]
         for asked, own in zip(group, split_items(prediction, counts), strict=True):

@@ -19,14 +19,15 @@ from crossmodal.ledger.nested import map_tensors
 from crossmodal.tasks.feature_inputs import extract_features
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import system_module
-from crossmodal.tasks.task import Features, System, Task
-from crossmodal.training.finite import check_outputs
+from crossmodal.tasks.task import Features, System, SystemModule, Task
+from crossmodal.training.finite import checked_prediction
 from crossmodal.training.run_folder import versions
 
 RELEASED = "RELEASED"
 """Attribute of a recipe file: builds the system of its released weights, given `weights=`."""
 LOGGER = logging.getLogger("crossmodal")
 OVERFLOW = "weights are not finite, or their numbers overflow on this device; nothing of these items is kept"
+TABLES = ("*.csv", "*.json", "*.txt")
 HASHED = 10**8
 """Bytes of the largest file of a data set that is hashed: lists and labels, not media."""
 
@@ -97,8 +98,9 @@ def predict_items(
                 batch = move_data_to_device(default_collate(read), device)
                 outputs = system(batch)
                 named = ", ".join(items.names[index] for index in found)
-                check_outputs(outputs, batch, f"reproduce: items {named}", verdict=OVERFLOW)
-                prediction = move_data_to_device(contract.predict(outputs), torch.device("cpu"))
+                where = f"reproduce: items {named}"
+                prediction = checked_prediction(cast(SystemModule, system), outputs, batch, where, verdict=OVERFLOW)
+                prediction = move_data_to_device(prediction, torch.device("cpu"))
                 for place, (index, item) in enumerate(found.items()):
                     # a slice keeps the dimension of the batch, which tasks read
                     of_item = map_tensors(prediction, lambda tensor, at=place: tensor[at : at + 1])  # type: ignore[misc]
@@ -106,16 +108,23 @@ def predict_items(
             bar.update(len(asked))
 
 
+def _lists_and_labels(root: Path) -> Iterator[Path]:
+    """Yields the small files of a data set, and the tables in its folders: what is asked and what is right."""
+    for place in sorted(root.iterdir()):
+        # folders of media are as large as they are flat: nothing in them is looked at but tables
+        found = [place] if place.is_file() else sorted(file for form in TABLES for file in place.glob(form))
+        yield from (file for file in found if file.stat().st_size < HASHED)
+
+
 def reproduction_identity(
     source: Source, items: Items, weights: Path, options: Mapping[str, Any], device: str
 ) -> dict[str, Any]:
     """Returns what predictions depend on: they are kept together with others of the same alone."""
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
-    root = Path(getattr(source, "root", ""))
-    small = [file for file in sorted(root.iterdir()) if file.is_file() and file.stat().st_size < HASHED]
+    root = Path(getattr(source, "root", getattr(source, "folder", "")))
     return {
         "weights": {"file": weights.name, "bytes": weights.stat().st_size, "sha256": sha256(weights)},
-        "data": {file.name: sha256(file) for file in small},
+        "data": {str(file.relative_to(root)): sha256(file) for file in _lists_and_labels(root)},
         "items": len(items),
         "options": {name: str(value) for name, value in options.items()},
         "device": gpu or f"{device}, {platform.machine()}",

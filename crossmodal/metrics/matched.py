@@ -43,7 +43,12 @@ def matched_counts(
     Args:
         scores: Of every label.
         target: 1 at the true labels; it may have labels behind those of the scores, which are never right.
+
+    Raises:
+        ValueError: If a score is NaN, which would be the best of all.
     """
+    if scores.isnan().any():
+        raise ValueError(f"matched_counts: {int(scores.isnan().sum())} of {scores.numel()} scores are NaN.")
     best = scores.argmax(-1)
     first = (best == target.argmax(-1)).sum()
     hit = target.gather(-1, best[..., None]).bool().sum()

@@ -136,6 +136,8 @@ class FeatureSource(Source):
     def ready(self) -> Sequence[str]:
         """Extracts the features that the cache lacks; returns sentences about what was read."""
         said = [*self.source.ready()]
+        if drawn := getattr(self.source.split("train"), "drawn_anew", ""):
+            said.append(f"{drawn} stay those of the first epoch, not drawn anew in each: features are extracted once")
         self.keys = {}
         earlier = {*map(_unstamped, self.cache.names())}
         done = [key for split in SPLITS for key in self._fill(split)]

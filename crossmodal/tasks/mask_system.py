@@ -33,7 +33,13 @@ MOST_SECONDS = 5
 
 
 class MaskSystem(CoupledSystem):
-    """Couples two encoders, taps the end of every visual stage, and decodes masks from these and the pooled sound."""
+    """Couples two encoders, taps the end of every visual stage, and decodes masks from these and the pooled sound.
+
+    Attributes:
+        labels_are_unread: Predictions have no labels: data with other categories are tested like the same.
+    """
+
+    labels_are_unread = True
 
     def __init__(
         self,

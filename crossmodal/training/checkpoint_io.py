@@ -15,9 +15,10 @@ from torch import Tensor
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.checkpoints.trained_state import is_extra
+from crossmodal.data.vocabulary import as_text, from_text, parted
 from crossmodal.io import write_whole
 
-from .lightning_module import SystemTraining
+from .lightning_module import LABELS, SystemTraining
 
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.ckpt", "best.ckpt"
 
@@ -57,11 +58,27 @@ def last_checkpoint(run: Path, training: SystemTraining) -> Last | None:
         rows = differences(ours, stored["state_dict"])
         if rows:
             raise ValueError("\n".join([f"run {run} cannot be resumed with another model:", *rows[:20]]))
+        _check_labels(run, stored, training.system)
         return Last(file, stored["global_step"], damaged)
     if damaged:
         said = " and ".join(f"{file} is damaged ({reason})" for file, reason in damaged.items())
         raise ValueError(f"run {run} cannot be resumed: {said}; start it anew under another --name.")
     return None
+
+
+def _check_labels(run: Path, stored: Mapping[str, Any], system: Any) -> None:
+    """Refuses to go on with data of other labels; checkpoints of earlier versions do not say theirs.
+
+    Raises:
+        ValueError: Naming the first label that differs.
+    """
+    given = getattr(system, "classes", ())
+    known = from_text(stored.get(LABELS, as_text(given)))
+    if not getattr(system, "labels_are_unread", False) and (said := parted(known, given)):
+        raise ValueError(
+            f"run {run} cannot be resumed on data of other labels: {said}: bring back the data that it was begun with, "
+            "or start it anew under another --name."
+        )
 
 
 def read_checkpoint(file: Path) -> dict[str, Any]:

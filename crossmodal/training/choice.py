@@ -88,6 +88,10 @@ def nested(options: Mapping[str, Any], name: str) -> Any:
     return found
 
 
+SPEED = ("batch_size", "workers")
+"""Options of a source that change no item."""
+
+
 def flattened(options: Mapping[str, Any], at: str = "") -> dict[str, Any]:
     """Returns the options of a YAML file by dotted name; a mapping without content is a value."""
     found: dict[str, Any] = {}
@@ -112,3 +116,17 @@ def read_options(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"--config {file} holds no options; --print_config shows what they look like.")
     return found
+
+
+def changed_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence where a run that resumes goes on with other data than it was begun with.
+
+    Args:
+        before: Options that the run was begun with, as its file holds them.
+        now: Options as they are.
+    """
+    old, new = (flattened(options.get("data") or {}) for options in (before, now))
+    # an option that the file lacks is of a later version: its default is what the run had
+    names = [name for name in old if name not in SPEED and old[name] != new.get(name)]
+    told = ", ".join(f"--data.{name} {new.get(name)} ({old[name]} before)" for name in names)
+    return [f"The run goes on with other data than it was begun with: {told}."] if names else []

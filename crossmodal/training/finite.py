@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from crossmodal.checkpoints import adapter_state
 from crossmodal.ledger.nested import tensors_in
+from crossmodal.tasks.task import SystemModule
 
 FIX = "lower --optim.lr, or bound the gradients by --trainer.gradient_clip_val 1"
 DIVERGED = f"the training has diverged; {FIX}"
@@ -36,6 +37,26 @@ def check_outputs(outputs: Any, batch: Any, where: str, *, verdict: str = DIVERG
     """
     if _any_nan(outputs):
         raise NotANumberError(_sentence("the outputs of the system", "NaN", batch, where, verdict))
+
+
+def checked_prediction(system: SystemModule, outputs: Any, batch: Any, where: str, *, verdict: str = DIVERGED) -> Any:
+    """Returns a system's prediction; refuses outputs that hold NaN, and a prediction that does, as of two infinities.
+
+    Args:
+        system: The system.
+        outputs: Of the system.
+        batch: What they were computed from.
+        where: Names the batch in the error.
+        verdict: What is wrong where the batch is not, and what to do.
+
+    Raises:
+        NotANumberError: As `check_outputs`.
+    """
+    check_outputs(outputs, batch, where, verdict=verdict)
+    prediction = system.predict(outputs)
+    if _any_nan(prediction):
+        raise NotANumberError(_sentence("the prediction of the system", "NaN", batch, where, verdict))
+    return prediction
 
 
 def check_losses(terms: Mapping[str, Tensor], batch: Any, where: str, *, infinite: bool = False) -> None:

@@ -10,11 +10,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from crossmodal.checkpoints import adapter_state
+from crossmodal.data.vocabulary import as_text
 from crossmodal.tasks.task import SystemModule, Task
 
-from .finite import check_epsilon, check_losses, check_outputs
+from .finite import check_epsilon, check_losses, check_outputs, checked_prediction
 from .predictions import CollectedRows, Tested
 from .ranks import gather_objects
+
+LABELS = "labels"
+"""Entry of a checkpoint: the labels of the system, as `crossmodal.data.vocabulary.as_text` writes them."""
 
 
 class MeanLosses:
@@ -150,7 +154,8 @@ class SystemTraining(pl.LightningModule):
         return [optimizer], [{"scheduler": self.schedule(optimizer, steps), "interval": "step"}]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leaves what is frozen out of the file."""
+        """Leaves what is frozen out of the file, and notes the labels that its weights stand for."""
+        checkpoint[LABELS] = as_text(getattr(self.system, "classes", ()))
         kept = {f"system.{name}" for name in adapter_state(self.system)}
         checkpoint["state_dict"] = {name: t for name, t in checkpoint["state_dict"].items() if name in kept}
 
@@ -166,11 +171,11 @@ class SystemTraining(pl.LightningModule):
     def _evaluate(self, batch: Any, where: str) -> Any:
         """Returns the prediction of a held-out batch, and adds its losses; `where` names it in an error."""
         outputs = self.forward_batch(batch)
-        check_outputs(outputs, batch, where)
+        check_outputs(outputs, batch, where)  # before a loss is made of them
         terms = self.system.loss(outputs, batch)
         check_losses(terms, batch, where, infinite=True)
         self.losses.update({"loss": total(terms), **(terms if len(terms) > 1 else {})}, _batch_size(batch))
-        return self.system.predict(outputs)
+        return checked_prediction(self.system, outputs, batch, where)
 
     def _log(self, split: str, scores: Mapping[str, Any], bar: str = "") -> None:
         """Logs the losses and scores of a split; they are summed over processes already."""

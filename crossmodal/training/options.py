@@ -185,6 +185,7 @@ LEAST: Mapping[str, float] = MappingProxyType(
     {
         **dict.fromkeys(("seed", "save_minutes", "data.workers", "optim.lr"), 0),
         **dict.fromkeys(("data.batch_size", "data.clips", "data.held_out", "optim.every"), 1),
+        **dict.fromkeys(("data.mask_size", "data.wave_rate"), 1),
         "trainer.accumulate_grad_batches": 1,
     }
 )

@@ -9,8 +9,8 @@ from jsonargparse import Namespace
 from torch import nn
 
 from crossmodal.checkpoints import load_adapters, read_header, save_adapters, with_dtype_of
-from crossmodal.data.source import Source
-from crossmodal.data.vocabulary import from_text
+from crossmodal.data.source import Items, Source
+from crossmodal.data.vocabulary import from_text, parted
 from crossmodal.injection import fast_linears
 from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.feature_inputs import source_as_read
@@ -88,6 +88,22 @@ def prepare_source(
     return read
 
 
+def prepare_source_of_run(
+    source: Source, system: SystemModule, folder: Path, *, splits: Sequence[str] = ("train", "val", "test")
+) -> Source:
+    """Makes the items ready for a finished run, as `prepare_source` does for a training; refuses those of other labels.
+
+    Args:
+        source: Where the items come from.
+        system: Trained system.
+        folder: Folder of feature caches.
+        splits: Those that will be read.
+    """
+    for split in splits:
+        check_classes(source.split(split), system, source.describe())
+    return prepare_source(source, system, folder, splits=splits)
+
+
 def check_segments(source: Source, system: nn.Module) -> None:
     """Refuses items of another length than the system's guidance over clips was built for.
 
@@ -103,14 +119,39 @@ def check_segments(source: Source, system: nn.Module) -> None:
         )
 
 
+def check_classes(items: Items, system: SystemModule, where: str) -> None:
+    """Refuses data with other labels, or the same in another order: predictions are compared by their numbers.
+
+    A system whose predictions have no labels, as of masks, takes any data.
+
+    Args:
+        items: Items of a split.
+        system: What reads them.
+        where: Names the data in the error.
+
+    Raises:
+        ValueError: Naming the first one that differs.
+    """
+    reads_labels = not getattr(system, "labels_are_unread", False)
+    if reads_labels and (said := parted(system.classes, items.classes)):
+        raise ValueError(
+            f"{where} has other labels than the run: {said}: bring the data of the training, or train anew."
+        )
+
+
 def check_items(source: Source, splits: Sequence[str]) -> None:
-    """Refuses splits with items that cannot be read, where the data set can tell by names and sizes.
+    """Refuses splits without items, or with some that cannot be read, where the data set can tell by names and sizes.
 
     Raises:
         ValueError: Naming the first items of the first such split, and how many there are.
     """
     for split in splits:
-        check = getattr(source.split(split), "check", None)
+        items = source.split(split)
+        if not len(items):
+            raise ValueError(
+                f"the {split} split of {source.describe()} holds no item: bring its data, or complete the table."
+            )
+        check = getattr(items, "check", None)
         missing: dict[str, list[str]] = check() if check is not None else {}
         if missing:
             named = ", ".join(list(missing)[:NAMED]) + (f" and {len(missing) - NAMED} more" * (len(missing) > NAMED))

@@ -194,7 +194,7 @@ def test_of_a_data_set_it_draws_clips_and_says_why_nothing_is_scored(tmp_path, m
     trained = SimpleNamespace(data=SimpleNamespace(split=lambda name: clips), system="dg_sct")
     monkeypatch.setattr(verb, "find_run", lambda runs, run, task: run)
     monkeypatch.setattr(verb, "load_run", lambda run, task: (model, trained))
-    monkeypatch.setattr(verb, "prepare_source", lambda source, system, folder, splits: source)
+    monkeypatch.setattr(verb, "prepare_source_of_run", lambda source, system, folder, splits: source)
     done = crossmodal(tmp_path, "ave", "look", "here", "--figures", 2)
     assert done.code == 0, done.err
     assert "do not say where things are\n2 items drawn\n" in done.out

@@ -8,6 +8,7 @@ import pytest
 import torch
 from commands import crossmodal
 
+from crossmodal.data.annotations import event_labels
 from crossmodal.data.ave_features import AVEFeatures, AVEFeatureSource
 from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.tasks.feature_inputs import source_as_read
@@ -88,3 +89,26 @@ def test_the_command_trains_on_them(root):
     said = crossmodal(root.parent, "ave", "fit", "--system", "avel_av", "--data.features", root, *extractors, *short)
     assert said.code == 0, said.err
     assert any("published features" in line for line in said.lines)
+
+
+@pytest.mark.parametrize(("order", "said"), [([0, 1, 2, 3], []), ([0, 1, 3, 2], None), ([3, 2, 1, 0], "is refused")])
+def test_labels_beside_the_features_show_whether_the_rows_are_in_order(root, order, said):
+    items = AVEFeatures(root, "train")
+    every = [event_labels(event, items.classes, 10) for event in items.events]
+    write(root / "labels.h5", "avadataset", np.eye(29, dtype=np.float32)[torch.stack(every)[order].numpy()])
+    if said == "is refused":
+        with pytest.raises(ValueError, match=r"in 4 of 4 rows .*labels\.h5 says something else .* in another order"):
+            AVEFeatureSource(root).ready()
+    else:
+        told = AVEFeatureSource(root).ready()
+        assert told == said if said is not None else "2 rows of" in told[0]
+    write(root / "labels.h5", "avadataset", np.zeros((3, 10, 29)))
+    assert "it was not compared with Annotations.txt" in AVEFeatureSource(root).ready()[0]
+
+
+def test_rows_of_training_in_a_test_are_told(root):
+    write(root / "test_order.h5", "order", np.array([3, 2, 3]))
+    assert AVEFeatureSource(root).ready() == [
+        "1 items of test stand twice, the first row 3: all are kept",
+        "1 items of test stand in train, too, the first row 2: scores on them are not of unseen ones",
+    ]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from crossmodal.data import Preprocess
 from crossmodal.data.avsbench import AVSBench
-from crossmodal.data.mask_png import read_mask_png
+from crossmodal.data.mask_png import read_frame_png, read_mask_png
 from crossmodal.data.segmentation_sources import AVSBenchSource
 from crossmodal.data.unpickle_avs import main as unpickle_avs
 from crossmodal.data.wav_file import read_wav
@@ -95,6 +95,51 @@ def test_what_is_no_mask_is_named(tmp_path):
     file.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"mask\.png is no readable PNG"):
         read_mask_png(file, 4)
+
+
+def palette(values, *colours):
+    """A picture of a palette."""
+    picture = Image.fromarray(values).convert("P")
+    picture.putpalette([part for colour in colours for part in colour])
+    return picture
+
+
+def test_objects_of_any_number_belong_to_a_mask_of_many_colours(tmp_path):
+    values = np.uint8([[0, 1, 2, 3], [0, 0, 0, 3]])
+    file, colours = tmp_path / "mask.png", [(0, 0, 0), (128, 0, 0), (0, 128, 0), (0, 0, 64)]
+    palette(values, *colours).save(file)
+    assert torch.equal(read_mask_png(file, 4)[::2], torch.from_numpy(values > 0))
+    # greys are amounts, in whatever order their palette has them
+    palette(values, (0,) * 3, (255,) * 3, (100,) * 3, (200,) * 3).save(file)
+    assert torch.equal(read_mask_png(file, 4)[::2], torch.from_numpy(np.isin(values, [1, 3])))
+    Image.fromarray(values * 85).save(file)  # a smooth edge
+    assert torch.equal(read_mask_png(file, 4)[::2], torch.from_numpy(values > 1))
+    Image.fromarray(values).save(file)
+    with pytest.raises(ValueError, match=r"mask\.png holds grey values of 0 to 3, more than two .* number objects"):
+        read_mask_png(file, 4)
+
+
+def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
+    Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
+    with pytest.raises(ValueError, match=r"frame\.png has the mode 'I;16': save it as an 8-bit PNG"):
+        read_frame_png(tmp_path / "frame.png")
+
+
+@pytest.mark.parametrize("number", [0, 6, 40])
+def test_pictures_of_another_rate_are_not_taken_for_seconds(root, number):
+    for folder, modal in (("visual_frames/test/cat/four", "four"), ("gt_masks/test/cat/four", "four")):
+        place = root / "Single-source" / "s4_data" / folder
+        more = place / f"{modal}_{number}.png"
+        more.write_bytes((place / f"{modal}_1.png").read_bytes())
+        (place / f"{modal}_notes.png").touch()
+        assert split(root, "test").check() == {
+            "four": [
+                f"{place} holds four_{number}.png beside four_1.png to four_5.png, one a second: pictures of another "
+                "rate or length would be taken for those of these seconds; extract them again."
+            ]
+        }
+        more.unlink()
+    assert split(root, "test").check() == {}
 
 
 @pytest.mark.parametrize(("seconds", "rate", "channels"), [(5, 16_000, 1), (5.05, 8_000, 2), (4.95, 44_100, 1)])

@@ -112,3 +112,11 @@ def test_a_feature_file_of_another_shape_is_refused(root):
     with pytest.raises(ValueError, match=r"shape \(9, 128\), expected floats of shape \(10, 128\): it is no vggish"):
         LLPFeatures(root, "val")[0]
     assert list(LLPFeatures(root, "val").check()) == ["ccccccccccc_0_10"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_features_that_are_no_numbers_are_named(root, value):
+    file = write_features(root) / "LLP_dataset/feats/vggish/ccccccccccc.npy"
+    np.save(file, np.full((10, 128), value))
+    with pytest.raises(ValueError, match=r"LLP: .*ccccccccccc\.npy holds NaN or infinite values: extract it again"):
+        LLPFeatures(root, "val")[0]

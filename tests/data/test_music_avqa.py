@@ -5,11 +5,19 @@ import json
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from music_folder import ROWS, VIDEOS, entry, published_rows, write_features, write_media, write_questions
 
 from crossmodal.data import Preprocess
 from crossmodal.data.asking_sources import MusicAVQAFeatureSource, MusicAVQASource
-from crossmodal.data.music_avqa import MusicAVQA, others_as_released, others_of_other_videos
+from crossmodal.data.music_avqa import (
+    MusicAVQA,
+    MusicAVQAFeatures,
+    others_as_released,
+    others_of_other_videos,
+)
+from crossmodal.data.music_avqa_rows import read_questions
 from crossmodal.data.music_avqa_vocabulary import MUSIC_AVQA
 from crossmodal.data.questions import build_vocabulary, question_words, typed_question, written_question
 from crossmodal.data.source import EpochIndex
@@ -138,6 +146,8 @@ def test_files_that_are_missing(root):
     (root / "json" / "avqa-test.json").write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):
         MusicAVQA(root, "test")
+    with pytest.raises(ValueError, match="MusicAVQA: seed=-1 must be at least 0"):
+        MusicAVQA(root, "train", seed=-1)
     for name, value in {"split": "dev", "version": "json_old", "subset": "made"}.items():
         with pytest.raises(ValueError, match=f"MusicAVQA: {name}='{value}' must be one of"):
             MusicAVQA(root, **{"split": "train", name: value})
@@ -191,3 +201,120 @@ def test_questions_that_are_typed(caplog):
     with pytest.raises(ValueError, match="the question '' has 0 words"):
         typed_question("", MUSIC_AVQA)
     assert entry(ROWS["val"][0])["anser"] == "two"
+
+
+WRITTEN = {
+    "type": ["Audio-Visual", "Counting"],  # a list where the published files write one as text
+    "templ_values": ["cello"],
+    "anser": " one\u200b ",
+    "question_content": "How  many\u00a0sounding\n<Object> in the video",
+    "video_id": f"{VIDEOS[0]} ",
+    "question_id": "2",
+}
+
+
+@pytest.mark.parametrize("key", WRITTEN)
+def test_another_way_of_writing_reads_as_the_published_one(root, key):
+    published = read_questions(root / "json" / "avqa-train.json")
+    rewritten(root, "train", 1, **{key: WRITTEN[key]})
+    assert read_questions(root / "json" / "avqa-train.json") == published
+
+
+@given(
+    st.lists(st.text("abcé<>", min_size=1), min_size=1, max_size=9), st.sampled_from(["?", "？", " ?", "??", "", "\n"])
+)
+def test_words_do_not_depend_on_marks_and_blanks(words, end):
+    values = [f"v{at}" for at, word in enumerate(words) if "<" in word]
+    plain = question_words(" ".join(words) + "?", values)
+    assert question_words(f" {'  '.join(words)}{end}", values) == plain
+    assert [found for found, word in zip(plain, words, strict=True) if "<" not in word] == [
+        word for word in words if "<" not in word
+    ]
+
+
+UNREADABLE = {
+    "templ_values": [[1], '["a", ["b"]]', '{"cello": 1}', '"c"', None, "null"],
+    "anser": [None, True, ["one"], "", " ", "\ud800", "a\0"],
+    "video_id": [None, "../up", "a/b", ".."],
+    "question_id": [2.5, True, float("inf"), None, "x"],
+    "question_content": [None, "", "?", ["How"]],
+    "type": [None, 3, ["Counting"]],
+}
+
+
+@pytest.mark.parametrize("key", UNREADABLE)
+def test_what_is_no_entry_is_named_and_nothing_is_made_of_it(root, key):
+    file = root / "json" / "avqa-train.json"
+    entries = json.loads(file.read_text())
+    for value in UNREADABLE[key]:
+        file.write_text(json.dumps([entries[0], {**entries[1], key: value}]))
+        with pytest.raises(ValueError, match=r"avqa-train\.json, entry 1 \(question .* cannot be read: "):
+            read_questions(file)
+
+
+def test_keys_that_stand_twice_and_other_encodings_are_named(root):
+    file = root / "json" / "avqa-test.json"
+    text = file.read_text()
+    file.write_text(text, encoding="utf-8-sig")
+    assert len(read_questions(file)) == 2
+    file.write_text(text.replace('"anser": "yes"', '"anser": "yes", "anser": "no"'))
+    with pytest.raises(ValueError, match="an entry has the key 'anser' twice"):
+        read_questions(file)
+    file.write_text(text, encoding="utf-16")
+    with pytest.raises(ValueError, match=r"avqa-test\.json is not UTF-8"):
+        read_questions(file)
+    file.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"avqa-test\.json is no JSON"):
+        read_questions(file)
+
+
+def test_deleted_questions_and_answers_that_are_alike_are_told(root):
+    rewritten(root, "train", 0, question_deleted=1, anser="Yes")
+    rewritten(root, "test", 1, anser="Left")
+    deleted, alike = MusicAVQA(root, "train").remarks()
+    assert deleted.startswith("1 questions of train are marked as deleted, the first 1: they are read like others")
+    assert alike == "answers that are easily taken for one another count as others: 'Yes', 'yes'"
+    assert "the first 00000004-7 ('Left'): they count as wrong" in MusicAVQA(root, "test").remarks()[0]
+
+
+def test_a_stamp_changes_where_the_answers_have_other_numbers(root):
+    before = MusicAVQA(root, "test", SMALL, wave_rate=16_000)
+    stamps, answers = [before.stamp(at) for at in (0, 1)], [int(before[at].answer) for at in (0, 1)]
+    rewritten(root, "train", 0, anser="yes")  # the same words; the answers come in another order
+    rewritten(root, "train", 2, anser="two")
+    after = MusicAVQA(root, "test", SMALL, wave_rate=16_000)
+    assert [int(after[at].answer) for at in (0, 1)] != answers
+    assert [old == after.stamp(at) for at, old in enumerate(stamps)] == [
+        old == int(after[at].answer) for at, old in enumerate(answers)
+    ]
+
+
+def test_typed_questions_are_read_in_the_words_of_their_own_system():
+    one, other = Vocabulary(["yes"], ["<pad>", "is", "loud"]), Vocabulary(["yes"], ["<pad>", "loud", "is"])
+    assert one == other  # as labels
+    assert typed_question("loud", one)[0] == 2
+    assert typed_question("loud", other)[0] == 1
+    typed_question("loud", one).zero_()
+    assert typed_question("loud\u200b?", one)[0] == 2
+    with pytest.raises(ValueError, match=r"of the question 'где звук\?' no word is known: ask in words .* is, loud"):
+        typed_question("где звук?", one)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("kind", ["vggish", "res18_14x14"])
+def test_features_that_are_no_numbers_are_named(root, monkeypatch, kind, value):
+    shapes = {"vggish": (60, 4), "res18_14x14": (60, 2, 3, 3)}
+    monkeypatch.setattr("crossmodal.data.music_avqa.FEATURES", shapes)
+    for name, shape in shapes.items():
+        (root / "feats" / name).mkdir(parents=True)
+        stored = np.asfortranarray(np.random.default_rng(0).random(shape))
+        np.save(root / "feats" / name / f"{VIDEOS[2]}.npy", stored)
+    items = MusicAVQAFeatures(root, "test")
+    frames, wave = items.read_media(VIDEOS[2])
+    assert (frames.shape, wave.shape) == ((10, 9, 2), (10, 4))
+    assert frames[1, 5, 1] == np.float32(np.load(root / "feats/res18_14x14" / f"{VIDEOS[2]}.npy")[6, 1, 1, 2])
+    stored = np.load(root / "feats" / kind / f"{VIDEOS[2]}.npy")
+    stored[6].flat[3] = value
+    np.save(root / "feats" / kind / f"{VIDEOS[2]}.npy", stored)
+    with pytest.raises(ValueError, match=rf"MusicAVQA: .*{VIDEOS[2]}\.npy holds NaN or infinite values"):
+        items.read_media(VIDEOS[2])

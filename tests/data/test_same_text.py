@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossmodal.data import read_labels
-from crossmodal.data.same_text import NameFinder, is_utf8, look_alike, plain_text, printable, same_name, same_text
+from crossmodal.data.same_text import (
+    NameFinder,
+    is_utf8,
+    listed_names,
+    look_alike,
+    plain_text,
+    printable,
+    same_name,
+    same_text,
+)
 
 INVISIBLE = "\u200b\u00ad\ufeff\u2060"
 WORDS = st.text(st.characters(categories=["L", "N", "P"], include_characters="éäﬁがक्"), min_size=1, max_size=6).filter(
@@ -113,3 +122,17 @@ def test_columns_of_times_are_read_or_told(tmp_path, columns, read):
 def test_texts_under_the_name_of_times_are_told_and_refuse_nothing(tmp_path):
     (tmp_path / "l.csv").write_text("file,label,from,to\na.mp4,dog,Rome,Oslo\n")
     assert any("'from', 'to'" in note for note in read_labels(tmp_path / "l.csv").notes)
+
+
+def test_listed_names_are_names_whatever_they_hold():
+    assert listed_names(' "Male speech, man speaking", Bark ,$x$ <b>, =1+1,', "it") == [
+        "Male speech, man speaking",
+        "Bark",
+        "$x$ <b>",
+        "=1+1",
+    ]
+    assert listed_names(" , ,", "it") == []
+    with pytest.raises(ValueError, match=r"^it .*: 'café' stands twice"):
+        listed_names("caf\u00e9,dog,cafe\u0301", "it")
+    with pytest.raises(ValueError, match="a double quote is not closed"):
+        listed_names('dog,"cat', "it")

@@ -54,3 +54,11 @@ def test_lines_of_a_film():
     lines = [told.line for told in TASK.tell([(clip(2), DecodedMasks(probability))], ())]
     assert "0.0 % of the frame sounds" in lines[0]
     assert "25.0 % of the frame sounds   surest pixel 0.80" in lines[1]
+
+
+def test_masks_of_a_longer_film_before_do_not_stay(tmp_path):
+    for name in ("film_0000.png", "film_0001.png", "film_0009.png", "film_0009b.png", "other_0009.png"):
+        (tmp_path / name).touch()
+    TASK.write_files(tmp_path, tmp_path / "film.mp4", [(clip(2), DecodedMasks(torch.zeros(1, 2, 16, 16)))])
+    found = sorted(file.name for file in tmp_path.glob("*.png"))
+    assert found == ["film_0000.png", "film_0001.png", "film_0009b.png", "other_0009.png"]

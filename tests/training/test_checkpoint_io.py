@@ -1,12 +1,15 @@
 """States are compared entry by entry: by shape where they are tensors, and extra state is what a module makes of it."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from crossmodal.checkpoints import adapter_state
-from crossmodal.training.checkpoint_io import differences
+from crossmodal.tasks import ave
+from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST, differences, last_checkpoint
+from crossmodal.training.lightning_module import SystemTraining
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -45,3 +48,28 @@ def test_what_differs_is_named():
         "  c: missing from the file",
         "  d: in the file, not in the model",
     ]
+
+
+def test_a_run_does_not_go_on_with_labels_in_another_order(tmp_path):
+    def training(classes):
+        return SystemTraining(Labelled(classes), ave.TASK)
+
+    begun = training(("a", "b"))
+    stored = {"state_dict": begun.state_dict(), "global_step": 3, "loops": {}}
+    begun.on_save_checkpoint(stored)
+    (tmp_path / CHECKPOINTS).mkdir()
+    torch.save(stored, tmp_path / CHECKPOINTS / LAST)
+    assert last_checkpoint(tmp_path, training(("a", "b"))).step == 3
+    with pytest.raises(ValueError, match=r"cannot be resumed on data of other labels: .* number 0 was 'a', now 'b'"):
+        last_checkpoint(tmp_path, training(("b", "a")))
+    del stored["labels"]  # as of earlier versions
+    torch.save(stored, tmp_path / CHECKPOINTS / LAST)
+    assert last_checkpoint(tmp_path, training(("b", "a"))).step == 3
+
+
+class Labelled(nn.Linear):
+    """A system with labels."""
+
+    def __init__(self, classes):
+        super().__init__(1, 2)
+        self.classes = classes

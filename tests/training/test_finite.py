@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from crossmodal.evaluation.paired import read_result
+from crossmodal.metrics.matched import matched_counts
 from crossmodal.tasks import ave
-from crossmodal.training.finite import check_epsilon, check_losses, check_outputs, check_weights
+from crossmodal.training.finite import check_epsilon, check_losses, check_outputs, check_weights, checked_prediction
 from crossmodal.training.lightning_module import SystemTraining
 
 ODD = st.sampled_from([float("nan"), float("inf"), -float("inf")])
@@ -42,6 +43,28 @@ def test_outputs_may_be_infinite_but_no_nan(values):
             check_outputs(outputs, batch(), "step 0")
     else:
         check_outputs(outputs, batch(), "step 0")
+
+
+@given(ODD)
+def test_a_prediction_of_infinities_is_refused_where_it_is_no_number(value):
+    class Softmax(nn.Module):
+        def predict(self, outputs):
+            return outputs.softmax(0)
+
+    for outputs in (torch.tensor([value, 0.0]), torch.tensor([value, value])):
+        if outputs.softmax(0).isnan().any():
+            with pytest.raises(ValueError, match=r"step 0: the (outputs|prediction) of the system became NaN"):
+                checked_prediction(Softmax(), outputs, batch(), "step 0")
+        else:
+            assert checked_prediction(Softmax(), outputs, batch(), "step 0").isfinite().all()
+
+
+@given(st.integers(0, 5))
+def test_scores_of_nan_have_no_best_label(at):
+    scores, target = torch.zeros(1, 2, 3), torch.ones(1, 2, 3)
+    scores.view(-1)[at] = float("nan")
+    with pytest.raises(ValueError, match="matched_counts: 1 of 6 scores are NaN"):
+        matched_counts(scores, target)
 
 
 @given(ODD)

@@ -3,15 +3,20 @@
 import os
 import signal
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from commands import SMALL, crossmodal
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from crossmodal.data.source import AVESource
+from crossmodal.data.vocabulary import Vocabulary, as_text
 from crossmodal.testing.ave_layout import write_ave
+from crossmodal.training.choice import changed_data
 from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
-from crossmodal.training.run import check_items, prepare_source
+from crossmodal.training.run import check_classes, check_items, prepare_source
 from crossmodal.training.run_folder import CONFIG, check_run_name, claimed_run, read_summary
 
 
@@ -155,3 +160,49 @@ def test_a_missing_item_of_any_split_is_named_before_the_training(tmp_path, monk
         check_items(source, ("train", "val", "test"))
     with pytest.raises(ValueError, match="1 items of the test split"):
         prepare_source(source, nn.Module(), tmp_path)
+
+
+class Few:
+    """Items of a split, by their number alone, and a source of them."""
+
+    def __init__(self, count, classes=("a", "b")):
+        self.count, self.classes = count, classes
+
+    def __len__(self):
+        return self.count
+
+    def split(self, name):
+        return self
+
+    def describe(self):
+        return "these data"
+
+
+def test_a_split_without_items_is_named_before_the_training():
+    with pytest.raises(ValueError, match="the val split of these data holds no item"):
+        check_items(Few(0), ("val",))
+
+
+VOCABULARIES = st.tuples(st.permutations("abc"), st.permutations(["<pad>", "x", "y"])).map(lambda of: Vocabulary(*of))
+
+
+@given(VOCABULARIES | st.permutations("abc"), VOCABULARIES | st.permutations("abc"))
+def test_a_run_reads_data_of_its_own_labels_in_their_order(known, given_ones):
+    system = SimpleNamespace(classes=known)
+    if as_text(known) == as_text(given_ones):
+        check_classes(Few(1, given_ones), system, "data")
+    else:
+        with pytest.raises(
+            ValueError, match=r"^data has other labels than the run: the training knew 3 labels, the data"
+        ):
+            check_classes(Few(1, given_ones), system, "data")
+    system.labels_are_unread = True
+    check_classes(Few(1, given_ones), system, "data")
+
+
+@given(st.dictionaries(st.sampled_from(["seed", "root", "workers"]), st.integers(0, 1)), st.integers(0, 1))
+def test_a_run_that_resumes_on_other_data_says_so(before, seed):
+    now = {**before, "seed": seed, "workers": 7, "later": 1}
+    said = changed_data({"data": before}, {"data": now})
+    assert bool(said) == ("seed" in before and before["seed"] != seed)
+    assert not said or said[0].endswith(f"than it was begun with: --data.seed {seed} ({1 - seed} before).")
