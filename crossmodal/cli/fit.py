@@ -95,7 +95,8 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
             facts |= {"selected_on": source.validation} if trained.selected else {}
             write_results(run, given, system, task, source, seconds=time.monotonic() - started)
             write_summary(run, **facts, **({"deviations": found} if found else {}))
-            print(f"waiting            {waiting_words(trained.waiting)}")
+            if trained.waiting:  # a system that does not train, or one step, has no share
+                print(f"waiting            {waiting_words(trained.waiting)}")
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
         tested = test_run(run, trained.trainer, training, source)
         tell(run, tested, training, source, selected=trained.selected)
