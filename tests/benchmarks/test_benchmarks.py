@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def page(tmp_path):
     return file
 
 
-def test_it_measures_writes_the_page_and_does_not_measure_again(tmp_path, page, capsys):
+def test_it_measures_writes_the_page_and_does_not_measure_again(tmp_path, page, capsys, monkeypatch):
+    monkeypatch.setattr(Setting, "model", cache(Setting.model))  # three commands ask for it
     words = ["attention", "--size", "tiny", "--out", str(tmp_path / "found.json"), "--page", str(page)]
     command.main(words)
     first = json.loads((tmp_path / "found.json").read_text())
