@@ -31,16 +31,14 @@ def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
         f"{at.size}, {use}, {size} clips, {workers} workers": partial(measured, at, use, size, workers)
         for at in (setting._replace(size=name) for name in dict.fromkeys(("tiny", setting.size)))
         for use in USES
-        for size in batches_of(at, use)
+        for size in batches_of(at)
         for workers in WORKERS
     }
 
 
-def batches_of(setting: Setting, use: str) -> tuple[int, ...]:
-    """Returns the clips of a batch that are tried: a step of more than one at full size is more than 16 GB hold."""
-    if setting.size == "tiny" or setting.device != "cpu":
-        return 1, 4, 16
-    return (1,) if use == "fit" else (1, 4)
+def batches_of(setting: Setting) -> tuple[int, ...]:
+    """Returns the clips of a batch that are tried: at full size more than one are more than a small machine holds."""
+    return (1, 4, 16) if setting.size == "tiny" or setting.device != "cpu" else (1,)
 
 
 def measured(setting: Setting, use: str, size: int, workers: int) -> Found:
