@@ -28,7 +28,7 @@ WORDS = {
 
 
 def measurements(setting: Setting) -> dict[str, Callable[[], Found]]:
-    """Two, each beside the direct evaluation: more models at a time than these few gigabytes of memory hold."""
+    """Two, each beside the direct evaluation: all models at a time are near what 24 GB of memory hold."""
     return {"released form": partial(released_form, setting), "other forms": partial(other_forms, setting)}
 
 

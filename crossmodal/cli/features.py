@@ -14,12 +14,12 @@ import torch
 
 from crossmodal.checkpoints import read_header
 from crossmodal.data import Clip
-from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.ave_rows import some
 from crossmodal.data.many_videos.clip_sources import ClipSource, clip_sources, clip_stamp, read_clip_source
 from crossmodal.data.many_videos.video_folder import SOME_FAILED, int_at_least, progress, write_failed
 from crossmodal.data.many_videos.window_file import WindowFile
+from crossmodal.data.published_tables import SPLITS
 from crossmodal.data.same_text import printable
 from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.evaluation.films import UNSURE
@@ -84,7 +84,7 @@ def features(argv: Sequence[str], task: Task) -> int:
     write_failed(listed, failed)
     done = f"features of {len(clips) - len(failed)} of {len(clips)} clips, {rows} rows"
     if waiting.waited:
-        print(f"waiting            {100 * waiting.share:.0f} % of the time, for clips")
+        print(waiting.line("clips"))
     print(done + (f", {len(failed)} failed: see {listed}" if failed else ""))
     return SOME_FAILED if failed else 0
 

@@ -32,7 +32,7 @@ from crossmodal.training.ranks import is_first, share_name, shared_name
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
 from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, read_summary, write_summary
 from crossmodal.training.stages import train_stages
-from crossmodal.training.waiting_for_clips import WAITING, waiting_words
+from crossmodal.training.waiting_for_clips import WAITING, waiting_line
 
 LEFT_OUT = "left_out.csv"
 """Of a run: files that could not be read, and why."""
@@ -91,12 +91,12 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
         )
         check_weights(system, f"run {run}")
         if is_first():
-            facts = {REMARKS: remarks, STEPS: trained.trainer.global_step, WAITING: round(trained.waiting, 3)}
+            facts = {REMARKS: remarks, STEPS: trained.trainer.global_step, WAITING: round(trained.waiting.share, 3)}
             facts |= {"selected_on": source.validation} if trained.selected else {}
             write_results(run, given, system, task, source, seconds=time.monotonic() - started)
             write_summary(run, **facts, **({"deviations": found} if found else {}))
-            if trained.waiting:  # a system that does not train, or one step, has no share
-                print(f"waiting            {waiting_words(trained.waiting)}")
+            if trained.waiting.waited:  # a system that does not train has no steps
+                print(waiting_line(trained.waiting))
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
         tested = test_run(run, trained.trainer, training, source)
         tell(run, tested, training, source, selected=trained.selected)

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 
 from crossmodal.data import World
-from crossmodal.data.ave import SPLITS
 from crossmodal.data.extras import need
 from crossmodal.data.many_videos.video_folder import int_at_least
+from crossmodal.data.published_tables import SPLITS
 from crossmodal.data.source import Items
 from crossmodal.data.table_cell import csv_text
 from crossmodal.drawing.canvas import write_figure

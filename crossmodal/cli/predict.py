@@ -184,7 +184,7 @@ def _many(asked: Asked, films: Sequence[Path], others: Sequence[str], known: str
     rate = f", {seconds / max(time.monotonic() - began, 1e-9):.1f} s of film a second" if seconds else ""
     there = f", {before} of them before" if before else ""
     if missing:
-        print(f"waiting            {100 * asked.reader.waiting.share:.0f} % of the time, for films")
+        print(asked.reader.waiting_time.line("films"))
     print(f"predictions for {len(done)} of {len(films)} films{there}{rate}")
     print(f"written to         {folder / TABLE}" + (f"; {len(failed)} failed: see {listed}" if failed else ""))
     return SOME_FAILED if failed else 0

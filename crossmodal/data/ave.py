@@ -9,11 +9,11 @@ from torch.utils.data import Dataset
 from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
 from .clip import LabelledClip, Preprocess
 from .frames import frame_files, read_frames
+from .published_tables import SPLITS
 from .same_text import NameFinder
 from .stamps import file_stamp, library_versions
 from .wave import map_wave, read_wave, resample_segments
 
-SPLITS = ("train", "val", "test")
 SEGMENTS = 10
 
 

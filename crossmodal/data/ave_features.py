@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
-from .ave import SEGMENTS, SPLITS
+from .ave import SEGMENTS
 from .clip import LabelledClip
 from .extras import need
-from .published_tables import told_twice
+from .published_tables import SPLITS, told_twice
 from .source import Source
 
 FILES = {"visual": "visual_feature", "audio": "audio_feature"}

@@ -60,8 +60,6 @@ def read_questions(file: Path) -> list[MusicQuestion]:
         ValueError: If it is no list of objects, or an entry lacks a key, has an unknown type or lacks a template value,
             naming the file and the entry.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"MusicAVQA: {file} is missing: copy the published file there.")
     text = read_text(file, "MusicAVQA")
     try:
         entries = json.loads(text, object_pairs_hook=_object)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from .ave import AVE, SPLITS
+from .ave import AVE
 from .clip import Preprocess
+from .published_tables import SPLITS
 from .world import TINY, World
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .plain_npy import map_plain_npy
+
 
 def map_features(file: Path, shape: tuple[int, ...], owner: str, meant: str) -> np.ndarray:
     """Checks the header and size of a feature file and maps it, reading no numbers; it is never unpickled.
@@ -20,17 +22,7 @@ def map_features(file: Path, shape: tuple[int, ...], owner: str, meant: str) -> 
         FileNotFoundError: If there is no such file.
         ValueError: If it is cut, pickled, not of floats, or of another shape.
     """
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{owner}: the features {file} are missing: download them, or extract them from the video."
-        )
-    try:
-        stored = np.lib.format.open_memmap(file, mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"{owner}: {file} is no whole .npy file of plain numbers ({error}): download it again; pickled files are "
-            "never loaded."
-        ) from error
+    stored = map_plain_npy(file, owner, "the feature file", "extract it from the video")
     if stored.shape != shape or stored.dtype.kind != "f":
         raise ValueError(
             f"{owner}: {file} holds {stored.dtype} of shape {stored.shape}, expected floats of shape {shape}: it is no "

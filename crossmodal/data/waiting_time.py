@@ -45,6 +45,10 @@ class WaitingTime:
         """Counts nothing of the time since the last change, such as a validation within a training."""
         self.since = self.clock()
 
+    def line(self, what: str) -> str:
+        """Returns the line that a command prints at its end; `what` is waited for."""
+        return f"waiting            {100 * self.share:.0f} % of the time, for {what}"
+
     def over(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yields items; what passes between two of them is work, and what an item takes to come is waiting."""
         source = iter(items)

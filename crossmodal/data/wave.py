@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..shapes import shaped
 from .extras import need
+from .plain_npy import map_plain_npy
 
 LOUDEST = 64.0
 """Floating samples beyond it are integers of 16 bits or more, written as floats; resampling overshoots 1 by little."""
@@ -52,15 +53,8 @@ def map_wave(file: Path, segments: int, rate: int) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it is cut, pickled, no array, or of another dtype or length.
     """
-    if not file.is_file():
-        raise FileNotFoundError(f"read_wave: the wave {file} is missing: download it, or make it from its video.")
-    try:
-        stored = np.lib.format.open_memmap(file, mode="r")
-    except ValueError as error:
-        raise ValueError(
-            f"read_wave: {file} is no whole .npy file of plain numbers ({error}): download it again, or write it with "
-            "numpy.save(file, wave.astype('float32')). Pickled files are never loaded."
-        ) from error
+    remedy = "write the sound of its video with numpy.save(file, wave.astype('float32'))"
+    stored = map_plain_npy(file, "read_wave", "the wave", remedy)
     if stored.dtype.kind != "f":
         raise ValueError(
             f"read_wave: {file} holds {stored.dtype}, expected floating samples in [-1, 1]: for 16-bit integers, "

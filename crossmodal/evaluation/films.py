@@ -45,7 +45,7 @@ class FilmReader:
         threads: Films that are decoded at a time; 0 decodes in this thread.
         kept: Windows of a film whose content is kept beside their predictions; `None` keeps all.
         motion: Makes the features of motion that the system reads; `None` where it reads none.
-        waiting: Measures how long the model waits for windows.
+        waiting_time: Measures how long the model waits for windows.
     """
 
     task: Task
@@ -56,7 +56,7 @@ class FilmReader:
     threads: int = 1
     kept: int | None = None
     motion: MotionFeatures | None = None
-    waiting: WaitingTime = field(default_factory=WaitingTime)
+    waiting_time: WaitingTime = field(default_factory=WaitingTime)
 
     def read(self, films: Sequence[Path]) -> Iterator[tuple[Path, list[Window] | Exception]]:
         """Yields every film with its windows, or with the error that ended it, as they are done."""
@@ -69,7 +69,7 @@ class FilmReader:
         open_films = {film: _OpenFilm() for film in films}
         waiting: dict[Any, list[_Asked]] = {}
         pieces = read_ahead(films, windows, threads=self.threads, ahead=2 * self.batch_size)
-        for film, content in self.waiting.over(pieces):
+        for film, content in self.waiting_time.over(pieces):
             if film not in open_films:
                 continue  # it has failed, and is still being read
             if content is None:

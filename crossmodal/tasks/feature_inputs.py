@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from crossmodal.checkpoints import FeatureCache
+from crossmodal.data.published_tables import SPLITS
 from crossmodal.data.source import Items, Source
 from crossmodal.data.stamps import item_stamp
 from crossmodal.injection import architecture_digest, fingerprint
 
 from .task import Clips, Features
 
-SPLITS = ("train", "val", "test")
 MEDIA = {"frames": "visual", "others": "visual", "wave": "audio"}
 """Fields of items that extractors read → the extractor's field of `Features`."""
 STAMP = "#stamp-"

@@ -18,6 +18,9 @@ TINY = "tiny"
 ANY_PAIR = "any_pair"
 """System of a task for encoders of other libraries."""
 
+SPEED = ("batch_size", "workers")
+"""Options of a source that change no item."""
+
 COUPLING = "coupling"
 """Keyword of coupled systems; the coupling's own keywords are options of the model, too."""
 
@@ -86,10 +89,6 @@ def nested(options: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
     return found
-
-
-SPEED = ("batch_size", "workers")
-"""Options of a source that change no item."""
 
 
 def flattened(options: Mapping[str, Any], at: str = "") -> dict[str, Any]:

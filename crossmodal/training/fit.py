@@ -12,6 +12,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import Logger
 
+from crossmodal.data.waiting_time import WaitingTime
 from crossmodal.training.checkpoint_io import BEST, CHECKPOINTS, LAST, Checkpoints, Last, WholeFiles
 from crossmodal.training.csv_logger import MetricsFile
 from crossmodal.training.epoch_lines import with_lines
@@ -28,12 +29,12 @@ class Trained(NamedTuple):
     Attributes:
         trainer: Its trainer.
         selected: Whether a validation selected the weights.
-        waiting: Share of the time of its steps that was spent waiting for clips.
+        waiting: How long its steps waited for clips.
     """
 
     trainer: pl.Trainer
     selected: bool
-    waiting: float
+    waiting: WaitingTime
 
 
 def train(
@@ -92,7 +93,7 @@ def train(
     if file := best.best_model_path or newest.best_model_path:
         kept = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
         training.load_state_dict({**training.state_dict(), **kept})  # the file leaves out what is frozen
-    return Trained(trainer, bool(best.best_model_path), waiting.time.share)
+    return Trained(trainer, bool(best.best_model_path), waiting.time)
 
 
 def loggers_of(options: Mapping[str, Any], run: Path) -> list[Logger]:

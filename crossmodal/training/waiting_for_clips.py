@@ -13,40 +13,33 @@ MUCH = 0.2
 
 
 class WaitingForClips(pl.Callback):
-    """Measures how long steps wait for their batches; validation, checkpoints and the first batch are left out."""
+    """Measures how long steps wait for their batches; validations are left out."""
 
     def __init__(self) -> None:
         """Starts with nothing measured."""
         self.time = WaitingTime()
-        self.measures = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Leaves the first batch out: with it, workers are started; called by Lightning."""
-        self.measures = False
+        """Begins to wait for the first batch; called by Lightning."""
+        self.time.pause()
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Ends the wait for this batch; called by Lightning."""
-        if self.measures:
-            self.time.work()
-        else:
-            self.time.pause()
+        self.time.work()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Begins to wait for the next batch; called by Lightning."""
         self.time.wait()
-        self.measures = True
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Leaves a validation within an epoch out; called by Lightning."""
         self.time.pause()
 
 
-def waiting_words(share: float) -> str:
-    """Describes the share, with what shortens a long wait."""
-    return (
-        f"{100 * share:.0f} % of the time of steps, for clips{'; --data.workers reads ahead' if share > MUCH else ''}"
-    )
+def waiting_line(waiting: WaitingTime) -> str:
+    """Returns the line that `fit` prints, with what shortens a long wait."""
+    return waiting.line("clips") + ("; --data.workers reads ahead" if waiting.share > MUCH else "")

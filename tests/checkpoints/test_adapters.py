@@ -27,6 +27,7 @@ from crossmodal.checkpoints import (
 from crossmodal.injection import fingerprint, freeze, freeze_parameters
 
 OLD = Path(__file__).parents[1] / "golden" / "adapters_format1.safetensors"
+PRECISIONS = st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16])
 NAMES = [
     "adapter.0.weight",
     "adapter.0.bias",
@@ -44,7 +45,7 @@ def file(tmp_path):
 
 
 @settings(max_examples=16)
-@given(*2 * [st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16])], st.integers(0, 99))
+@given(PRECISIONS, PRECISIONS, st.integers(0, 99))
 def test_a_model_takes_the_precision_of_its_file_frozen_parts_too(tmp_path_factory, dtype, other, seed):
     file = tmp_path_factory.mktemp("saved") / "adapters.safetensors"
     trained, built = build(seed=seed).to(dtype), build(seed=seed + 1).to(other)
@@ -63,7 +64,7 @@ def test_a_file_of_several_precisions_leaves_the_model_as_it_is(file):
 
 
 @settings(max_examples=16)
-@given(*2 * [st.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16])], st.integers(0, 99))
+@given(PRECISIONS, PRECISIONS, st.integers(0, 99))
 def test_what_a_training_begins_with_is_read_in_its_own_precision_and_said(tmp_path_factory, theirs, ours, seed):
     file = tmp_path_factory.mktemp("saved") / "adapters.safetensors"
     begun, model = build(seed=seed).to(theirs), build(seed=seed + 1).to(ours)

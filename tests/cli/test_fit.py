@@ -39,7 +39,7 @@ def test_the_last_lines_say_accuracy_majority_evidence_and_what_comes_next(lab):
     folder, said = lab
     summary = json.loads((folder / "runs/first/summary.json").read_text())
     accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
-    assert f"waiting            {100 * summary['waiting']:.0f} % of the time of steps, for clips" in said.out
+    assert f"waiting            {100 * summary['waiting']:.0f} % of the time, for clips" in said.out
     assert 0 < summary["waiting"] < 1
     at = said.lines.index(f"test accuracy      {accuracy:.1f} % of segments")
     assert said.lines[at + 1] == f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)"

@@ -141,7 +141,7 @@ def test_files_that_are_missing(root):
     assert [*found] == [f"{VIDEOS[2]}-6", f"{VIDEOS[3]}-7"]
     assert "the wave" in found[f"{VIDEOS[2]}-6"][0]
     (root / "json" / "avqa-val.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"avqa-val.json is missing: copy the published file"):
+    with pytest.raises(FileNotFoundError, match=r"avqa-val.json is missing: copy the released file"):
         MusicAVQA(root, "val")
     (root / "json" / "avqa-test.json").write_text("{")
     with pytest.raises(ValueError, match="is no JSON"):
@@ -164,7 +164,7 @@ def test_published_features(root):
     (root / "feats" / "res18_14x14" / f"{VIDEOS[1]}.npy").unlink()
     problems = source.split("train").check()
     assert "expected floats of shape (60, 128)" in problems[f"{VIDEOS[0]}-1"][0]
-    assert "are missing" in problems[f"{VIDEOS[1]}-3"][0]
+    assert f"{VIDEOS[1]}.npy is missing: download it" in problems[f"{VIDEOS[1]}-3"][0]
     assert len(source.of_real_videos().split("train")) == 1
 
 

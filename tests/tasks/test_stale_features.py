@@ -16,9 +16,10 @@ from torch import nn
 
 from crossmodal.data import Clip, Preprocess
 from crossmodal.data.folder.source import FolderSource
+from crossmodal.data.published_tables import SPLITS
 from crossmodal.data.source import AVESource, Source, WorldSource
 from crossmodal.data.stamps import file_stamp, item_stamp, short_digest
-from crossmodal.tasks.feature_inputs import SPLITS, FeatureSource, extract_features
+from crossmodal.tasks.feature_inputs import FeatureSource, extract_features
 from crossmodal.tasks.task import Features
 from crossmodal.testing.ave_layout import write_ave
 

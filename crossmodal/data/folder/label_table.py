@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..ave import SPLITS
 from ..extras import need
+from ..published_tables import SPLITS
 from ..same_text import plain_text, same_name, same_text, unprintable
 from .table_rows import NEEDED, OPTIONAL, TextRows, read_text_rows
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ave import SPLITS
 from ..extras import need
+from ..published_tables import SPLITS
 from ..same_text import BACKGROUND, alike, look_alike
 from .label_table import read_label_table
 from .packed_strings import PackedStrings

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from crossmodal.data.ave import SPLITS
 from crossmodal.data.folder import EventWindows, Folder, TrimmedClips, Windowing, read_labels
 from crossmodal.data.folder.decode import DecodeResult, Undecoded
 from crossmodal.data.many_videos.video_folder import cores, progress
+from crossmodal.data.published_tables import SPLITS
 from crossmodal.data.source import Source
 from crossmodal.worker_pool import Failure
 
