@@ -27,7 +27,7 @@ USUAL = {
     "cuda": tuple(name for name in GROUPS if name not in ("products", "fidelity")),
 }
 """Device → groups by default. By name alone: fidelity, whose place is on another page and to which a GPU adds nothing;
-on the CPU `compiled`, which takes a quarter of an hour."""
+on the CPU `compiled`, whose compilers take minutes."""
 ON_GPU = "-cuda"
 """What the names of the marks of a GPU's tables end in."""
 
