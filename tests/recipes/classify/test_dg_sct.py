@@ -49,6 +49,7 @@ def test_fit_says_what_there_is_and_what_there_is_not(lab):
     run = folder / "runs/first"
     summary = json.loads((run / "summary.json").read_text())
     accuracy, majority = 100 * summary["test"]["accuracy"], 100 * summary["chance"]["accuracy"]
+    (waiting,) = [line for line in said.lines if line.startswith("waiting")]  # how much, with or without a hint
     assert said.lines[: said.lines.index(said.tested[2])] == [
         "crossmodal classify fit: system dg_sct, on the videos in own/videos/, labelled by own/labels.csv; "
         "run runs/first",
@@ -59,6 +60,7 @@ def test_fit_says_what_there_is_and_what_there_is_not(lab):
         "data               left out: 2 clips, for 2 files cannot be had",
         "data               6 clips are shorter: 12 s of them are repeated",
         "left out           see runs/first/left_out.csv",
+        waiting,
         f"test accuracy      {accuracy:.1f} % of clips",
         f"chance             {majority:.1f} %  ({accuracy - majority:+.1f} points)",
     ]
