@@ -1,6 +1,7 @@
 """Sources of the task `avqa`: the built-in world, MUSIC-AVQA's clips, and its published features."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from .clip import Preprocess
 from .music_avqa import MusicAVQA, MusicAVQAFeatures, Negatives, others_of_other_videos
 from .source import DrawnSource, Source
 from .vocabulary import Vocabulary
-from .world.asking import AskedWorld
+from .world.asking import AskedWorld, EveryNth
 from .world.questions import WORLD_QUESTIONS
 
 NAMED = 3
@@ -17,11 +18,53 @@ MINUTE = 60
 
 
 class AskedWorldSource(DrawnSource):
-    """Clips of the built-in world, each with a question and its answer."""
+    """Clips of the built-in world, each with a question and its answer, or several."""
+
+    def __init__(
+        self,
+        *,
+        batch_size: int = 8,
+        workers: int = 0,
+        clips: int = 800,
+        held_out: int = 100,
+        seed: int = 0,
+        validation: str = "val",
+        questions_per_clip: int = 1,
+        together: bool = False,
+    ):
+        """Draws a world.
+
+        Args:
+            batch_size: Questions of a step, in every process.
+            workers: Processes that read ahead.
+            clips: Training clips.
+            held_out: Validation clips, and as many test clips.
+            seed: Seed of the world, and of the order of the training questions.
+            validation: Split on which weights are selected, `"val"` or `"test"`.
+            questions_per_clip: Questions about every clip.
+            together: Whether training questions about one clip follow one another: `--model.share_clips true` then
+                runs the encoders once for them.
+
+        Raises:
+            ValueError: If the options make no world.
+        """
+        self.questions_per_clip, self.together = questions_per_clip, together  # first: the base class draws
+        super().__init__(
+            batch_size=batch_size, workers=workers, clips=clips, held_out=held_out, seed=seed, validation=validation
+        )
 
     def drawn(self, name: str, clips: int, preprocess: Preprocess) -> AskedWorld:
-        """Returns so many clips of one split."""
-        return AskedWorld(name, clips=clips, seed=self.seed, preprocess=preprocess)
+        """Returns so many clips of one split, with all their questions."""
+        world = partial(AskedWorld, name, clips=clips, seed=self.seed, preprocess=preprocess)
+        return world(questions_per_clip=self.questions_per_clip)
+
+    def groups(self) -> Sequence[Hashable] | None:
+        """Returns the clip of every training question, if those about one clip come together."""
+        return [item // self.questions_per_clip for item in range(len(self.split("train")))] if self.together else None
+
+    def for_grounding(self) -> Source:
+        """Returns a source of every clip once, whatever is asked about it, as the grounding stage takes them."""
+        return ClipsOnce(self)
 
     @property
     def classes(self) -> Vocabulary:
@@ -31,6 +74,26 @@ class AskedWorldSource(DrawnSource):
     def describe(self) -> str:
         """Returns which world it is, in words."""
         return f"the built-in world, asked (seed {self.seed}, {self.clips} training clips): procedural, no real data"
+
+
+class ClipsOnce(Source):
+    """The clips of a world that is asked, each with its first question alone."""
+
+    def __init__(self, source: AskedWorldSource):
+        """Takes the clips of a source, and its options."""
+        super().__init__(
+            batch_size=source.batch_size, workers=source.workers, seed=source.seed, validation=source.validation
+        )
+        self.source = source
+
+    def split(self, name: str) -> EveryNth:
+        """Returns the clips of one split."""
+        self.source.preprocess = self.preprocess
+        return EveryNth(self.source.split(name), self.source.questions_per_clip)
+
+    def describe(self) -> str:
+        """Returns which world it is, in words."""
+        return self.source.describe()
 
 
 class MusicAVQASource(Source):
@@ -50,6 +113,7 @@ class MusicAVQASource(Source):
         subset: str = "",
         negatives: Negatives = others_of_other_videos,
         validation: str = "val",
+        together: bool = False,
     ):
         """Names the folder.
 
@@ -63,8 +127,11 @@ class MusicAVQASource(Source):
             subset: `real` or `fake` for questions about such videos alone; empty for all.
             negatives: Draws the frames of other videos; `others_as_released` repeats a slip of the published code.
             validation: Split on which weights are selected, `"val"` or `"test"`.
+            together: Whether training questions about one video follow one another: `--model.share_clips true` then
+                runs the encoders once for them.
         """
         super().__init__(batch_size=batch_size, workers=workers, seed=seed, validation=validation)
+        self.together = together
         self.root, self.wave_rate, self.version, self.subset = Path(root), wave_rate, version, subset
         self.negatives = negatives
 
@@ -86,7 +153,11 @@ class MusicAVQASource(Source):
         which = self.version + (f", {self.subset} videos" if self.subset else "")
         return f"the data set {self.root} ({which})"
 
-    def of_real_videos(self) -> "MusicAVQASource":
+    def groups(self) -> Sequence[Hashable] | None:
+        """Returns the video of every training question, if those about one video come together."""
+        return [question.video for question in self.split("train").questions] if self.together else None
+
+    def for_grounding(self) -> "MusicAVQASource":
         """Returns the same source of questions about real videos, as the grounding stage takes them."""
         return MusicAVQASource(self.root, **{**self._keywords(), "wave_rate": self.wave_rate, "subset": "real"})
 
@@ -99,7 +170,7 @@ class MusicAVQASource(Source):
         return {"unknown_answers": {name: len(self.split(name).unknown_answers()) for name in ("val", "test")}}
 
     def _keywords(self) -> dict[str, Any]:
-        names = ("batch_size", "workers", "seed", "version", "subset", "negatives", "validation")
+        names = ("batch_size", "workers", "seed", "version", "subset", "negatives", "validation", "together")
         return {name: getattr(self, name) for name in names}
 
 
@@ -117,6 +188,7 @@ class MusicAVQAFeatureSource(MusicAVQASource):
         subset: str = "",
         negatives: Negatives = others_of_other_videos,
         validation: str = "val",
+        together: bool = False,
     ):
         """Names the folder.
 
@@ -129,6 +201,7 @@ class MusicAVQAFeatureSource(MusicAVQASource):
             subset: `real` or `fake` for questions about such videos alone; empty for all.
             negatives: Draws the frames of other videos.
             validation: Split on which weights are selected, `"val"` or `"test"`.
+            together: Whether training questions about one video follow one another.
         """
         super().__init__(
             features,
@@ -139,6 +212,7 @@ class MusicAVQAFeatureSource(MusicAVQASource):
             subset=subset,
             negatives=negatives,
             validation=validation,
+            together=together,
         )
 
     def split(self, name: str) -> MusicAVQAFeatures:
@@ -147,7 +221,7 @@ class MusicAVQAFeatureSource(MusicAVQASource):
             self.root, name, version=self.version, subset=self.subset, negatives=self.negatives, seed=self.seed
         )
 
-    def of_real_videos(self) -> "MusicAVQAFeatureSource":
+    def for_grounding(self) -> "MusicAVQAFeatureSource":
         """Returns the same source of questions about real videos."""
         return MusicAVQAFeatureSource(self.root, **{**self._keywords(), "subset": "real"})
 

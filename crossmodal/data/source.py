@@ -1,6 +1,6 @@
 """Where clips come from: the splits of a data set under the options that every data set shares."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -97,6 +97,10 @@ class Source:
     def split(self, name: str) -> Items:
         """Returns the data set of one split: `"train"`, `"val"` or `"test"`."""
         raise NotImplementedError(f"{type(self).__name__}: split(name={name!r}) must be defined by a subclass.")
+
+    def groups(self) -> Sequence[Hashable] | None:
+        """Returns the group of every training item, such as its clip, where those of a group are to come together."""
+        return None
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from crossmodal.heads.answers import Answers, DecodedAnswers, answer_losses, dec
 
 from .coupled_system import CoupledSystem, Pair
 from .frozen_features import frozen_features
-from .same_clips import read_each, read_once
+from .same_clips import different_items, read_each, read_once
 from .task import Clips, Features, SystemModule
 
 PUBLISHED = "music_avqa"
@@ -156,6 +156,7 @@ class CoupledAnswerer(CoupledSystem):
         project: nn.Module,
         classes: Sequence[str],
         pool: PoolFactory = MapPooling,
+        share_clips: bool = False,
     ):
         """Puts the head on a pair of encoders.
 
@@ -165,15 +166,19 @@ class CoupledAnswerer(CoupledSystem):
             project: Visual tokens → tokens of the head's width.
             classes: Answers, with the words of the questions.
             pool: Builds the pooling of a stream, as `CoupledSystem` takes it.
+            share_clips: Whether questions about one clip run the encoders once in training, too. Published systems read
+                a clip for every question; a batch norm counts it as often.
         """
         super().__init__(pair, classes=classes, pool=pool)
+        self.share_clips = share_clips
         self.classes = classes  # type: ignore[assignment]  # a Vocabulary is a tuple, and keeps its words
         self.head, self.project = head, project
 
     def forward(self, batch: AskingClip | AskedClip) -> Answers:
-        """Answers a batch of clips; outside training several questions about one clip run the encoders once."""
-        # in training a batch norm would see other statistics
-        frames, wave, place = (read_each if self.training else read_once)(batch.frames, batch.wave)
+        """Answers a batch; outside training, or with `share_clips`, questions about one clip run the encoders once."""
+        # by default not in training: a batch norm would see other statistics
+        read = read_each if self.training and not self.share_clips else read_once
+        frames, wave, place = read(batch.frames, batch.wave)
         coupled = self.run(frames, wave)
         stream = self._final("visual", coupled.streams["visual"]).unflatten(0, frames.shape[:2])
         others = getattr(batch, "others", None)
@@ -185,8 +190,11 @@ class CoupledAnswerer(CoupledSystem):
     @torch.no_grad()
     def plain_tokens(self, frames: Tensor) -> Tensor:
         """Computes the tokens of frames without any guide, `(clip, segment, token, width)`."""
-        found: Tensor = self.coupled.encoder("visual")(frames.flatten(0, 1))
-        return found.unflatten(0, frames.shape[:2])
+        different = different_items(frames)  # frozen, and without a guide: no item changes another
+        shown = frames if different is None else frames[different.kept]
+        found: Tensor = self.coupled.encoder("visual")(shown.flatten(0, 1))
+        tokens = found.unflatten(0, shown.shape[:2])
+        return tokens if different is None else tokens[different.place]
 
     def loss(self, outputs: Answers, batch: AskedClip) -> dict[str, Tensor]:
         """Returns the cross-entropies of answers and of matches."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,10 @@ class FeatureSource(Source):
             self.keys[name] = item_keys(items, name)
         return FeatureItems(items, self.cache, self.keys[name])
 
+    def groups(self) -> Sequence[Hashable] | None:
+        """Returns the groups of the source."""
+        return self.source.groups()
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Label vocabulary of the data."""
@@ -160,11 +164,17 @@ class FeatureSource(Source):
         items, keys = self.source.split(split), self.split(split).keys
         missing = set(self.cache.missing(keys))
         todo = [index for index, key in enumerate(keys) if key in missing]
+        last: dict[str, tuple[Tensor, Tensor]] = {}
         for index in tqdm(todo, desc=f"features of {split}", unit="clip", disable=not todo):
             item: Any = items[index]
-            batch = type(item)(*(field[None] for field in item))
-            found = extract_features(batch, self.inputs)
-            self.cache.add(keys[index], _unbatched(found))
+            # questions about one clip stand next to each other, and show the same
+            known = {name: found for name, (given, found) in last.items() if torch.equal(given, getattr(item, name))}
+            if len(known) < len(MEDIA.keys() & item._fields):
+                found = _unbatched(extract_features(type(item)(*(field[None] for field in item)), self.inputs))
+                last = {name: (getattr(item, name), found[name]) for name in MEDIA if name in found}
+            else:
+                found = {**item._asdict(), **known}
+            self.cache.add(keys[index], found)
         return [keys[index] for index in todo]
 
 

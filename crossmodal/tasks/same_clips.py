@@ -1,5 +1,6 @@
 """Finds the items of a batch that show the same clip, so that encoders read it once."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,18 @@ class ReadOnce(NamedTuple):
 
     frames: Float[Tensor, "different segment ..."]
     wave: Float[Tensor, "different segment sample"]
+    place: Int64[Tensor, " item"]
+
+
+class DifferentItems(NamedTuple):
+    """Items of a batch of which none equals another.
+
+    Attributes:
+        kept: Their indices, in order.
+        place: For every item, which of `kept` it equals.
+    """
+
+    kept: list[int]
     place: Int64[Tensor, " item"]
 
 
@@ -40,23 +53,31 @@ def read_once(frames: Tensor, wave: Tensor) -> ReadOnce:
         frames: `(item, segment, ...)`.
         wave: `(item, segment, sample)`.
     """
-    items = frames.shape[0]
+    found = different_items(frames, wave)
+    return read_each(frames, wave) if found is None else ReadOnce(frames[found.kept], wave[found.kept], found.place)
+
+
+def different_items(*parts: Tensor) -> DifferentItems | None:
+    """Finds the different items of a batch; `None` where all differ, or their numbers are not known yet.
+
+    Args:
+        *parts: What an item consists of, `(item, ...)` each.
+    """
+    items, device = parts[0].shape[0], parts[0].device
     # a traced graph must serve every batch, and tensors of the meta device have no numbers
-    if torch.compiler.is_compiling() or frames.is_meta or items < 2:
-        return read_each(frames, wave)
-    sums = torch.stack([part.flatten(1).double().sum(1) for part in (frames, wave)], dim=1).tolist()
+    if torch.compiler.is_compiling() or parts[0].is_meta or items < 2:
+        return None
+    sums = torch.stack([part.flatten(1).double().sum(1) for part in parts], dim=1).tolist()
     kept: list[int] = []
     place = []
     for item, found in enumerate(sums):
-        # sums of unequal clips may agree, so all numbers are compared; NaN equals nothing, and is kept apart
-        same = (at for at, other in enumerate(kept) if sums[other] == found and _equal(frames, wave, item, other))
+        # sums of unequal items may agree, so all numbers are compared; NaN equals nothing, and is kept apart
+        same = (at for at, other in enumerate(kept) if sums[other] == found and _equal(parts, item, other))
         place.append(next(same, len(kept)))
         if place[-1] == len(kept):
             kept.append(item)
-    if len(kept) == items:
-        return read_each(frames, wave)
-    return ReadOnce(frames[kept], wave[kept], torch.tensor(place, device=frames.device))
+    return DifferentItems(kept, torch.tensor(place, device=device)) if len(kept) < items else None
 
 
-def _equal(frames: Tensor, wave: Tensor, item: int, other: int) -> bool:
-    return torch.equal(frames[item], frames[other]) and torch.equal(wave[item], wave[other])
+def _equal(parts: Sequence[Tensor], item: int, other: int) -> bool:
+    return all(torch.equal(part[item], part[other]) for part in parts)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from crossmodal.data.asked_clip import AskedClip
-from crossmodal.data.asking_sources import MusicAVQASource
+from crossmodal.data.asking_sources import AskedWorldSource, MusicAVQASource
 from crossmodal.data.source import Source
 from crossmodal.heads.grounding import match_loss
 from crossmodal.injection import Encoder
@@ -141,9 +141,12 @@ def matching_of_features(system: FeatureAnswerer) -> SoundMatching:
     return SoundMatching(system, system.get_submodule("head.grounder"), system.get_submodule("project"), nn.Identity())
 
 
-def of_real_videos(source: Source) -> Source:
-    """Returns the source of real videos, where some are made up: those have sounds that do not belong to them."""
-    return source.of_real_videos() if isinstance(source, MusicAVQASource) else source
+def for_grounding(source: Source) -> Source:
+    """Returns the source of real videos, where some are made up, and of a world's clips, once each.
+
+    Made-up videos have sounds that do not belong to them.
+    """
+    return source.for_grounding() if isinstance(source, MusicAVQASource | AskedWorldSource) else source
 
 
 QUICK = Settings(optim={"lr": 1e-3, "decay": 0.5, "every": 1}, trainer={"max_epochs": 2}, data={"batch_size": 8})
@@ -156,7 +159,7 @@ def grounding_stage(part: Callable[[Any], SoundMatching], settings: Settings) ->
         part: `matching_of_clips` or `matching_of_features`.
         settings: Published training; a clip is ten pairs of the published batches.
     """
-    return TrainingStage("grounding", part, MatchScores(), settings, QUICK, of_real_videos)
+    return TrainingStage("grounding", part, MatchScores(), settings, QUICK, for_grounding)
 
 
 def _matches(prediction: Tensor, batch: AskedClip) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ Build a system with `coupling=dg_sct_side` (`crossmodal.recipes.side_tuning`), t
 training of `CachedTraining(system, task)` on `CachedSource(source, cache)`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -84,6 +84,10 @@ class CachedSource(Source):
     def split(self, name: str) -> CachedClips:
         """Returns the cached clips of one split."""
         return CachedClips(self.source.split(name), self.cache, name)
+
+    def groups(self) -> Sequence[Hashable] | None:
+        """Returns the groups of the source."""
+        return self.source.groups()
 
 
 class CachedTraining(SystemTraining):

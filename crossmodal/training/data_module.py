@@ -31,7 +31,7 @@ class DataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Returns shuffled batches; the last short one is left out, for batch norm wants full ones."""
         items, size = self.source.split("train"), self.source.batch_size
-        order = EpochShuffle(items, self.source.seed, **self._rank())
+        order = EpochShuffle(items, self.source.seed, groups=self.source.groups(), **self._rank())
         epoch, batches = self.behind
         order.go_on(epoch, batches * size)
         # a split smaller than one batch keeps it: there would be none

@@ -1,7 +1,7 @@
 """Samplers whose epochs depend on seed and number alone: a resumed run ends as one that was never interrupted."""
 
 import math
-from collections.abc import Iterator, Sized
+from collections.abc import Hashable, Iterator, Sequence, Sized
 from itertools import pairwise
 
 import pytorch_lightning as pl
@@ -19,7 +19,15 @@ class EpochShuffle(Sampler[int]):
     as large; what does not divide by n is left out.
     """
 
-    def __init__(self, items: Sized, seed: int, *, process: int = 0, processes: int = 1):
+    def __init__(
+        self,
+        items: Sized,
+        seed: int,
+        *,
+        process: int = 0,
+        processes: int = 1,
+        groups: Sequence[Hashable] | None = None,
+    ):
         """Sets what is shuffled.
 
         Args:
@@ -27,8 +35,11 @@ class EpochShuffle(Sampler[int]):
             seed: Seed of the orders.
             process: Which of `processes` this one is.
             processes: How many there are.
+            groups: Group of every item: those of one follow one another, in the order of the data set, and groups are
+                shuffled. By default every item is alone.
         """
         self.items, self.seed, self.epoch = items, seed, 0
+        self.groups = groups
         self.process, self.processes = process, processes
         self.behind = (0, 0)
 
@@ -46,13 +57,23 @@ class EpochShuffle(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         # far apart: no epoch of one seed has the order of another seed's
         order = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        shuffled = torch.randperm(len(self.items), generator=order).tolist()
+        shuffled = self._shuffle(order)
         epoch, behind = self.behind
         own = shuffled[self.process :: self.processes][behind if epoch == self.epoch else 0 : len(self)]
         return iter([EpochIndex(index, self.epoch) for index in own])
 
     def __len__(self) -> int:
         return len(self.items) // self.processes
+
+    def _shuffle(self, order: torch.Generator) -> list[int]:
+        """Returns all indices in the order of an epoch."""
+        if self.groups is None:
+            return torch.randperm(len(self.items), generator=order).tolist()
+        members: dict[Hashable, list[int]] = {}
+        for index, group in enumerate(self.groups):
+            members.setdefault(group, []).append(index)
+        listed = list(members.values())
+        return [index for at in torch.randperm(len(listed), generator=order).tolist() for index in listed[at]]
 
 
 class EvenShare(Sampler[list[int]]):

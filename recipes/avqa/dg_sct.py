@@ -49,6 +49,7 @@ def dg_sct(
     grounder: Callable[[int, int], nn.Module] = SoundGrounding,
     question: Callable[[int, int], nn.Module] = QuestionEncoder,
     attention: Callable[[int], nn.Module] = QuestionAttention,
+    share_clips: bool = False,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
     visual_size: int | None = None,
@@ -67,6 +68,7 @@ def dg_sct(
         grounder: Builds the grounding of sounds in frames from the audio width and the width.
         question: Builds the encoder of questions from the vocabulary's size and the width.
         attention: Builds the question's attention over segments from the width; called for either modality.
+        share_clips: Whether questions about one clip run the encoders once in training, too; published, each runs them.
         visual_weights: File of weights, or `pretrained`; without it the encoder is random (save `tiny`).
         audio_weights: The same for the audio encoder.
         visual_size: Side of a frame in pixels; the model's own by default.
@@ -96,4 +98,4 @@ def dg_sct(
         attention=attention,
     )
     project = drawn("project", nn.Linear, seen, width) if width else nn.Identity()
-    return CoupledAnswerer(pair, head=head, project=project, classes=classes, pool=pool)
+    return CoupledAnswerer(pair, head=head, project=project, classes=classes, pool=pool, share_clips=share_clips)

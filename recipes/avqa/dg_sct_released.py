@@ -49,6 +49,7 @@ def dg_sct_released(
     grounder: Callable[[int, int], nn.Module] = SoundGrounding,
     question: Callable[[int, int], nn.Module] = QuestionEncoder,
     attention: Callable[[int], nn.Module] = QuestionAttention,
+    share_clips: bool = False,
     sound_finish: Sized = nn.LayerNorm,
     visual_weights: str | Path | None = None,
     audio_weights: str | Path | None = None,
@@ -70,6 +71,7 @@ def dg_sct_released(
         grounder: Builds the grounding of sounds in frames.
         question: Builds the encoder of questions.
         attention: Builds the question's attention over segments.
+        share_clips: Whether questions about one clip run the encoders once in training, too; released, each runs them.
         sound_finish: Builds the end of the bottlenecks that write to the audio stream; released has no gate there.
         visual_weights: File of weights of the visual encoder, or `pretrained`.
         audio_weights: The same for the audio encoder.
@@ -92,6 +94,7 @@ def dg_sct_released(
             grounder=grounder,
             question=question,
             attention=attention,
+            share_clips=share_clips,
             visual_weights=visual_weights,
             audio_weights=audio_weights,
             visual_size=visual_size,

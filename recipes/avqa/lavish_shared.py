@@ -71,6 +71,7 @@ def lavish_shared(
     grounder: Callable[[int, int], nn.Module] = SoundGrounding,
     question: Callable[[int, int], nn.Module] = QuestionEncoder,
     attention: Callable[[int], nn.Module] = QuestionAttention,
+    share_clips: bool = False,
     visual_weights: str | Path | None = None,
 ) -> SharedAnswerer:
     """Builds the system on one encoder by name.
@@ -85,6 +86,7 @@ def lavish_shared(
         grounder: Builds the grounding of sounds in frames from the audio width and the width.
         question: Builds the encoder of questions from the vocabulary's size and the width.
         attention: Builds the question's attention over segments from the width; called for either modality.
+        share_clips: Whether questions about one clip run the encoder once in training, too; published, each runs it.
         visual_weights: File of weights, or `pretrained`; without it the encoder is random (save `tiny`).
     """
     sight = drawn("visual", visual_backbone, visual, weights=visual_weights)
@@ -103,4 +105,4 @@ def lavish_shared(
         attention=attention,
     )
     project = drawn("project", nn.Linear, sight.width, width)
-    return SharedAnswerer(pair, head=head, project=project, classes=classes, pool=pool)
+    return SharedAnswerer(pair, head=head, project=project, classes=classes, pool=pool, share_clips=share_clips)

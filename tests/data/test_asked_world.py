@@ -67,7 +67,7 @@ def test_items():
     assert torch.equal(world[-2].wave, item.wave)
     assert not torch.equal(item.frames, item.others)
     assert AskedWorld(clips=1)[0].others.shape == item.others.shape
-    with pytest.raises(IndexError, match="AskedWorld: clip 3 does not exist"):
+    with pytest.raises(IndexError, match="AskedWorld: item 3 does not exist"):
         world[3]
     for wrong in ({"split": "dev"}, {"clips": 0}, {"seed": -1}):
         with pytest.raises(ValueError, match="AskedWorld"):

@@ -87,7 +87,7 @@ def test_corrected_questions_keep_the_first_vocabulary(root):
     assert updated.classes == MusicAVQA(root, "train", SMALL).classes
     assert [question.number for question in updated.questions] == [4, 3, 2, 1]
     source = MusicAVQASource(root, version="json_update", wave_rate=16_000)
-    assert len(source.of_real_videos().split("train")) == 1
+    assert len(source.for_grounding().split("train")) == 1
     assert "json_update" in source.describe()
 
 
@@ -165,7 +165,7 @@ def test_published_features(root):
     problems = source.split("train").check()
     assert "expected floats of shape (60, 128)" in problems[f"{VIDEOS[0]}-1"][0]
     assert f"{VIDEOS[1]}.npy is missing: download it" in problems[f"{VIDEOS[1]}-3"][0]
-    assert len(source.of_real_videos().split("train")) == 1
+    assert len(source.for_grounding().split("train")) == 1
 
 
 def test_frames_of_other_videos():

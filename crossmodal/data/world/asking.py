@@ -1,19 +1,21 @@
 """The built-in world asks: every clip is drawn for one question and one of its answers; no question tells it."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..asked_clip import AskedClip
-from ..clip import Preprocess
+from ..clip import Clip, Preprocess
 from ..questions import encode_words
 from ..stamps import library_versions
 from .dataset import TINY, Rendered, Split
 from .picture import paint
-from .questions import BY_KIND, WORLD_QUESTIONS, Question, Scene, questions_of, wearing
+from .questions import BY_KIND, WORLD_QUESTIONS, Question, Scene, has_answer, questions_of, wearing
 from .scene import Difficulty, draw_scene
 from .sound import mix
 from .truth import Truth
@@ -22,6 +24,10 @@ TRIES = 20_000
 """Scenes that are drawn before a question is given up; every question of the world needs far fewer."""
 LOUDEST = 3
 """Most objects of a clip that sound."""
+WAITING = 24
+"""Questions of a kind that wait at least, where clips take several: a clip finds one that it has the answer to."""
+MOST_QUESTIONS = 5
+"""Most questions about one clip: of the nine kinds, few clips have an answer to all."""
 
 
 class AskedRendered(NamedTuple):
@@ -31,6 +37,13 @@ class AskedRendered(NamedTuple):
     question: Question
 
 
+class Shown(NamedTuple):
+    """What every item about a clip shows: the clip, and frames of another one."""
+
+    clip: Clip
+    others: Tensor
+
+
 class AskedWorld(Dataset[AskedClip]):
     """Clips of ten seconds, each with a question of a word's answer, balanced so that a question alone is at chance.
 
@@ -38,16 +51,28 @@ class AskedWorld(Dataset[AskedClip]):
     text does. For a question and an answer, scenes are drawn until one has that answer: the clips of two answers to one
     question differ in what is asked for, and in what follows from it. One to three objects sound, and up to two sounds
     come from outside the frame.
+
+    Of several questions about a clip each is an item, next to one another, and of another kind. The further ones are
+    taken from the same balanced lists: the first of a kind's that the clip has the answer to.
     """
 
-    def __init__(self, split: str = "train", *, clips: int = 1000, seed: int = 0, preprocess: Preprocess = TINY):
+    def __init__(
+        self,
+        split: str = "train",
+        *,
+        clips: int = 1000,
+        seed: int = 0,
+        preprocess: Preprocess = TINY,
+        questions_per_clip: int = 1,
+    ):
         """Draws nothing yet.
 
         Args:
             split: `"train"`, `"val"` or `"test"`.
-            clips: Length of the data set.
+            clips: Number of clips.
             seed: In [0, 2³²); another seed is another world.
             preprocess: Size and rate of the clips.
+            questions_per_clip: From 1 to `MOST_QUESTIONS`; the length of the data set is that of all questions.
 
         Raises:
             ValueError: If an argument is out of its range.
@@ -58,9 +83,13 @@ class AskedWorld(Dataset[AskedClip]):
             raise ValueError(f"AskedWorld: clips={clips} must be at least 1.")
         if not 0 <= seed < 2**32:
             raise ValueError(f"AskedWorld: seed={seed} must lie in [0, 2³²).")
+        if not 1 <= questions_per_clip <= MOST_QUESTIONS:
+            raise ValueError(f"AskedWorld: questions_per_clip={questions_per_clip} must lie in [1, {MOST_QUESTIONS}].")
         self.split, self.clips, self.seed, self.preprocess = split, clips, seed, preprocess
+        self.questions_per_clip = questions_per_clip
         self.difficulty = Difficulty()
         self._found: dict[int, int] = {}  # clip → attempt that gave its scene: a later epoch draws that one alone
+        self._last: tuple[int, Shown] | None = None  # items about one clip are often read one after another
         self._words = {word: at for at, word in enumerate(WORLD_QUESTIONS.words)}
 
     @property
@@ -70,85 +99,146 @@ class AskedWorld(Dataset[AskedClip]):
 
     @property
     def names(self) -> list[str]:
-        """Returns a unique name for every clip."""
-        return [f"asked-{self.seed}-{self.split}-{index}" for index in range(self.clips)]
+        """Returns a unique name for every item."""
+        names = [f"asked-{self.seed}-{self.split}-{clip}" for clip in range(self.clips)]
+        if self.questions_per_clip == 1:
+            return names
+        return [f"{name}-{place}" for name in names for place in range(self.questions_per_clip)]
 
     @cached_property
     def questions(self) -> list[Question]:
-        """Question and answer of every clip; a few milliseconds for all, nothing is rendered."""
+        """Question and answer of every item; nothing is rendered.
+
+        A few milliseconds for all; of several questions about a clip the scenes are drawn, some milliseconds for each.
+        """
         rng = self._generator()
-        of_kinds = {kind: self._of_kind(rng, kind) for kind in BY_KIND}
+        waiting = {kind: self._of_kind(rng, kind) for kind in BY_KIND}
+        asked = dict.fromkeys(BY_KIND, 0)
         found: list[Question] = []
-        while len(found) < self.clips:
-            for kind in rng.permutation(len(BY_KIND)).tolist():
-                if not of_kinds[kind]:
-                    of_kinds[kind] = self._of_kind(rng, kind)
-                found.append(of_kinds[kind].pop())
-        return found[: self.clips]
+        clip = 0
+        while clip < self.clips:
+            for kind in rng.permutation(len(BY_KIND)).tolist()[: self.clips - clip]:
+                kinds, least = ([kind], 1) if self.questions_per_clip == 1 else (list(BY_KIND), WAITING)
+                for filled in kinds:
+                    while len(waiting[filled]) < least:
+                        waiting[filled] = self._of_kind(rng, filled) + waiting[filled]  # the last ones are asked first
+                first = waiting[kind].pop()
+                further = self._ask_more(clip, first, waiting, sorted(asked, key=asked.__getitem__))
+                for question in (first, *further):
+                    asked[question.template.kind] += 1
+                found += [first, *further]
+                clip += 1
+        return found
+
+    def _ask_more(
+        self, clip: int, first: Question, waiting: dict[int, list[Question]], kinds: Sequence[int]
+    ) -> list[Question]:
+        """Draws the scene of a clip, and takes its further questions from those that wait: of rarely asked kinds first.
+
+        A list of which a clip cannot take any is left as it is: it is the first questions of clips that empty it.
+        """
+        more = self.questions_per_clip - 1
+        if not more:
+            return []
+        for attempt, scene in self._scenes(clip, first):
+            taken: list[Question] = []
+            for kind in kinds:
+                fits = (at for at in reversed(range(len(waiting[kind]))) if has_answer(scene, waiting[kind][at]))
+                if len(taken) < more and kind != first.template.kind and (at := next(fits, None)) is not None:
+                    taken.append(waiting[kind][at])
+            if len(taken) == more:
+                for question in taken:
+                    waiting[question.template.kind].remove(question)
+                self._found[clip] = attempt
+                return taken
+        raise RuntimeError(f"AskedWorld: no scene answers {more} questions beside {' '.join(first.words)!r}.")
 
     def __len__(self) -> int:
-        return self.clips
+        return self.clips * self.questions_per_clip
 
     def __getitem__(self, index: int) -> AskedClip:
-        (images, wave, _), question = self.render(index)
-        clip = self.preprocess(torch.from_numpy(images), torch.from_numpy(wave))
-        others = torch.stack([self.preprocess.image(image) for image in torch.from_numpy(self._other_frames(index))])
+        question = self.questions[self._place(index)]
+        clip, others = self._shown(self._clip(index))
         ids = encode_words(question.words, self._words, "AskedWorld")
         answer = WORLD_QUESTIONS.index(question.answer)
         return AskedClip(*clip, others, ids, torch.tensor(answer), torch.tensor(question.template.kind))
 
     def stamp(self, index: int) -> str:
-        """Returns a text that changes with all that a clip is drawn from; nothing is rendered."""
+        """Returns a text that changes with all that an item is drawn from; nothing is rendered."""
         # the number of clips decides which other clip's frames are shown
         drawn = f"{self.split} {self.seed} {self._place(index)} of {self.clips}"
+        if self.questions_per_clip > 1:
+            drawn += f" with {self.questions_per_clip} questions each"
         return f"AskedWorld {drawn} {self.preprocess} {library_versions('crossmodal-blocks', 'numpy', 'torch')}"
 
     def render(self, index: int) -> AskedRendered:
-        """Renders a clip before it is resized and normalised, with its ground truth and its question.
+        """Renders an item's clip before it is resized and normalised, with its ground truth and the item's question.
 
         Raises:
-            IndexError: If there is no such clip.
+            IndexError: If there is no such item.
         """
-        at, scene = self._place(index), self.scene(index)
-        rng = self._generator(at)
-        images, masks = paint(rng, scene.objects, self.difficulty.clutter)
-        wave = mix(rng, scene.sounds, self.preprocess.rate, self.difficulty.clutter)
-        return AskedRendered(Rendered(images, wave, Truth(*scene, masks, self.difficulty)), self.questions[at])
+        return AskedRendered(self._rendered(self._clip(index)), self.questions[self._place(index)])
 
     def scene(self, index: int) -> Scene:
-        """Draws the scene of a clip: the first one that has the answer to its question.
+        """Draws the scene of an item's clip: the first one that has the answers to the clip's questions.
 
         Raises:
-            RuntimeError: If none of many scenes has it.
+            RuntimeError: If none of many scenes has them.
         """
-        at = self._place(index)
-        question = self.questions[at]
-        for attempt in range(self._found.get(at, 0), TRIES):
-            rng = self._generator(at, attempt)
-            objects, sounds = draw_scene(rng, self.difficulty, sounding=int(rng.integers(1, LOUDEST + 1)))
-            worn = question.values if question.template.worn else ()
-            scene = Scene(wearing(rng, objects, worn), sounds)
-            if question.template.rule(scene, question.values) == question.answer:
-                self._found[at] = attempt
-                return scene
-        raise RuntimeError(f"AskedWorld: no scene answers {' '.join(question.words)!r} by {question.answer!r}.")
+        return self._scene(self._clip(index))
 
-    def _other_frames(self, index: int) -> np.ndarray:
+    def _scene(self, clip: int) -> Scene:
+        first = self.questions[clip * self.questions_per_clip]  # before `_found`, which it may fill
+        for attempt, scene in self._scenes(clip, first, start=self._found.get(clip, 0)):
+            self._found[clip] = attempt
+            return scene
+        raise RuntimeError(f"AskedWorld: no scene answers {' '.join(first.words)!r} by {first.answer!r}.")
+
+    def _scenes(self, clip: int, first: Question, *, start: int = 0) -> Iterator[tuple[int, Scene]]:
+        """Yields attempts and scenes of a clip that have the answer to its first question."""
+        for attempt in range(start, TRIES):
+            rng = self._generator(clip, attempt)
+            objects, sounds = draw_scene(rng, self.difficulty, sounding=int(rng.integers(1, LOUDEST + 1)))
+            worn = first.values if first.template.worn else ()
+            scene = Scene(wearing(rng, objects, worn), sounds)
+            if has_answer(scene, first):
+                yield attempt, scene
+
+    def _rendered(self, clip: int) -> Rendered:
+        rng, scene = self._generator(clip), self._scene(clip)
+        images, masks = paint(rng, scene.objects, self.difficulty.clutter)
+        wave = mix(rng, scene.sounds, self.preprocess.rate, self.difficulty.clutter)
+        return Rendered(images, wave, Truth(*scene, masks, self.difficulty))
+
+    def _shown(self, clip: int) -> Shown:
+        """Returns what items about a clip show; of several in a row it is rendered once."""
+        if self._last is None or self._last[0] != clip:
+            images, wave, _ = self._rendered(clip)
+            others = [self.preprocess.image(image) for image in torch.from_numpy(self._other_frames(clip))]
+            shown = Shown(self.preprocess(torch.from_numpy(images), torch.from_numpy(wave)), torch.stack(others))
+            self._last = clip, shown
+        return self._last[1]
+
+    def _other_frames(self, clip: int) -> np.ndarray:
         """Paints the frames of one other clip, in another order: no second of it is that of the sound."""
-        at = self._place(index)
-        rng = self._generator(at, TRIES)
+        rng = self._generator(clip, TRIES)
         others = self.clips - 1
         # a world of one clip has no other: its frames then show objects of a scene that is no clip
-        other = (at + 1 + int(rng.integers(others))) % self.clips if others else at
-        objects = self.scene(other).objects if others else draw_scene(rng, self.difficulty)[0]
+        other = (clip + 1 + int(rng.integers(others))) % self.clips if others else clip
+        objects = self._scene(other).objects if others else draw_scene(rng, self.difficulty)[0]
         images, _ = paint(self._generator(other), objects, self.difficulty.clutter)
         return np.asarray(images[rng.permutation(len(images))])
 
+    def _clip(self, index: int) -> int:
+        """Returns the clip of an item."""
+        return self._place(index) // self.questions_per_clip
+
     def _place(self, index: int) -> int:
-        """Returns the place of a clip, counted from the first one."""
-        if not -self.clips <= index < self.clips:
-            raise IndexError(f"AskedWorld: clip {index} does not exist: this split has {self.clips}.")
-        return index % self.clips
+        """Returns the place of an item, counted from the first one."""
+        items = len(self)
+        if not -items <= index < items:
+            raise IndexError(f"AskedWorld: item {index} does not exist: this split has {items}.")
+        return index % items
 
     def _generator(self, *numbers: int) -> np.random.Generator:
         """Returns a generator of a split's own, or of one clip: the order in which clips are read changes nothing."""
@@ -163,3 +253,31 @@ class AskedWorld(Dataset[AskedClip]):
         longest = max(map(len, waiting))
         ordered = [texts[at % len(texts)] for at in range(longest) for texts in waiting]
         return [text[at] for text in reversed(ordered) for at in rng.permutation(len(text))]
+
+
+class EveryNth(Dataset[AskedClip]):
+    """Every so manyth item of a world that is asked: of clips with several questions, each clip once."""
+
+    def __init__(self, items: AskedWorld, step: int):
+        """Takes the first item of every `step`."""
+        self.items, self.step = items, step
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Returns the answers, with the words of the questions."""
+        return self.items.classes
+
+    @property
+    def names(self) -> list[str]:
+        """Returns the names of these items."""
+        return self.items.names[:: self.step]
+
+    def __len__(self) -> int:
+        return len(self.items) // self.step
+
+    def __getitem__(self, index: int) -> AskedClip:
+        return self.items[index * self.step]
+
+    def stamp(self, index: int) -> str:
+        """Returns the stamp of an item."""
+        return self.items.stamp(index * self.step)

@@ -69,6 +69,11 @@ class Question(NamedTuple):
         return question_words(self.template.text, self.values)
 
 
+def has_answer(scene: Scene, question: Question) -> bool:
+    """Returns whether a clip has the answer that a question is asked for."""
+    return question.template.rule(scene, question.values) == question.answer
+
+
 def heard_names(scene: Scene) -> list[str]:
     """Returns the names of the sounds of a clip."""
     return [TIMBRE_NAMES[texture] for texture in scene.sounds.texture]
