@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.data.asked_clip import AskingClip
+from crossmodal.data.asked_clip import AskedClip, AskingClip
 from crossmodal.data.world.asking import AskedWorld
 from crossmodal.tasks.resolve import find_system
 from crossmodal.tasks.same_clips import read_once
@@ -50,3 +50,27 @@ def test_questions_about_one_clip_run_the_encoders_once_and_are_answered_as_alon
         torch.testing.assert_close(getattr(together, field), expected, rtol=1e-4, atol=1e-5)
     system.train()(batch)
     assert seen[-1] == 50  # a batch norm counts every item
+    system.share_clips = True
+    system(batch)
+    assert seen[-1] == 20
+
+
+def test_in_training_shared_clips_get_the_gradient_of_all_their_questions():
+    """Without batch norm, whose statistics differ, a step on shared clips is that of every question by itself."""
+    world = AskedWorld("test", clips=2, questions_per_clip=3)
+    batch = AskedClip(*map(torch.stack, zip(*(world[index] for index in (0, 3, 1, 4)), strict=True)))
+    gradients = []
+    for share in (False, True):
+        torch.manual_seed(0)
+        system = find_system("dg_sct", "avqa")(width=32, share_clips=share).train()
+        for module in system.modules():
+            if "BatchNorm" in type(module).__name__ or isinstance(module, torch.nn.Dropout):
+                module.eval()
+        torch.manual_seed(1)
+        for gate in (value for name, value in system.named_parameters() if "gate" in name):
+            torch.nn.init.normal_(gate)
+        sum(system.loss(system(batch), batch).values()).backward()
+        gradients.append({name: value.grad for name, value in system.named_parameters() if value.grad is not None})
+    assert {*gradients[0]} == {*gradients[1]}
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, rtol=1e-3, atol=1e-5)

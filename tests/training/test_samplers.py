@@ -1,6 +1,6 @@
 """Orders of epochs: shared among processes without loss or repetition, and begun in the middle."""
 
-from itertools import chain
+from itertools import chain, groupby
 
 import pytest
 from hypothesis import given
@@ -26,6 +26,28 @@ def test_batches_of_all_processes_are_those_of_one_with_a_larger_batch(count, ba
     shares = [batches(batch_size, process=process, processes=processes) for process in range(processes)]
     together = [sorted(chain.from_iterable(parts)) for parts in zip(*shares, strict=True)]
     assert together == [sorted(batch) for batch in whole]
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=20), st.integers(0, 3))
+def test_items_of_a_group_follow_one_another_and_groups_are_shuffled(groups, epoch):
+    order = EpochShuffle(range(len(groups)), 3, groups=groups)
+    order.set_epoch(epoch)
+    items = [int(index) for index in order]
+    assert sorted(items) == [*range(len(groups))]
+    names = [group for group, _ in groupby(groups[index] for index in items)]
+    assert len(names) == len({*groups})
+    for name in names:
+        assert [index for index in items if groups[index] == name] == [
+            index for index, group in enumerate(groups) if group == name
+        ]
+
+
+def test_groups_stand_in_another_order_in_every_epoch():
+    order, seen = EpochShuffle(range(40), 3, groups=[item // 2 for item in range(40)]), set()
+    for epoch in range(4):
+        order.set_epoch(epoch)
+        seen.add(tuple(map(int, order)))
+    assert len(seen) == 4
 
 
 @given(COUNTS, st.integers(0, 40), st.integers(1, 3))

@@ -1,7 +1,7 @@
 """The built-in world asks: every clip is drawn for one question and one of its answers; no question tells it."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -25,7 +25,10 @@ TRIES = 20_000
 LOUDEST = 3
 """Most objects of a clip that sound."""
 WAITING = 24
-"""Questions of a kind that wait at least, where clips take several: a clip finds one that it has the answer to."""
+"""Questions of a kind among which a clip finds one that it has the answer to, where clips take several.
+
+The more, the sooner one is found; the fewer, the closer a text's answers are to equally often.
+"""
 MOST_QUESTIONS = 5
 """Most questions about one clip: of the nine kinds, few clips have an answer to all."""
 
@@ -109,8 +112,15 @@ class AskedWorld(Dataset[AskedClip]):
     def questions(self) -> list[Question]:
         """Question and answer of every item; nothing is rendered.
 
-        A few milliseconds for all; of several questions about a clip the scenes are drawn, some milliseconds for each.
+        A few milliseconds for all; of several questions about a clip the scenes are drawn, which takes some ten
+        milliseconds for each, once in a process.
         """
+        drawn = _drawn_questions(self.split, self.clips, self.seed, self.questions_per_clip)
+        self._found |= drawn.attempts
+        return drawn.questions
+
+    def draw_questions(self) -> "DrawnQuestions":
+        """Draws the questions of all clips, and the scenes that several questions are about."""
         rng = self._generator()
         waiting = {kind: self._of_kind(rng, kind) for kind in BY_KIND}
         asked = dict.fromkeys(BY_KIND, 0)
@@ -128,7 +138,7 @@ class AskedWorld(Dataset[AskedClip]):
                     asked[question.template.kind] += 1
                 found += [first, *further]
                 clip += 1
-        return found
+        return DrawnQuestions(found, self._found)
 
     def _ask_more(
         self, clip: int, first: Question, waiting: dict[int, list[Question]], kinds: Sequence[int]
@@ -143,12 +153,13 @@ class AskedWorld(Dataset[AskedClip]):
         for attempt, scene in self._scenes(clip, first):
             taken: list[Question] = []
             for kind in kinds:
-                fits = (at for at in reversed(range(len(waiting[kind]))) if has_answer(scene, waiting[kind][at]))
-                if len(taken) < more and kind != first.template.kind and (at := next(fits, None)) is not None:
-                    taken.append(waiting[kind][at])
+                fits = (question for question in waiting[kind][: -WAITING - 1 : -1] if has_answer(scene, question))
+                if len(taken) < more and kind != first.template.kind and (found := next(fits, None)):
+                    taken.append(found)
             if len(taken) == more:
-                for question in taken:
-                    waiting[question.template.kind].remove(question)
+                for question in taken:  # the one nearest to the end: equal ones wait further in front
+                    listed = waiting[question.template.kind]
+                    del listed[max(at for at, other in enumerate(listed) if other is question)]
                 self._found[clip] = attempt
                 return taken
         raise RuntimeError(f"AskedWorld: no scene answers {more} questions beside {' '.join(first.words)!r}.")
@@ -253,6 +264,19 @@ class AskedWorld(Dataset[AskedClip]):
         longest = max(map(len, waiting))
         ordered = [texts[at % len(texts)] for at in range(longest) for texts in waiting]
         return [text[at] for text in reversed(ordered) for at in rng.permutation(len(text))]
+
+
+class DrawnQuestions(NamedTuple):
+    """Questions of all items of a split, and the attempts that gave the scenes of those clips that were drawn."""
+
+    questions: list[Question]
+    attempts: dict[int, int]
+
+
+@lru_cache(maxsize=6)
+def _drawn_questions(split: Split, clips: int, seed: int, questions_per_clip: int) -> DrawnQuestions:
+    world = AskedWorld(split, clips=clips, seed=seed, questions_per_clip=questions_per_clip)
+    return world.draw_questions()
 
 
 class EveryNth(Dataset[AskedClip]):
