@@ -9,7 +9,8 @@ from .clip import Preprocess
 from .music_avqa import MusicAVQA, MusicAVQAFeatures, Negatives, others_of_other_videos
 from .source import DrawnSource, Source
 from .vocabulary import Vocabulary
-from .world.asking import AskedWorld, EveryNth
+from .world.asking import AskedWorld
+from .world.every_nth import EveryNth
 from .world.questions import WORLD_QUESTIONS
 
 NAMED = 3

@@ -277,31 +277,3 @@ class DrawnQuestions(NamedTuple):
 def _drawn_questions(split: Split, clips: int, seed: int, questions_per_clip: int) -> DrawnQuestions:
     world = AskedWorld(split, clips=clips, seed=seed, questions_per_clip=questions_per_clip)
     return world.draw_questions()
-
-
-class EveryNth(Dataset[AskedClip]):
-    """Every so manyth item of a world that is asked: of clips with several questions, each clip once."""
-
-    def __init__(self, items: AskedWorld, step: int):
-        """Takes the first item of every `step`."""
-        self.items, self.step = items, step
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Returns the answers, with the words of the questions."""
-        return self.items.classes
-
-    @property
-    def names(self) -> list[str]:
-        """Returns the names of these items."""
-        return self.items.names[:: self.step]
-
-    def __len__(self) -> int:
-        return len(self.items) // self.step
-
-    def __getitem__(self, index: int) -> AskedClip:
-        return self.items[index * self.step]
-
-    def stamp(self, index: int) -> str:
-        """Returns the stamp of an item."""
-        return self.items.stamp(index * self.step)
