@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .clip import Preprocess
 from .music_avqa import MusicAVQA, MusicAVQAFeatures, Negatives, others_of_other_videos
@@ -90,7 +90,7 @@ class ClipsOnce(Source):
     def split(self, name: str) -> EveryNth:
         """Returns the clips of one split."""
         self.source.preprocess = self.preprocess
-        return EveryNth(self.source.split(name), self.source.questions_per_clip)
+        return EveryNth(cast(AskedWorld, self.source.split(name)), self.source.questions_per_clip)
 
     def describe(self) -> str:
         """Returns which world it is, in words."""
