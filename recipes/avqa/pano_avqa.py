@@ -28,6 +28,10 @@ from crossmodal.heads.tri_modal import (
 from crossmodal.named_draws import drawn
 from crossmodal.recipes.avqa.question_only import SETTINGS as SETTINGS
 from crossmodal.tasks.answer_system import AnswerInputs, FeatureAnswerer, answer_inputs
+from crossmodal.tasks.settings import Settings
+
+QUICK = Settings(optim={"lr": 1e-4})
+"""At the quick rate of the task its layers, whose norms stand behind the sums, learn less than the bias of answers."""
 
 
 class PanoAVQA(FeatureAnswerer):
