@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -47,7 +47,6 @@ def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> So
     return FeatureSource(source, inputs, folder) if isinstance(inputs, Features) else source
 
 
-@torch.no_grad()
 def extract_features(batch: Any, inputs: Features) -> Any:
     """Returns a batch whose pictures and sounds are the features of the extractors.
 
@@ -56,13 +55,20 @@ def extract_features(batch: Any, inputs: Features) -> Any:
             frames of other clips, are extracted, too, where there are any.
         inputs: The extractors.
     """
-    found = {}
-    for name in (name for name in MEDIA if name in batch._fields):
-        given, extractor = getattr(batch, name), getattr(inputs, MEDIA[name])
-        device = next(iter(extractor.parameters()), given).device
-        # one by one: a feature on the disk must not depend on what else was in a batch
-        found[name] = torch.stack([extractor.eval()(item.to(device)).to(given.device) for item in given])
-    return batch._replace(**found)
+    given = {name: getattr(batch, name) for name in MEDIA if name in batch._fields}
+    # one by one: a feature on the disk must not depend on what else was in a batch
+    return batch._replace(
+        **{name: torch.stack([_feature(name, item, inputs) for item in items]) for name, items in given.items()}
+    )
+
+
+@torch.no_grad()
+def _feature(name: str, item: Tensor, inputs: Features) -> Tensor:
+    """Returns what an extractor makes of one field of one item."""
+    extractor = getattr(inputs, MEDIA[name])
+    device = next(iter(extractor.parameters()), item).device
+    found: Tensor = extractor.eval()(item.to(device)).to(item.device)
+    return found
 
 
 class FeatureItems(Dataset[Any]):
@@ -164,17 +170,13 @@ class FeatureSource(Source):
         items, keys = self.source.split(split), self.split(split).keys
         missing = set(self.cache.missing(keys))
         todo = [index for index, key in enumerate(keys) if key in missing]
-        last: dict[str, tuple[Tensor, Tensor]] = {}
+        last: dict[str, tuple[Tensor, Tensor]] = {}  # questions about one clip often stand next to each other
         for index in tqdm(todo, desc=f"features of {split}", unit="clip", disable=not todo):
-            item: Any = items[index]
-            # questions about one clip stand next to each other, and show the same
-            known = {name: found for name, (given, found) in last.items() if torch.equal(given, getattr(item, name))}
-            if len(known) < len(MEDIA.keys() & item._fields):
-                found = _unbatched(extract_features(type(item)(*(field[None] for field in item)), self.inputs))
-                last = {name: (getattr(item, name), found[name]) for name in MEDIA if name in found}
-            else:
-                found = {**item._asdict(), **known}
-            self.cache.add(keys[index], found)
+            item: dict[str, Tensor] = cast(Any, items[index])._asdict()
+            for name in MEDIA.keys() & item.keys():
+                if name not in last or not torch.equal(last[name][0], item[name]):
+                    last[name] = item[name], _feature(name, item[name], self.inputs)
+            self.cache.add(keys[index], {**item, **{name: found for name, (_, found) in last.items()}})
         return [keys[index] for index in todo]
 
 
@@ -184,11 +186,6 @@ def _facts(source: Source, inputs: Features) -> Mapping[str, str]:
     prints = {name: fingerprint(module) for name, module in extractors}
     built = {f"architecture {name}": architecture_digest(module) for name, module in extractors}
     return {"name": inputs.name, "source": source.describe(), "preprocess": repr(inputs.preprocess), **prints, **built}
-
-
-def _unbatched(batch: Any) -> dict[str, Tensor]:
-    """Returns the fields of a batch of one item."""
-    return {name: value[0] for name, value in zip(batch._fields, batch, strict=True)}
 
 
 def item_keys(items: Items, split: str) -> list[str]:

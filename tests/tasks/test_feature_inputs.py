@@ -1,14 +1,18 @@
 """Systems that read features: extracted once, the same as live, and trained, tested and used like any other."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
 from commands import SMALL, crossmodal
 
 from crossmodal.data import Clip
+from crossmodal.data.asked_clip import AskedClip
+from crossmodal.data.asking_sources import AskedWorldSource
 from crossmodal.data.source import WorldSource
 from crossmodal.tasks.feature_inputs import FeatureSource, extract_features, source_as_read
+from crossmodal.tasks.resolve import find_system
 
 MEANS = '''
 from torch import nn
@@ -117,3 +121,19 @@ def test_cached_features_are_those_of_the_live_extractors(system, tmp_path):
         assert torch.equal(found.wave, expected.wave[0])
         assert torch.equal(found.labels, clip.labels)
     assert cached.names == live.names
+
+
+def test_questions_about_one_clip_are_extracted_once(tmp_path):
+    """Each field by itself: pictures of other clips may differ where the clip does not."""
+    source = AskedWorldSource(clips=3, held_out=1, questions_per_clip=4)
+    system = find_system("st_avqa", "avqa")()
+    runs = Counter()
+    for name in ("visual", "audio"):
+        getattr(system.inputs, name).register_forward_hook(lambda *_, name=name: runs.update([name]))
+    features = source_as_read(source, system.inputs, tmp_path)
+    features.ready()
+    assert runs == {"visual": 2 * 5, "audio": 5}  # three clips of train, one of val and of test; own and other frames
+    kept, every = features.split("train"), source.split("train")
+    for index in (0, 5, 11):
+        batch = extract_features(AskedClip(*(field[None] for field in every[index])), system.inputs)
+        assert all(torch.equal(one, other[0]) for one, other in zip(kept[index], batch, strict=True))
