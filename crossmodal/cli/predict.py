@@ -28,6 +28,7 @@ from crossmodal.evaluation.report.film_page import DRAWN, PAGES, write_film
 from crossmodal.evaluation.report.report import write_page
 from crossmodal.io import folder_lock, make_folder
 from crossmodal.option_parser import OptionParser
+from crossmodal.tasks.pictures import with_pictures
 from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
@@ -72,6 +73,13 @@ class Asked(NamedTuple):
         by = {"run": str(self.run), "task": self.task.name, **versions()}
         seconds = sum(len(window.clip.frames) for window in windows)
         return film_record(film, by, self.made_from(film), seconds, self.task.tell(windows, self.classes))
+
+    def write_files(self, film: Path, windows: Sequence[Window]) -> str:
+        """Writes the predictions of a film as files, if any are wanted; returns what was written."""
+        if not self.given.files or not isinstance(self.task, WritesFiles):
+            return ""
+        shown = [(with_pictures(clip, self.reader.system), prediction) for clip, prediction in windows]
+        return self.task.write_files(self.given.files, film, shown)
 
     def write_page(self, page: Path, film: Path, windows: Sequence[Window]) -> bool:
         """Writes the page of a film, unless none is wanted; returns whether it was written."""
@@ -140,8 +148,8 @@ def _one(asked: Asked, film: Path, known: str) -> int:
     print(f"{film}, by {asked.run}{known}")
     for told in asked.task.tell(found, asked.classes):
         print(told.line)
-    if asked.given.files and isinstance(asked.task, WritesFiles):
-        print(f"written            {asked.task.write_files(asked.given.files, film, found)}")
+    if written := asked.write_files(film, found):
+        print(f"written            {written}")
     page: Path = asked.given.out or asked.run / PAGES / f"{film.stem}.html"
     drawn = asked.write_page(page, film, found)
     record = asked.record(film, found)
@@ -196,8 +204,7 @@ def _write(asked: Asked, folder: Path, film: Path, windows: Sequence[Window]) ->
         check_utf8_name(film.name)
     except ValueError as error:
         return error
-    if asked.given.files and isinstance(asked.task, WritesFiles):
-        asked.task.write_files(asked.given.files, film, windows)
+    asked.write_files(film, windows)
     asked.write_page(folder / f"{film.stem}.html", film, windows)
     record = asked.record(film, windows)
     write_record(folder / f"{film.stem}.json", record)  # the last: with it the film counts as done

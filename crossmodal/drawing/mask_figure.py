@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data import Preprocess
 from .canvas import new_figure
-from .frames import grey, pictures
+from .frames import grey
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,19 +26,17 @@ def mask_figure(
     *,
     truth: tuple[Tensor, Tensor] | None = None,
     start: int = 0,
-    preprocess: Preprocess | None = None,
 ) -> "Figure":
     """Draws rows of panels, one for each second: the frame, its true mask, the prediction, both overlaid, the sound.
 
     Args:
-        frames: `(segment, 3, height, width)`, as a model reads them.
+        frames: `(segment, 3, height, width)`, RGB in [0, 1].
         wave: `(segment, sample)`.
         probability: `(segment, rows, columns)` in [0, 1].
         truth: True masks and which of them are known, `(segment, rows, columns)` and `(segment,)`.
         start: First second, for the titles.
-        preprocess: Normalisation of the frames; ImageNet's by default.
     """
-    images = pictures(frames, preprocess or Preprocess()).permute(0, 2, 3, 1)
+    images = frames.cpu().float().permute(0, 2, 3, 1)
     size = images.shape[1:3]
     found = fitted(probability, size)
     rows: list[tuple[str, Tensor, str | None]] = [("frames", images, None)]

@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Preprocess
 from ..data.extras import need
 from ..data.mask_png import write_mask
 from ..io import make_folder, whole_file, write_whole
-from .frames import pictures
 from .mask_figure import fitted, overlaid
 
 VIDEO_RATE = 44_100
@@ -27,7 +25,7 @@ def write_mask_files(folder: Path, name: str, frames: Tensor, wave: Tensor, prob
     Args:
         folder: Where to; made where it is missing.
         name: Of the film.
-        frames: `(segment, 3, height, width)`, as a model reads them.
+        frames: `(segment, 3, height, width)`, RGB in [0, 1].
         wave: `(segment, sample)`.
         probability: `(segment, rows, columns)` in [0, 1].
 
@@ -40,7 +38,7 @@ def write_mask_files(folder: Path, name: str, frames: Tensor, wave: Tensor, prob
     for file in folder.glob(f"{glob.escape(name)}_[0-9][0-9][0-9][0-9].png"):
         if int(file.stem[-4:]) >= len(probability):
             file.unlink()
-    images = pictures(frames, Preprocess()).permute(0, 2, 3, 1)
+    images = frames.cpu().float().permute(0, 2, 3, 1)
     painted = torch.stack(overlaid(images, fitted(probability, images.shape[1:3])))
     with whole_file(folder / f"{name}_overlay.mp4") as draft:
         write_overlay(draft, (255 * painted).round().to(torch.uint8).numpy(), wave.detach().cpu().float().numpy())

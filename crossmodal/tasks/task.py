@@ -185,7 +185,7 @@ class Task(Protocol):
 
         Args:
             prediction: Of a batch of this one item.
-            item: An item of a data set, or a `Clip`.
+            item: An item of a data set, or a `Clip`; where its frames are pictures they are RGB in [0, 1].
             classes: Label vocabulary.
             start: First second of the item, for windows of a video.
         """
@@ -225,7 +225,7 @@ class WritesFiles(Protocol):
     files: str
 
     def write_files(self, folder: Path, film: Path, windows: Sequence[tuple[Clip, Any]]) -> str:
-        """Writes the predictions of the windows of a video into a folder; returns what was written."""
+        """Writes predictions of the windows of a video, whose frames are in [0, 1], into a folder; returns what it wrote."""
 
 
 def refuse_words(task: str, words: Sequence[str]) -> None:

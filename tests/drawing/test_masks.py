@@ -6,10 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from crossmodal.data.clip import Clip
+from crossmodal.data.clip import Clip, Preprocess
 from crossmodal.drawing.mask_figure import FOUND, MISSED, WRONG, envelope, overlaid
 from crossmodal.heads.masks import DecodedMasks
 from crossmodal.tasks.avs import TASK
+from crossmodal.tasks.pictures import with_pictures
+from crossmodal.tasks.task import Clips
 
 
 def clip(seconds=3, side=32):
@@ -62,3 +64,17 @@ def test_masks_of_a_longer_film_before_do_not_stay(tmp_path):
     TASK.write_files(tmp_path, tmp_path / "film.mp4", [(clip(2), DecodedMasks(torch.zeros(1, 2, 16, 16)))])
     found = sorted(file.name for file in tmp_path.glob("*.png"))
     assert found == ["film_0000.png", "film_0001.png", "film_0009b.png", "other_0009.png"]
+
+
+def test_frames_are_drawn_as_they_were_before_any_normalisation(tmp_path):
+    """Whatever mean and standard deviation a system's encoder asks for."""
+    original = torch.rand(2, 3, 32, 32)
+    for numbers in ({}, {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)}):
+        preprocess = Preprocess(32, 8000, **numbers)
+        system = torch.nn.Module()
+        system.inputs = Clips(preprocess)
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (preprocess.mean, preprocess.std))
+        item = clip(2)._replace(frames=(original - mean) / std)
+        torch.testing.assert_close(with_pictures(item, system).frames, original)
+    features = clip(2)._replace(frames=torch.rand(2, 7, 7, 64))
+    assert with_pictures(features, system) is features

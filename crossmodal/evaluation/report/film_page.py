@@ -8,6 +8,7 @@ from torch import nn
 
 from crossmodal.evaluation.films import Window
 from crossmodal.io import make_folder, write_whole
+from crossmodal.tasks.pictures import with_pictures
 from crossmodal.tasks.task import Task
 
 from .map_figures import ItemMaps, item_maps, maps_remark
@@ -67,7 +68,8 @@ def _drawn(system: nn.Module, task: Task, classes: Sequence[str], windows: Seque
     start = 0
     for number, (clip, prediction) in enumerate(windows[:DRAWN]):
         with page_style():
-            drawn = as_picture(task.draw(prediction, clip, classes, start=start), f"window {number}")
+            figure = task.draw(prediction, with_pictures(clip, system), classes, start=start)
+            drawn = as_picture(figure, f"window {number}")
         maps = item_maps(system, clip, name=f"window {number}", start=start) if number < MAPPED else None
         yield DrawnWindow(f"{start}–{start + len(clip.frames)} s", drawn, maps)
         start += len(clip.frames)

@@ -14,6 +14,7 @@ from crossmodal.data.table_cell import plain_cell
 from crossmodal.evaluation.items import predict_item
 from crossmodal.io import write_whole
 from crossmodal.tasks.coupled_system import CoupledSystem
+from crossmodal.tasks.pictures import with_pictures
 from crossmodal.tasks.task import Task, scores_are_shares
 from crossmodal.training.evidence import STEPS, evidence
 from crossmodal.training.going_on import next_commands
@@ -173,7 +174,9 @@ def draw_item(system: nn.Module, item: Any, task: Task, name: str, heading: str)
     """Draws the prediction and the maps of one item."""
     prediction = predict_item(system, item)
     with page_style():
-        drawn = as_picture(task.draw(prediction, item, getattr(system, "classes", ())), f"{name} prediction")
+        drawn = as_picture(
+            task.draw(prediction, with_pictures(item, system), getattr(system, "classes", ())), f"{name} prediction"
+        )
     return DrawnItem(heading, drawn, item_maps(system, item, name=name))
 
 
