@@ -225,7 +225,7 @@ class WritesFiles(Protocol):
     files: str
 
     def write_files(self, folder: Path, film: Path, windows: Sequence[tuple[Clip, Any]]) -> str:
-        """Writes predictions of the windows of a video, whose frames are in [0, 1], into a folder; returns what it wrote."""
+        """Writes predictions of the windows of a video, with frames in [0, 1], into a folder; returns what it wrote."""
 
 
 def refuse_words(task: str, words: Sequence[str]) -> None:
