@@ -11,17 +11,18 @@ from torch import nn
 from crossmodal.data import LabelledClip
 from crossmodal.data.clip import Preprocess
 from crossmodal.evaluation.step_cost import meta_batch, step_cost
-from crossmodal.recipes.ave.dg_sct import dg_sct
+from crossmodal.recipes.classify.dg_sct import dg_sct as classifier
 from crossmodal.recipes.lavish import lavish
 from crossmodal.tasks.ave import TASK
+from crossmodal.tasks.classify import TASK as CLASSIFY
 from crossmodal.tasks.task import Features
 
 
 def test_it_prints_the_cost_of_the_system_that_is_asked_for(tmp_path):
-    said = crossmodal(tmp_path, "ave", "cost", "--system", "lavish", "--model.latents", "2", "--form", "json")
+    said = crossmodal(tmp_path, "classify", "cost", "--system", "lavish", "--model.latents", "2", "--form", "json")
     assert said.code == 0, said.err
     assert "RANDOM" not in said.err
-    found, expected = json.loads(said.out), step_cost(dg_sct(coupling=partial(lavish, latents=2)), TASK)
+    found, expected = json.loads(said.out), step_cost(classifier(coupling=partial(lavish, latents=2)), CLASSIFY)
     assert found == json.loads(json.dumps(expected.as_dict(3)))
 
 

@@ -222,6 +222,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # it waits for a process that imports torch
 def test_a_sweep_that_is_terminated_ends_its_runs_before_itself(asleep):
     work = Path(asleep.folder) / "work"
     work.mkdir()

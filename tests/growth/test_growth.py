@@ -61,7 +61,7 @@ def test_a_verb_works(lab, words, expected):
 def test_an_ablation_and_a_comparison_share_their_finished_runs(lab, monkeypatch, here):
     if here:
         runs_here(monkeypatch)
-    words = ["--seeds", "0", "--runs", f"runs/study{here}", "--", *QUICK]
+    words = ["--seeds", "0", "--runs", f"runs/study{here}", "--", "--data.clips=4", "--data.batch_size=2"]
     said = crossmodal(lab[0], "loudness", "ablate", "--without", "spatial", "--baseline", "listener", *words)
     assert said.code == 0, said.err
     assert "without spatial" in said.out

@@ -41,7 +41,7 @@ def whole(forked, tmp_path_factory):
         # the first write is the configuration, before which there is nothing to resume; a checkpoint is the third
         # write of a run: configuration and metrics come before, or a checkpoint already
         (0, [{"write": 3}, {"validation": 1}]),
-        (1, [{"step": 4}]),
+        pytest.param(1, [{"step": 4}], marks=pytest.mark.slow),
         pytest.param(
             0,
             [{"write": 1}, {"write": 3}, {"step": 2}, {"write": 3}, {"validation": 1}, {"test": 0}],

@@ -63,6 +63,7 @@ def test_the_loss_of_a_batch_is_the_mean_of_its_halves_where_as_many_clips_show_
     torch.testing.assert_close(event_loss(events, labels), torch.stack(halves).mean())
 
 
+@pytest.mark.slow
 def test_two_processes_end_as_one_with_the_batches_together(one, tmp_path):
     done = python(tmp_path, "-m", "crossmodal", "ave", "fit", *TWO, *PLAIN)
     assert done.returncode == 0, done.stderr

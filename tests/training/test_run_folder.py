@@ -59,9 +59,8 @@ def test_a_killed_process_lets_go_and_one_that_it_forked_holds_nothing(tmp_path)
     if not (child := os.fork()):
         with claim(tmp_path) as run:
             (run / CONFIG).touch()
-            reader = os.fork()  # as a reader of data
-            if reader:
-                os.write(writing, str(reader).encode())
+            if not os.fork():  # as a reader of data; it speaks itself, for then it has let go
+                os.write(writing, str(os.getpid()).encode())
             signal.pause()
     reader = int(os.read(reading, 20))
     with pytest.raises(BlockingIOError), claim(tmp_path, resume=True):

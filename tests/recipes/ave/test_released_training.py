@@ -184,7 +184,13 @@ def test_the_configuration_keeps_every_part(fitted):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("minutes", [10, 0], ids=["from the end of an epoch", "from the middle of one"])
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        pytest.param(10, id="from the end of an epoch", marks=pytest.mark.slow),
+        pytest.param(0, id="from the middle of one"),
+    ],
+)
 def test_it_resumes_to_the_same_bits_noise_included(fitted, minutes):
     folder, name = fitted[0], f"stopped{minutes}"
     words = ["--system", "noisy", "--save_minutes", minutes, *RELEASED]
