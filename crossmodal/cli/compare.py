@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
 from crossmodal.evaluation.page_marks import check_page, write_between
-from crossmodal.evaluation.published import in_published_order, published_for, published_score
+from crossmodal.evaluation.published import in_published_order, published_for, published_scores
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
 from crossmodal.evaluation.score_figures import write_bars, write_curves
 from crossmodal.evaluation.study import Study
@@ -126,15 +126,20 @@ def compare_rows(
     baseline = given.baseline or next(iter(rows))
     # a row with further options is not what was published
     plain = {name: words[1] for name, words in rows.items() if len(words) == 2 and words[0] == "--system"}
-    known = {name: published_score(task, system) for name, system in plain.items()}
-    study = Study(task, options, rows, tuple(given.seeds), baseline, "compare", known)
+    known = {name: published_scores(task, system) for name, system in plain.items()}
+    # the other scores of the published tables, where these stand beside ours
+    others = [score.score for score in published_for(task) if score.score] if "published" in columns else []
+    beside = tuple(score for score in dict.fromkeys(others) if score != task.monitor)
+    study = Study(task, options, rows, tuple(given.seeds), baseline, "compare", known, beside)
     if given.print_commands:
         return print_commands(study, given.runs), None
     if given.page:
         check_page(given.page, mark)  # before hours of training, not after them
     remarks = published_remarks(task) if "published" in columns else []
     # no column that is empty throughout
-    shown = tuple(column for column in columns if column != "published" or any(known.values()))
+    shown = tuple(
+        column for column in columns if column != "published" or any(task.monitor in of for of in known.values())
+    )
     code, table = train_and_report(study, given, columns=shown, remarks=remarks)
     if given.page:
         write_between(given.page, mark, table.markdown())

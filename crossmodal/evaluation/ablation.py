@@ -9,7 +9,7 @@ from typing import Any
 
 from crossmodal.evaluation.arguments import path_of, words_of
 from crossmodal.evaluation.paired import RunResult, difference, mean_score, read_result
-from crossmodal.evaluation.result_table import ABLATION, ResultRow, ResultTable
+from crossmodal.evaluation.result_table import ABLATION, OtherScore, ResultRow, ResultTable
 from crossmodal.evaluation.study import Study, check_keyword, system_word
 from crossmodal.evaluation.sweep import sweep
 from crossmodal.tasks.resolve import find_task
@@ -153,6 +153,7 @@ def gathered(
         unit=percent_of(study.task),
         chance=_chance(study, folder, tuple(base)),
         columns=columns,
+        others=tuple(score for score in study.others if any(score in row.others for row in rows)),
     )
     return table.with_remarks(_what_else_differs(study, folder, results))
 
@@ -178,6 +179,8 @@ def _row(
     """Returns the row of a variant of which some run is finished."""
     summaries = [study.run(name, seed).summary(folder) or {} for seed in own]
     is_base = name == study.baseline
+    published = study.published.get(name, {})
+    others = dict.fromkeys(score for summary in summaries for score in summary[TEST] if score != study.task.monitor)
     return ResultRow(
         name,
         tuple(own),
@@ -186,8 +189,15 @@ def _row(
         () if is_base else tuple(mean_score(own[seed]) - mean_score(base[seed]) for seed in own if seed in base),
         summaries[0]["trainable_parameters"],
         operations,
-        study.published.get(name, ""),
+        published.get(study.task.monitor, ""),
         tuple(float(summary["seconds"]) for summary in summaries if "seconds" in summary),
+        {
+            score: OtherScore(
+                tuple(float(summary[TEST][score]) for summary in summaries if score in summary[TEST]),
+                published.get(score, ""),
+            )
+            for score in others
+        },
     )
 
 

@@ -66,10 +66,13 @@ def published_for(task: Task) -> list[PublishedScore]:
     return [score for score in published() if score.task.lower().partition("-")[0] == task.name]
 
 
-def published_score(task: Task, system: str) -> str:
-    """Returns what is published of a system under the task's monitor, in percent; empty where nothing is."""
-    known = [score for score in published_for(task) if score.score == task.monitor]
-    return " / ".join(score.percent for score in known if system in score.system.split())
+def published_scores(task: Task, system: str) -> dict[str, str]:
+    """Returns what is published of a system: name of a score of the task → percent, one for every published table."""
+    found: dict[str, list[str]] = {}
+    for known in published_for(task):
+        if known.score and system in known.system.split():
+            found.setdefault(known.score, []).append(known.percent)
+    return {score: " / ".join(percents) for score, percents in found.items()}
 
 
 def in_published_order(task: Task, systems: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Table of an ablation or a comparison: one pandas frame as text, Markdown, CSV and LaTeX, and a figure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -37,6 +37,18 @@ SIGNS = str.maketrans(
 """Signs that LaTeX lacks in the encoding of its fonts; all others are escaped by pandas."""
 
 
+class OtherScore(NamedTuple):
+    """A score beside the monitor, of one variant.
+
+    Attributes:
+        scores: Of every finished run in which something was asked that it counts; shares in [0, 1].
+        published: Percent that others published of it; empty where nothing is known.
+    """
+
+    scores: tuple[float, ...]
+    published: str = ""
+
+
 class ResultRow(NamedTuple):
     """Results of the finished runs of one variant; scores are shares in [0, 1].
 
@@ -50,6 +62,7 @@ class ResultRow(NamedTuple):
         operations: Floating-point operations of a training step; `None` where they cannot be counted.
         published: Percent that others published of it; empty where nothing is known.
         seconds: Duration of each run.
+        others: Name → score beside the monitor.
     """
 
     name: str
@@ -61,6 +74,7 @@ class ResultRow(NamedTuple):
     operations: int | None = None
     published: str = ""
     seconds: tuple[float, ...] = ()
+    others: Mapping[str, OtherScore] = MappingProxyType({})
 
     @property
     def mean(self) -> float:
@@ -88,6 +102,7 @@ class ResultTable:
         chance: Score of a model that looks at nothing; `None` where it is not known.
         columns: Columns that are shown, of those of `CELLS`.
         remarks: More notes below the table.
+        others: Scores beside the monitor that a second table shows; of all others, the CSV file has the means.
     """
 
     rows: tuple[ResultRow, ...]
@@ -100,6 +115,7 @@ class ResultTable:
     chance: float | None = None
     columns: tuple[str, ...] = ABLATION
     remarks: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> ResultRow:
         """Returns the row of a variant; `KeyError` where none of its runs is finished."""
@@ -110,23 +126,28 @@ class ResultTable:
         return replace(self, remarks=(*self.remarks, *remarks))
 
     def __str__(self) -> str:
-        frame = self.cells().set_index("").rename_axis(None)
-        return "\n".join([frame.to_string(), "", *self.notes()])
+        shown = (frame.set_index("").rename_axis(None).to_string() for frame in self.tables())
+        return "\n\n".join([*shown, "\n".join(self.notes())])
 
     def markdown(self) -> str:
         """Returns the table in Markdown, and the notes as a list."""
         need("tabulate", "a table in Markdown")
-        frame = self.cells().map(lambda cell: cell.replace("|", r"\|"))
-        sides = ("left", *("right" for _ in self.columns))
-        # tabulate would write the cells that look like numbers in its own way
-        table = frame.to_markdown(index=False, colalign=sides, disable_numparse=True)
-        return "\n".join([str(table), "", *(f"- {note}" for note in self.notes())]) + "\n"
+        shown = []
+        for frame in self.tables():
+            sides = ("left", *("right" for _ in frame.columns[1:]))
+            cells = frame.map(lambda cell: cell.replace("|", r"\|"))
+            # tabulate would write the cells that look like numbers in its own way
+            shown += [str(cells.to_markdown(index=False, colalign=sides, disable_numparse=True)), ""]
+        return "\n".join([*shown, *(f"- {note}" for note in self.notes())]) + "\n"
 
     def latex(self) -> str:
-        """Returns a `tabular` with the rules of booktabs; the notes are comments before it."""
-        text = self.cells().to_latex(index=False, escape=True, column_format="l" + "r" * len(self.columns))
+        """Returns a `tabular` a table with the rules of booktabs; the notes are comments before them."""
+        shown = [
+            str(frame.to_latex(index=False, escape=True, column_format="l" + "r" * len(frame.columns[1:])))
+            for frame in self.tables()
+        ]
         notes = [f"% {' '.join(note.split())}\n" for note in self.notes()]
-        return "".join([*notes, "% needs \\usepackage{booktabs}\n", str(text).translate(SIGNS)])
+        return "".join([*notes, "% needs \\usepackage{booktabs}\n", "\n".join(shown).translate(SIGNS)])
 
     def csv(self) -> str:
         """Returns a line per variant: shares in [0, 1], whole numbers in full, empty where there is nothing."""
@@ -145,6 +166,7 @@ class ResultTable:
                 | {"operations_per_step": row.operations, "published_percent": row.published}
                 | {"seconds": median(row.seconds) if row.seconds else None}
                 | {f"{self.score}_seed_{seed}": by_seed.get(seed) for seed in self.seeds}
+                | {f"{name}_mean": fmean(other.scores) for name, other in row.others.items() if other.scores}
             )
         found = pandas.DataFrame(lines).astype({"operations_per_step": "Int64"})
         return found if "published" in self.columns else found.drop(columns="published_percent")
@@ -163,6 +185,14 @@ class ResultTable:
         }
         columns = {titles[name]: [CELLS[name](row) for row in self.rows] for name in self.columns}
         return pandas.DataFrame({"": [row.name for row in self.rows], **columns})
+
+    def tables(self) -> Iterator[Any]:
+        """Yields the tables as they are shown, frames of texts: that of the monitor, and that of `others`."""
+        yield self.cells()
+        if self.others:
+            pandas = need("pandas", "a table of results")
+            columns = {f"{name}, %": [_other(row.others.get(name)) for row in self.rows] for name in self.others}
+            yield pandas.DataFrame({"": [row.name for row in self.rows], **columns})
 
     def figure(self) -> "Figure":
         """Draws the differences with their intervals, and those of every seed.
@@ -203,6 +233,8 @@ class ResultTable:
                 "Seconds: median over seeds, from the first step to the last validation, beside whatever else ran: an "
                 "order of magnitude. Features that are extracted before the first step are not counted."
             )
+        if self.others:
+            said.append("Other scores: mean ± standard deviation, %, and in parentheses what others published.")
         if any(len(row.seeds) == 1 for row in self.rows):
             said.append("Of one seed there is no standard deviation, and the interval is over items alone.")
         done = {row.name: row.seeds for row in self.rows}
@@ -213,8 +245,20 @@ class ResultTable:
 
 def _score(row: ResultRow) -> str:
     """Returns mean ± deviation in percent."""
-    spread = "" if row.deviation is None else f" ± {100 * row.deviation:.1f}"
-    return f"{100 * row.mean:.1f}{spread}"
+    return _with_spread(row.scores)
+
+
+def _other(score: OtherScore | None) -> str:
+    """Returns mean ± deviation in percent, and what is published."""
+    if score is None or not score.scores:
+        return NONE
+    return _with_spread(score.scores) + (f" ({score.published})" if score.published else "")
+
+
+def _with_spread(scores: Sequence[float]) -> str:
+    """Returns mean ± sample standard deviation in percent; the mean alone of one score."""
+    spread = f" ± {100 * stdev(scores):.1f}" if len(scores) > 1 else ""
+    return f"{100 * fmean(scores):.1f}{spread}"
 
 
 def _difference(row: ResultRow) -> str:

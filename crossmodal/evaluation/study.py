@@ -48,7 +48,8 @@ class Study:
         seeds: Seeds of weights, order and built-in world.
         baseline: Variant that others are compared with.
         verb: Name of the study in errors.
-        published: Name of a variant → percent that others published of just that; shown beside its score.
+        published: Name of a variant → name of a score → percent that others published of just that.
+        others: Names of scores beside the monitor that the table shows.
 
     Raises:
         ValueError: In words, before anything is trained, if a variant cannot be meant.
@@ -60,7 +61,8 @@ class Study:
     seeds: tuple[int, ...]
     baseline: str = "full"
     verb: str = "ablation"
-    published: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what is no study."""

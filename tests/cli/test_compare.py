@@ -1,5 +1,6 @@
 """`crossmodal TASK compare`: systems and rows become runs, and their table stands beside the published scores."""
 
+import csv
 import json
 import shlex
 
@@ -7,6 +8,7 @@ import pytest
 from commands import crossmodal
 
 from crossmodal.evaluation.study import Study
+from crossmodal.tasks.resolve import find_task
 
 
 @pytest.fixture
@@ -19,7 +21,9 @@ def trained(monkeypatch):
         for run in runs:
             right = 1 + rows.index(run.row)
             (folder / run.name).mkdir(parents=True, exist_ok=True)
-            facts = {"test": {"accuracy": right / 5}, "chance": {"accuracy": 0.25}, "trainable_parameters": 12}
+            monitor = find_task(run.task).monitor
+            scores = {monitor: right / 5, "audio": right / 10 + run.seed / 100, "audio_visual_temporal": 0.5}
+            facts = {"test": scores, "chance": {monitor: 0.25}, "trainable_parameters": 12}
             facts["seconds"] = 10.0 * (1 + runs.index(run))
             (folder / run.name / "summary.json").write_text(json.dumps(facts))
             lines = [f"item-{at},red,red,{float(at < right)},1.0\n" for at in range(5)]
@@ -68,6 +72,24 @@ def test_the_table_has_published_scores_beside_ours_where_nothing_was_changed(tm
     table = (tmp_path / "runs/ave-compare/table.md").read_text()
     assert page.read_text() == f"before\n<!-- compare: begin -->\n\n{table.strip()}\n\n<!-- compare: end -->\nafter\n"
     assert "published_percent" in (tmp_path / "runs/ave-compare/table.csv").read_text()
+
+
+def test_other_scores_of_the_published_tables_stand_in_a_second_one(tmp_path, trained):
+    row = ["--row", "narrow=--system dg_sct --model.width 8"]
+    said = crossmodal(tmp_path, "avqa", "compare", "--systems", "st_avqa", "dg_sct", "--seeds", "0", "2", *row)
+    assert said.code == 0, said.err
+    runs = tmp_path / "runs/avqa-compare"
+    second = (runs / "table.md").read_text().split("\n\n")[1].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in second]
+    assert cells[0] == ["", "audio, %"]  # of kinds nothing is published
+    assert cells[2:] == [["st_avqa", "11.0 ± 1.4 (74.1)"], ["dg_sct", "21.0 ± 1.4 (77.4)"], ["narrow", "31.0 ± 1.4"]]
+    assert "Other scores: mean ± standard deviation, %, and in parentheses what others published." in said.out
+    with (runs / "table.csv").open(newline="") as opened:
+        lines = list(csv.DictReader(opened))
+    assert [(float(line["audio_mean"]), line["audio_visual_temporal_mean"]) for line in lines] == [
+        (pytest.approx(0.1 * (at + 1) + 0.01), "0.5") for at in range(3)
+    ]
+    assert (runs / "table.tex").read_text().count("toprule") == 2
 
 
 def test_of_a_task_of_which_nothing_is_published_nothing_is_said(tmp_path, trained):
