@@ -10,6 +10,7 @@ from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.checkpoints.adapter_file import as_json
 from crossmodal.data.vocabulary import as_text, from_text
 from crossmodal.io import make_folder, whole_folder, write_whole
+from crossmodal.tasks.pretrained import BEGAN_WITH
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.provenance import provenance
@@ -55,6 +56,7 @@ def save(
         )
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"save: {folder} exists and is no empty folder: choose another, or remove it.")
+    options = _without_beginning(options, system)
     files = named_files(options)
     options = with_paths(options, files)
     header = _belongs_to(options, system)
@@ -66,6 +68,18 @@ def save(
         write_whole(draft / CARD, model_card(options, system, summary or {}, files))
         written = json.dumps(as_json("save", config), indent=2, ensure_ascii=False)
         write_whole(draft / ADAPTER_CONFIG, written + "\n")
+
+
+def _without_beginning(options: SystemOptions, system: SystemModule) -> SystemOptions:
+    """Returns options without the run that a training began with: what the folder holds replaces all of it."""
+    began = getattr(system, BEGAN_WITH, None)
+    kept = {name: value for name, value in options.arguments.items() if not (began and _names(value, began))}
+    return options._replace(arguments=kept)
+
+
+def _names(value: Any, path: Path) -> bool:
+    """Whether the value of a keyword is that path."""
+    return isinstance(value, (str, Path)) and Path(value) == path
 
 
 def load_folder(
