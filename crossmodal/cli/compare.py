@@ -10,7 +10,7 @@ from crossmodal.evaluation.page_marks import check_page, write_between
 from crossmodal.evaluation.published import in_published_order, published_for, published_scores
 from crossmodal.evaluation.result_table import COMPARISON, ResultTable
 from crossmodal.evaluation.score_figures import write_bars, write_curves
-from crossmodal.evaluation.study import Study
+from crossmodal.evaluation.study import Study, resolved
 from crossmodal.evaluation.sweep import slug
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.names import system_names
@@ -125,8 +125,11 @@ def compare_rows(
     """
     baseline = given.baseline or next(iter(rows))
     # a row with further options is not what was published
-    plain = {name: words[1] for name, words in rows.items() if len(words) == 2 and words[0] == "--system"}
-    known = {name: published_scores(task, system) for name, system in plain.items()}
+    plain = {name: words for name, words in rows.items() if len(words) == 2 and words[0] == "--system"}
+    known = {
+        name: published_scores(task, words[1], settings_of((*options, *words), task, name))
+        for name, words in plain.items()
+    }
     # the other scores of the published tables, where these stand beside ours
     others = [score.score for score in published_for(task) if score.score] if "published" in columns else []
     beside = tuple(score for score in dict.fromkeys(others) if score != task.monitor)
@@ -144,6 +147,21 @@ def compare_rows(
     if given.page:
         write_between(given.page, mark, table.markdown())
     return code, table
+
+
+def settings_of(words: Sequence[str], task: Task, name: str) -> set[str]:
+    """Returns the values of the options of the data, those left at their defaults among them.
+
+    Args:
+        words: Options of `fit`.
+        task: The task.
+        name: Of the row, for errors.
+
+    Raises:
+        ValueError: If the options are refused.
+    """
+    options, _ = resolved(words, task, f"compare: {name!r}")
+    return {str(value) for option, value in options.items() if option.startswith("data.")}
 
 
 def named_options(given: Sequence[str], option: str) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,7 @@ They are printed beside scores of our own runs and never among them: this librar
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,12 +66,20 @@ def published_for(task: Task) -> list[PublishedScore]:
     return [score for score in published() if score.task.lower().partition("-")[0] == task.name]
 
 
-def published_scores(task: Task, system: str) -> dict[str, str]:
-    """Returns what is published of a system: name of a score of the task → percent, one for every published table."""
+def published_scores(task: Task, system: str, settings: Container[str] = ()) -> dict[str, str]:
+    """Returns what is published of a system: name of a score of the task → percent.
+
+    Args:
+        task: The task.
+        system: Name of the system.
+        settings: Values of the options of the data: a table of just one setting, as AVS-S4 of `s4`, then stands alone.
+            Otherwise there is a percent for every table of the task.
+    """
+    known = [score for score in published_for(task) if score.score and system in score.system.split()]
+    of_setting = [score for score in known if score.task.lower().partition("-")[2] in settings]
     found: dict[str, list[str]] = {}
-    for known in published_for(task):
-        if known.score and system in known.system.split():
-            found.setdefault(known.score, []).append(known.percent)
+    for score in of_setting or known:
+        found.setdefault(score.score, []).append(score.percent)
     return {score: " / ".join(percents) for score, percents in found.items()}
 
 

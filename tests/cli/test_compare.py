@@ -74,6 +74,14 @@ def test_the_table_has_published_scores_beside_ours_where_nothing_was_changed(tm
     assert "published_percent" in (tmp_path / "runs/ave-compare/table.csv").read_text()
 
 
+def test_of_two_published_tables_that_of_the_setting_stands_beside(tmp_path, trained):
+    for panel, expected in (("", "49.1"), ("--data.setting=s4", "78.0"), ("--data.setting=ms3", "49.1")):
+        words = ["--systems", "lavish", "--seeds", "0", "--runs", f"r{panel}", "--", *panel.split()]
+        said = crossmodal(tmp_path, "avs", "compare", *words)
+        assert said.code == 0, said.err
+        assert said.lines[1].split()[-1] == expected
+
+
 def test_other_scores_of_the_published_tables_stand_in_a_second_one(tmp_path, trained):
     row = ["--row", "narrow=--system dg_sct --model.width 8"]
     said = crossmodal(tmp_path, "avqa", "compare", "--systems", "st_avqa", "dg_sct", "--seeds", "0", "2", *row)

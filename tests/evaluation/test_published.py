@@ -99,6 +99,8 @@ def test_a_system_is_found_among_the_published_ones():
     found = [published_scores(TASK, name) for name in ("dg_sct", "lavish", "lite")]
     assert found == [{"accuracy": "82.2"}, {"accuracy": "78.6"}, {}]
     assert published_scores(CLASSIFY, "dg_sct") == {}
+    found = [published_scores(find_task("avs"), "lavish", settings)["overlap"] for settings in ((), {"s4"}, {"ms3"})]
+    assert found == ["78.0 / 49.1", "78.0", "49.1"]
     # of the default data and number of shots alone
     found = [published_scores(find_task(name), "maple")["accuracy"] for name in ("few_shot", "zero_shot")]
     assert found == ["67.1", "61"]
