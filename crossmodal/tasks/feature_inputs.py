@@ -23,13 +23,14 @@ MEDIA = {"frames": "visual", "others": "visual", "wave": "audio"}
 STAMP = "#stamp-"
 
 
-def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> Source:
+def source_as_read(source: Source, inputs: Clips | Features, folder: Path, *, splits: Sequence[str] = SPLITS) -> Source:
     """Returns a source whose items are as a system reads them.
 
     Args:
         source: Where the clips come from; its `preprocess` becomes that of the inputs.
         inputs: What the system reads.
         folder: Folder of feature caches, for systems that read `Features`.
+        splits: Those of which features are extracted.
 
     Raises:
         ValueError: If the source holds features, and the system reads others, or clips.
@@ -44,7 +45,7 @@ def source_as_read(source: Source, inputs: Clips | Features, folder: Path) -> So
                 "avel --model.visual vgg19 --model.audio vggish."
             )
         return source
-    return FeatureSource(source, inputs, folder) if isinstance(inputs, Features) else source
+    return FeatureSource(source, inputs, folder, splits=splits) if isinstance(inputs, Features) else source
 
 
 def extract_features(batch: Any, inputs: Features) -> Any:
@@ -106,18 +107,19 @@ class FeatureSource(Source):
     another item, and it alone is extracted anew. What was extracted before stays in the cache.
     """
 
-    def __init__(self, source: Source, inputs: Features, folder: Path):
+    def __init__(self, source: Source, inputs: Features, folder: Path, *, splits: Sequence[str] = SPLITS):
         """Opens the cache.
 
         Args:
             source: Where the clips come from.
             inputs: The extractors.
             folder: Folder of caches; each has a name that follows from all that determines the features.
+            splits: Those that `ready` extracts.
         """
         super().__init__(
             batch_size=source.batch_size, workers=source.workers, seed=source.seed, validation=source.validation
         )
-        self.source, self.inputs = source, inputs
+        self.source, self.inputs, self.splits = source, inputs, tuple(splits)
         facts = _facts(source, inputs)
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
         self.cache = FeatureCache(folder / f"{inputs.name}-{digest}", facts)
@@ -146,11 +148,11 @@ class FeatureSource(Source):
     def ready(self) -> Sequence[str]:
         """Extracts the features that the cache lacks; returns sentences about what was read."""
         said = [*self.source.ready()]
-        if drawn := getattr(self.source.split("train"), "drawn_anew", ""):
+        if "train" in self.splits and (drawn := getattr(self.source.split("train"), "drawn_anew", "")):
             said.append(f"{drawn} stay those of the first epoch, not drawn anew in each: features are extracted once")
         self.keys = {}
         earlier = {*map(_unstamped, self.cache.names())}
-        done = [key for split in SPLITS for key in self._fill(split)]
+        done = [key for split in self.splits for key in self._fill(split)]
         anew = [key for key in done if _unstamped(key) in earlier]
         why = f", {len(anew)} of them anew: their media, labels or options changed" if anew else ""
         return [*said, f"features {self.inputs.name} in {self.cache.folder}/: {len(done)} clips extracted{why}"]

@@ -82,7 +82,7 @@ def prepare_source(
     """
     check_segments(source, system)
     check_items(source, splits)
-    read = source_as_read(source, system.inputs, folder)
+    read = source_as_read(source, system.inputs, folder, splits=splits)
     said = read.ready()
     if is_first() and said:
         print("\n".join(f"data               {line}" for line in said), flush=True)

@@ -137,3 +137,10 @@ def test_questions_about_one_clip_are_extracted_once(tmp_path):
     for index in (0, 5, 11):
         batch = extract_features(AskedClip(*(field[None] for field in every[index])), system.inputs)
         assert all(torch.equal(one, other[0]) for one, other in zip(kept[index], batch, strict=True))
+
+
+def test_a_test_extracts_its_own_split_alone(system, tmp_path):
+    """Where the cache of the training is gone, hours of other splits are not needed."""
+    for splits, extracted in ((("test",), 2), (("train", "val", "test"), 3 + 2)):
+        source = source_as_read(WorldSource(clips=3, held_out=2), system.inputs, tmp_path, splits=splits)
+        assert source.ready()[-1].endswith(f": {extracted} clips extracted")
