@@ -10,7 +10,7 @@ from crossmodal.checkpoints import load_adapters, save_adapters, with_dtype_of
 from crossmodal.checkpoints.adapter_file import as_json
 from crossmodal.data.vocabulary import as_text, from_text
 from crossmodal.io import make_folder, whole_folder, write_whole
-from crossmodal.tasks.pretrained import BEGAN_WITH
+from crossmodal.tasks.pretrained import BEGAN_WITH, Beginning, is_replaced
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.provenance import provenance
@@ -71,13 +71,15 @@ def save(
 
 
 def _without_beginning(options: SystemOptions, system: SystemModule) -> SystemOptions:
-    """Returns options without the run that a training began with: what the folder holds replaces all of it."""
-    began = getattr(system, BEGAN_WITH, None)
-    kept = {name: value for name, value in options.arguments.items() if not (began and _names(value, began))}
+    """Returns options without the run that a training began with, where what the folder holds replaces all of it."""
+    began: Beginning | None = getattr(system, BEGAN_WITH, None)
+    if began is None or not is_replaced(system):
+        return options
+    kept = {name: value for name, value in options.arguments.items() if not _is_path(value, began.path)}
     return options._replace(arguments=kept)
 
 
-def _names(value: Any, path: Path) -> bool:
+def _is_path(value: Any, path: Path) -> bool:
     """Whether the value of a keyword is that path."""
     return isinstance(value, (str, Path)) and Path(value) == path
 

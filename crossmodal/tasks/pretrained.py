@@ -4,24 +4,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from torch import nn
 
-from crossmodal.checkpoints import load_converted
+from crossmodal.checkpoints import adapter_state, load_converted
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 LEARNED = "adapters.safetensors"
 """Name of the file in the folder of a run."""
 BEGAN_WITH = "began_with"
-"""Attribute of a system: the path that it was given here."""
+"""Attribute of a system that began with another run's weights: its `Beginning`."""
 _IS_READ = ContextVar("what another run learned is read", default=True)
+
+
+class Beginning(NamedTuple):
+    """What a system began with.
+
+    Attributes:
+        path: As it was given.
+        learned: Names of the tensors that were learned there.
+    """
+
+    path: Path
+    learned: frozenset[str]
 
 
 def with_pretrained(system: AnyModule, pretrained: str | Path | None) -> AnyModule:
     """Loads what an equal system learned on other classes, in the system's own precision, and returns the system.
-
-    The system keeps the path as `began_with`, so that a shared folder can leave it out.
 
     Args:
         system: The system; prompts must be shared by its classes.
@@ -34,21 +44,26 @@ def with_pretrained(system: AnyModule, pretrained: str | Path | None) -> AnyModu
     if pretrained is None:
         return system
     file = Path(pretrained)
-    setattr(system, BEGAN_WITH, file)
-    if not _IS_READ.get():
-        return system
-    load_converted(system, file / LEARNED if file.is_dir() else file)
+    setattr(system, BEGAN_WITH, Beginning(file, frozenset(adapter_state(system))))
+    if _IS_READ.get():
+        load_converted(system, file / LEARNED if file.is_dir() else file)
     return system
 
 
 @contextmanager
-def all_learned_follows() -> Iterator[None]:
-    """Lets systems that are built inside begin without another run's weights: those of a finished run replace them all.
+def beginnings_unread() -> Iterator[None]:
+    """Lets systems that are built inside begin without another run's weights, because those of a finished run follow.
 
-    So a run can be tested and used when the run that it began with is gone.
+    So a run can be tested and used when the run that it began with is gone. `is_replaced` says whether all follow.
     """
     before = _IS_READ.set(False)
     try:
         yield
     finally:
         _IS_READ.reset(before)
+
+
+def is_replaced(system: nn.Module) -> bool:
+    """Whether the system's own adapters hold all that it began with; where it froze a part of that, they do not."""
+    began: Beginning | None = getattr(system, BEGAN_WITH, None)
+    return began is None or began.learned <= adapter_state(system).keys()

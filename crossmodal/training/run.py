@@ -14,7 +14,7 @@ from crossmodal.data.vocabulary import from_text, parted
 from crossmodal.injection import fast_linears
 from crossmodal.named_draws import seeded_draws
 from crossmodal.tasks.feature_inputs import source_as_read
-from crossmodal.tasks.pretrained import all_learned_follows
+from crossmodal.tasks.pretrained import beginnings_unread, is_replaced
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import SystemModule, Task
 
@@ -171,8 +171,11 @@ def load_run(run: Path, task: Task) -> tuple[SystemModule, Namespace]:
     """Returns the trained system of a run, in evaluation mode and in the precision of its training, and its options."""
     parser, given = parse(["--config", str(run / CONFIG)], task)
     arguments = parser.instantiate(given)  # components of one's own by their import paths
-    with all_learned_follows():
-        system = build(arguments, from_text(read_header(run / ADAPTERS)["classes"]), task)
+    classes = from_text(read_header(run / ADAPTERS)["classes"])
+    with beginnings_unread():
+        system = build(arguments, classes, task)
+    if not is_replaced(system):
+        system = build(arguments, classes, task)
     system = with_dtype_of(system, run / ADAPTERS)  # before the fingerprint of what is frozen, which tells dtypes apart
     load_adapters(system, run / ADAPTERS, **_provenance(run, given, system))
     return system.eval(), arguments
