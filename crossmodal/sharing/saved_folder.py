@@ -80,7 +80,7 @@ def _without_beginning(options: SystemOptions, system: SystemModule) -> SystemOp
 
 
 def _is_path(value: Any, path: Path) -> bool:
-    """Whether the value of a keyword is that path."""
+    """Returns whether the value of a keyword is that path."""
     return isinstance(value, (str, Path)) and Path(value) == path
 
 

@@ -64,6 +64,6 @@ def beginnings_unread() -> Iterator[None]:
 
 
 def is_replaced(system: nn.Module) -> bool:
-    """Whether the system's own adapters hold all that it began with; where it froze a part of that, they do not."""
+    """Returns whether the system's own adapters hold all that it began with; where it froze a part, they do not."""
     began: Beginning | None = getattr(system, BEGAN_WITH, None)
     return began is None or began.learned <= adapter_state(system).keys()
