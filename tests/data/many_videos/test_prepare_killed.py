@@ -72,10 +72,19 @@ def hears_ctrl_c():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab):
+WRITES_NO_LAST_CLIP = f"""import sys, time
+sys.addaudithook(lambda event, args: event == "open" and "film{FILMS - 1}" in str(args[0]) and time.sleep(600))
+"""
+"""`sitecustomize.py` of a process that stands still before the last clip is written."""
+
+
+def test_ctrl_c_says_how_far_it_came_and_nothing_else(lab, tmp_path):
+    # without it the command could be over before this process, which may have to wait, interrupts it
+    (tmp_path / "sitecustomize.py").write_text(WRITES_NO_LAST_CLIP)
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", "crossmodal", "ave", "prepare", "videos", "stopped", "--workers", "2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    running = subprocess.Popen(command, cwd=lab, process_group=0, preexec_fn=hears_ctrl_c, **pipes)
+    running = subprocess.Popen(command, cwd=lab, env=environ, process_group=0, preexec_fn=hears_ctrl_c, **pipes)
     while not (lab / "stopped/frames").exists():
         assert running.poll() is None
         time.sleep(0.001)
