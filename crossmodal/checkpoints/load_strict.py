@@ -100,7 +100,8 @@ def load_strict(module: nn.Module, checkpoint: RawCheckpoint, rule: Rule, *, lay
         What became of every tensor.
 
     Raises:
-        ValueError: If the file has another layout, or a tensor is missing, left over, of another shape or not finite.
+        ValueError: If the file has another layout, or a tensor is missing, left over, of another shape, not finite, or
+            too large for the dtype of the model.
     """
     tensors = checkpoint.tensors
     if not any(isinstance(rule(name, tensor), Mapping) for name, tensor in tensors.items()):
@@ -197,7 +198,12 @@ def _misfit(theirs: Tensor, ours: Tensor) -> str | None:
     """Describes why a tensor cannot fill one of ours; `None` if it can."""
     if ours.shape != theirs.shape or ours.is_floating_point() != theirs.is_floating_point():
         return dtype_and_shape(theirs)
-    return None if theirs.is_meta or bool(theirs.isfinite().all()) else "NaN or infinite"
+    if theirs.is_meta:
+        return None
+    if not theirs.isfinite().all():
+        return "NaN or infinite"
+    fits = bool(theirs.to(ours.dtype).isfinite().all())
+    return None if fits else f"{dtype_and_shape(theirs)}, up to {float(theirs.abs().max()):.4g}: too large"
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -18,7 +18,7 @@ from crossmodal.tasks.resolve import task_word
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task, percent_of, system_remarks
 from crossmodal.training.checkpoint_io import Last, last_checkpoint
-from crossmodal.training.choice import changed_data, read_options
+from crossmodal.training.choice import read_options
 from crossmodal.training.data_module import DataModule
 from crossmodal.training.deviations import deviations
 from crossmodal.training.evidence import STEPS, evidence
@@ -29,6 +29,7 @@ from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.options import check_least_values, parse
 from crossmodal.training.predictions import Tested
 from crossmodal.training.ranks import is_first, share_name, shared_name
+from crossmodal.training.resumed_options import check_resumed_options, told_changes
 from crossmodal.training.run import build, feature_folder, prepare_source, test_run, write_results
 from crossmodal.training.run_folder import CONFIG, REMARKS, claimed_run, find_place, read_summary, write_summary
 from crossmodal.training.stages import train_stages
@@ -66,19 +67,19 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
     source = prepared(source, system)
     training = SystemTraining(system, task, **vars(arguments.optim))
     found = deviations(training, source, arguments.trainer.callbacks or (), trainer=vars(arguments.trainer))
-    if given.resume:
-        found = (
-            *found,
-            *changed_data(read_options(run / CONFIG), yaml.safe_load(parser.dump(given, skip_unset=False))),
-        )
-    warn(found)
+    stages = stages_of(given.system, task.name)
     last = last_checkpoint(run, training) if given.resume else None
+    if given.resume:
+        before, now = read_options(run / CONFIG), yaml.safe_load(parser.dump(given, skip_unset=False))
+        check_resumed_options(run, before, now, stages=[stage.name for stage in stages], begun=last is not None)
+        found = (*found, *told_changes(before, now))
+    warn(found)
     if is_first():
         begin(run, parser, given, source, last)
     started = time.monotonic()
     with telling_how_to_go_on(resume_command(run, task_word(task))):
         if last is None:  # the checkpoint of the last training has what those before it left
-            train_stages(run, stages_of(given.system, task.name), system, arguments, prepared)
+            train_stages(run, stages, system, arguments, prepared)
         trained = train(
             run,
             training,

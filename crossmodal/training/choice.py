@@ -18,9 +18,6 @@ TINY = "tiny"
 ANY_PAIR = "any_pair"
 """System of a task for encoders of other libraries."""
 
-SPEED = ("batch_size", "workers")
-"""Options of a source that change no item."""
-
 COUPLING = "coupling"
 """Keyword of coupled systems; the coupling's own keywords are options of the model, too."""
 
@@ -115,17 +112,3 @@ def read_options(file: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"--config {file} holds no options; --print_config shows what they look like.")
     return found
-
-
-def changed_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns a sentence where a run that resumes goes on with other data than it was begun with.
-
-    Args:
-        before: Options that the run was begun with, as its file holds them.
-        now: Options as they are.
-    """
-    old, new = (flattened(options.get("data") or {}) for options in (before, now))
-    # an option that the file lacks is of a later version: its default is what the run had
-    names = [name for name in old if name not in SPEED and old[name] != new.get(name)]
-    told = ", ".join(f"--data.{name} {new.get(name)} ({old[name]} before)" for name in names)
-    return [f"The run goes on with other data than it was begun with: {told}."] if names else []

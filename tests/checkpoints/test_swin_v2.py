@@ -126,6 +126,21 @@ def test_damage_is_named_and_nothing_is_loaded(theirs, damage):
     assert fingerprint(encoder) == before
 
 
+@given(st.integers(0, 6))
+def test_what_the_dtype_of_the_model_cannot_hold_is_named_and_nothing_is_loaded(theirs, digits):
+    encoder, state = ours().half(), dict(theirs.state_dict())
+    state["norm.bias"] = torch.full((64,), 10.0**digits)
+    before = fingerprint(encoder)
+    if 10.0**digits <= torch.finfo(torch.float16).max:
+        import_swin_v2(encoder, state)
+        assert encoder.head.bias[0] == 10.0**digits
+        return
+    with pytest.raises(ValueError, match="does not fit this Encoder, nothing was loaded") as caught:
+        import_swin_v2(encoder, state)
+    assert f"torch.float32 (64,), up to {10.0**digits:.4g}: too large" in str(caught.value)
+    assert fingerprint(encoder) == before
+
+
 def test_a_load_that_is_interrupted_leaves_the_model_as_it_was(theirs, monkeypatch):
     encoder, state, copy, copied = ours(), theirs.state_dict(), torch.Tensor.copy_, []
 

@@ -14,7 +14,6 @@ from torch import nn
 from crossmodal.data.source import AVESource
 from crossmodal.data.vocabulary import Vocabulary, as_text
 from crossmodal.testing.ave_layout import write_ave
-from crossmodal.training.choice import changed_data
 from crossmodal.training.going_on import command_to_test, resume_command, telling_how_to_go_on
 from crossmodal.training.run import check_classes, check_items, prepare_source
 from crossmodal.training.run_folder import CONFIG, check_run_name, claimed_run, read_summary
@@ -197,11 +196,3 @@ def test_a_run_reads_data_of_its_own_labels_in_their_order(known, given_ones):
             check_classes(Few(1, given_ones), system, "data")
     system.labels_are_unread = True
     check_classes(Few(1, given_ones), system, "data")
-
-
-@given(st.dictionaries(st.sampled_from(["seed", "root", "workers"]), st.integers(0, 1)), st.integers(0, 1))
-def test_a_run_that_resumes_on_other_data_says_so(before, seed):
-    now = {**before, "seed": seed, "workers": 7, "later": 1}
-    said = changed_data({"data": before}, {"data": now})
-    assert bool(said) == ("seed" in before and before["seed"] != seed)
-    assert not said or said[0].endswith(f"than it was begun with: --data.seed {seed} ({1 - seed} before).")

@@ -29,8 +29,8 @@ def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Enc
         dtype: `torch.bfloat16`, or `torch.float16` where its range is known to do.
 
     Raises:
-        ValueError: If the dtype is another, the encoder is not frozen (small steps round to nothing), or it has been
-            here before.
+        ValueError: If the dtype is another, the encoder is not frozen (small steps round to nothing), it has been here
+            before, or a weight is too large for the dtype. The encoder then stays as it was.
     """
     if dtype not in (torch.bfloat16, torch.float16):
         raise ValueError(f"half_precision: dtype={dtype} must be torch.bfloat16 or torch.float16.")
@@ -40,13 +40,20 @@ def half_precision(encoder: Encoder, dtype: torch.dtype = torch.bfloat16) -> Enc
     sections = list(encoder.sections.values())
     if any(_halved(section) for section in sections):
         raise ValueError("half_precision: the encoder is in half precision already: call it once.")
+    # one module at a time: `section.to(dtype)` would take its batch norms along
+    converted = {
+        f"sections.{at}.{name}": module
+        for at, section in encoder.sections.items()
+        for name, module in section.named_modules()
+        if not isinstance(module, _BatchNorm)
+    }
+    for name, module in converted.items():
+        _check_range(name, module, dtype)
     if any(parameter.device.type == "cpu" for parameter in encoder.parameters()):
         _say_if_slower(dtype)
+    for module in converted.values():
+        _convert(module, dtype)
     for section in sections:
-        for module in section.modules():
-            if not isinstance(module, _BatchNorm):
-                # one module at a time: `section.to(dtype)` would take its batch norms along
-                _convert(module, dtype)
         section.register_forward_pre_hook(partial(_enter, dtype))
         # First of all hooks: those of others see the stream as it goes on, in float32.
         section.register_forward_hook(_leave, prepend=True)
@@ -83,6 +90,19 @@ def _say_if_slower(dtype: torch.dtype) -> None:
 
 def _halved(section: nn.Module) -> bool:
     return _leave in section._forward_hooks.values()
+
+
+def _check_range(name: str, module: nn.Module, dtype: torch.dtype) -> None:
+    """Refuses a tensor that the dtype turns into infinity; infinite ones, as of a mask, stay what they are."""
+    for part, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+        if tensor.is_floating_point() and not tensor.is_meta:
+            fits = tensor.to(dtype).isfinite() | ~tensor.isfinite()
+            if not fits.all():
+                largest = float(tensor[~fits].abs().max())
+                raise ValueError(
+                    f"half_precision: {name}.{part} reaches {largest:.4g}, which {dtype} cannot hold: take "
+                    "torch.bfloat16, or leave the encoder in float32."
+                )
 
 
 def _convert(module: nn.Module, dtype: torch.dtype) -> None:

@@ -126,6 +126,20 @@ def test_what_cannot_be_is_told():
         half_precision(encoder)
 
 
+def test_a_weight_that_the_dtype_cannot_hold_is_named_and_nothing_is_converted():
+    encoder = toy_encoder((1,))
+    bias = encoder.sections["stages0_0_mlp"].linear.bias
+    bias.data[0] = -1e5
+    encoder.sections["stages0_0_mlp"].register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+    before = fingerprint(freeze(encoder))
+    with pytest.raises(
+        ValueError, match=r"sections.stages0_0_mlp.linear.bias reaches 1e\+05, which torch.float16 cannot hold: take"
+    ):
+        half_precision(encoder, torch.float16)
+    assert fingerprint(encoder) == before
+    half_precision(encoder, torch.bfloat16)  # whose range is that of float32, and to which a mask is a mask
+
+
 @pytest.mark.parametrize(("ratio", "said"), [(5.0, 1), (1.1, 0)])
 def test_a_processor_that_is_slower_so_says_it(monkeypatch, ratio, said):
     seconds = {torch.bfloat16: ratio, torch.float32: 1.0}

@@ -78,6 +78,12 @@ def test_a_stage_that_is_done_is_not_trained_again(lab, monkeypatch):
     assert said.code == 0, said.err
     assert trained == ["grounding", "cut"]
     assert all(torch.equal(value, stored[f"system.grounder.{name}"]) for name, value in started.items())
+    said = crossmodal(lab, "avqa", "fit", "--name=cut", "--resume=true", "--stages.grounding.max_epochs=2")
+    assert said.code == 1
+    reason = (
+        "run runs/cut cannot be resumed with --stages.grounding.max_epochs 2 (1 before): the stage grounding is done"
+    )
+    assert reason in said.err
 
 
 def test_published_features_are_fitted(lab):
