@@ -38,9 +38,10 @@ def read_frame_png(file: Path) -> UInt8[Tensor, "3 height width"]:
 def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
     """Reads a mask: a pixel belongs to it where its value lies above half the file's largest one.
 
-    So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of a palette of more
-    colours every index but 0 is an object. Of colours the brightest channel counts, and what is transparent does not
-    belong to the mask. One of another size is resized to the nearest pixels.
+    So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of colours the brightest
+    channel counts, and what is transparent does not belong to the mask. Where colours number objects, every one but
+    that of index 0 is an object; without a palette, every one but black: more than two, in more than one hue. One of
+    another size is resized to the nearest pixels.
 
     Args:
         file: PNG of one channel (modes `1`, `L`, `P`) or of colours (`RGB`, `RGBA`).
@@ -56,30 +57,57 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
             f"read_mask_png: {file} has the mode {picture.mode!r}, expected one of {', '.join(known)}: save it as "
             "an 8-bit PNG."
         )
-    values = np.asarray(picture)
-    if picture.mode in COLOURED:
-        opaque = values[..., 3] > 127 if picture.mode == "RGBA" else True
-        values = values[..., :3].max(axis=2) * opaque
-    inside = torch.from_numpy(_above(values, picture, file))
+    inside = torch.from_numpy(_of_colours(picture, file) if picture.mode in COLOURED else _of_values(picture, file))
     if inside.shape == (size, size):
         return inside
     rows, columns = ((torch.arange(size) * side) // size for side in inside.shape)
     return inside[rows][:, columns]
 
 
-def _above(values: np.ndarray, picture: "Image", file: Path) -> np.ndarray:
-    """Returns which pixels belong to a mask."""
+def _of_values(picture: "Image", file: Path) -> np.ndarray:
+    """Returns which pixels belong to a mask of one channel."""
+    values = np.asarray(picture)
     if picture.mode in ("L", "P") and len(np.unique(values)) > 2:
         if picture.mode == "P" and not _is_grey(picture):  # indices name colours and are no amounts
             return np.asarray(values > 0)
-        values = np.asarray(picture.convert("L"))
-        if (largest := int(values.max())) < HALF_WHITE:
-            raise ValueError(
-                f"read_mask_png: {file} holds grey values of 0 to {largest}, more than two of them: if they number "
-                "objects or classes, save those that sound as 255; if they are a black picture that was compressed, "
-                "save zeros."
-            )
+        return _of_greys(np.asarray(picture.convert("L")), file)
+    return _bright(values)
+
+
+def _of_colours(picture: "Image", file: Path) -> np.ndarray:
+    """Returns which pixels belong to a mask of colours, of which those that are transparent are black."""
+    pixels = np.asarray(picture)
+    opaque = pixels[..., 3:] > 127 if picture.mode == "RGBA" else np.uint8(1)
+    pixels = pixels[..., :3] * opaque
+    values, colours = pixels.max(axis=2), np.unique(pixels.reshape(-1, 3), axis=0)
+    if len(colours) <= 2:
+        return _bright(values)
+    if (colours == colours[:, :1]).all():
+        return _of_greys(values, file)
+    numbered = not colours[0].any() and not _is_one_hue(colours[1:].astype(np.float64))  # sorted: black is the first
+    return np.asarray(values > 0) if numbered else _bright(values)
+
+
+def _of_greys(values: np.ndarray, file: Path) -> np.ndarray:
+    """Returns which pixels of more than two grey values belong to a mask with smooth edges."""
+    if (largest := int(values.max())) < HALF_WHITE:
+        raise ValueError(
+            f"read_mask_png: {file} holds grey values of 0 to {largest}, more than two of them: if they number "
+            "objects or classes, save those that sound as 255; if they are a black picture that was compressed, "
+            "save zeros."
+        )
+    return _bright(values)
+
+
+def _bright(values: np.ndarray) -> np.ndarray:
     return np.asarray(values.astype(np.float32) > values.max() / 2)
+
+
+def _is_one_hue(colours: np.ndarray) -> bool:
+    """Returns whether colours `(colour, 3)` are shades of one, as the smooth edge of an object has them."""
+    brightest = colours[colours.sum(axis=1).argmax()]
+    shades = colours @ brightest / (brightest @ brightest)
+    return bool((abs(colours - shades[:, None] * brightest) <= 1).all())  # shades are rounded to whole numbers
 
 
 def _is_grey(picture: "Image") -> bool:

@@ -1,11 +1,14 @@
 """AVSBench's layout: read right, whatever a mask's mode, values and size are, or refused in a sentence."""
 
 import pickle
+from fractions import Fraction
 
 import avs_folder
 import numpy as np
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from crossmodal.data import Preprocess
@@ -117,6 +120,38 @@ def test_objects_of_any_number_belong_to_a_mask_of_many_colours(tmp_path):
     Image.fromarray(values).save(file)
     with pytest.raises(ValueError, match=r"mask\.png holds grey values of 0 to 3, more than two .* number objects"):
         read_mask_png(file, 4)
+
+
+HUES = st.tuples(*[st.integers(0, 255)] * 3).filter(lambda colour: max(colour) > 20)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@given(colours=st.lists(HUES, min_size=2, max_size=4, unique=True), data=st.data())
+def test_colours_without_a_palette_say_what_those_of_one_do(tmp_path_factory, mode, colours, data):
+    hues = [tuple(Fraction(channel, sum(colour)) for channel in colour) for colour in colours]
+    assume(len(set(hues)) > 1 and max(abs(a - b) for a, b in zip(*hues[:2], strict=True)) > 0.2)
+    values = np.uint8(data.draw(st.lists(st.integers(0, len(colours)), min_size=16, max_size=16))).reshape(4, 4)
+    values[0] = [0, 1, 2, 1]
+    file, picture = tmp_path_factory.mktemp("mask") / "mask.png", palette(values, (0, 0, 0), *colours)
+    picture.convert(mode).save(file)
+    assert torch.equal(read_mask_png(file, 4), torch.from_numpy(values > 0))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@given(hue=HUES, shades=st.lists(st.integers(0, 255), min_size=16, max_size=16))
+def test_shades_of_one_colour_are_a_smooth_edge_in_every_mode(tmp_path_factory, mode, hue, shades):
+    amounts = np.float64(shades).reshape(4, 4) / 255
+    amounts[0, :3] = 0, 1, 0.3
+    pixels = np.uint8(np.round(amounts[..., None] * ((255,) * 3 if mode == "L" else hue)))
+    file = tmp_path_factory.mktemp("mask") / "mask.png"
+    Image.fromarray(pixels).convert(mode).save(file)
+    values = pixels.max(axis=2)
+    greys = len(set(hue)) == 1 and mode != "L"
+    if greys and max(hue) < 128 and len(np.unique(values)) > 2:
+        with pytest.raises(ValueError, match=r"holds grey values of 0 to \d+, more than two of them"):
+            read_mask_png(file, 4)
+    else:
+        assert torch.equal(read_mask_png(file, 4), torch.from_numpy(values > values.max() / 2))
 
 
 def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
