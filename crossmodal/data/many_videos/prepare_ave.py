@@ -129,14 +129,20 @@ def prepare_clips(
         raise OSError(f"{layout.command} stopped in {out}/: {error} Then run the same command again.") from error
 
 
-def say_changed(changed: Sequence[str], unknown: Sequence[str]) -> None:
-    """Prints which finished clips are made anew, and of which nobody knows whether they should be."""
+def say_changed(changed: Sequence[str], unknown: Sequence[str], *, made: str = "its wave") -> None:
+    """Prints which finished clips are made anew, and of which nobody knows whether they should be.
+
+    Args:
+        changed: Clips that are made anew.
+        unknown: Clips that are kept.
+        made: What to remove of a clip so that it is made anew.
+    """
     if changed:
         print(f"made anew: {len(changed)} clips, for their films or the decoder changed: {some(changed)}", flush=True)
     if unknown:
         print(
             f"kept: {len(unknown)} clips of an earlier version, which kept no record of their films: {some(unknown)}; "
-            "if a film changed since, remove its wave, and run this again.",
+            f"if a film changed since, remove {made}, and run this again.",
             flush=True,
         )
 

@@ -20,7 +20,8 @@ from crossmodal.option_parser import OptionParser
 from crossmodal.worker_pool import Failure
 
 from .ave_rows import ALL, CATEGORIES, SPLIT_FILES, AnnotationFiles, describe_annotations, read_annotation_files
-from .prepare_ave import FAILED_CLIPS, PREPARED, annotations_folder
+from .made_from import MadeFrom, film_stamps
+from .prepare_ave import FAILED_CLIPS, PREPARED, annotations_folder, say_changed
 from .published_features import published_features
 from .video_folder import SOME_FAILED, check_utf8_name, failure, progress, video_files, write_failed
 
@@ -104,16 +105,27 @@ def extractors(visual_weights: Path, audio_weights: Path) -> Extractors:
 
 
 def extract_missing(videos: Sequence[Path], parts: Path, build: Callable[[], Extractors]) -> dict[str, str]:
-    """Writes the features of the videos that are not finished, with a bar; returns file name → reason for failures.
+    """Writes the features of the videos that are not finished, or are other films now, with a bar.
 
     Args:
         videos: The files.
-        parts: Folder that gets a file per finished video.
+        parts: Folder that gets a file per finished video; beside it lies the record of the films.
         build: Builds the extractors; not called where nothing is left to do.
+
+    Returns:
+        File name → reason for failures.
     """
-    missing = [video for video in videos if not part_of(parts, video.stem).exists()]
+    made = MadeFrom(parts.parent, film_stamps(videos))
+    there = [video.stem for video in videos if part_of(parts, video.stem).exists()]
+    changed = made.changed(there)
+    say_changed(changed, made.unknown(there), made=f"its file in {parts}/")
+    kept = {*there} - {*changed}
+    missing = [video for video in videos if video.stem not in kept]
     if not missing:
         return {}
+    made.record([video.stem for video in missing])  # before any of them is written
+    for video in changed:
+        part_of(parts, video).unlink()
     work = partial(write_part, parts=parts, made=build())
     outcomes = progress("features", work, missing, total=len(videos), workers=0)
     return {video.name: outcome.reason for video, outcome in outcomes if isinstance(outcome, Failure)}

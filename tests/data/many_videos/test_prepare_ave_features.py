@@ -1,10 +1,12 @@
 """`crossmodal ave prepare --layout features` writes the published files, goes on, and says why not."""
 
 import shutil
+from fractions import Fraction
 
 import pytest
 import torch
 from commands import crossmodal
+from films import film
 
 from crossmodal.data import Preprocess
 from crossmodal.data.ave_features import AVEFeatures
@@ -65,6 +67,10 @@ def test_files_are_those_that_the_reader_takes(lab):
     train = AVEFeatures(folder / "AVE", "train")
     assert train.names == ["ddddddddddd#3", "aaaaaaaaaaa#0"]
     assert all(torch.equal(*both) for both in zip(train[1], first, strict=True))
+    film(folder / "videos/bbbbbbbbbbb.mp4", picture=tuple(Fraction(index, 5) for index in range(50)), sound=(0, 10))
+    changed = crossmodal(folder, *WORDS, "a.pth")
+    assert "made anew: 1 clips, for their films or the decoder changed: bbbbbbbbbbb" in changed.lines
+    assert len(seen) == 50
 
 
 def test_what_cannot_be_is_refused(lab):

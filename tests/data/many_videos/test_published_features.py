@@ -1,11 +1,14 @@
 """AVE's features of a video, as its authors extracted them: which frames, how resized, which seconds of sound."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 import torch
+from films import film, heard, tone
 
-from crossmodal.data import Preprocess
+from crossmodal.data import Clip, Preprocess
 from crossmodal.data.many_videos.published_features import frame_rows, published_features, resized
 
 PREPROCESS = Preprocess(8, 16_000, (0.5, 0.4, 0.3), (1 / 255,) * 3)
@@ -39,8 +42,44 @@ def test_features_are_means_over_the_frames_of_each_second(clip):
     torch.testing.assert_close(found.visual, torch.stack(expected), rtol=1e-5, atol=1e-3)
     assert found.audio.shape == (2, 3)
     assert heard[0].shape == (2, 16_000)
-    with pytest.raises(ValueError, match="fewer than seconds=1000"):
+    with pytest.raises(ValueError, match=r"has 20 pictures from 0\.00 to 2\.00 s, expected .* from 0 to seconds=1000"):
         published_features(file, torch.nn.Identity(), torch.nn.Identity(), PREPROCESS, seconds=1000)
+
+
+COLOURS = Preprocess(16, 16_000, (0,) * 3, (1,) * 3)
+
+
+def told(file, seconds):
+    """The colour of every second's pictures and the tone of its sound."""
+    found = published_features(
+        file, lambda frames: frames.mean((2, 3))[:, None], lambda wave: wave, COLOURS, seconds=seconds
+    )
+    return found.visual[:, 0].round().int().tolist(), heard(Clip(found.visual, found.audio))
+
+
+@pytest.mark.parametrize("length", [2.0, 2.4, 5.0])
+def test_of_a_longer_film_the_first_seconds_are_taken_of_both(clip, length):
+    whole, _ = told(clip(5.0), 5)
+    colours, tones = told(clip(length), 2)
+    assert tones == [tone(0), tone(1)]
+    if length != 2.4:  # the published rows of a film that is a little longer are a little longer, too
+        assert colours == whole[:2]
+
+
+def test_a_film_that_is_too_short_or_cut_or_begins_without_a_picture_is_refused(clip, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"has 20 pictures from 0\.00 to 2\.00 s, expected one a second or more from 0"
+    ):
+        told(clip(2.0), 3)
+    late = tuple(1 + Fraction(index, 10) for index in range(10))
+    with pytest.raises(ValueError, match=r"has 10 pictures from 1\.00 to 2\.00 s"):
+        told(film(tmp_path / "late.mkv", picture=late, sound=(0, 2), codecs=("mpeg4", "flac")), 2)
+
+
+def test_a_sound_that_begins_late_is_silent_until_then(tmp_path):
+    pictures = tuple(Fraction(index, 10) for index in range(30))
+    late = film(tmp_path / "late.mkv", picture=pictures, sound=(1, 3), codecs=("mpeg4", "flac"))
+    assert told(late, 3)[1] == [0, tone(1), tone(2)]
 
 
 def test_resizing_is_bilinear_without_antialiasing():
