@@ -39,9 +39,10 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
     """Reads a mask: a pixel belongs to it where its value lies above half the file's largest one.
 
     So values of 0 and 1, of 0 and 255, and indices of a palette of two colours say the same. Of colours the brightest
-    channel counts, and what is transparent does not belong to the mask. Where colours number objects, every one but
-    that of index 0 is an object; without a palette, every one but black: more than two, in more than one hue. One of
-    another size is resized to the nearest pixels.
+    channel counts, and what is transparent does not belong to the mask; where all is black, what is opaque does. Where
+    colours number objects, every one but black is an object: those of a palette, whose background is index 0 where no
+    pixel is black, and without a palette more than two in more than one hue. One of another size is resized to the
+    nearest pixels.
 
     Args:
         file: PNG of one channel (modes `1`, `L`, `P`) or of colours (`RGB`, `RGBA`).
@@ -66,19 +67,32 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
 
 def _of_values(picture: "Image", file: Path) -> np.ndarray:
     """Returns which pixels belong to a mask of one channel."""
+    if picture.mode == "P":
+        return _of_indices(picture, file)
     values = np.asarray(picture)
-    if picture.mode in ("L", "P") and len(np.unique(values)) > 2:
-        if picture.mode == "P" and not _is_grey(picture):  # indices name colours and are no amounts
-            return np.asarray(values > 0)
+    return _of_greys(values, file) if picture.mode == "L" and len(np.unique(values)) > 2 else _bright(values)
+
+
+def _of_indices(picture: "Image", file: Path) -> np.ndarray:
+    """Returns which pixels belong to a mask with a palette.
+
+    Its order says little: a program that saves few colours writes it, as often as not with white in front.
+    """
+    indices = np.asarray(picture)
+    used, palette = np.unique(indices), np.asarray(picture.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    if len(used) > 2 and (palette == palette[:, :1]).all():  # greys are amounts
         return _of_greys(np.asarray(picture.convert("L")), file)
-    return _bright(values)
+    black = [index for index in used if index < len(palette) and not palette[index].any()]
+    return np.asarray(indices != (black[0] if black and palette[0].any() else 0))
 
 
 def _of_colours(picture: "Image", file: Path) -> np.ndarray:
     """Returns which pixels belong to a mask of colours, of which those that are transparent are black."""
     pixels = np.asarray(picture)
-    opaque = pixels[..., 3:] > 127 if picture.mode == "RGBA" else np.uint8(1)
+    opaque = pixels[..., 3:] > 127 if picture.mode == "RGBA" else np.ones((1, 1, 1), dtype=bool)
     pixels = pixels[..., :3] * opaque
+    if picture.mode == "RGBA" and not pixels.any() and not opaque.all():  # painted in black: alpha is the mask
+        return np.asarray(opaque[..., 0])
     values, colours = pixels.max(axis=2), np.unique(pixels.reshape(-1, 3), axis=0)
     if len(colours) <= 2:
         return _bright(values)
@@ -108,12 +122,6 @@ def _is_one_hue(colours: np.ndarray) -> bool:
     brightest = colours[colours.sum(axis=1).argmax()]
     shades = colours @ brightest / (brightest @ brightest)
     return bool((abs(colours - shades[:, None] * brightest) <= 1).all())  # shades are rounded to whole numbers
-
-
-def _is_grey(picture: "Image") -> bool:
-    """Returns whether a palette holds grey values alone."""
-    colours = np.asarray(picture.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    return bool((colours == colours[:, :1]).all())
 
 
 def write_mask(mask: Tensor) -> bytes:

@@ -72,8 +72,11 @@ MODES = {
     "L": Image.fromarray,
     "L01": lambda mask: Image.fromarray(mask // 255),
     "P": lambda mask: Image.fromarray(mask // 255).convert("P"),
+    "P, white first": lambda mask: palette(1 - mask // 255, (255,) * 3, (0,) * 3),
+    "P, by a program": lambda mask: Image.fromarray(mask).convert("RGB").quantize(2),
     "RGB": lambda mask: Image.fromarray(np.stack([mask, 0 * mask, 0 * mask], axis=2)),
     "RGBA": lambda mask: Image.fromarray(np.stack([*[np.full_like(mask, 255)] * 3, mask], axis=2)),
+    "RGBA, black": lambda mask: Image.fromarray(np.stack([*[np.zeros_like(mask)] * 3, mask], axis=2)),
 }
 
 
@@ -111,6 +114,8 @@ def test_objects_of_any_number_belong_to_a_mask_of_many_colours(tmp_path):
     values = np.uint8([[0, 1, 2, 3], [0, 0, 0, 3]])
     file, colours = tmp_path / "mask.png", [(0, 0, 0), (128, 0, 0), (0, 128, 0), (0, 0, 64)]
     palette(values, *colours).save(file)
+    assert torch.equal(read_mask_png(file, 4)[::2], torch.from_numpy(values > 0))
+    palette(3 - values, *colours[::-1]).save(file)
     assert torch.equal(read_mask_png(file, 4)[::2], torch.from_numpy(values > 0))
     # greys are amounts, in whatever order their palette has them
     palette(values, (0,) * 3, (255,) * 3, (100,) * 3, (200,) * 3).save(file)
