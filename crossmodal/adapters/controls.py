@@ -32,11 +32,11 @@ def shuffled(factory: AdapterFactory, *, segments: int = 10) -> AdapterFactory:
 
     Args:
         factory: The factory of the adapters.
-        segments: Segments of a clip; frames are clip × segment.
+        segments: Segments of a clip; frames are clip × segment. A system that is given clips sets it to theirs.
     """
 
     def build(stream: Site, guide: Site) -> nn.Module:
-        return Redirected(factory(stream, guide), partial(of_another_clip, segments=segments))
+        return Redirected(factory(stream, guide), of_another_clip, clip_segments=segments)
 
     return build
 
@@ -99,27 +99,45 @@ class FrozenMap(nn.Module):
 
 
 class Redirected(nn.Module):
-    """Runs an adapter on `source(stream, guide)` in place of the guide. Shapes: as the adapter's."""
+    """Runs an adapter on `source(stream, guide)` in place of the guide. Shapes: as the adapter's.
 
-    def __init__(self, adapter: nn.Module, source: Callable[[Tensor, Tensor], Tensor]):
+    Attributes:
+        clip_segments: Segments of a clip, where the source must know them; `None` where it reads frame by frame.
+    """
+
+    def __init__(self, adapter: nn.Module, source: Callable[..., Tensor], *, clip_segments: int | None = None):
         """Takes the adapter.
 
         Args:
             adapter: `(stream, guide) -> Adapted`.
-            source: Makes the guide that it reads instead.
+            source: Makes the guide that it reads instead, from stream and guide, and `segments=` where they are given.
+            clip_segments: Segments of a clip.
         """
         super().__init__()
-        self.adapter, self.source = adapter, source
+        self.adapter, self.source, self.clip_segments = adapter, source, clip_segments
 
     def forward(self, stream: Tensor, guide: Tensor) -> Adapted:
         """Computes the adapter's result for the stream and the replaced guide."""
-        adapted: Adapted = self.adapter(stream, self.source(stream, guide))
+        of_clips = {} if self.clip_segments is None else {"segments": self.clip_segments}
+        adapted: Adapted = self.adapter(stream, self.source(stream, guide, **of_clips))
         return adapted
 
     def extra_repr(self) -> str:
         """Shows what takes the guide's place."""
         source = self.source.func if isinstance(self.source, partial) else self.source
         return f"guide={getattr(source, '__name__', type(source).__name__)}"
+
+
+def tell_segments(module: nn.Module, segments: int) -> None:
+    """Tells the controls in a module how long the clips are that it is about to be given, in place.
+
+    Args:
+        module: Holds adapters.
+        segments: Segments of a clip.
+    """
+    for part in module.modules():
+        if isinstance(part, Redirected) and part.clip_segments not in (None, segments):
+            part.clip_segments = segments
 
 
 def of_another_clip(stream: Tensor, guide: Tensor, *, segments: int) -> Tensor:

@@ -9,6 +9,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from crossmodal.adapters.controls import tell_segments
 from crossmodal.data import Clip, Preprocess
 from crossmodal.drawing import read_sites
 from crossmodal.encoders.by_name import audio_backbone, visual_backbone
@@ -164,6 +165,7 @@ class CoupledSystem(SystemModule):
     def stem_inputs(self, frames: Tensor | None, wave: Tensor | None) -> dict[str, Tensor | None]:
         """Returns the inputs of the lockstep's stems, whose frames are `(clip segment)`."""
         self._check_inputs(frames, wave)
+        tell_segments(self.coupled.couplers, next(given.shape[1] for given in (frames, wave) if given is not None))
         pictures = None if frames is None else rearrange(frames, "clip segment c h w -> (clip segment) c h w")
         sounds = None if wave is None else self.sound(rearrange(wave, "clip segment sample -> (clip segment) sample"))
         return {"visual": pictures, "audio": sounds}
