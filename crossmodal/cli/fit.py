@@ -1,5 +1,6 @@
 """`crossmodal TASK fit`: trains a system, keeps the weights that validate best, and tests them once."""
 
+import argparse
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -108,13 +109,23 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
 
 def parse_or_resume(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Namespace]:
     """Parses the options; those of a run that resumes are its own where nothing else is given."""
-    parser, given = parse(argv, task)
-    if not given.resume:
-        return parser, given
-    if given.name is None:
-        raise ValueError(f"{task.name} fit: --resume goes on with one run: say which by --name.")
-    stored = find_place(given.runs, given.name, resume=True) / CONFIG
-    return parse(["--config", str(stored), *argv], task)
+    place = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for option in ("resume", "name", "runs"):
+        place.add_argument(f"--{option}")
+    asked = place.parse_known_args(argv)[0]
+    # the parser of `fit` needs the system and the data of the run before it can read the words
+    if asked.name is None or yaml.safe_load(asked.resume or "false") is not True:
+        parser, given = parse(argv, task)
+        if not given.resume:
+            return parser, given
+        if given.name is None:
+            raise ValueError(f"{task.name} fit: --resume goes on with one run: say which by --name.")
+        asked.name, asked.runs = given.name, given.runs
+    runs = Path(asked.runs or "runs")
+    stored = find_place(runs, asked.name, resume=True) / CONFIG
+    # the folder may have been moved since the run wrote down where it lies
+    here = ["--runs", str(runs), "--name", asked.name, "--resume", "true"]
+    return parse(["--config", str(stored), *argv, *here], task)
 
 
 def announce(task: Task, given: Namespace, source: Source, run: Path) -> None:

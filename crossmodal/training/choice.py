@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ FED = (*BACKBONES, "guides")
 TINY = "tiny"
 ANY_PAIR = "any_pair"
 """System of a task for encoders of other libraries."""
+
+GROUPS = ("model", "data")
+"""Groups of options that a file of their own may hold."""
 
 COUPLING = "coupling"
 """Keyword of coupled systems; the coupling's own keywords are options of the model, too."""
@@ -41,19 +45,21 @@ class Choice(NamedTuple):
 
 
 def chosen(argv: Sequence[str], task: Task) -> Choice:
-    """Reads the options that decide on the others from a command line, or from the YAML file that it names."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config", type=Path)
+    """Reads the options that decide on the others from a command line and the YAML files that it names.
+
+    Args:
+        argv: The options. What is said on the command line wins over every file, and a later file over those before.
+        task: The task.
+    """
     needed = {name: required(source) for name, source in task.sources.items()}
     names = ["system", "training", f"model.{COUPLING}", *(f"model.{name}" for name in BACKBONES)]
     names += [f"data.{keyword}" for keywords in needed.values() for keyword in keywords]
-    for name in dict.fromkeys(names):
-        first.add_argument(f"--{name}")
-    given = vars(first.parse_known_args(argv)[0])
-    stored = read_options(given["config"]) if given["config"] else {}
+    given: dict[str, Any] = {}
+    for name, value in _words(argv, ["config", *GROUPS, *dict.fromkeys(names)]):
+        _merge(given, _read_file(Path(value)) if name == "config" else _nest(name, value))
 
     def said(name: str) -> Any:
-        return given[name] if given[name] is not None else nested(stored, name)
+        return nested(given, name)
 
     backbones = [said(f"model.{name}") or TINY for name in BACKBONES]
     system = said("system") or (ANY_PAIR if any(":" in name for name in backbones) else task.system)
@@ -64,6 +70,68 @@ def chosen(argv: Sequence[str], task: Task) -> Choice:
         tiny=backbones == [TINY, TINY],
         coupling=said(f"model.{COUPLING}") or "",
     )
+
+
+def files_first(argv: Sequence[str]) -> list[str]:
+    """Returns the words of a command line with its `--config FILE` in front: jsonargparse lets later words win."""
+    files: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--config":
+            files += [word, *islice(words, 1)]
+        else:
+            (files if word.startswith("--config=") else rest).append(word)
+    return [*files, *rest]
+
+
+class _InOrder(argparse.Action):
+    """Keeps options and their values in the order in which they stand."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        namespace.words.append((self.dest, values))
+
+
+def _words(argv: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns the options of these names in the order in which they count."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in names:
+        first.add_argument(f"--{name}", dest=name, action=_InOrder)
+    found: list[tuple[str, str]] = first.parse_known_args(files_first(argv), argparse.Namespace(words=[]))[0].words
+    return found
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    """Returns the options of a YAML file; a group that it names another file for is read from there."""
+    options = read_options(file)
+    return options | {name: _group(options[name], file.parent) for name in GROUPS if name in options}
+
+
+def _group(value: Any, folder: Path) -> Any:
+    """Returns the options of a group: a mapping, or the file, relative to `folder`, or the text that holds one."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        return yaml.safe_load(value)
+    return read_options(folder / value) if (folder / value).is_file() else {}
+
+
+def _nest(name: str, value: Any) -> dict[str, Any]:
+    """Returns one option by its dotted name as options of a YAML file."""
+    outer, _, inner = name.partition(".")
+    if name in GROUPS:
+        value = _group(value, Path())
+    return {outer: _nest(inner, value) if inner else value}
+
+
+def _merge(options: dict[str, Any], later: Mapping[str, Any]) -> None:
+    """Puts later options into those before them, group by group, in place."""
+    for name, value in later.items():
+        before = options.get(name)
+        if isinstance(before, dict) and isinstance(value, Mapping):
+            _merge(before, value)
+        else:
+            options[name] = dict(value) if isinstance(value, Mapping) else value
 
 
 def required(source: type[Source]) -> list[str]:

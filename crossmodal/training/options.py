@@ -18,7 +18,7 @@ from crossmodal.tasks.settings import Settings
 from crossmodal.tasks.stages import stages_of
 from crossmodal.tasks.task import Task
 
-from .choice import COUPLING, FED, Choice, chosen, required
+from .choice import COUPLING, FED, Choice, chosen, files_first, required
 from .fit_parser import FitParser, ShortHelp
 from .lightning_module import SystemTraining
 from .stages import add_stage
@@ -171,14 +171,24 @@ def parse(argv: Sequence[str], task: Task, *, asked_by: OptionParser | None = No
     """Parses the options of a task's `fit`: first those, from them or a YAML file, that decide on the others.
 
     Args:
-        argv: The options.
+        argv: The options; those of the command line win over files, wherever they stand.
         task: The task.
         asked_by: Parser of another verb that takes them beside its own; errors are of that verb, and know its options.
+
+    Raises:
+        ValueError: If another system was read than the one whose options these are.
     """
-    parser = options(task, chosen(argv, task))
+    choice = chosen(argv, task)
+    parser = options(task, choice)
     if asked_by is not None:
         parser.asked_by, parser.prog = asked_by, asked_by.prog
-    return parser, parser.parse_args(list(argv))
+    given = parser.parse_args(files_first(argv))
+    if (given.system, given.training) != (choice.system, choice.training):
+        raise ValueError(
+            f"{parser.prog}: the options say --system {given.system} --training {given.training!r}, but were read as "
+            f"those of {choice.system} with {choice.training!r}: say both on the command line."
+        )
+    return parser, given
 
 
 LEAST: Mapping[str, float] = MappingProxyType(

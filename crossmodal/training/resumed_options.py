@@ -9,11 +9,16 @@ from .choice import nested
 from .run_folder import ADAPTERS
 from .stages import FOLDER
 
-TOLD = ("seed", "system", "data", "model")
+TOLD = ("seed", "system", "data", "model", "encoders")
 """Options that are heeded and make of a run another one."""
 SPEED = ("data.batch_size", "data.workers")
 """Options among them that change no item."""
-LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.accumulate_grad_batches", "data.batch_size")
+LENGTH = (
+    *(f"trainer.max_{name}" for name in ("epochs", "steps")),
+    *(f"trainer.{name}" for name in ("accumulate_grad_batches", "limit_train_batches", "overfit_batches")),
+    *(f"trainer.{name}" for name in ("devices", "num_nodes")),
+    *(f"data.{name}" for name in ("batch_size", "clips")),
+)
 """Options by which a training gets longer or shorter."""
 
 
@@ -31,7 +36,7 @@ class Changed(NamedTuple):
     now: Any
 
     def __str__(self) -> str:
-        return f"--{self.name} {self.now} ({self.before} before)"
+        return f"--{self.name} {self.now} ({'nothing' if self.before in ('', None) else self.before} before)"
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> Iterator[Changed]:
@@ -89,6 +94,7 @@ def check_resumed_options(
 
 def _unread(run: Path, stages: Sequence[str], *, begun: bool, scheduled: bool) -> Iterator[tuple[str, Sequence[str]]]:
     """Yields why options are not read, and their names, or what their names begin with."""
+    yield "the values of its settings are in the run: give options one by one", ["training"]
     for stage in stages:
         place, options = run / FOLDER / stage, f"{FOLDER}.{stage}"
         if begun or (place / ADAPTERS).is_file():

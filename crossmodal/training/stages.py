@@ -76,7 +76,9 @@ def _train_stage(
     source.batch_size = given.batch_size
     data = prepare(source, part)
     training = SystemTraining(part, cast(Task, stage.task), **vars(given.optim))
-    options: dict[str, Any] = {**vars(arguments.trainer), "max_epochs": given.max_epochs}
+    # copies: what a callback counts, as one that stops early does, is of one training
+    own = copy.deepcopy(arguments.trainer.callbacks)
+    options: dict[str, Any] = {**vars(arguments.trainer), "callbacks": own, "max_epochs": given.max_epochs}
     train(
         place,
         training,

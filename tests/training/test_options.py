@@ -113,6 +113,48 @@ def test_what_is_said_on_the_command_line_wins_over_the_file(tmp_path):
     assert (given.system, given.model.alpha, given.model.beta, given.optim.lr) == ("dg_sct_released", 0.4, 0.1, 0.01)
 
 
+BIG = "visual: swin_v2_l\naudio: htsat\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--model", "big.yaml"],
+        ["--model", "{visual: swin_v2_l, audio: htsat}"],
+        ["--config", "names_it.yaml"],
+        ["--config", "holds_it.yaml"],
+        ["--config", "holds_it.yaml", "--config", "longer.yaml"],
+        ["--config=longer.yaml", "--model.visual=swin_v2_l", "--config=preset.yaml", "--model.audio=htsat"],
+        ["--training", "", "--config", "preset.yaml", "--config", "holds_it.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_however_encoders_and_settings_are_named_they_are_trained_as_published(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "big": BIG,
+        "names_it": "model: big.yaml\n",
+        "holds_it": "model:\n  visual: swin_v2_l\n  audio: htsat\n",
+        "longer": "trainer:\n  max_epochs: 9\n",
+        "preset": "training: released_training\n",
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    _, given = parsed(*words)
+    assert (given.optim.lr, given.optim.decay) == tuple(ave_dg_sct.SETTINGS.optim[name] for name in ("lr", "decay"))
+    assert given.trainer.max_epochs == (9 if any("longer" in word for word in words) else 50)
+    assert (given.training == "released_training") == ("--config=preset.yaml" in words)
+
+
+def test_a_group_of_data_in_a_file_of_its_own_chooses_the_source_and_names_come_from_the_command_line(tmp_path):
+    (tmp_path / "data.yaml").write_text("root: AVE\n")
+    assert str(parsed("--data", str(tmp_path / "data.yaml"))[1].data.root) == "AVE"
+    (tmp_path / "run.yaml").write_text("name: first\nruns: elsewhere\nsystem: lavish\n")
+    (tmp_path / "more.yaml").write_text("trainer:\n  max_epochs: 9\n")
+    files = [f"--config={tmp_path / name}.yaml" for name in ("run", "more")]
+    _, given = parsed("--name", "second", *files)
+    assert (given.name, str(given.runs), given.system, given.trainer.max_epochs) == ("second", "elsewhere", "lavish", 9)
+
+
 @pytest.mark.parametrize("task", [ave.TASK, classify.TASK], ids=lambda task: task.name)
 def test_every_recipe_file_of_a_task_is_a_system_with_settings_and_options(task):
     assert "dg_sct" in system_names(task.name)

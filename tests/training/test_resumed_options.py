@@ -1,11 +1,16 @@
 """Options that a run which resumes is given anew: what is heeded is told, what nothing would read is refused."""
 
+import contextlib
+
 import pytest
 from commands import crossmodal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossmodal.cli.fit import parse_or_resume
+from crossmodal.tasks.ave import TASK
 from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST
+from crossmodal.training.options import parse
 from crossmodal.training.resumed_options import changed, check_resumed_options, told_changes
 from crossmodal.training.run_folder import ADAPTERS
 
@@ -77,3 +82,25 @@ def test_a_rate_that_the_optimizer_would_not_take_is_refused_and_the_run_left_al
     assert "run runs/first cannot be resumed with --optim.lr 1e-09 (" in said.err
     assert "the checkpoint that it goes on from has an optimizer and a schedule of its own" in said.err
     assert (folder / "runs/first/config.yaml").read_text() == before
+
+
+def test_settings_that_are_in_the_run_already_are_refused(lab):
+    said = crossmodal(lab[0], "ave", "fit", "--name", "first", "--resume", "true", "--training", "released_training")
+    assert said.code == 1
+    assert "cannot be resumed with --training released_training (nothing before): the values of its settings are" in said.err
+
+
+@given(words=st.permutations([("--name", "moved"), ("--resume", "yes"), ("--config", "more.yaml")]))
+def test_the_folder_that_was_found_goes_on_wherever_it_was_begun(tmp_path_factory, words):
+    """The run's own file says where it lay when it was begun, of which system, and on which data."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    run = folder / "runs/moved"
+    run.mkdir(parents=True)
+    parser, begun = parse(["--system=lavish", "--data.folder=v", "--data.labels=l.csv", "--name=a", "--runs=b"], TASK)
+    (run / "config.yaml").write_text(parser.dump(begun, skip_unset=False))
+    (folder / "more.yaml").write_text("trainer: {max_epochs: 9}")
+    with contextlib.chdir(folder):
+        argv = ["--data.segments=5", *(word for pair in words for word in pair)]
+        given_now = parse_or_resume(argv, TASK)[1]
+    assert (str(given_now.runs), given_now.name, given_now.resume) == ("runs", "moved", True)
+    assert (given_now.system, given_now.data.segments, given_now.trainer.max_epochs) == ("lavish", 5, 9)

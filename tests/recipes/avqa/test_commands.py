@@ -51,19 +51,22 @@ def test_a_run_is_tested_and_asked(lab):
 def test_a_stage_that_is_done_is_not_trained_again(lab, monkeypatch):
     from crossmodal.training import fit
 
-    trained = []
+    trained, stopping = [], []
 
     def stops(run, training, *rest, **options):
         trained.append(run.name)
+        stopping.append(options["options"]["callbacks"][0])
         if run.name == "cut":
             raise KeyboardInterrupt
         return fit.train(run, training, *rest, **options)
 
     monkeypatch.setattr("crossmodal.training.stages.train", stops)
     monkeypatch.setattr("crossmodal.cli.fit.train", stops)
-    said = crossmodal(lab, "avqa", "fit", "--system=st_avqa", "--name=cut", *WORLD, *GROUNDING)
+    early = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"]
+    said = crossmodal(lab, "avqa", "fit", "--system=st_avqa", "--name=cut", *WORLD, *GROUNDING, *early)
     assert said.code != 0
     assert trained == ["grounding", "cut"]
+    assert [callback.best_score.isfinite().item() for callback in stopping] == [True, False]  # each has its own
     assert "go on with: crossmodal avqa fit --runs runs --name cut --resume true" in said.err
     stored = torch.load(lab / "runs/cut/stages/grounding/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     monkeypatch.setattr("crossmodal.cli.fit.train", fit.train)
