@@ -11,6 +11,7 @@ from crossmodal.data import read_labels
 from crossmodal.data.folder.labels import event_seconds
 from crossmodal.data.folder.packed_strings import PackedStrings
 from crossmodal.data.folder.splitting import stratified, wanted
+from crossmodal.data.folder.table_rows import read_text_rows
 
 HEAD = "file,label,start,end,split\n"
 
@@ -192,3 +193,20 @@ def test_texts_are_a_sequence():
     assert (texts[-1], texts[0:2], len(texts)) == ("größe", ["a", ""], 3)
     with pytest.raises(IndexError):
         texts[3]
+
+
+CELLS = st.sampled_from(["", "1", "2.5", "seen"])
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=3), st.booleans())
+def test_columns_without_a_name_are_told_or_refused_where_they_may_be_times(tmp_path_factory, cells, timed):
+    file = tmp_path_factory.mktemp("table") / "labels.csv"
+    rows = [f"{at}.mp4,dog,{one},{other}" + ",0,1" * timed for at, (one, other) in enumerate(cells)]
+    file.write_text("\n".join(["file,label,," + ",start,end" * timed, *rows]) + "\n")
+    if not timed and any(set(pair) <= {"1", "2.5"} for pair in cells):
+        with pytest.raises(ValueError, match=r"columns 3 and 4 have no name, but hold numbers .* name them start and"):
+            read_text_rows(file)
+        return
+    told = " ".join(read_text_rows(file).notes)
+    for at in (0, 1):
+        assert (f"column {at + 3} (without a name)" in told) == any(pair[at] for pair in cells)

@@ -87,7 +87,7 @@ def test_a_rate_that_the_optimizer_would_not_take_is_refused_and_the_run_left_al
 def test_settings_that_are_in_the_run_already_are_refused(lab):
     said = crossmodal(lab[0], "ave", "fit", "--name", "first", "--resume", "true", "--training", "released_training")
     assert said.code == 1
-    assert "cannot be resumed with --training released_training (nothing before): the values of its settings are" in said.err
+    assert "with --training released_training (nothing before): the values of its settings are in the run" in said.err
 
 
 @given(words=st.permutations([("--name", "moved"), ("--resume", "yes"), ("--config", "more.yaml")]))

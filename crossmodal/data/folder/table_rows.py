@@ -3,7 +3,7 @@
 import csv
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +59,8 @@ def read_text_rows(table: Path) -> TextRows:
     """Reads all rows that are not blank.
 
     Raises:
-        ValueError: If a column is missing or misspelt, a quote is not closed, a row has too many fields, or is that of
-            the columns' names once more.
+        ValueError: If a column is missing or misspelt, columns without names may be times, a quote is not closed, a row
+            has too many fields, or is that of the columns' names once more.
         UnicodeDecodeError: If the table is not UTF-8.
     """
     with table.open(encoding="utf-8-sig", newline="") as opened:
@@ -69,6 +69,7 @@ def read_text_rows(table: Path) -> TextRows:
         names = _names(table, first, delimiter)
         rows = list(_rows(table, opened, names, delimiter))
     wanted, notes = _wanted(names, [row for _, row in rows])
+    _check_unnamed(table, names, rows, wanted)
     if ("start" in wanted) != ("end" in wanted):
         raise ValueError(f"read_labels: {table}, line 1: start and end go together: add the other one, or leave both.")
     columns = {name: [row[at] for _, row in rows] for name, at in wanted.items()}
@@ -148,12 +149,34 @@ def _wanted(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[dict[s
             wanted |= dict(zip(("start", "end"), times, strict=True))
             read = " and ".join(f"{names[at]!r} as {name}" for name, at in zip(("start", "end"), times, strict=True))
             notes.append(f"read {read}, in seconds")
-    if unread := [name for at, name in enumerate(names) if name and at not in wanted.values()]:
-        told = ", ".join(map(repr, unread))
+    filled = [bool(name) or any(row[at] for row in rows) for at, name in enumerate(names)]
+    if unread := [at for at in range(len(names)) if filled[at] and at not in wanted.values()]:
+        told = ", ".join(repr(names[at]) if names[at] else f"column {at + 1} (without a name)" for at in unread)
         held = "" if "start" in wanted else "; no start and end are known, so every label holds throughout its file"
         drawn = "" if "split" in wanted else "; no split is known"
         notes.append(f"columns that are not read: {told}{held}{drawn}")
     return wanted, notes
+
+
+def _check_unnamed(
+    table: Path, names: Sequence[str], rows: Sequence[tuple[int, Sequence[str]]], wanted: Collection[str]
+) -> None:
+    """Refuses columns of numbers without names where no times are known; a single one is told, as it may count rows.
+
+    Raises:
+        ValueError: Naming two of them, with what they hold.
+    """
+    if "start" in wanted:
+        return
+    unnamed = [at for at, name in enumerate(names) if not name]
+    for line, row in rows:
+        numbers = [at for at in unnamed if _is_number(row[at])]
+        if len(numbers) > 1:
+            one, other = numbers[-2:]
+            raise ValueError(
+                f"read_labels: {table}, line 1: columns {one + 1} and {other + 1} have no name, but hold numbers "
+                f"({row[one]!r} and {row[other]!r} in line {line}): name them start and end, or remove them."
+            )
 
 
 def _is_number(text: str) -> bool:
