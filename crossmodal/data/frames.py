@@ -66,7 +66,7 @@ def read_frames(files: list[Path]) -> UInt8[Tensor, "frame 3 height width"]:
 
 @shaped
 def read_jpeg(file: Path) -> UInt8[Tensor, "3 height width"]:
-    """Decodes one whole JPEG; grey and CMYK ones become RGB.
+    """Decodes one whole JPEG, upright where its EXIF says that it was held otherwise; grey and CMYK ones become RGB.
 
     A decoder paints what a cut file lacks grey, and need not complain: the end marker behind the last scan is checked
     before it runs.
@@ -75,7 +75,7 @@ def read_jpeg(file: Path) -> UInt8[Tensor, "3 height width"]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no JPEG, or is cut.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         content = file.read_bytes()
@@ -86,7 +86,7 @@ def read_jpeg(file: Path) -> UInt8[Tensor, "3 height width"]:
     try:
         # no other format is tried: a file of another kind is an error, whatever its name
         with Image.open(io.BytesIO(content), formats=["JPEG"]) as picture:
-            pixels = np.array(picture.convert("RGB"))
+            pixels = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except OSError as error:
         raise ValueError(f"read_jpeg: {file} is no readable JPEG ({error}): extract it again.") from error
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()

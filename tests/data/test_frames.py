@@ -111,3 +111,26 @@ def test_frames_of_two_sizes_are_named(tmp_path):
     files = [write_frame(tmp_path, 1, width=12), write_frame(tmp_path, 2, width=10)]
     with pytest.raises(ValueError, match=r"00000002\.jpg is 10 × 8 pixels, but 00000001\.jpg .* is 12 × 8"):
         read_frames(files)
+
+
+UPRIGHT = {
+    1: lambda held: held,
+    2: np.fliplr,
+    3: lambda held: np.rot90(held, 2),
+    4: np.flipud,
+    5: lambda held: held.transpose(1, 0, 2),
+    6: lambda held: np.rot90(held, -1),
+    7: lambda held: np.rot90(held, 2).transpose(1, 0, 2),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_picture_is_upright_however_the_camera_was_held(orientation, tmp_path):
+    corners = np.zeros((16, 32, 3), dtype=np.uint8)
+    corners[:8, :16, 0] = corners[8:, 16:, 1] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(corners).save(tmp_path / "held.jpg", exif=exif, quality=95)
+    found = read_jpeg(tmp_path / "held.jpg").permute(1, 2, 0).numpy() > 127
+    np.testing.assert_array_equal(found, UPRIGHT[orientation](corners) > 127)
