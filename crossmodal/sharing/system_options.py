@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from crossmodal.tasks.resolve import find_system, find_task
 from crossmodal.tasks.task import SystemModule
 from crossmodal.training.choice import COUPLING, read_options
+from crossmodal.training.component_parser import ComponentParser
 from crossmodal.training.options import add_model, add_system, find_coupling
 from crossmodal.training.run import build
 from crossmodal.training.run_folder import CONFIG
@@ -107,7 +108,7 @@ def path_keywords(options: SystemOptions) -> set[str]:
 def _parser(options: SystemOptions) -> ArgumentParser:
     """Returns the parser of the options of one system."""
     coupling = options.arguments.get(COUPLING) or ""
-    parser = ArgumentParser(exit_on_error=False)
+    parser = ComponentParser(exit_on_error=False)
     add_system(parser, find_task(options.task), options.system)
     add_model(parser, find_system(options.system, find_task(options.task).name), coupling)
     return parser

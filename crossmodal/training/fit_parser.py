@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import DefaultHelpFormatter
 
 from crossmodal.data.source import Source
 from crossmodal.option_parser import OptionParser, nearest_option
 
 from .choice import required
+from .component_parser import ComponentParser
 
 
 class ShortHelp(DefaultHelpFormatter):
@@ -20,7 +21,7 @@ class ShortHelp(DefaultHelpFormatter):
         return re.sub(r", known subclasses: [^)]*", "", super()._expand_help(action))
 
 
-class FitParser(OptionParser, ArgumentParser):
+class FitParser(OptionParser, ComponentParser):
     """Parser of the options of one system and one data source, which knows those of the other sources, too.
 
     Attributes:

@@ -11,6 +11,7 @@ from crossmodal.data.world import COLOURS
 from crossmodal.evaluation.step_cost import described_cost
 from crossmodal.recipes.ave import dg_sct as ave_dg_sct
 from crossmodal.recipes.dg_sct import dg_sct
+from crossmodal.sharing import SystemOptions, build_system
 from crossmodal.tasks import ave, classify
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_function, find_system, system_module
@@ -111,6 +112,32 @@ def test_what_is_said_on_the_command_line_wins_over_the_file(tmp_path):
     file.write_text("system: dg_sct_released\nmodel:\n  alpha: 0.2\n  beta: 0.1\noptim:\n  lr: 0.01\n")
     _, given = parsed("--config", str(file), "--model.alpha", "0.4")
     assert (given.system, given.model.alpha, given.model.beta, given.optim.lr) == ("dg_sct_released", 0.4, 0.1, 0.01)
+
+
+UNTYPED = """
+from torch import nn
+
+
+class Loud(nn.Module):
+    def __init__(self, channels, cue_channels, *, k: int = 4):
+        super().__init__()
+        self.k = k
+
+    def forward(self, stream, cue):
+        return stream.norm(dim=-1, keepdim=True).sigmoid()
+"""
+
+
+def test_a_component_without_type_hints_is_read_from_words_from_a_file_and_in_python(tmp_path, monkeypatch):
+    (tmp_path / "untyped.py").write_text(UNTYPED)
+    monkeypatch.syspath_prepend(tmp_path)
+    parser, given = parsed("--model.spatial", "untyped.Loud", "--model.spatial.k", "2")
+    (tmp_path / "config.yaml").write_text(parser.dump(given, skip_unset=False))
+    parser, again = parsed("--config", str(tmp_path / "config.yaml"))
+    assert again.model.spatial == given.model.spatial
+    loud = {"class_path": "untyped.Loud", "init_args": {"k": 2}}
+    system = build_system(SystemOptions("ave", "dg_sct", {"spatial": loud}), ["dog"])
+    assert {module.k for module in system.modules() if type(module).__name__ == "Loud"} == {2}
 
 
 BIG = "visual: swin_v2_l\naudio: htsat\n"
