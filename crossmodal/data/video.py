@@ -88,7 +88,7 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
             shorter than one second, or holds floating samples that are not finite or far beyond [-1, 1].
         ImportError: Without the extra `recipes`.
     """
-    film = read_film(Path(file), lambda frame: preprocess.image(upright(frame)))
+    film = read_film(Path(file), lambda frame: preprocess.image(upright(frame, Path(file))))
     if film.segments < 1:
         raise too_short(file, film.seconds)
     shown = torch.stack(film.pictures.shown[: film.segments])

@@ -52,7 +52,7 @@ def published_features(
         ValueError: If the video has fewer frames than seconds, or as `read_clip`.
         FileNotFoundError: If there is no such file.
     """
-    frames = [resized(upright(timed.frame), preprocess.size) for timed in decoded(Path(file), "video")]
+    frames = [resized(upright(timed.frame, Path(file)), preprocess.size) for timed in decoded(Path(file), "video")]
     if len(frames) < seconds:
         raise ValueError(
             f"published_features: {file} has {len(frames)} frames, fewer than seconds={seconds}: give a longer video."
