@@ -24,7 +24,8 @@ def tone(second: int) -> float:
 def film(file, *, codecs=("mpeg4", "aac"), picture=ALL_PICTURE, tick=None, sound=ALL_SOUND, **options):
     """`picture`: the times of its frames in seconds; `sound`: start and end in seconds; either may be empty.
 
-    Options: `rate`, `layout`, `size` (width, height), `turn` (degrees), `amplitude`, `container` (a dict for FFmpeg).
+    Options: `rate`, `layout`, `size` (width, height), `turn` (degrees), `space` (of colours), `amplitude`,
+    `container` (a dict for FFmpeg).
     """
     with av.open(str(file), "w", options=options.get("container", {})) as out:
         video = picture and _video_stream(out, codecs[0], tick or picture[1] - picture[0], options)
@@ -56,6 +57,8 @@ def _video_stream(out, codec, tick, options):
     formats = [known.name for known in stream.codec.video_formats or ()]
     stream.pix_fmt = "yuv420p" if "yuv420p" in formats or not formats else formats[0]
     stream.codec_context.time_base, stream.options = tick, {"strict": "experimental"}
+    if "space" in options:
+        stream.codec_context.colorspace = options["space"]
     if "turn" in options:
         stream.set_display_rotation(options["turn"])
     return stream

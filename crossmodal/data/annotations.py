@@ -11,8 +11,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .published_tables import read_text
-from .same_text import same_text
+from .published_tables import read_text, unusable
+from .same_text import BACKGROUND, look_alike, same_text
 
 ANNOTATION_HEADER = "Category&VideoID&Quality&StartTime&EndTime"
 
@@ -95,13 +95,19 @@ def read_classes(file: Path, owner: str = "AVE") -> tuple[str, ...]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not UTF-8, lists none, or lists one twice, maybe in two ways that look the same.
+        ValueError: If it is not UTF-8, lists none, lists one twice, maybe in two ways that look the same, or one by the
+            name of seconds without an event.
     """
     names = tuple(line.strip() for line in read_text(file, owner).splitlines() if line.strip())
     twice = [name for name, count in Counter(map(same_text, names)).items() if count > 1]
     if twice or not names:
         raise ValueError(
             f"{owner}: {file} lists {f'{twice[0]!r} twice' if twice else 'no category'}: one name a line, each once."
+        )
+    if reserved := [name for name in names if look_alike(name) == BACKGROUND]:
+        raise ValueError(
+            f"{owner}: {file} lists {reserved[0]!r}, the name of seconds without an event: remove the line, for they "
+            "are the class behind the last one in any case, or give the category another name."
         )
     return names
 
@@ -123,9 +129,8 @@ def _parse(line: str, classes: Sequence[str], segments: int) -> Event:
         near = difflib.get_close_matches(category, classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else " Correct it, or list it in categories.txt."
         raise ValueError(f"{category!r} is none of the {len(classes)} categories.{hint}")
-    # an id becomes a path: it must not lead out of the folder
-    if not video or Path(video).name != video:
-        raise ValueError(f"{video!r} is no video id: it must be a plain file name, as YouTube ids are.")
+    if why := unusable(video):
+        raise ValueError(f"{video!r} is no video id: {why}.")
     if not (start.isdecimal() and end.isdecimal() and int(start) <= int(end) <= segments):
         raise ValueError(
             f"StartTime {start!r} and EndTime {end!r} must be whole seconds, 0 ≤ start ≤ end ≤ {segments}."

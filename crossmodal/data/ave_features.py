@@ -63,7 +63,7 @@ class AVEFeatures(Dataset[LabelledClip]):
                 "clips: the files must be of one release, a row each."
             )
         self.order = self._order(split)
-        self.background = self._clips("visual", "visual_feature_noisy") if background and split == "train" else 0
+        self.background = self._background() if background and split == "train" else 0
         self._opened: dict[tuple[int, str], Any] = {}
 
     @property
@@ -114,23 +114,64 @@ class AVEFeatures(Dataset[LabelledClip]):
     def _clips(self, side: str, file: str) -> int:
         """Returns the number of clips in a file of the published shape."""
         with self._open(file) as opened:
-            shape = opened[KEY].shape if KEY in opened else None
+            stored = opened.get(KEY)  # a group has neither shape nor dtype
+            shape, dtype = getattr(stored, "shape", None), np.dtype(getattr(stored, "dtype", object))
         if shape is None or shape[1:] != SHAPES[side]:
             raise ValueError(
                 f"AVEFeatures: {self.root / file}.h5 holds {f'{KEY} of {shape}' if shape else f'no {KEY}'}, expected "
                 f"{KEY} of (clips, {', '.join(map(str, SHAPES[side]))})."
             )
+        if dtype.kind not in "fiub":
+            raise ValueError(
+                f"AVEFeatures: {self.root / file}.h5 holds {KEY} of {dtype}, expected floats: get it again."
+            )
         return int(shape[0])
+
+    def _background(self) -> int:
+        """Returns the number of clips of background."""
+        counted = {side: self._clips(side, f"{file}_noisy") for side, file in FILES.items()}
+        if len({*counted.values()}) > 1:
+            raise ValueError(
+                f"AVEFeatures: {self.root} has noisy features of {counted} clips: the files must be of one release, a "
+                "row each."
+            )
+        return counted["visual"]
 
     def _order(self, split: str) -> list[int]:
         """Returns the rows of a split."""
         with self._open(f"{split}_order") as opened:
-            rows = [int(row) for row in opened[ORDER][()]] if ORDER in opened else []
+            stored = opened.get(ORDER)
+            held = np.asarray(stored[()]) if hasattr(stored, "shape") else np.empty(0, int)
+        rows = _row_numbers(held, self.root / f"{split}_order.h5")
         outside = [row for row in rows if not 0 <= row < len(self.events)]
         if outside or not rows:
             said = f"row {outside[0]} of {len(self.events)}" if outside else f"no {ORDER}"
             raise ValueError(f"AVEFeatures: {self.root / split}_order.h5 names {said}: get the released file.")
         return rows
+
+
+def _row_numbers(held: np.ndarray, file: Path) -> list[int]:
+    """Returns the row numbers of a file: whole numbers, maybe as floats, in one dimension, or two as MATLAB writes it.
+
+    Raises:
+        ValueError: If it holds anything else, such as a mask.
+    """
+    if held.dtype.kind == "b":
+        raise ValueError(
+            f"AVEFeatures: {file} holds a mask of {held.size} rows, expected their numbers: save "
+            "numpy.flatnonzero(mask)."
+        )
+    one = held.ndim == 1 or (held.ndim == 2 and 1 in held.shape)
+    if not one or held.dtype.kind not in "iuf":
+        raise ValueError(
+            f"AVEFeatures: {file} holds {ORDER} of {held.dtype} and shape {held.shape}, expected whole numbers in one "
+            "dimension, those of the rows: save numpy.array(rows)."
+        )
+    if others := [row for row in held.ravel().tolist() if row != row or row % 1]:
+        raise ValueError(
+            f"AVEFeatures: {file} names row {others[0]}, expected whole numbers, counted from 0: get the released file."
+        )
+    return [int(row) for row in held.ravel()]
 
 
 def told_other_labels(items: AVEFeatures) -> list[str]:

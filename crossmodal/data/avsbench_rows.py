@@ -1,12 +1,11 @@
 """Tables of AVSBench-object, and the paths of a clip in its published layout."""
 
-import csv
-import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .published_tables import SPLITS, means_a_split, read_text, unusable
+from .published_tables import SPLITS, csv_lines, unusable
+from .same_text import look_alike
 
 SECONDS = 5
 """Frames of a clip, one a second."""
@@ -18,6 +17,14 @@ FOLDERS = {
 """Setting → folder, folder of the media in it, table."""
 COLUMNS = {"s4": (0, 2, 3), "ms3": (0, None, 1)}
 """Setting → columns of the name, of the category and of the split. The published loaders read by place, too."""
+ORDER = {"s4": "name, start, category, split", "ms3": "name, split"}
+NAMED_SO = {
+    "name": {"name", "names", "video", "vid", "id", "uid", "ytid", "youtubeid", "file", "filename", "clip", "key"}
+    | {f"{what}{word}" for what in ("video", "clip") for word in ("name", "id")},
+    "category": {"category", "categories", "class", "classes", "classname", "label", "labels"},
+    "split": {"split", "splits", "datasplit", "set", "subset", "dataset", "partition", "fold", "phase", "mode"},
+}
+"""Column → how headers name it, in small letters and without what separates words."""
 
 
 class SegmentedRow(NamedTuple):
@@ -57,8 +64,9 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
 
     Raises:
         FileNotFoundError: If there is no table.
-        ValueError: If it holds no row, or a row has too few columns, another split than the three, a name twice, or
-            a name or category that is no name of a folder.
+        ValueError: If it holds no row, its header names the columns in another order, a quote is not closed, or a row
+            has too few columns, another split than the three, a name twice, or a name or category that is no name of a
+            folder.
     """
     folder, _, table = FOLDERS[setting]
     file = root / folder / table
@@ -67,8 +75,14 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
             f"AVSBench: the table {file} is missing: root={root} must hold the folder {folder}/ of the data set."
         )
     name_at, category_at, split_at = COLUMNS[setting]
-    opened = io.StringIO(read_text(file, "AVSBench"), newline="")
-    lines = [[cell.strip() for cell in line] for line in csv.reader(opened) if any(line)]
+    lines = []
+    for end, line in csv_lines(file, "AVSBench"):
+        if _holds_a_row(line, split_at):  # between two stray quotes
+            raise ValueError(
+                f"AVSBench: {file}, line {end}: a cell that ends there holds other rows: remove the quotes around it."
+            )
+        if any(line):
+            lines.append([cell.strip() for cell in line])
     rows: dict[str, SegmentedRow] = {}
     for number, line in enumerate(lines, 1):
         if len(line) <= split_at:
@@ -77,7 +91,9 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
                 "by commas."
             )
         row = SegmentedRow(line[name_at], "" if category_at is None else line[category_at], line[split_at])
-        if number == 1 and row.split not in SPLITS and not means_a_split(row.split):  # the header
+        if number == 1 and row.split not in SPLITS and _is_header(line, setting):
+            if why := _disorder(line, setting):
+                raise ValueError(f"AVSBench: {file}, row 1 names the columns {', '.join(line)}: {why}.")
             continue
         if why := _wrong(row, rows):
             raise ValueError(f"AVSBench: {file}, row {number} ({row.name!r}): {why}: mend the table.")
@@ -85,6 +101,42 @@ def read_segmented_rows(root: Path, setting: str) -> list[SegmentedRow]:
     if not rows:
         raise ValueError(f"AVSBench: {file} holds no row: copy the released file there.")
     return list(rows.values())
+
+
+def _places(setting: str) -> dict[str, int]:
+    """Returns column → its place, of those that are read."""
+    places = zip(("name", "category", "split"), COLUMNS[setting], strict=True)
+    return {column: place for column, place in places if place is not None}
+
+
+def _says(cell: str, column: str) -> bool:
+    """Returns whether a cell of a header is a name of a column."""
+    return "".join(each for each in look_alike(cell) if each.isalnum()) in NAMED_SO[column]
+
+
+def _is_header(line: Sequence[str], setting: str) -> bool:
+    """Returns whether a first line names columns; pandas numbers those that have no name."""
+    places = _places(setting)
+    named = any(_says(line[places[column]], column) for column in ("name", "split"))
+    return named or line == [str(place) for place in range(len(line))]
+
+
+def _disorder(header: Sequence[str], setting: str) -> str:
+    """Returns which column of a header stands where another is read; empty where none does."""
+    for column, place in _places(setting).items():
+        others = [at for at, cell in enumerate(header) if _says(cell, column)]
+        if others and place not in others:
+            return (
+                f"{header[others[0]]!r} is column {others[0] + 1}, but the {column} is read from column {place + 1}: "
+                f"put them in the order {ORDER[setting]}"
+            )
+    return ""
+
+
+def _holds_a_row(line: Sequence[str], split_at: int) -> bool:
+    """Returns whether a line of a cell of several is a row of the table by its split."""
+    parts = [part.split(",") for cell in line if "\n" in cell or "\r" in cell for part in cell.splitlines()]
+    return any(len(part) > split_at and part[split_at].strip() in SPLITS for part in parts)
 
 
 def _wrong(row: SegmentedRow, before: Collection[str]) -> str:

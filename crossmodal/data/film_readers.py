@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .decoding import Timed, decoded
 from .orientation import display_matrix, tilt
+from .wave import LOUDEST
 
 if TYPE_CHECKING:
     import av
@@ -61,13 +62,18 @@ class SoundReader:
         """Decodes up to a second of the file's own clock, and the frame that holds it; `None` decodes all.
 
         Raises:
-            ValueError: As `decoded` does, and if the sample rate changes.
+            ValueError: As `decoded` does, and as `advance` does.
         """
         while self._next is not None and (until is None or self._next.start <= until):
             self.advance()
 
     def advance(self) -> bool:
-        """Reads the next frame; returns whether there was one."""
+        """Reads the next frame; returns whether there was one.
+
+        Raises:
+            ValueError: As `decoded` does; if the sample rate changes; if samples are not finite, or are integers by
+                their size, as in a stored wave.
+        """
         if self._next is None:
             return False
         start, _, frame = self._next
@@ -77,6 +83,7 @@ class SoundReader:
                 f"second at {float(start):.2f} s: convert it to one rate."
             )
         samples, hole = mono(frame), round((start - self.start) * self.rate) - self.length
+        self._check_loudness(samples, start)
         if hole > SLACK * self.rate:
             samples = np.concatenate([np.zeros(hole, np.float32), samples])
         elif -hole > SLACK * self.rate:
@@ -85,6 +92,22 @@ class SoundReader:
         self.length += len(samples)
         self._next = next(self._frames, None)
         return True
+
+    def _check_loudness(self, samples: NDArray[np.float32], start: Fraction) -> None:
+        """Raises `ValueError` where samples are no sound, at the second of the first one."""
+        loud = np.abs(samples)
+        if loud.max(initial=0) <= LOUDEST:  # NaN is not
+            return
+        at = float(start) + int((~(loud <= LOUDEST)).argmax()) / self.rate
+        if not np.isfinite(samples).all():
+            raise ValueError(
+                f"read_clip: the sound of {self._file} holds NaN or infinite samples at {at:.2f} s: export it again, "
+                "as 16-bit PCM."
+            )
+        raise ValueError(
+            f"read_clip: the sound of {self._file} holds samples up to {loud.max():.6g} at {at:.2f} s, expected "
+            "floating samples in [-1, 1]: of 16-bit integers, divide them by 32768 before they are written as floats."
+        )
 
     def held(self, forget: int = 0) -> Tensor:
         """Returns the samples that were read and not forgotten; forgets so many of them first."""
@@ -160,4 +183,5 @@ def mono(frame: "av.AudioFrame") -> NDArray[np.float32]:
     if samples.dtype.kind in "iu":
         half = 2.0 ** (8 * samples.itemsize - 1)
         samples = samples / half - (samples.dtype.kind == "u")  # unsigned samples are centred at one half
-    return samples.mean(axis=0, dtype=np.float64).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is refused by the reader
+        return samples.mean(axis=0, dtype=np.float64).astype(np.float32)

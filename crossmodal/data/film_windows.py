@@ -58,7 +58,7 @@ def film_windows(
     promised = promised_end(Path(file))
     sound = SoundReader(Path(file))
     pictures = PictureReader(Path(file), sound.start)
-    second = _Second(preprocess, moving)
+    second = _Second(Path(file), preprocess, moving)
     on_screen, waves = pictures.shown_at(second.moments), _Waves(sound, pictures.origin, preprocess.rate)
     shown: list[_Shown] = []
     for first in range(0, 2**62, segments):
@@ -90,15 +90,15 @@ class _Shown(NamedTuple):
 
 
 class _Second:
-    """Which pictures of a second are kept, and as what."""
+    """Which pictures of a second of a film are kept, and as what."""
 
-    def __init__(self, preprocess: Preprocess, moving: MovingPictures | None):
-        self.preprocess, self.moving = preprocess, moving
+    def __init__(self, file: Path, preprocess: Preprocess, moving: MovingPictures | None):
+        self.file, self.preprocess, self.moving = file, preprocess, moving
         self.moments = sorted({HALF, *(moving.moments if moving else ())})
 
     def keep(self, moment: Fraction, picture: Any) -> _Shown:
         """Returns the picture on screen at a moment as the models see it."""
-        image = upright(picture)
+        image = upright(picture, self.file)
         frame = self.preprocess.image(image) if moment == HALF else None
         seen = self.moving is not None and moment in self.moving.moments
         return _Shown(frame, self.moving.preprocess.image(image) if self.moving and seen else None)

@@ -1,6 +1,8 @@
 """LLP: 11,849 ten-second clips whose events are heard, seen or both, in the layout that DG-SCT's authors released."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,10 @@ DENSE = {"audio": "AVVP_eval_audio.csv", "visual": "AVVP_eval_visual.csv"}
 FEATURES = {"vggish": (SEGMENTS, 128), "res152": (8 * SEGMENTS, 2048), "r2plus1d_18": (SEGMENTS, 512)}
 """Folder of published features → shape of a clip's file."""
 MEDIA = "LLP_dataset"
+ID_LENGTH = 11
+_TIMES = re.compile(r"_([0-9]+(?:\.[0-9]+)?)_([0-9]+(?:\.[0-9]+)?)")
+LONGEST = 1000
+"""Seconds: no clip is cut as long; where a name says so, its times are milliseconds."""
 
 
 class LLP(Dataset[ParsedClip]):
@@ -187,7 +193,40 @@ class LLPFeatures(LLP):
 
 def video_id(name: str) -> str:
     """Returns the id of the video that a clip is cut from: the first eleven characters of its name."""
-    return name[:11]
+    return name[:ID_LENGTH]
+
+
+def cut_times(name: str) -> tuple[Fraction, Fraction] | None:
+    """Returns start and end, in seconds of its video, of a clip `<id>_<start>_<end>`; `None` for any other name."""
+    times = _TIMES.fullmatch(name[ID_LENGTH:])
+    if times is None:
+        return None
+    start, end = map(Fraction, times.groups())
+    return (start / 1000, end / 1000) if end - start >= LONGEST else (start, end)
+
+
+def told_same_files(names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns sentences about clips of other names but the same id: the same frames and sound are read for them.
+
+    Args:
+        names: Split → the names of its clips as its table has them.
+    """
+    first = {split: {video_id(name): name for name in reversed(of_split)} for split, of_split in names.items()}
+    said = []
+    for split, of_split in names.items():
+        if inside := [name for name in of_split if first[split][video_id(name)] != name]:
+            said.append(
+                f"{len(inside)} clips of {split} have the id of another one and are read from the same files, the "
+                f"first {inside[0]}, as {first[split][video_id(inside[0])]}: all are kept"
+            )
+    trained, known = first.get("train", {}), {*names.get("train", ())}
+    for split in (split for split in names if split != "train"):
+        if both := [name for name in names[split] if video_id(name) in trained and name not in known]:
+            said.append(
+                f"{len(both)} clips of {split} have the id of one of train and are read from the same files, the first "
+                f"{both[0]}, as {trained[video_id(both[0])]}: scores on them are not of unseen ones"
+            )
+    return said
 
 
 def map_feature(feats: Path, kind: str, video: str) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Question files of MUSIC-AVQA: lists of JSON objects, with their published spelling of the key `anser`."""
 
 import json
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +16,8 @@ from .vocabulary import Vocabulary
 VERSIONS = ("json", "json_update")
 SUBSETS = ("", "real", "fake")
 KEYS = ("video_id", "question_id", "type", "question_content", "templ_values", "anser")
+NOT_DELETED = ("", "0", "0.0", "false", "no", "none", "null", "nan")
+"""Texts in the place of a mark of deletion that say there is none."""
 
 
 class MusicQuestion(NamedTuple):
@@ -100,7 +104,7 @@ def _question(entry: Any, where: str) -> MusicQuestion:
         # a list where the published files write one as text
         kind = question_kind(entry["type"] if isinstance(entry["type"], str) else json.dumps(entry["type"]))
         answer, video = _text(entry, "anser"), _text(entry, "video_id")
-        number, deleted = _whole_number(entry["question_id"]), bool(entry.get("question_deleted"))
+        number, deleted = _whole_number(entry["question_id"]), _is_deleted(entry.get("question_deleted"))
         if why := unusable(video):
             raise ValueError(f"video_id {video!r}: {why}.")
         return MusicQuestion(video, number, kind, words, answer, deleted)
@@ -119,9 +123,11 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _text(entry: dict[str, Any], key: str) -> str:
-    """Returns a text of an entry as `plain_text` has it; a number counts as one."""
+    """Returns a text of an entry as `plain_text` has it; a number counts as one, and 2.0 as 2."""
     value = entry[key]
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, float) and math.isfinite(value):  # Python's JSON has NaN, which pandas writes for no value
+        value = int(value) if value.is_integer() else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not (plain := plain_text(value)):
         raise ValueError(f"{key} is {json.dumps(value)}, expected a text.")
@@ -139,7 +145,14 @@ def _values(written: Any) -> list[str]:
 
 
 def _whole_number(value: Any) -> int:
-    """Returns an id."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    """Returns an id; `int` alone would read `1_0` as ten."""
+    if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch(r"\s*[+-]?\d+\s*", str(value)):
         raise ValueError(f"question_id is {json.dumps(value)}, expected a whole number.")
     return int(value)
+
+
+def _is_deleted(value: Any) -> bool:
+    """Returns whether a mark of deletion says so; text does by what it says, and NaN is a mark that is missing."""
+    if isinstance(value, str):
+        return plain_text(value).casefold() not in NOT_DELETED
+    return bool(value) and value == value

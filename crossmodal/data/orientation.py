@@ -1,12 +1,15 @@
 """Orientation of decoded pictures: the display matrix of a film, mirrors included."""
 
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from .extras import need
 
 if TYPE_CHECKING:
     import av
@@ -23,9 +26,38 @@ TILTED = 0.02
 """A display matrix that is further than this from a quarter turn, about one degree, is said to be tilted."""
 
 
-def upright(frame: "av.VideoFrame") -> Tensor:
-    """Returns a decoded picture as RGB in 0…255, `(3, height, width)`, turned and mirrored as its metadata ask for."""
-    pixels: Any = frame.to_ndarray(format="rgb24")
+COLOUR_SPACES = {
+    8: "YCgCo",
+    10: "BT.2020 of constant luminance",
+    11: "SMPTE ST 2085",
+    12: "derived from chromaticities, of non-constant luminance",
+    13: "derived from chromaticities, of constant luminance",
+    14: "ICtCp",
+    15: "IPT-C2",
+    16: "YCgCo-Re",
+    17: "YCgCo-Ro",
+}
+"""Number of a colour space in H.273 → its name, of those that FFmpeg's scaler does not know."""
+
+
+def upright(frame: "av.VideoFrame", file: Path) -> Tensor:
+    """Returns a decoded picture as RGB in 0…255, `(3, height, width)`, turned and mirrored as its metadata ask for.
+
+    Args:
+        frame: The picture.
+        file: The video file that it is of, for errors.
+
+    Raises:
+        ValueError: If FFmpeg cannot convert its colour space.
+    """
+    try:
+        pixels: Any = frame.to_ndarray(format="rgb24")
+    except need("av", "read_clip").FFmpegError as error:
+        space = int(frame.colorspace)
+        raise ValueError(
+            f"read_clip: a picture of {file} cannot be converted to RGB ({error.strerror}): it is {frame.format.name} "
+            f"in the colour space {space} ({COLOUR_SPACES.get(space, 'unknown')}). Convert the film to BT.709."
+        ) from error
     pixels = turned(pixels, quarter_turn(display_matrix(frame)))
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
 

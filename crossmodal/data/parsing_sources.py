@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .clip import Preprocess
-from .llp import LLP, LLPFeatures
+from .llp import LLP, LLPFeatures, told_same_files
 from .llp_rows import ERRATA
 from .published_tables import SPLITS, told_twice
 from .source import DrawnSource, Source
@@ -68,7 +68,8 @@ class LLPSource(Source):
     def ready(self) -> Sequence[str]:
         """Returns sentences about clips without events, events without clips, and clips that stand twice."""
         of_splits = {name: [row.name for row in self.split(name).rows] for name in SPLITS}
-        return [*self._unlisted(), *self._without_clip(of_splits), *told_twice(of_splits)]
+        doubled = [*told_twice(of_splits), *told_same_files(of_splits)]
+        return [*self._unlisted(), *self._without_clip(of_splits), *doubled]
 
     def facts(self) -> dict[str, Any]:
         """Returns how many held-out clips have no row in a table of events."""

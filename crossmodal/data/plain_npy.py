@@ -22,7 +22,9 @@ def map_plain_npy(file: Path, owner: str, what: str, remedy: str) -> np.ndarray:
         raise FileNotFoundError(f"{owner}: {what} {file} is missing: download it, or {remedy}.")
     try:
         return np.lib.format.open_memmap(file, mode="r")
-    except ValueError as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever a damaged header does to its parser is that file's failure
         raise ValueError(
             f"{owner}: {file} is no whole .npy file of plain numbers ({error}): download it again, or {remedy}. "
             "Pickled files are never loaded."

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -48,6 +48,39 @@ def read_text(file: Path, owner: str) -> str:
         ) from error
 
 
+def csv_lines(
+    file: Path, owner: str, *, delimiter: str = ",", quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
+) -> Iterator[tuple[int, list[str]]]:
+    """Yields the line in which a row of a table ends, and its fields; a row of several lines has them in whole quotes.
+
+    A reader that is strict throughout would refuse quotes within a line, which harm nothing; a lenient one lets a stray
+    quote swallow all further rows.
+
+    Args:
+        file: The table.
+        owner: Name of the data set in errors.
+        delimiter: What separates fields.
+        quoting: `csv.QUOTE_MINIMAL`, or `csv.QUOTE_NONE`: quotes are characters like others.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not UTF-8, or a quote is not closed where its field ends.
+    """
+    lines, before = list(io.StringIO(read_text(file, owner), newline="")), 0
+    table = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+    try:
+        for row in table:
+            if table.line_num - before > 1:
+                list(csv.reader(lines[before : table.line_num], delimiter=delimiter, quoting=quoting, strict=True))
+            yield table.line_num, row
+            before = table.line_num
+    except csv.Error as error:
+        raise ValueError(
+            f"{owner}: {file}, line {before + 1}: a quote opens there that is not closed where its field ends "
+            f"({error}): close it, or write one that belongs to the text twice, in quotes."
+        ) from error
+
+
 def read_columns(
     file: Path, owner: str, columns: Sequence[str], *, delimiter: str, quoting: Literal[0, 3]
 ) -> list[TableRow]:
@@ -62,11 +95,11 @@ def read_columns(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not UTF-8, lacks a column or has one twice, or a row has more fields than columns.
+        ValueError: If it is not UTF-8, lacks a column or has one twice, a row has more fields than columns, or a quote
+            is not closed.
     """
-    opened = io.StringIO(read_text(file, owner), newline="")
-    table = csv.DictReader(opened, delimiter=delimiter, quoting=quoting)
-    names = list(table.fieldnames or ())
+    table = csv_lines(file, owner, delimiter=delimiter, quoting=quoting)
+    _, names = next(table, (0, []))
     separated = {"\t": "tabs", ",": "commas"}.get(delimiter, repr(delimiter))
     if missing := [name for name in columns if name not in names]:
         raise ValueError(
@@ -76,14 +109,15 @@ def read_columns(
     if twice := [name for name in columns if names.count(name) > 1]:
         raise ValueError(f"{owner}: {file} has the column {twice[0]} twice: remove one.")
     found = []
-    for row in table:
-        behind = row.pop(None, None)  # a list of the fields behind the last column
-        if any(field.strip() for field in behind or ()):
+    for line, row in table:
+        if any(field.strip() for field in row[len(names) :]):
             raise ValueError(
-                f"{owner}: {file}, line {table.line_num}: more fields than the {len(names)} columns "
-                f"{' '.join(names)}, separated by {separated}: remove {behind!r}."
+                f"{owner}: {file}, line {line}: more fields than the {len(names)} columns {' '.join(names)}, separated "
+                f"by {separated}: remove {row[len(names) :]!r}."
             )
-        found.append(TableRow(table.line_num, {name: row[name] or "" for name in columns}))
+        if row:  # no blank line
+            cells = dict(zip(names, row, strict=False))
+            found.append(TableRow(line, {name: cells.get(name, "") for name in columns}))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from .ave import AVE
-from .llp import LLP
+from .llp import LLP, told_same_files
 from .published_tables import SPLITS, told_twice
 from .shots import Shots, classified, first_of_each, localised, shots_in_words
 from .source import AVESource, Source
@@ -168,7 +168,8 @@ class ShotLLPSource(Source):
 
     def ready(self) -> Sequence[str]:
         """Returns sentences about clips that stand twice."""
-        return told_twice({name: [row.name for row in LLP(self.root, name).rows] for name in SPLITS})
+        of_splits = {name: [row.name for row in LLP(self.root, name).rows] for name in SPLITS}
+        return [*told_twice(of_splits), *told_same_files(of_splits)]
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

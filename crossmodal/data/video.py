@@ -84,11 +84,11 @@ def read_clip(file: str | Path, preprocess: Preprocess) -> Clip:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no video, is cut or damaged (saying at which second), has no sound or no picture, or is
-            shorter than one second.
+        ValueError: If it is no video, is cut or damaged (saying at which second), has no sound or no picture, is
+            shorter than one second, or holds floating samples that are not finite or far beyond [-1, 1].
         ImportError: Without the extra `recipes`.
     """
-    film = read_film(Path(file), lambda frame: preprocess.image(upright(frame)))
+    film = read_film(Path(file), lambda frame: preprocess.image(upright(frame, Path(file))))
     if film.segments < 1:
         raise too_short(file, film.seconds)
     shown = torch.stack(film.pictures.shown[: film.segments])
@@ -132,7 +132,7 @@ def read_sound(file: Path, most: int | None = None) -> Sound:
         most: Seconds behind which decoding stops; a little more than them is kept. `None` decodes all.
 
     Raises:
-        ValueError: As `decoded` does, and if the sample rate changes midway.
+        ValueError: As `SoundReader.read` does.
     """
     reader = SoundReader(file)
     reader.read(None if most is None else reader.start + most + MARGIN)

@@ -35,6 +35,8 @@ def read_wav(file: Path, seconds: int, rate: int) -> Float[Tensor, "segment samp
             content = opened.readframes(opened.getnframes())
     except (wave.Error, EOFError) as error:
         raise ValueError(f"read_wav: {file} is no WAV file of PCM ({error}): convert it to 16-bit PCM.") from error
+    if stored < 1:
+        raise ValueError(f"read_wav: {file} says that it has {stored} samples a second: extract it again.")
     if width not in WIDTHS:
         raise ValueError(
             f"read_wav: {file} has samples of {8 * width} bits, expected 16 or 32: convert it to 16-bit PCM."

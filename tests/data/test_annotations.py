@@ -59,6 +59,9 @@ def test_labels_are_the_class_from_start_up_to_end(event):
         ),
         ("Church bell&&good&6&8", "'' is no video id"),
         ("Church bell&../../secret&good&6&8", "'../../secret' is no video id: it must be a plain file name"),
+        ("Church bell&..&good&6&8", "'..' is no video id: it must be a plain file name"),
+        ("Church bell&a\\b&good&6&8", r"'a\\b' is no video id: it must be a plain file name"),
+        ("Church bell&a\x07&good&6&8", r"'a\x07' is no video id: it holds the control character '\x07'"),
         (
             "Church bell&MH3m4AwEcRY&good&six&8",
             "StartTime 'six' and EndTime '8' must be whole seconds, 0 ≤ start ≤ end ≤ 10",
@@ -88,6 +91,13 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_categories_are_one_a_line(tmp_path):
     assert read_classes(write(tmp_path, "Violin, fiddle\nCat\n")) == ("Violin, fiddle", "Cat")
+
+
+@pytest.mark.parametrize("name", ["background", "Background", "ＢＡＣＫＧＲＯＵＮＤ", "back\u200bground", "bасkground"])
+def test_no_category_has_the_name_of_seconds_without_an_event(tmp_path, name):
+    with pytest.raises(ValueError, match=r"Annotations\.txt lists '.*', the name of seconds without an event: remove"):
+        read_classes(write(tmp_path, f"Cat\n{name}\n"))
+    assert read_classes(write(tmp_path, "Cat\nBackground music\n")) == ("Cat", "Background music")
 
 
 @pytest.mark.parametrize(("text", "reason"), [("Cat\nDog\nCat\n", "lists 'Cat' twice"), ("\n", "lists no category")])

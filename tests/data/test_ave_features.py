@@ -1,15 +1,18 @@
 """AVE's published feature files: read row by row, checked in words, and trained on by the command line."""
 
 import pickle
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
 from commands import crossmodal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossmodal.data.annotations import event_labels
-from crossmodal.data.ave_features import AVEFeatures, AVEFeatureSource
+from crossmodal.data.ave_features import AVEFeatures, AVEFeatureSource, _row_numbers
 from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.tasks.feature_inputs import source_as_read
 
@@ -73,6 +76,51 @@ def test_what_is_wrong_is_said_in_one_sentence(root):
         AVEFeatures(root, "test")
     (root / "visual_feature.h5").unlink()
     with pytest.raises(FileNotFoundError, match=r"visual_feature.h5 is missing"):
+        AVEFeatures(root, "train")
+
+
+ROW_NUMBERS = st.lists(st.integers(0, 3), min_size=1, max_size=5)
+SHAPED = st.sampled_from([(-1,), (-1, 1), (1, -1)])
+KINDS = st.sampled_from(["int64", "uint8", "float64", "float16", ">i4"])
+
+
+@given(rows=ROW_NUMBERS, shape=SHAPED, kind=KINDS)
+def test_whole_numbers_are_rows_however_they_are_written(rows, shape, kind):
+    assert _row_numbers(np.array(rows, kind).reshape(shape), Path("train_order.h5")) == rows
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ([True, False, True, False], r"a mask of 4 rows, expected their numbers: save numpy\.flatnonzero\(mask\)"),
+        ([0.9, 2.0], "names row 0.9, expected whole numbers"),
+        ([0.0, np.nan], "names row nan, expected whole numbers"),
+        ([np.inf], "names row inf, expected whole numbers"),
+        ([1j], r"order of complex128 and shape \(1,\), expected whole numbers in one dimension"),
+        (2, r"order of int64 and shape \(\), expected whole numbers in one dimension"),
+        ([[0, 1], [2, 3]], r"order of int64 and shape \(2, 2\), expected whole numbers in one dimension"),
+        ([b"0", b"x"], r"order of object and shape \(2,\), expected whole numbers in one dimension"),
+    ],
+)
+def test_an_order_of_anything_else_is_named(root, held, said):
+    write(root / "train_order.h5", "order", held)
+    with pytest.raises(ValueError, match=rf"AVEFeatures: .*train_order\.h5 .*{said}"):
+        AVEFeatures(root, "train")
+
+
+def test_features_of_background_are_of_the_same_clips_or_refused(root):
+    write(root / "audio_feature_noisy.h5", "avadataset", np.zeros((0, 10, 128)))
+    with pytest.raises(ValueError, match=r"noisy features of \{'visual': 1, 'audio': 0\} clips: .* of one release"):
+        AVEFeatures(root, "train", background=True)
+    write(root / "audio_feature_noisy.h5", "avadataset", np.zeros((1, 10, 64)))
+    with pytest.raises(ValueError, match=r"audio_feature_noisy\.h5 holds avadataset of \(1, 10, 64\), expected"):
+        AVEFeatures(root, "train", background=True)
+    assert len(AVEFeatures(root, "train")) == 2
+    write(root / "audio_feature.h5", "avadataset/of", np.zeros(1))
+    with pytest.raises(ValueError, match=r"audio_feature\.h5 holds no avadataset"):
+        AVEFeatures(root, "train")
+    write(root / "audio_feature.h5", "avadataset", np.zeros((4, 10, 128), "S1"))
+    with pytest.raises(ValueError, match=r"audio_feature\.h5 holds avadataset of .S1, expected floats"):
         AVEFeatures(root, "train")
 
 

@@ -197,6 +197,11 @@ def test_sounds_of_another_length_or_kind_are_named(root, tmp_path):
     avs_folder.write_wav(tmp_path / "b.wav", 5, width=1)
     with pytest.raises(ValueError, match=r"b\.wav has samples of 8 bits, expected 16 or 32"):
         read_wav(tmp_path / "b.wav", 5, 16_000)
+    content = bytearray((tmp_path / "a.wav").read_bytes())
+    content[24:28] = bytes(4)  # its rate
+    (tmp_path / "d.wav").write_bytes(content)
+    with pytest.raises(ValueError, match=r"d\.wav says that it has 0 samples a second: extract it again"):
+        read_wav(tmp_path / "d.wav", 5, 16_000)
     (tmp_path / "c.wav").write_bytes(b"no sound")
     with pytest.raises(ValueError, match=r"c\.wav is no WAV file of PCM"):
         read_wav(tmp_path / "c.wav", 5, 16_000)

@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from llp_folder import AUDIO, OLD_ROW, VISUAL, write_features, write_media, write_tables
+from hypothesis import given
+from hypothesis import strategies as st
+from llp_folder import AUDIO, OLD_ROW, VISUAL, write_features, write_media
+from llp_folder import write_tables as write_llp
 
 from crossmodal.data import Preprocess
-from crossmodal.data.llp import LLP, LLPFeatures
-from crossmodal.data.llp_rows import LLP_CLASSES
+from crossmodal.data.llp import LLP, LLPFeatures, told_same_files
+from crossmodal.data.llp_rows import LLP_CLASSES, read_clip_labels
+from crossmodal.data.many_videos.prepare_llp import check_tables, write_tables
 from crossmodal.data.parsing_sources import LLPSource
+from crossmodal.data.shot_sources import ShotLLPSource
 
 SMALL = Preprocess(size=8, rate=16_000)
 SPEECH, DOG, CAT, CRY = (LLP_CLASSES.index(name) for name in ("Speech", "Dog", "Cat", "Baby_cry_infant_cry"))
@@ -16,7 +21,7 @@ SPEECH, DOG, CAT, CRY = (LLP_CLASSES.index(name) for name in ("Speech", "Dog", "
 
 @pytest.fixture
 def root(tmp_path):
-    return write_media(write_tables(tmp_path / "llp"))
+    return write_media(write_llp(tmp_path / "llp"))
 
 
 def llp(root, split="test"):
@@ -45,7 +50,7 @@ def test_training_knows_the_labels_of_clips_alone(root):
 
 def test_the_older_audio_table_reads_like_the_newest(root):
     newest = llp(root)[1].audio
-    write_tables(root, audio=(*AUDIO, OLD_ROW))
+    write_llp(root, audio=(*AUDIO, OLD_ROW))
     assert torch.equal(llp(root)[1].audio, newest)
     assert newest[3:8, CRY].all()
     assert not LLP(root, "test", SMALL, wave_rate=16_000, errata={})[1].audio.any()
@@ -81,7 +86,7 @@ def test_a_clip_without_rows_is_told(root):
     ],
 )
 def test_a_row_that_does_not_parse_is_refused(root, visual, sentence):
-    write_tables(root, visual=(visual, *VISUAL))
+    write_llp(root, visual=(visual, *VISUAL))
     with pytest.raises(ValueError, match=f"AVVP_eval_visual.csv, {sentence}"):
         llp(root)
 
@@ -120,3 +125,51 @@ def test_features_that_are_no_numbers_are_named(root, value):
     np.save(file, np.full((10, 128), value))
     with pytest.raises(ValueError, match=r"LLP: .*ccccccccccc\.npy holds NaN or infinite values: extract it again"):
         LLPFeatures(root, "val")[0]
+
+
+TIMES = st.tuples(st.integers(0, 590), st.integers(1, 10)).map(lambda drawn: (drawn[0], sum(drawn)))
+WRITTEN = st.sampled_from(["{}_{}", "{}.0_{}.000", "{}000_{}000"])
+
+
+@given(film=TIMES, clips=st.lists(TIMES, min_size=1, max_size=4), how=WRITTEN, named=st.booleans())
+def test_prepared_tables_keep_the_rows_of_the_seconds_that_the_film_shows(tmp_path_factory, film, clips, how, named):
+    folder = tmp_path_factory.mktemp("tables")
+    rows = [f"abcdefg_1_2_{start}_{end}" for start, end in clips]
+    (folder / "AVVP_train.csv").write_text("filename\tevent_labels\n" + "".join(f"{row}\tDog\n" for row in rows))
+    ready = {"abcdefg_1_2": f"abcdefg_1_2{'_' + how.format(*film) if named else ''}"}
+    said = [*write_tables(folder, ["AVVP_train.csv"], folder, ready)]
+    kept = [row for row, times in zip(rows, clips, strict=True) if not named or times == film]
+    assert (folder / "AVVP_train.csv").read_text().split()[2::2] == kept
+    lost = len(rows) - len(kept)
+    assert bool(said) == bool(lost)
+    assert not said or f"{lost} rows left out, for the films are of other seconds of their videos" in said[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_prepared_tables_keep_short_ids_and_columns_in_any_order(tmp_path, end):
+    tables = {"AVVP_train.csv": ("filename", "event_labels"), "AVVP_test_pd.csv": ("event_labels", "filename")}
+    cells = {"filename": ("clip1", "clip2", "ddddddddddd_30_40 "), "event_labels": ("Dog", "Cat", "Dog,Speech")}
+    for name, columns in tables.items():
+        lines = ["\t".join(columns), *("\t".join(cells[column][at] for column in columns) for at in (0, 1, 2, 0))]
+        (tmp_path / name).write_text(end.join([*lines, ""]), newline="")
+    ready = {"clip1": "clip1", "ddddddddddd": "ddddddddddd_30_40"}
+    assert [*write_tables(tmp_path, check_tables(tmp_path), tmp_path, ready)] == [
+        f"{name}: 1 rows left out, for their clips are missing" for name in tables
+    ]
+    for name in tables:
+        kept = [row.name for row in read_clip_labels(tmp_path / name, LLP_CLASSES)]
+        assert kept == ["clip1", "ddddddddddd_30_40", "clip1"]
+
+
+def test_clips_of_one_id_and_other_names_are_told(root):
+    assert not told_same_files({"train": ["aaaaaaaaaaa_0_10", "b", "b"], "test": ["aaaaaaaaaaa_0_10", "ccccccccccc"]})
+    for name, row in (("AVVP_train.csv", "aaaaaaaaaaa_20_30"), ("AVVP_test_pd.csv", "bbbbbbbbbbb_50_60")):
+        with (root / name).open("a") as table:
+            table.write(f"{row}\tDog\n")
+    told = [
+        "1 clips of train have the id of another one and are read from the same files, the first aaaaaaaaaaa_20_30, as "
+        "aaaaaaaaaaa_0_10: all are kept",
+        "1 clips of test have the id of one of train and are read from the same files, the first bbbbbbbbbbb_50_60, as "
+        "bbbbbbbbbbb_5_15: scores on them are not of unseen ones",
+    ]
+    assert LLPSource(root).ready()[-2:] == ShotLLPSource(root).ready() == told

@@ -234,10 +234,10 @@ def test_words_do_not_depend_on_marks_and_blanks(words, end):
 
 UNREADABLE = {
     "templ_values": [[1], '["a", ["b"]]', '{"cello": 1}', '"c"', None, "null"],
-    "anser": [None, True, ["one"], "", " ", "\ud800", "a\0"],
-    "video_id": [None, "../up", "a/b", ".."],
-    "question_id": [2.5, True, float("inf"), None, "x"],
-    "question_content": [None, "", "?", ["How"]],
+    "anser": [None, True, float("nan"), float("inf"), ["one"], "", " ", "\ud800", "a\0"],
+    "video_id": [None, float("nan"), float("-inf"), "../up", "a/b", ".."],
+    "question_id": [2.5, True, float("inf"), None, "x", "1_0", ""],
+    "question_content": [None, float("nan"), "", "?", ["How"]],
     "type": [None, 3, ["Counting"]],
 }
 
@@ -250,6 +250,28 @@ def test_what_is_no_entry_is_named_and_nothing_is_made_of_it(root, key):
         file.write_text(json.dumps([entries[0], {**entries[1], key: value}]))
         with pytest.raises(ValueError, match=r"avqa-train\.json, entry 1 \(question .* cannot be read: "):
             read_questions(file)
+
+
+@given(st.integers(-(2**50), 2**50), st.booleans())
+def test_a_number_is_the_same_answer_whether_a_table_made_it_a_float(tmp_path_factory, number, whole):
+    given = number if whole else number + 0.5
+    file = tmp_path_factory.getbasetemp() / "numbers.json"
+    row = entry(ROWS["train"][0])
+    file.write_text(json.dumps([{**row, "anser": given}, {**row, "anser": float(given)}]))
+    first, second = read_questions(file)
+    assert first.answer == second.answer == (str(number) if float(given).is_integer() else str(given))
+
+
+@pytest.mark.parametrize(
+    ("mark", "deleted"),
+    [
+        *((mark, False) for mark in (0, False, None, float("nan"), "false", "False ", "0", "")),
+        *((mark, True) for mark in (1, True, 1.0, "true", "1", "yes")),
+    ],
+)
+def test_a_mark_of_deletion_says_what_it_means(tmp_path, mark, deleted):
+    (tmp_path / "it.json").write_text(json.dumps([{**entry(ROWS["train"][0]), "question_deleted": mark}]))
+    assert read_questions(tmp_path / "it.json")[0].deleted == deleted
 
 
 def test_keys_that_stand_twice_and_other_encodings_are_named(root):

@@ -3,8 +3,10 @@
 import gc
 import struct
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from films import PLAIN, film
@@ -12,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossmodal.data import read_clip
-from crossmodal.data.orientation import TURNS, display_matrix, quarter_turn, tilt, turned
+from crossmodal.data.film_windows import film_windows
+from crossmodal.data.folder.decode import read_spans
+from crossmodal.data.folder.windowing import Span
+from crossmodal.data.many_videos.ave_media import ClipFormat, decode_clip
+from crossmodal.data.many_videos.published_features import published_features
+from crossmodal.data.orientation import TURNS, display_matrix, quarter_turn, tilt, turned, upright
 
 CORNERS = ((0, 0), (1, 0), (0, 1), (1, 1))
 
@@ -75,6 +82,30 @@ def test_films_of_all_eight_matrices_are_seen_upright(tmp_path):
         shown = np.array(CORNERS) @ turn
         for corner, (x, y) in zip(CORNERS, (shown - shown.min(0)).tolist(), strict=True):
             assert tuple(frame[:, 4 + 8 * y, 4 + 8 * x].round().int().tolist()) == stored[corner], turn
+
+
+@pytest.mark.parametrize(("space", "name"), [(8, "YCgCo"), (10, "BT.2020 of"), (14, "ICtCp"), (15, "IPT"), (99, "unk")])
+def test_a_picture_that_cannot_be_converted_is_named_with_its_colour_space(space, name):
+    frame = av.VideoFrame(8, 8, "yuv420p")
+    assert upright(frame, Path("it.mkv")).shape == (3, 8, 8)
+    frame.colorspace = space
+    said = rf"read_clip: a picture of it\.mkv cannot be converted to RGB .*yuv420p in the colour space {space} \({name}"
+    with pytest.raises(ValueError, match=said):
+        upright(frame, Path("it.mkv"))
+
+
+def test_a_film_of_such_a_colour_space_is_named_by_every_reader(tmp_path):
+    pictures = [Fraction(step, 5) for step in range(11)]
+    file = film(tmp_path / "it.mkv", codecs=("libx264", "aac"), picture=pictures, sound=(0, 2), space=8)
+    for read in (
+        lambda: read_clip(file, PLAIN),
+        lambda: next(film_windows(file, PLAIN)),
+        lambda: read_spans(file, [Span(0, 1)], PLAIN),
+        lambda: published_features(file, None, None, PLAIN),
+        lambda: decode_clip(file, ClipFormat(pad=True)),
+    ):
+        with pytest.raises(ValueError, match=r"a picture of .*it\.mkv cannot .* colour space 8 \(YCgCo\)"):
+            read()
 
 
 def test_a_picture_is_freed_with_its_last_reference(tmp_path):

@@ -1,5 +1,7 @@
 """Tables and lists of published data sets: what is not understood is named with its place, or told, never assumed."""
 
+from contextlib import nullcontext, suppress
+
 import avs_folder
 import llp_folder
 import numpy as np
@@ -84,10 +86,75 @@ FAULTS = {
     ),
     "folder of a name": ("s4", "two,", "../two,", r"row 3 .*: it must be a plain file name"),
     "folder of a category": ("s4", ",cat,train", ",../cat,train", r"row 3 .*: category '\.\./cat': it must be a plain"),
+    "first row, a split of no kind": (
+        "s4",
+        "name,start,category,split\none,0,dog,train",
+        "one,0,dog,Trainset",
+        "row 1 .*split 'Trainset' is none",
+    ),
+    "another order": (
+        "s4",
+        "name,start,category,split",
+        "category,name,start,split",
+        "row 1 names the columns category, name, start, split: 'name' is column 2, but the name is read from column 1",
+    ),
+    "another order, split": (
+        "s4",
+        "name,start,category,split",
+        "Name,Split,category,start",
+        "'Split' is column 2, but",
+    ),
+    "an index in front": ("s4", "name,start,category,split", ",video_id,category,split", "'video_id' is column 2, but"),
+    "a category elsewhere": ("s4", "name,start,category,split", "name,class,start,split", "the category is read from"),
+    "a stray quote": (
+        "s4",
+        "one,0,dog,train",
+        'one,0,dog,train,"see',
+        "line 2: a quote opens there that is not closed",
+    ),
+    "two stray quotes": (
+        "s4",
+        "one,0,dog,train\ntwo,0,cat,train",
+        'one,0,dog,train,"\ntwo,0,cat,train,"',
+        "line 3: a cell that ends there holds other rows: remove the quotes",
+    ),
+    "a stray quote, sounds": ("sounds", "train", 'train,"see', "line 2: a quote opens there that is not closed"),
     "no character": ("s4", ",cat,train", ",c\0at,train", r"row 3 .*holds the control character"),
     "a split misspelt": ("sounds", "train", "Train", "line 2: split 'Train' is none of train, val, test"),
     "a field too many, commas": ("sounds", "train", "train,x", "line 2: more fields than the 4 columns"),
 }
+
+
+HEADERS = ["name,start,category,split", "Video Name,onset,Class,set", "0,1,2,3", "x,y,z,split", "video_id,,,", ""]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_header_of_any_usual_words_is_none_of_the_rows(header, tmp_path):
+    s4(tmp_path)
+    rows = read_segmented_rows(tmp_path, "s4")
+    text = (tmp_path / S4).read_text()
+    (tmp_path / S4).write_text(text.replace("name,start,category,split", header))
+    assert read_segmented_rows(tmp_path, "s4") == rows
+
+
+NOTES = st.text(st.sampled_from('ab",\n '), max_size=8)
+
+
+@settings(max_examples=60)
+@given(notes=st.lists(NOTES, min_size=1, max_size=4), whole=st.booleans())
+def test_no_row_is_swallowed_by_the_notes_of_another(tmp_path_factory, notes, whole):
+    """Notes are written as CSV, or as they are: then they have no line break, and may hold any quote."""
+    folder = tmp_path_factory.mktemp("notes")
+    (folder / "Single-source").mkdir()
+    if whole:
+        written = ['"{}"'.format(note.replace('"', '""')) for note in notes]
+    else:
+        written = [note.replace("\n", "") for note in notes]
+    rows = "".join(f"row{at},0,dog,train,{note}\n" for at, note in enumerate(written))
+    (folder / S4).write_text(f"name,start,category,split,note\n{rows}last,0,dog,test,\n")
+    with nullcontext() if whole else suppress(ValueError):
+        found = [row.name for row in read_segmented_rows(folder, "s4")]
+        assert found == [*(f"row{at}" for at in range(len(notes))), "last"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

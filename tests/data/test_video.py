@@ -1,6 +1,7 @@
 """read_clip, against films whose every second is known."""
 
 import importlib.util
+import re
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,9 @@ from hypothesis import strategies as st
 from crossmodal.data import Preprocess, read_clip, windows
 from crossmodal.data.decoding import Timed
 from crossmodal.data.film_readers import mono
+from crossmodal.data.film_windows import film_windows
+from crossmodal.data.folder import Folder
+from crossmodal.data.many_videos.ave_media import ClipFormat, write_clip
 from crossmodal.data.video import read_pictures, read_sound
 
 
@@ -122,6 +126,40 @@ def test_silence_is_sound(tmp_path):
     clip = read_clip(film(tmp_path / "film.mkv", codecs=("ffv1", "flac"), amplitude=0.0), PLAIN)
     assert clip.wave.shape == (3, PLAIN.rate)
     assert clip.wave.abs().max() == 0
+
+
+LOUD = r"holds samples up to 700 at 1\.\d\d s, expected floating samples in \[-1, 1\]: of 16-bit integers"
+NO_NUMBERS = r"holds NaN or infinite samples at 1\.\d\d s: export it again"
+
+
+@pytest.mark.parametrize(
+    ("codec", "value", "said"),
+    [
+        ("pcm_f32le", np.nan, NO_NUMBERS),
+        ("pcm_f32le", -np.inf, NO_NUMBERS),
+        ("pcm_f64le", np.inf, NO_NUMBERS),
+        ("pcm_f32le", 700, LOUD),
+        ("pcm_f64le", 700, LOUD),
+    ],
+)
+def test_sound_that_is_no_sound_is_named_with_its_second(tmp_path, codec, value, said):
+    amplitude = np.full(10 * 8_000, 0.5)
+    amplitude[8_000 + 100 : 8_000 + 200] = value
+    options = {"codecs": ("mpeg4", codec), "rate": 8_000, "picture": steady(2, 10), "sound": (0, 10)}
+    file = film(tmp_path / "it.mkv", **options, amplitude=amplitude)
+    said = rf"the sound of .*it\.mkv {said}"
+    with pytest.raises(ValueError, match=said):
+        read_clip(file, PLAIN)
+    with pytest.raises(ValueError, match=said):
+        next(film_windows(file, PLAIN))
+    failed = write_clip(file, tmp_path / "AVE", ClipFormat())
+    assert re.search(said, failed.reason)
+    (tmp_path / "labels.csv").write_text("file,label\nit.mkv,hum\nwell.mkv,hum\n")
+    film(tmp_path / "well.mkv", **options, amplitude=40.0)  # louder than any mix, but no integers
+    folder = Folder(tmp_path, tmp_path / "labels.csv", None, PLAIN, cache=tmp_path / "cache")
+    folder.prepare()
+    assert re.search(said, folder.broken["it.mkv"])
+    assert len(folder) == 1
 
 
 @pytest.mark.skipif(not hasattr(av.VideoStream, "set_display_rotation"), reason="this PyAV writes no rotation")

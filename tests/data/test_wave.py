@@ -1,6 +1,8 @@
 """Stored waves, and resampling."""
 
 import pickle
+import warnings
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -41,6 +43,35 @@ def test_a_wave_cut_anywhere_is_named(tmp_path_factory, cut):
     file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises(ValueError, match=r"clip\.npy is no whole \.npy file .* download it again"):
         read_wave(file, 3, 4)
+
+
+HEADERS = {
+    "not closed": "{'descr': '<f4', 'fortran_order': False, 'shape': (12,",
+    "huge": f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({10**30},), }}",
+    "below zero": "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }",
+    "text": "{'descr': '<f4', 'fortran_order': False, 'shape': ('a',), }",
+    "dtype": "{'descr': ('<f4', (-1,)), 'fortran_order': False, 'shape': (12,), }",
+    "nested": "(" * 300 + ")" * 300,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_wave_of_a_damaged_header_is_named(tmp_path, header):
+    content = HEADERS[header].encode() + b"\n"
+    magic = b"\x93NUMPY\x01\x00" + len(content).to_bytes(2, "little")
+    (tmp_path / "clip.npy").write_bytes(magic + content + bytes(48))
+    with pytest.raises(ValueError, match=r"clip\.npy is no whole \.npy file .* download it again"):
+        read_wave(tmp_path / "clip.npy", 3, 4)
+
+
+@given(at=st.integers(10, 127), byte=st.integers(0, 255))
+def test_a_byte_that_changed_in_a_header_is_named_or_changes_nothing(tmp_path_factory, at, byte):
+    file = save(tmp_path_factory.mktemp("wave"), np.zeros(12, np.float32))
+    content = bytearray(file.read_bytes())
+    content[at] = byte
+    file.write_bytes(content)
+    with suppress(ValueError), warnings.catch_warnings(action="ignore"):
+        assert not read_wave(file, 3, 4).any()
 
 
 def test_pickled_objects_are_never_loaded(tmp_path):

@@ -79,7 +79,7 @@ def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Dec
         seen += 1
         if seen not in wanted:
             return torch.empty(0, dtype=torch.uint8)  # holds the place of a second that nobody asked for
-        return (plain.image(upright(frame)) * 255).round().clamp(0, 255).to(torch.uint8)
+        return (plain.image(upright(frame, file)) * 255).round().clamp(0, 255).to(torch.uint8)
 
     most = max(wanted) + 1
     film = read_film(file, keep, most)

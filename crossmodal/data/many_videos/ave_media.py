@@ -3,7 +3,7 @@
 import io
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -111,7 +111,7 @@ def decode_clip(file: Path, form: ClipFormat) -> tuple[list[Tensor], np.ndarray]
         ValueError: As `crossmodal.data.read_clip` does; if the picture changes its size; if the file is shorter than
             ten seconds and `form.pad` is not set.
     """
-    film = read_film(file, lambda frame: shrink(frame, form.size), most=SEGMENTS)
+    film = read_film(file, lambda frame: shrink(upright(frame, file), form.size), most=SEGMENTS)
     check_length(file, film, form)
     shown = film.pictures.shown
     shown += shown[-1:] * (SEGMENTS - len(shown))
@@ -139,9 +139,9 @@ def check_length(file: Path, film: Film, form: ClipFormat) -> None:
         )
 
 
-def shrink(frame: Any, size: int | None) -> Tensor:
-    """Returns a decoded picture upright, its shorter side `size` at most: uint8 `(height, width, 3)`."""
-    picture = upright(frame).permute(1, 2, 0)
+def shrink(picture: Tensor, size: int | None) -> Tensor:
+    """Returns a picture `(3, height, width)`, its shorter side `size` at most: uint8 `(height, width, 3)`."""
+    picture = picture.permute(1, 2, 0)
     height, width = picture.shape[:2]
     if size is None or size >= min(height, width):
         return picture.contiguous()

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,7 @@ import numpy as np
 from crossmodal.data.clip import FilmedClip, Preprocess
 from crossmodal.data.extras import need
 from crossmodal.data.film_windows import film_windows
-from crossmodal.data.llp import DENSE, MEDIA, SPLITS, video_id
+from crossmodal.data.llp import DENSE, ID_LENGTH, MEDIA, SPLITS, cut_times, video_id
 from crossmodal.data.llp_rows import LLP_CLASSES, SEGMENTS, read_clip_labels, read_dense_events
 from crossmodal.data.many_videos.ave_media import ClipFormat, ClipLayout, is_finished
 from crossmodal.data.many_videos.made_from import MadeFrom, film_stamps
@@ -30,14 +30,15 @@ from crossmodal.worker_pool import Failure
 if TYPE_CHECKING:
     from crossmodal.encoders.by_name import MotionFeatures
 
-LLP_LAYOUT = ClipLayout("avvp prepare", f"{MEDIA}/frame", f"{MEDIA}/wave", id_length=11)
+LLP_LAYOUT = ClipLayout("avvp prepare", f"{MEDIA}/frame", f"{MEDIA}/wave", id_length=ID_LENGTH)
 MOTION = "r2plus1d_18"
 COPIED = ("AVVP_dataset_full.csv", *DENSE.values())
 ABOUT = """Writes LLP_dataset/frame/<id>/00000001.jpg … 00000010.jpg, the picture on screen in the middle of each of the
 first ten seconds, and LLP_dataset/wave/<id>.npy, their sound, mono at 32 kHz, of every video file; the id is the first
 eleven characters of its name. Copies the tables AVVP_….csv beside them, those of the splits without clips that are not
-there. Run it again to go on where it was ended, and to try again what failed. Exit code: 0, or 3 where some clips
-failed (OUT/failed.csv says which, and why), 1 where nothing was done."""
+there or are of other seconds of a video, by names <id>_<start>_<end>. Run it again to go on where it was ended, and to
+try again what failed. Exit code: 0, or 3 where some clips failed (OUT/failed.csv says which, and why), 1 where nothing
+was done."""
 
 
 def prepare(argv: Sequence[str], prog: str) -> int:
@@ -67,11 +68,9 @@ def prepare(argv: Sequence[str], prog: str) -> int:
     print(f"{prog}: {len(videos)} video files of {given.videos}/ → {given.out}/ ({describe_format(form)})", flush=True)
     with folder_lock(given.out):
         failed = prepare_clips(videos, given.out, form, given.workers, given.cluster, LLP_LAYOUT)
-        ready = {
-            video.stem[: LLP_LAYOUT.id_length] for video in videos if is_finished(given.out, video.stem, LLP_LAYOUT)
-        }
+        made = [video for video in videos if is_finished(given.out, video.stem, LLP_LAYOUT)]
+        ready = {video_id(video.stem): video.stem for video in made}
         if given.motion:
-            made = [video for video in videos if video.stem[: LLP_LAYOUT.id_length] in ready]
             failed |= write_motion(made, given.out / MEDIA / "feats", given.motion)
         write_failed(given.out / FAILED_CLIPS, failed)
         lost = list(write_tables(tables, found, given.out, ready))
@@ -161,21 +160,36 @@ def check_tables(folder: Path) -> list[str]:
     return [name for name in (*SPLITS.values(), *COPIED) if (folder / name).is_file()]
 
 
-def write_tables(folder: Path, names: Sequence[str], out: Path, ready: Collection[str]) -> Iterator[str]:
+def write_tables(folder: Path, names: Sequence[str], out: Path, ready: Mapping[str, str]) -> Iterator[str]:
     """Writes the tables beside the clips and yields, in words, what was left out.
 
     Args:
         folder: Where the tables are.
         names: Names of those that are there.
         out: Folder of the prepared clips.
-        ready: Ids of the clips that are there.
+        ready: Id of every clip that is there → name of its film, without suffix.
     """
     for name in names:
-        content = (folder / name).read_text("utf-8-sig")
+        content = (folder / name).read_text("utf-8-sig")  # any end of a line becomes a plain one
         if name in SPLITS.values():
-            header, *rows = content.splitlines()
-            kept = [row for row in rows if video_id(row) in ready]
+            header, *rows = content.split("\n")
+            place = header.split("\t").index("filename")
+            clips = [(row.split("\t")[place].strip(), row) for row in rows if row.strip()]
+            missing = [clip for clip, _ in clips if video_id(clip) not in ready]
+            others = [clip for clip, _ in clips if video_id(clip) in ready and _is_of_other_seconds(clip, ready)]
+            kept = [row for clip, row in clips if clip not in {*missing, *others}]
             content = "".join(f"{row}\n" for row in (header, *kept))
-            if lost := len([row for row in rows if row.strip()]) - len(kept):
-                yield f"{name}: {lost} rows left out, for their clips are missing"
+            if missing:
+                yield f"{name}: {len(missing)} rows left out, for their clips are missing"
+            if others:
+                yield (
+                    f"{name}: {len(others)} rows left out, for the films are of other seconds of their videos, the "
+                    f"first {others[0]}, whose film is {ready[video_id(others[0])]}"
+                )
         write_whole(out / name, content)
+
+
+def _is_of_other_seconds(clip: str, ready: Mapping[str, str]) -> bool:
+    """Returns whether the names of a clip and of the film of its id say that they are cut elsewhere."""
+    asked, there = cut_times(clip), cut_times(ready[video_id(clip)])
+    return None not in (asked, there) and asked != there

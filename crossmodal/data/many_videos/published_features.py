@@ -75,7 +75,7 @@ def pictures_until(file: Path, seconds: int, size: int) -> Iterator[Timed]:
     start: Fraction | None = None
     for timed in decoded(file, "video"):
         start = timed.start if start is None else start
-        yield timed._replace(frame=resized(upright(timed.frame), size))
+        yield timed._replace(frame=resized(upright(timed.frame, file), size))
         if timed.start > start + seconds + TOLERANCE:
             return
 
