@@ -60,6 +60,10 @@ def test_every_option_is_a_row_in_its_order(tmp_path):
         (["--guide", "shufled"], "ablation: 'guide: shufled'"),
         (["--without", "channel", "--without", "channel"], "'without channel' is asked for twice."),
         (
+            ["--baseline", "without channel", "--without", "channel"],
+            "ablate: --baseline 'without channel' is also the name of a variant: name it otherwise.",
+        ),
+        (
             ["--without", "edgse", "--", "--system", "lite"],
             "the system lite has no keyword 'edgse'; did you mean 'edges'?",
         ),
