@@ -16,8 +16,7 @@ def printed(folder, *words):
     lines = [shlex.split(line.partition(" -m crossmodal ")[2]) for line in said.lines]
     rows = {}
     for line in lines:
-        begin, end = line.index("--resume") + 2, line.index("--seed")
-        rows[line[line.index("--name") + 1].rsplit("-4-", 1)[0]] = line[begin:end]
+        rows[line[line.index("--name") + 1].rsplit("-4-", 1)[0]] = line[2 : line.index("--seed")]
     return rows
 
 

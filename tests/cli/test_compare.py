@@ -37,10 +37,7 @@ def printed(folder, *words):
     said = crossmodal(folder, *words[:2], "--seeds", "4", "--print-commands", "--runs", "r", *words[2:])
     assert said.code == 0, said.err
     lines = [shlex.split(line.partition(" -m crossmodal ")[2]) for line in said.lines]
-    return {
-        line[line.index("--name") + 1].rsplit("-4-", 1)[0]: line[line.index("--resume") + 2 : line.index("--seed")]
-        for line in lines
-    }
+    return {line[line.index("--name") + 1].rsplit("-4-", 1)[0]: line[2 : line.index("--seed")] for line in lines}
 
 
 def test_systems_and_rows_are_runs(tmp_path):
