@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crossmodal.io import write_whole
+from crossmodal.evaluation import page_marks
 
 GIGA = 10**9
 
@@ -32,22 +32,12 @@ def giga(number: float) -> str:
     return f"{number / GIGA:,.2f}" if number < 100 * GIGA else f"{number / GIGA:,.0f}"
 
 
-def marks(group: str) -> tuple[str, str]:
-    """Between which lines of a page the tables of a group stand."""
-    return f"<!-- benchmarks {group}: begin -->", f"<!-- benchmarks {group}: end -->"
-
-
 def check_page(page: Path, groups: Iterable[str]) -> None:
     """`ValueError` where a page has no place for the tables of a group: before the hours, not after them."""
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     for group in groups:
-        if not all(mark in text for mark in marks(group)):
-            raise ValueError(f"benchmarks: {page} has no place for {group!r}: it lacks {' and '.join(marks(group))}.")
+        page_marks.check_page(page, f"benchmarks {group}")
 
 
 def write_page(page: Path, group: str, block: str) -> None:
     """Puts `block` between the marks of a group."""
-    check_page(page, [group])
-    begin, end = marks(group)
-    text = page.read_text(encoding="utf-8")
-    write_whole(page, f"{text.split(begin)[0]}{begin}\n\n{block}\n\n{end}{text.split(end)[1]}")
+    page_marks.write_between(page, f"benchmarks {group}", block)

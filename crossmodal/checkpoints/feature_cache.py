@@ -75,12 +75,19 @@ class FeatureCache:
                 integers as they are.
 
         Raises:
-            ValueError: If a number is too large for the dtype.
+            ValueError: If a number is too large for the dtype, or none at all.
             OSError: If the file cannot be written.
         """
         stored = {site: self._stored(stream) for site, stream in features.items()}
         for site, stream in stored.items():
             if not stream.isfinite().all():
+                lost = (~features[site].isfinite()).sum().item()
+                if lost:
+                    raise ValueError(
+                        f"FeatureCache: {site} of clip {clip!r} has {lost} numbers of {stream.numel()} that are NaN or "
+                        "infinite as its encoder returns them, whatever the dtype: look at the clip, and run the "
+                        "encoder in float32."
+                    )
                 largest = features[site].abs().amax().item()
                 raise ValueError(
                     f"FeatureCache: {site} of clip {clip!r} reaches {largest:.4g}, which {self.facts['dtype']} cannot "

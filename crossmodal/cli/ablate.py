@@ -48,7 +48,10 @@ def ablate(argv: Sequence[str], task: Task) -> int:
     full = FullSystem(task, options, parse(options, task)[1])
     variants = [VARIANTS[kind](text, full) for kind, text in given.variants or ()]
     # rows are found by their names, in the table and on the disk
-    twice = {name for name, _ in variants if [other for other, _ in variants].count(name) > 1}
+    names = [name for name, _ in variants]
+    if given.baseline in names:
+        raise ValueError(f"ablate: --baseline {given.baseline!r} is also the name of a variant: name it otherwise.")
+    twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"ablate: {min(twice)!r} is asked for twice.")
     study = Study(task, tuple(options), {given.baseline: (), **dict(variants)}, tuple(given.seeds), given.baseline)

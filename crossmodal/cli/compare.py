@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crossmodal.cli.study_options import add_study_options, print_commands, split_options, train_and_report
@@ -24,7 +24,7 @@ def compare(argv: Sequence[str], task: Task) -> int:
     words, options = split_options(argv)
     given = compare_parser(task).parse_args(words)
     systems = given.systems or in_published_order(task, system_names(task.name)) or [task.system]
-    rows = {**{name: ("--system", name) for name in systems}, **named_options(given.row, "row")}
+    rows = {**{name: ("--system", name) for name in systems}, **named_options(given.row, "row", taken=systems)}
     if given.over or given.panel:
         return compare_settings(task, rows, tuple(options), given)
     code, table = compare_rows(task, rows, tuple(options), given)
@@ -48,15 +48,18 @@ def compare_settings(
         The exit code.
 
     Raises:
-        ValueError: If `over` is no option with values.
+        ValueError: If `over` is no option with values, or panels cannot be told apart.
     """
     option, values = values_of(given.over)
     if given.page:
         check_page(given.page, MARK)  # before hours of training, not after them
     code, panels = 0, dict[str, dict[str, ResultTable]]()
-    for panel, words in (named_options(given.panel, "panel") or {"": ()}).items():
+    settings = named_options(given.panel, "panel") or {"": ()}
+    folders = {panel: slug(panel) if panel else "" for panel in settings}
+    check_folders(folders)
+    for panel, words in settings.items():
         for value in values:
-            place = given.runs / slug(panel) / (f"{option.rpartition('.')[2]}-{value}" if option else "")
+            place = given.runs / folders[panel] / (f"{option.rpartition('.')[2]}-{value}" if option else "")
             at = argparse.Namespace(**{**vars(given), "runs": place, "page": None})
             here = (*options, *words, *((f"--{option}", value) if option else ()))
             ended, table = compare_rows(task, rows, here, at)
@@ -70,6 +73,21 @@ def compare_settings(
     if given.page and panels:
         write_between(given.page, MARK, "\n".join(sections(panels, option)))
     return code
+
+
+def check_folders(folders: Mapping[str, str]) -> None:
+    """Refuses panels that would write their tables to the same folder.
+
+    Args:
+        folders: Panel → folder.
+
+    Raises:
+        ValueError: Naming both panels.
+    """
+    known: dict[str, str] = {}
+    for panel, folder in folders.items():
+        if (other := known.setdefault(folder, panel)) != panel:
+            raise ValueError(f"compare: the panels {other!r} and {panel!r} share the folder {folder!r}: rename one.")
 
 
 def values_of(over: str | None) -> tuple[str, list[str]]:
@@ -165,18 +183,32 @@ def settings_of(words: Sequence[str], task: Task, name: str) -> set[str]:
     return {str(value) for option, value in options.items() if option.startswith("data.")}
 
 
-def named_options(given: Sequence[str], option: str) -> dict[str, tuple[str, ...]]:
+def named_options(given: Sequence[str], option: str, *, taken: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
     """Returns the texts of a repeated `--row "NAME=OPTIONS"` or `--panel`: name → options of `fit`.
 
+    Args:
+        given: The texts.
+        option: Name of the option, for errors.
+        taken: Names of the systems, which stand beside them.
+
     Raises:
-        ValueError: If one has no name.
+        ValueError: If one has no name, or the name of another or of a system.
     """
-    found = {}
+    found: dict[str, tuple[str, ...]] = {}
     for text in given:
         name, equals, words = text.partition("=")
-        if not name.strip() or not equals:
+        name = name.strip()
+        if not name or not equals:
             raise ValueError(f'compare: --{option} {text!r} is not NAME=OPTIONS, as in "late fusion=--model.edges []".')
-        found[name.strip()] = tuple(shlex.split(words))
+        # rows are found by their names: the one would silently take the place of the other
+        if name in taken:
+            raise ValueError(
+                f"compare: --{option} {text!r}: {name!r} is the row of the system of that name already: name it "
+                "otherwise, or leave the system out by --systems."
+            )
+        if name in found:
+            raise ValueError(f"compare: --{option} {text!r}: {name!r} is asked for twice: name it otherwise.")
+        found[name] = tuple(shlex.split(words))
     return found
 
 

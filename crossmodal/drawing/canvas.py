@@ -55,6 +55,23 @@ def _literal_figure(kind: Any) -> "type[Figure]":
     return LiteralFigure
 
 
+def add_legend(of: "Axes | Figure", names: Sequence[str], drawn: Sequence[Any], **style: Any) -> None:
+    """Adds a legend without a frame that has every name: matplotlib leaves out those that begin with `_`.
+
+    Args:
+        of: Axes or figure.
+        names: What is written.
+        drawn: Line, points or bars of every name.
+        **style: Options of `Axes.legend`.
+
+    Raises:
+        ValueError: If not every name has what is drawn.
+    """
+    legend = of.legend(list(drawn), [str(place) for place in range(len(drawn))], frameon=False, **style)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+
+
 def write_figure(file: Path, figure: "Figure", *, dpi: int = 130) -> None:
     """Writes a figure whole or not at all, in the format of the file's suffix.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..site import Site
-from .canvas import FLAT, GAP, PanelStrip, drawn_as, new_figure, value_range
+from .canvas import FLAT, GAP, PanelStrip, add_legend, drawn_as, new_figure, value_range
 from .frames import checked_frames, grey, map_grid
 
 if TYPE_CHECKING:
@@ -162,4 +162,5 @@ def _draw_bars(axes: "Axes", scores: Mapping[str, Tensor], count: int) -> None:
         axes.bar_label(bars, [f"{height:.2f}" for height in heights], fontsize=7, padding=1)
     axes.set(xlim=(0, _width(count)), ylim=(0, 1.2))
     axes.set_axis_off()
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncols=4, fontsize=8, frameon=False, borderaxespad=0)
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 0.98), "borderaxespad": 0}
+    add_legend(axes, list(scores), axes.containers, ncols=4, fontsize=8, **place)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
-from .canvas import new_figure
+from .canvas import add_legend, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,11 +73,9 @@ def scatter_figure(
         for place, name in enumerate(classes):
             own = points[labels.cpu() == place]
             axes.scatter(own[:, 0].numpy(), own[:, 1].numpy(), label=name, **class_style(place))
-    handles, names = figure.axes[0].get_legend_handles_labels()
+    drawn = figure.axes[0].collections
     below = (0.5, (LINE * lines + 0.06) / height)
-    figure.legend(
-        handles, names, loc="lower center", bbox_to_anchor=below, ncols=4, fontsize=9, frameon=False, markerscale=1.6
-    )
+    add_legend(figure, classes, drawn, loc="lower center", bbox_to_anchor=below, ncols=4, fontsize=9, markerscale=1.6)
     figure.text(GAP / width, 0.06 / height, caption, ha="left", va="bottom", fontsize=8, linespacing=1.3)
     return figure
 

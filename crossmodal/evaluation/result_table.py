@@ -135,10 +135,10 @@ class ResultTable:
         shown = []
         for frame in self.tables():
             sides = ("left", *("right" for _ in frame.columns[1:]))
-            cells = frame.map(lambda cell: cell.replace("|", r"\|"))
+            cells = frame.map(_in_markdown).rename(columns=_in_markdown)
             # tabulate would write the cells that look like numbers in its own way
             shown += [str(cells.to_markdown(index=False, colalign=sides, disable_numparse=True)), ""]
-        return "\n".join([*shown, *(f"- {note}" for note in self.notes())]) + "\n"
+        return "\n".join([*shown, *(f"- {_in_one_line(note)}" for note in self.notes())]) + "\n"
 
     def latex(self) -> str:
         """Returns a `tabular` a table with the rules of booktabs; the notes are comments before them."""
@@ -241,6 +241,16 @@ class ResultTable:
         missing = {name: [seed for seed in self.seeds if seed not in done.get(name, ())] for name in self.variants}
         told = [f"{name} (seeds {' '.join(map(str, seeds))})" for name, seeds in missing.items() if seeds]
         return [*said, *self.remarks, *([f"Not finished: {', '.join(told)}."] if told else [])]
+
+
+def _in_markdown(cell: str) -> str:
+    """Returns the text of a cell or a title."""
+    return _in_one_line(cell).replace("|", r"\|")
+
+
+def _in_one_line(text: str) -> str:
+    """Returns a text without line breaks, which would end a row or a note."""
+    return " ".join(text.splitlines())
 
 
 def _score(row: ResultRow) -> str:

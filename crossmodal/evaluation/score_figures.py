@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from crossmodal.data.table_cell import csv_text
-from crossmodal.drawing.canvas import new_figure
+from crossmodal.drawing.canvas import add_legend, new_figure
 from crossmodal.evaluation.difference_figure import GREY, INK, SEEDS, svg_text
 from crossmodal.evaluation.result_table import ResultTable
 from crossmodal.io import write_whole
@@ -83,7 +83,8 @@ def curve_figure(points: Sequence[CurvePoint], option: str, score: str) -> "Figu
 
     panels = list(dict.fromkeys(point.panel for point in points))
     figure = _panels(panels, draw, f"{score}, %", size=(4.6, 4.2))
-    figure.axes[-1].legend(frameon=False, labelcolor=GREY, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    last = figure.axes[-1]  # has a line of every system, without points where none is finished
+    add_legend(last, names, last.get_lines(), labelcolor=GREY, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from crossmodal.evaluation.step_cost import described_cost
-from crossmodal.evaluation.sweep import QUIET, SweepRun, with_seed
+from crossmodal.evaluation.sweep import QUIET, SweepRun, named, with_seed
 from crossmodal.tasks.names import system_names
 from crossmodal.tasks.resolve import find_system, task_word
 from crossmodal.tasks.task import Task
@@ -157,11 +157,10 @@ class Study:
             if run.summary(folder) is None:
                 place = run.place(folder.absolute())
                 begun = shlex.quote(str(place / CONFIG))
-                named = shlex.join(["--runs", str(place.parent), "--name", place.name])
                 yield (
                     f"cd {shlex.quote(os.getcwd())} && {path}{shlex.quote(sys.executable)} -m crossmodal {run.task} "
-                    f'fit {named} --resume "$(test -f {begun} && echo true || echo false)" '
-                    f"{shlex.join([*run.words, *QUIET])}"
+                    f"fit {shlex.join([*run.words, *QUIET, *named(place)])} "
+                    f'--resume "$(test -f {begun} && echo true || echo false)"'
                 )
 
 

@@ -70,13 +70,21 @@ class SweepRun:
     def command(self, runs: Path) -> list[str]:
         """Returns the command line that starts the run in a folder of runs, or goes on with it."""
         place = self.place(runs)
-        going_on = ["--resume", "true"] if (place / CONFIG).is_file() else []
-        return [self.task, "fit", "--runs", str(runs), "--name", place.name, *going_on, *self.words]
+        going_on = "true" if (place / CONFIG).is_file() else "false"
+        return [self.task, "fit", *self.words, *named(place), "--resume", going_on]
 
     def summary(self, runs: Path) -> dict[str, Any] | None:
         """Returns the summary of the run, or `None` where it is not finished."""
         found = read_summary(self.place(runs))
         return found if TEST in found else None
+
+
+def named(place: Path) -> list[str]:
+    """Returns the options by which a run has its folder.
+
+    They stand behind all others: a file of options names a run, too, and what is said last holds.
+    """
+    return ["--runs", str(place.parent), "--name", place.name]
 
 
 def with_seed(options: Sequence[str], seed: int) -> list[str]:
@@ -85,8 +93,12 @@ def with_seed(options: Sequence[str], seed: int) -> list[str]:
 
 
 def slug(text: str) -> str:
-    """Returns a text as part of a folder's name: small letters and digits, with dashes between words."""
-    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
+    """Returns a text as part of a folder's name: small letters and digits, with dashes between words.
+
+    A text without any, such as `→`, has the beginning of its hash: an option without a value would name nothing.
+    """
+    words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
+    return "-".join(words) or sha256(text.encode()).hexdigest()[:8]
 
 
 def sweep(runs: Sequence[SweepRun], folder: Path, *, workers: int = 1, cluster: str | None = None) -> None:

@@ -12,7 +12,7 @@ from ..shapes import shaped
 from .coupler import Coupler, CouplerOutput, check_residual
 from .encoder import Encoder, unknown
 from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
-from .missing import ModalityGroup, check_whole_clips, group_by_modalities, scatter, uncompiled
+from .missing import ModalityGroup, check_whole_clips, group_by_modalities, run_by_groups, uncompiled
 from .run_part import run_part, warn_of_hooks
 from .step import Edge, Step
 from .validation import check_steps, check_streams
@@ -126,10 +126,9 @@ class Lockstep(nn.Module):
     ) -> Coupled:
         """Runs every group as a batch of its own and scatters the results; a single group runs as it is."""
         items = next(len(tensor) for tensor in inputs.values() if tensor is not None)
-        parts = [(group.rows, self._coupled(group.of(inputs), taps)) for group in groups]
         if len(groups) == 1 and len(groups[0].rows) == items:
-            return parts[0][1]
-        return Coupled(*(scatter([(rows, part[at]) for rows, part in parts], items) for at in range(3)))
+            return self._coupled(groups[0].of(inputs), taps)
+        return Coupled(**run_by_groups(groups, items, lambda group: self._coupled(group.of(inputs), taps)._asdict()))
 
     def _coupled(self, inputs: Mapping[str, Tensor], taps: Collection[str]) -> Coupled:
         """Runs the streams that are there, each in every frame."""

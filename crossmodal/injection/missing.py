@@ -1,6 +1,8 @@
 """A modality that is missing from some items of a batch: the batch is run as the smaller batches it consists of."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
@@ -92,6 +94,60 @@ def group_by_modalities(inputs: Mapping[str, Tensor | None], present: Present, o
     if not groups:
         raise ValueError(f"{owner}: present says that every one of {sorted(inputs)} is missing from every item.")
     return groups
+
+
+class RowsUnderWay(NamedTuple):
+    """Rows of a batch that run at the moment.
+
+    Attributes:
+        rows: Where they stand in the batch.
+        items: Number of items of the batch.
+        batch: The same object for all groups of a batch, another one for every other batch.
+    """
+
+    rows: Tensor
+    items: int
+    batch: object
+
+    def scattered(self, values: Tensor, into: Tensor | None) -> Tensor:
+        """Returns values of these rows as values of the whole batch.
+
+        Args:
+            values: `(row, …)`; an item may have several rows, one after another, as a clip has segments.
+            into: Values of the whole batch that other groups gave; `None` where there are none, for zeros.
+        """
+        each = len(values) // len(self.rows)
+        at = (self.rows[:, None] * each + torch.arange(each, device=self.rows.device)).flatten().to(values.device)
+        whole = values.new_zeros(self.items * each, *values.shape[1:]) if into is None else into
+        return whole.index_copy(0, at, values)
+
+
+_UNDER_WAY: ContextVar[RowsUnderWay | None] = ContextVar("rows under way", default=None)
+
+
+def rows_under_way() -> RowsUnderWay | None:
+    """Returns which rows of a batch run now; `None` where it runs whole. For hooks, which see a group of them alone."""
+    return _UNDER_WAY.get()
+
+
+# what each group runs is compiled
+@partial(uncompiled, within=False)
+def run_by_groups(groups: Sequence[ModalityGroup], items: int, run: Callable[[ModalityGroup], Any]) -> Any:
+    """Runs every group as a batch of its own and scatters the results.
+
+    Args:
+        groups: Of a batch.
+        items: Number of items of the batch.
+        run: Computes the tensors of a group, in dictionaries of any depth.
+    """
+    parts, batch = [], object()
+    for group in groups:
+        before = _UNDER_WAY.set(RowsUnderWay(group.rows, items, batch))
+        try:
+            parts.append((group.rows, run(group)))
+        finally:
+            _UNDER_WAY.reset(before)
+    return scatter(parts, items)
 
 
 @uncompiled

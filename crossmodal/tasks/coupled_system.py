@@ -16,7 +16,7 @@ from crossmodal.encoders.by_name import audio_backbone, visual_backbone
 from crossmodal.heads import MapPooling, MeanPooling, PoolFactory
 from crossmodal.injection import Coupled, Coupler, Encoder, Lockstep
 from crossmodal.injection.coupler import edge_key
-from crossmodal.injection.missing import group_by_modalities, scatter
+from crossmodal.injection.missing import ModalityGroup, group_by_modalities, run_by_groups
 from crossmodal.ledger.nested import shadow
 from crossmodal.named_draws import drawn
 
@@ -154,9 +154,12 @@ class CoupledSystem(SystemModule):
             return self._pool_alike(frames, wave)
         inputs = {"visual": frames, "audio": wave}
         groups = group_by_modalities(inputs, present, type(self).__name__)
-        given = [(group.rows, group.of(inputs)) for group in groups]
-        parts = [(rows, self._pool_alike(of.get("visual"), of.get("audio"))._asdict()) for rows, of in given]
-        return Pooled(**scatter(parts, len(next(iter(present.values())))))
+
+        def pooled(group: ModalityGroup) -> dict[str, Tensor]:
+            given = group.of(inputs)
+            return self._pool_alike(given.get("visual"), given.get("audio"))._asdict()
+
+        return Pooled(**run_by_groups(groups, len(next(iter(present.values()))), pooled))
 
     def run(self, frames: Tensor | None, wave: Tensor | None, *, taps: Sequence[str] = ()) -> Coupled:
         """Runs the lockstep alone; returns streams, maps and taps, whose frames are `(clip segment)`."""

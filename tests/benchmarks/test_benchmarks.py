@@ -14,9 +14,10 @@ command = pytest.importorskip("benchmarks.__main__")
 from benchmarks import machine, measuring, results, tables  # noqa: E402 (behind the skip)
 from benchmarks.groups import GROUPS  # noqa: E402
 from benchmarks.setting import Setting  # noqa: E402
+from crossmodal.evaluation.page_marks import marks  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-MARKS = "\n".join(mark for name in ("attention", "counts") for mark in tables.marks(name))
+MARKS = "\n".join(mark for name in ("attention", "counts") for mark in marks(f"benchmarks {name}"))
 
 
 @pytest.fixture
@@ -67,7 +68,10 @@ def test_a_run_that_stops_has_lost_one_measurement(tmp_path, monkeypatch):
     [
         (["count"], r"there is no group 'count'; there are counts, profile, couplers"),
         (["counts", "--rounds", "0"], r"--rounds=0 must be at least 1"),
-        (["steps"], r"page.md has no place for 'steps': it lacks <!-- benchmarks steps: begin --> and"),
+        (
+            ["steps"],
+            r"benchmarks steps: .*page.md has no place for the table: it lacks <!-- benchmarks steps: begin --> and",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_measured(words, message, page, tmp_path):

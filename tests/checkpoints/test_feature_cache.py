@@ -102,6 +102,9 @@ def test_what_is_damaged_or_too_large_is_told(tmp_path):
     cache = FeatureCache(tmp_path, features_follow_from(model), dtype="float16")
     with pytest.raises(ValueError, match=r"audio.stem of clip 'a' reaches 7e\+04, which float16 cannot hold: take"):
         cache.add("a", {"audio.stem": torch.tensor([[[-7e4]]])})
+    for unknown in (float("nan"), float("-inf")):
+        with pytest.raises(ValueError, match=r"audio.stem of clip 'a' has 1 numbers of 2 that are NaN or infinite as"):
+            cache.add("a", {"audio.stem": torch.tensor([[[unknown, 7e4]]])})
     cache.file("a").write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"a.safetensors is damaged \(.*\): delete it, and fill again"):
         cache.read("a")

@@ -16,8 +16,7 @@ def printed(folder, *words):
     lines = [shlex.split(line.partition(" -m crossmodal ")[2]) for line in said.lines]
     rows = {}
     for line in lines:
-        begin, end = line.index("--resume") + 2, line.index("--seed")
-        rows[line[line.index("--name") + 1].rsplit("-4-", 1)[0]] = line[begin:end]
+        rows[line[line.index("--name") + 1].rsplit("-4-", 1)[0]] = line[2 : line.index("--seed")]
     return rows
 
 
@@ -59,6 +58,10 @@ def test_every_option_is_a_row_in_its_order(tmp_path):
         (["--set", "alpha 3"], "--set 'alpha 3': 'alpha' is not NAME=VALUE."),
         (["--guide", "shufled"], "ablation: 'guide: shufled'"),
         (["--without", "channel", "--without", "channel"], "'without channel' is asked for twice."),
+        (
+            ["--baseline", "without channel", "--without", "channel"],
+            "ablate: --baseline 'without channel' is also the name of a variant: name it otherwise.",
+        ),
         (
             ["--without", "edgse", "--", "--system", "lite"],
             "the system lite has no keyword 'edgse'; did you mean 'edges'?",

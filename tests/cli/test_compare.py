@@ -37,10 +37,7 @@ def printed(folder, *words):
     said = crossmodal(folder, *words[:2], "--seeds", "4", "--print-commands", "--runs", "r", *words[2:])
     assert said.code == 0, said.err
     lines = [shlex.split(line.partition(" -m crossmodal ")[2]) for line in said.lines]
-    return {
-        line[line.index("--name") + 1].rsplit("-4-", 1)[0]: line[line.index("--resume") + 2 : line.index("--seed")]
-        for line in lines
-    }
+    return {line[line.index("--name") + 1].rsplit("-4-", 1)[0]: line[2 : line.index("--seed")] for line in lines}
 
 
 def test_systems_and_rows_are_runs(tmp_path):
@@ -114,6 +111,10 @@ def test_of_a_task_of_which_nothing_is_published_nothing_is_said(tmp_path, train
         (["--row", "x=--seed 3"], "--seed is given to every run by the compare: leave it out."),
         (["--baseline", "lavihs"], "baseline='lavihs' is none of the variants ['lavish', 'dg_sct']"),
         (["--row", "x=--system lavish"], "'lavish' and 'x' are the same model, trained alike: leave out one."),
+        (["--row", "a=--model.edges []", "--row", " a =--model.width 8"], "'a' is asked for twice: name it otherwise."),
+        (["--row", "lavish=--model.edges []"], "'lavish' is the row of the system of that name already: name it oth"),
+        (["--panel", "a=--data.clips 3", "--panel", "a=--data.clips 4"], "'a' is asked for twice: name it otherwise."),
+        (["--panel", "a b=", "--panel", "A, b=--data.clips 4"], "the panels 'a b' and 'A, b' share the folder 'a-b'"),
         (["--page", "gone.md"], "compare: gone.md has no place for the table: it lacks <!-- compare: begin -->"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

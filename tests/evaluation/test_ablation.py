@@ -12,10 +12,12 @@ from statistics import fmean
 
 import pytest
 from commands import MINE, crossmodal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossmodal.adapters import Bottleneck, FrozenMap, shuffled
 from crossmodal.evaluation.ablation import ablation, gathered, variant_words
-from crossmodal.evaluation.result_table import SIGNS, ResultRow, ResultTable
+from crossmodal.evaluation.result_table import SIGNS, OtherScore, ResultRow, ResultTable
 from crossmodal.evaluation.study import Study
 from crossmodal.recipes.ave.dg_sct import dg_sct
 from crossmodal.recipes.ave.dg_sct_released import dg_sct_released
@@ -192,6 +194,14 @@ def test_markdown_and_csv_hold_the_same(table):
         assert row[2] == "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * end for end in ends))
         assert float(line["accuracy_seed_2"]) == pytest.approx(float(line["mean"]))
         assert line["operations_per_step"] == "16266732544"
+
+
+@given(*[st.text("a|\\\n _")] * 3)
+def test_no_name_ends_a_cell_or_a_row_of_markdown(name, baseline, other):
+    row = ResultRow(name, (0,), (0.5,), None, (), 1, others={other: OtherScore((0.5,))})
+    table = ResultTable((row,), baseline, (0,), (name,), 8, others=(other,))
+    lines = [line for line in table.markdown().splitlines() if line.startswith("|")]
+    assert [len(re.findall(r"(?<!\\)\|", line)) for line in lines] == [6, 6, 6, 3, 3, 3]
 
 
 def test_latex_is_escaped_and_balanced(table):

@@ -14,6 +14,7 @@ from crossmodal.evaluation.study import Study, configuration, resolved, system_w
 from crossmodal.ledger import Cost, ModuleCost
 from crossmodal.tasks.ave import TASK
 from crossmodal.tasks.resolve import find_task, task_word
+from crossmodal.training.options import parse
 
 FULL = {"full": ()}
 
@@ -77,6 +78,28 @@ def test_a_file_of_options_counts_by_its_content(here):
     assert found[0] == configured(["--model.alpha", "0.2"]) != found[1]
 
 
+@pytest.mark.parametrize("going_on", [False, True])
+def test_a_file_that_names_a_run_moves_no_run_of_the_study(here, going_on):
+    """Every `config.yaml` that `fit` writes holds the name and the folder of its own run."""
+    Path("plain.yaml").write_text("model:\n  alpha: 0.2\n")
+    named = f"name: x\nruns: elsewhere\nresume: {not going_on}\nseed: 7\n"
+    Path("named.yaml").write_text(f"{named}model:\n  alpha: 0.2\ndata:\n  seed: 7\n")
+    plain, study = (
+        Study(TASK, ("--config", f"{file}.yaml"), {**FULL, "x": ("--model.spatial", "null")}, (3, 4))
+        for file in ("plain", "named")
+    )
+    assert [run.name for run in study.runs] == [run.name for run in plain.runs]
+    for run in study.runs if going_on else ():
+        (here / "study" / run.name).mkdir(parents=True)
+        (here / "study" / run.name / "config.yaml").write_text("model:\n  alpha: 0.2\n")
+    printed = [shlex.split(line.partition(" fit ")[2])[:-1] for line in study.commands(here / "study")]
+    for run, words in zip(study.runs, printed, strict=True):
+        for command in (run.command(here / "study")[2:], [*words, str(going_on).lower()]):
+            given = parse(command, TASK)[1]
+            found = given.runs / given.name, given.resume, given.seed, given.data.seed
+            assert found == (here / "study" / run.name, going_on, run.seed, run.seed)
+
+
 def test_runs_are_named_by_variant_seed_and_configuration_and_finish_seed_by_seed():
     study = Study(TASK, ("--data.clips", "4"), {**FULL, "no α": ("--model.alpha", "0")}, (0, 1))
     assert [(run.row, run.seed) for run in study.runs] == [(row, seed) for seed in (0, 1) for row in study.variants]
@@ -103,13 +126,13 @@ def test_printed_commands_stand_alone_and_go_on(here):
         return subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True).stdout.splitlines()
 
     assert line.startswith(f"cd {here} && {shlex.quote(sys.executable)} -m crossmodal ave fit ")
-    expected = ["ave", "fit", "--runs", str(place), "--name", begun.name, "--resume", "false"]
-    expected += ["--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]"]
+    expected = ["ave", "fit", "--model.spatial", "mylab.TopK", "--model.edges", "[[audio, visual]]"]
     expected += ["--seed", "3", "--data.seed", "3", "--trainer.enable_progress_bar", "false"]
+    expected += ["--runs", str(place), "--name", begun.name, "--resume", "false"]
     assert said() == expected
     begun.mkdir()
     (begun / "config.yaml").write_text("system: dg_sct\n")
-    assert said()[7] == "true"
+    assert said()[-1] == "true"
 
 
 @pytest.mark.parametrize(

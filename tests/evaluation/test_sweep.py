@@ -1,5 +1,6 @@
 """Many runs: each once, those that are finished not again, those that were interrupted from where they stopped."""
 
+import argparse
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossmodal.evaluation.logged_command import LoggedCommand, _lock, run_logged, wait_for_logs
 from crossmodal.evaluation.study import Study
@@ -42,6 +45,11 @@ def begun(monkeypatch):
     return commands
 
 
+def going_on(command):
+    """Whether a command goes on with its run, as its words say it."""
+    return command.words[command.words.index("--resume") + 1]
+
+
 def test_a_run_is_named_by_row_seed_and_configuration():
     names = [run.name for run in RUNS]
     assert len(set(names)) == len(RUNS)
@@ -54,6 +62,17 @@ def test_a_run_is_named_by_row_seed_and_configuration():
     assert RUNS[2].name == names[0].replace("-0-", "-1-")
 
 
+@given(st.text())
+def test_whatever_a_row_is_called_its_run_has_a_name(row):
+    """A name that begins with a dash would be an option, and one that is empty none at all."""
+    name = SweepRun("ave", row, 0, (), "known").name
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name")
+    assert parser.parse_args(["--name", name]).name == name
+    assert name == Path(name).name
+    assert name[0] not in "-._"
+
+
 def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path, begun):
     sweep(RUNS[:1], tmp_path)
     (tmp_path / RUNS[1].name).mkdir()
@@ -61,8 +80,8 @@ def test_finished_runs_are_not_started_again_and_interrupted_ones_go_on(tmp_path
     sweep(RUNS, tmp_path)
     assert [command.words[command.words.index("--name") + 1] for command in begun] == [run.name for run in RUNS]
     assert [command.words[:2] for command in begun] == [("ave", "fit")] * 4
-    assert ["--resume" in command.words for command in begun] == [False, True, False, False]
-    assert begun[0].words[-6:-2] == ("--seed", "0", "--data.seed", "0")
+    assert [going_on(command) for command in begun] == ["false", "true", "false", "false"]
+    assert begun[0].words[2:8] == ("--data.clips", "4", "--seed", "0", "--data.seed", "0")
 
 
 def test_the_seed_stands_in_options_that_name_it_and_makes_no_other_configuration():
@@ -88,8 +107,8 @@ def test_another_study_takes_a_run_that_is_there_under_another_name(tmp_path, be
     assert [run.place(tmp_path) for run in others] == [tmp_path / run.name for run in others]
     sweep([mine], tmp_path)
     assert mine.summary(tmp_path) == {"test": {"accuracy": 0.75 if finished else 0.5}}
-    assert [command.words[command.words.index("--name") :][:3] for command in begun] == (
-        [] if finished else [("--name", theirs.name, "--resume")]
+    assert [command.words[command.words.index("--name") :][:4] for command in begun] == (
+        [] if finished else [("--name", theirs.name, "--resume", "true")]
     )
 
 

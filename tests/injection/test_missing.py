@@ -11,10 +11,19 @@ from third_party import Whisper, convnext, inject
 from torch import nn
 from toys import Mix, ToyAdapter, toy_encoder
 
-from crossmodal.adapters import Bottleneck, guided_adapter
+from crossmodal.adapters import Adapted, Bottleneck, guided_adapter
 from crossmodal.guidance import ClipGuidance
-from crossmodal.injection import Coupler, Lockstep, Step, checkpointed, couplers_for, freeze, paired_as_paper
-from crossmodal.injection.missing import scatter
+from crossmodal.injection import (
+    Coupler,
+    Lockstep,
+    Step,
+    checkpointed,
+    couplers_for,
+    freeze,
+    paired_as_paper,
+    record_maps,
+)
+from crossmodal.injection.missing import ModalityGroup, run_by_groups, scatter
 
 loud = partial(ToyAdapter, gate=0.5)
 normed = partial(guided_adapter, latents=2, bottleneck=partial(Bottleneck, reduction=2, groups=1))
@@ -260,6 +269,60 @@ def test_frames_without_a_guide_are_those_of_the_injected_model_itself():
     for wrong in (torch.ones(2, dtype=torch.bool), torch.ones(3)):
         with pytest.raises(ValueError, match=r"Injected: present is .*, but guide has 3 frames: give one bool a frame"):
             guided(pictures, guide=guide, present=wrong)
+
+
+@given(st.lists(st.sampled_from([(True, True), (True, False), (False, True), (False, False)]), min_size=1, max_size=5))
+def test_recorded_maps_are_those_of_the_batch_whatever_is_missing(has):
+    """Groups of frames run one after another; a guide on the side makes three streams."""
+    model = THREE
+    inputs = inputs_for(model, len(has))
+    present = {name: torch.tensor(of) for name, of in zip(("audio", "text"), zip(*has, strict=True), strict=True)}
+    with record_maps(model) as recorded:
+        model(inputs)
+        maps = model(inputs, present=present).maps
+    expected = {
+        f"couplers.{name}.{'_'.join(edge)}.{kind}": values
+        for name, of in maps.items()
+        for edge, named in of.items()
+        for kind, values in named.items()
+    }
+    assert bool(expected) == any(map(any, has))
+    assert all(torch.equal(recorded[name], values) for name, values in expected.items())
+
+
+THREE = lockstep(names=("visual", "audio", "text"), depths=(1,))
+
+
+def test_recorded_maps_of_an_injected_model_stand_at_their_frames():
+    torch.manual_seed(0)
+    has, pictures, guide = torch.tensor([True, False, True]), torch.randn(3, 3, 32, 64), torch.randn(3, 3, 6)
+    guided = inject(convnext().eval(), pictures, {"features.1.*": Whisper})
+    with guided.recording() as own, record_maps(guided) as maps:
+        guided(pictures, guide=guide, present=has)
+    assert torch.equal(maps["adapters.features_1_0.channel"], own["features.1.0"]["channel"])
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_an_item_may_have_several_frames_and_a_map_none(each):
+    """Clips are grouped, and a map is of their seconds; an adapter of one's own may give one map for all frames."""
+    adapter, batch = Same(), torch.arange(4.0)[:, None, None, None].expand(4, each, 1, 1)
+    groups = [ModalityGroup(("a",), torch.tensor(at)) for at in ([3, 0], [2, 2])]
+
+    def run(group):
+        adapter(batch[group.rows].flatten(0, 1), batch)
+        return group.rows
+
+    with record_maps(adapter) as maps:
+        run_by_groups(groups, 4, run)
+    assert maps["own"].unflatten(0, (4, each)).amax((1, 2, 3)).tolist() == [0, 0, 2, 3]
+    assert maps["one"].tolist() == [[[1.0]]]
+
+
+class Same(nn.Module):
+    """An adapter whose maps are its stream, and a number."""
+
+    def forward(self, stream, guide) -> Adapted:
+        return Adapted(stream, {"own": stream, "one": torch.ones(1, 1, 1)})
 
 
 def test_united_keeps_what_one_group_alone_has():

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
-from crossmodal.drawing.canvas import new_figure
+from crossmodal.drawing.canvas import add_legend, new_figure
 
 from .page import Picture, as_picture, page_style
 
@@ -107,7 +107,7 @@ def _curve(title: str, lines: Mapping[str, "Series"], chance: float | None) -> P
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1.1)} if beside else {}
-    axes.legend(fontsize=7, frameon=False, **place)
+    add_legend(axes, [*lines, *(["chance"] if chance is not None else [])], axes.get_lines(), fontsize=7, **place)
     return as_picture(figure, f"curve {title}", share=1.0)
 
 

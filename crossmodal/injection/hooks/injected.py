@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...adapters import Adapted, AdapterFactory
 from ...named_draws import drawn, named_draws
 from ...site import Site
-from ..missing import scatter
+from ..missing import ModalityGroup, run_by_groups
 from .hook_plan import HookPlan, HookState, check_adapted, check_guide, check_meeting, guided_rows, plan_hooks
 from .pausable import PausableHook, on_input, on_output
 from .probe import ProbedModule, read_tensor, rewritten, written_tensor
@@ -155,9 +155,12 @@ class Injected(nn.Module):
         if rows is None:
             check_adapted(plan, stream, adapted := adapter(stream, guide))
             return cast(Adapted, adapted)
-        check_adapted(plan, stream[rows], adapted := adapter(stream[rows], guide[rows]))
-        whole = scatter([(rows, {"residual": adapted.residual, "maps": adapted.maps})], len(stream))
-        return Adapted(whole["residual"], whole["maps"])
+
+        def of_rows(group: ModalityGroup) -> dict[str, Any]:
+            check_adapted(plan, stream[rows], adapted := adapter(stream[rows], guide[rows]))
+            return {"residual": adapted.residual, "maps": adapted.maps}
+
+        return Adapted(**run_by_groups([ModalityGroup((plan.name,), rows)], len(stream), of_rows))
 
     def _write(self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
         """Adds the residual to the output of the module."""

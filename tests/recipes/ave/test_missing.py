@@ -7,6 +7,7 @@ from torch import nn
 
 from crossmodal.data.world import World
 from crossmodal.heads import event_loss
+from crossmodal.injection import record_maps
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,21 @@ def test_without_pictures_it_hears_what_the_frozen_encoder_does_bit_for_bit(mode
         assert torch.equal(features.audio, stream.mean(1).unflatten(0, (3, 10)))
         assert not features.visual.any()
         assert model.score(None, wave).event.isfinite().all()
+
+
+def test_recorded_maps_are_those_of_every_second_of_the_batch(model, batch):
+    frames, wave = batch
+    has = torch.tensor([False, True, True])
+    with torch.no_grad():
+        with record_maps(model) as maps:
+            model.pool(frames, wave, present={"audio": has})
+        with record_maps(model) as alone:
+            model.pool(frames[has], wave[has])
+    assert maps.keys() == alone.keys()
+    for name, values in maps.items():
+        found = values.unflatten(0, (3, 10))
+        assert not found[0].any()
+        torch.testing.assert_close(found[has], alone[name].unflatten(0, (2, 10)))
 
 
 @pytest.mark.parametrize("build", [tiny, tiny_classes])
