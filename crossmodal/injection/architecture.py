@@ -85,7 +85,7 @@ def _described(value: Any, where: str, inside: tuple[Any, ...] = ()) -> Iterator
         yield f"Path {value.as_posix()!r}"
     elif (outer := next((at for at, each in enumerate(inside) if each is value), None)) is not None:
         yield f"^{len(inside) - outer}"  # it holds itself
-    elif len(inside) < DEEPEST or not any(_name(type(each)) in _SETTLED for each in inside):
+    elif len(inside) < DEEPEST or not any(map(_is_settled, inside)):
         yield from _composed(value, where, (*inside, value))
 
 
@@ -191,6 +191,11 @@ def _settings(value: Any) -> dict[str, Any]:
 def _listed(made: tuple[Any, ...]) -> tuple[Any, ...]:
     """Returns what `__reduce_ex__` gives, with lists in place of its iterators."""
     return tuple(list(part) if isinstance(part, Iterator) else part for part in made)
+
+
+def _is_settled(value: Any) -> bool:
+    """Returns whether an object is of a class of `_SETTLED`, or of one that is derived from these."""
+    return any(_name(kind) in _SETTLED for kind in type(value).__mro__)
 
 
 def _is_object(value: Any) -> bool:

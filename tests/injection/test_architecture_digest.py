@@ -22,7 +22,7 @@ from torch import nn
 from toys import toy_encoder
 
 from crossmodal.encoders.by_name import visual_backbone
-from crossmodal.injection import architecture_digest, fingerprint
+from crossmodal.injection import architecture_digest, fingerprint, sections_of
 
 
 class Windows(NamedTuple):
@@ -226,6 +226,30 @@ def test_caches_of_earlier_versions_stay_valid():
     }
     for digest, module in known.items():
         assert architecture_digest(module) == digest
+
+
+class Difference(nn.Module):
+    """The difference of two layers, either way round, and a block."""
+
+    def __init__(self, turned):
+        super().__init__()
+        self.one, self.two, self.block = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(4, 4)
+        self.turned = turned
+
+    def forward(self, stream):
+        one, two = self.one(stream), self.two(stream)
+        return self.block(two - one if self.turned else one - two)
+
+
+def test_how_the_calls_of_a_traced_encoder_are_wired_counts():
+    """Which module a call is of, and what it takes, lies five levels deep."""
+    encoders = []
+    for turned in (False, False, True):
+        torch.manual_seed(0)
+        encoders.append(sections_of(Difference(turned), "block", torch.randn(2, 5, 3)))
+    assert len({fingerprint(encoder) for encoder in encoders}) == 1
+    one, again, other = map(architecture_digest, encoders)
+    assert one == again != other
 
 
 @pytest.mark.slow  # a process of its own takes seconds to begin
