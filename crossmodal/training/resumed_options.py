@@ -39,7 +39,7 @@ class Changed(NamedTuple):
         return f"--{self.name} {self.now} ({'nothing' if self.before in ('', None) else self.before} before)"
 
 
-def changed(before: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> Iterator[Changed]:
+def changed_options(before: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> Iterator[Changed]:
     """Yields every option that differs, of nested ones the innermost.
 
     Args:
@@ -51,7 +51,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> 
     for name, old in before.items():
         new, dotted = now.get(name), f"{at}.{name}" if at else name
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from changed(old, new, dotted)
+            yield from changed_options(old, new, dotted)
         elif old != new:
             yield Changed(dotted, old, new)
 
@@ -63,7 +63,7 @@ def told_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         before: Options that the run was begun with.
         now: Options as they are.
     """
-    found = changed({name: before[name] for name in TOLD if name in before}, now)
+    found = changed_options({name: before[name] for name in TOLD if name in before}, now)
     told = ", ".join(str(option) for option in found if option.name not in SPEED)
     return [f"The run goes on with other options than it was begun with: {told}."] if told else []
 
@@ -84,7 +84,7 @@ def check_resumed_options(
         ValueError: Naming the first kind of them, with both values.
     """
     for why, names in _unread(run, stages, begun=begun, scheduled=nested(before, "optim.schedule") is not None):
-        found = [option for option in changed(before, now) if any(_within(option.name, name) for name in names)]
+        found = [option for option in changed_options(before, now) if any(_within(option.name, name) for name in names)]
         if found:
             raise ValueError(
                 f"run {run} cannot be resumed with {', '.join(map(str, found))}: {why}. Leave the option out, or begin "

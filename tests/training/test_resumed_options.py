@@ -11,7 +11,7 @@ from crossmodal.cli.fit import parse_or_resume
 from crossmodal.tasks.ave import TASK
 from crossmodal.training.checkpoint_io import CHECKPOINTS, LAST
 from crossmodal.training.options import parse
-from crossmodal.training.resumed_options import changed, check_resumed_options, told_changes
+from crossmodal.training.resumed_options import changed_options, check_resumed_options, told_changes
 from crossmodal.training.run_folder import ADAPTERS
 
 
@@ -39,7 +39,7 @@ OPTIONS = st.fixed_dictionaries(
 
 @given(OPTIONS, OPTIONS)
 def test_every_option_that_an_earlier_file_has_is_compared(before, now):
-    found = dict.fromkeys(option.name for option in changed(before, now))
+    found = dict.fromkeys(option.name for option in changed_options(before, now))
     assert ("seed" in found) == (before["seed"] != now["seed"])
     for name, old in before["model"].items():
         new = now["model"].get(name)
@@ -64,7 +64,9 @@ def test_what_the_run_holds_already_is_refused_and_nothing_else(tmp_path_factory
         "stage done": ["stages.first"],
         "begun": ["stages.first", "optim", *(["trainer.max_epochs"] * (before["optim"]["schedule"] is not None))],
     }[state]
-    expected = [option for option in changed(before, now) if option.name.startswith(tuple(unread))] if unread else []
+    expected = (
+        [option for option in changed_options(before, now) if option.name.startswith(tuple(unread))] if unread else []
+    )
     options = {"stages": ["first"], "begun": state == "begun"}
     if not expected:
         check_resumed_options(run, before, now, **options)
