@@ -43,7 +43,7 @@ def test_a_folder_gets_tables_and_goes_on_where_it_was_ended(lab, films, tmp_pat
     assert re.search(r"^waiting            \d+ % of the time, for films$", said.out, re.MULTILINE)
     broken, nan = rows_of(out / "predictions.failed.csv")
     assert (broken["file"], nan["file"]) == ("broken.mp4", "nan.mkv")
-    assert "because the batch holds it already: 'wave'" in nan["reason"]
+    assert "holds NaN or infinite samples at 0.00 s" in nan["reason"]
     table = rows_of(out / "predictions.csv")
     assert [(row["film"], row["second"]) for row in table] == [
         ("one.mp4", "0"),
