@@ -161,7 +161,7 @@ def test_shades_of_one_colour_are_a_smooth_edge_in_every_mode(tmp_path_factory, 
 
 def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
     Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
-    with pytest.raises(ValueError, match=r"frame\.png has the mode 'I;16': save it as an 8-bit PNG"):
+    with pytest.raises(ValueError, match=r"frame\.png has the mode 'I(;16)?': save it as an 8-bit PNG"):
         read_frame_png(tmp_path / "frame.png")
 
 

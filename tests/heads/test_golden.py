@@ -57,10 +57,12 @@ def test_outputs(case, mode):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradients(case):
+def test_gradients(case, monkeypatch):
     build, run, rename = CASES[case]
     head = build().train()
     given = {name: tensor.requires_grad_() for name, tensor in golden(case, "in").items()}
+    # a relu lies within rounding of its kink there, on the other side in float64: products as the file was made by
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
     scalar(*run(head, given["visual"], given["audio"]).values()).backward()
     of_inputs = {name: tensor.grad for name, tensor in given.items()}
     assert not unlike(of_inputs, golden(case, "grad_in"), relative=1e-4)
