@@ -6,7 +6,6 @@ control of a single map, and stands in the place of its guidance.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -124,8 +123,7 @@ class Redirected(nn.Module):
 
     def extra_repr(self) -> str:
         """Shows what takes the guide's place."""
-        source = self.source.func if isinstance(self.source, partial) else self.source
-        return f"guide={getattr(source, '__name__', type(source).__name__)}"
+        return f"guide={getattr(self.source, '__name__', type(self.source).__name__)}"
 
 
 def tell_segments(module: nn.Module, segments: int) -> None:

@@ -56,13 +56,17 @@ def test_outputs(case, mode):
         torch.testing.assert_close(ours[name], expected, rtol=0, atol=1e-5)
 
 
+# a relu of a golden input lies within rounding of its kink, and on its other side in float64 and by oneDNN in torch 2.6
+LATER = pytest.mark.skipif(not torch.__version__.startswith("2.14."), reason="a golden gradient at a kink")
+
+
+@pytest.mark.parametrize("onednn", [False, pytest.param(True, marks=LATER)], ids=["torch's products", "oneDNN"])
 @pytest.mark.parametrize("case", CASES)
-def test_gradients(case, monkeypatch):
+def test_gradients(case, onednn, monkeypatch):
     build, run, rename = CASES[case]
     head = build().train()
     given = {name: tensor.requires_grad_() for name, tensor in golden(case, "in").items()}
-    # a relu lies within rounding of its kink there, on the other side in float64: products as the file was made by
-    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
     scalar(*run(head, given["visual"], given["audio"]).values()).backward()
     of_inputs = {name: tensor.grad for name, tensor in given.items()}
     assert not unlike(of_inputs, golden(case, "grad_in"), relative=1e-4)

@@ -140,6 +140,19 @@ def test_a_component_without_type_hints_is_read_from_words_from_a_file_and_in_py
     assert {module.k for module in system.modules() if type(module).__name__ == "Loud"} == {2}
 
 
+def test_what_a_component_without_type_hints_needs_must_be_given(tmp_path, monkeypatch, capsys):
+    (tmp_path / "stopping.py").write_text(
+        "from pytorch_lightning import Callback\nclass Stop(Callback):\n    def __init__(self, patience):\n"
+        "        self.patience = patience\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _, given = parsed("--trainer.callbacks+=stopping.Stop", "--trainer.callbacks.patience=3")
+    assert given.trainer.callbacks[0].init_args.patience == 3
+    with pytest.raises(SystemExit):
+        parsed("--trainer.callbacks+=stopping.Stop")
+    assert "patience" in capsys.readouterr().err
+
+
 BIG = "visual: swin_v2_l\naudio: htsat\n"
 
 
