@@ -10,6 +10,7 @@ from .lockstep import Lockstep
 from .pairing import paired_by_depth
 from .pairing_transforms import Pairing, also_guided_by
 from .step import Edge
+from .validation import check_encoders
 
 
 def couple(
@@ -38,9 +39,11 @@ def couple(
         The lockstep, whose couplers alone learn.
 
     Raises:
+        TypeError: If an encoder is something else, such as a name or a model that was not cut.
         ValueError: If the pairing does not take these encoders, an adapter does not fit its sites, or no step has an
             edge of `edges`.
     """
+    check_encoders("couple", {"visual": visual, "audio": audio, **(guides or {})})
     more = {name: freeze(encoder) for name, encoder in (guides or {}).items()}
     encoders = {"visual": freeze(visual), "audio": freeze(audio), **more}
     sites = {name: encoder.sites for name, encoder in encoders.items()}

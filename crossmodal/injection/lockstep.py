@@ -15,7 +15,7 @@ from .execution.mode import ExecutionMode, call_in_modes, step_in_modes
 from .missing import ModalityGroup, check_whole_clips, group_by_modalities, run_by_groups, uncompiled
 from .run_part import run_part, warn_of_hooks
 from .step import Edge, Step
-from .validation import check_steps, check_streams
+from .validation import check_encoders, check_steps, check_streams
 
 
 class Coupled(NamedTuple):
@@ -70,10 +70,12 @@ class Lockstep(nn.Module):
             streams: Modality → name of its encoder; two modalities may share one. Default: each its own.
 
         Raises:
+            TypeError: If an encoder is none that is cut into sections.
             ValueError: If the steps do not run every section once and in order, a coupled step starts and ends at
                 sites of other width or tokens, or an adapter does not fit its sites.
         """
         super().__init__()
+        check_encoders("Lockstep", encoders)
         self.streams = dict(streams or {name: name for name in encoders})
         check_streams(self.streams, encoders)
         self.encoders = nn.ModuleDict(encoders)

@@ -15,11 +15,43 @@ from ..check_cache import PLAIN, NoSignature
 from ..plain import is_unobserved
 from ..site import Site
 from .coupler import Coupler, as_adapted, check_residual, edge_key
+from .encoder import Encoder
 from .step import Edge, Sites, Step
 
 LIMIT = 4096
 """Number of adapters and sites that are remembered to fit; more empty the memory."""
 _fitting: set[Hashable] = set()
+
+
+def check_encoders(block: str, encoders: Mapping[str, object]) -> None:
+    """Checks that every encoder is one that is cut into sections.
+
+    Args:
+        block: Whose argument they are, for the message.
+        encoders: Name → encoder.
+
+    Raises:
+        TypeError: If one is something else, such as a name, a model that was not cut, or an encoder with its input.
+    """
+    for name, encoder in encoders.items():
+        if isinstance(encoder, Encoder):
+            continue
+        remedy = (
+            "cut a model of your own by sections_of(model, example=…), or build one by visual_backbone(name).encoder"
+        )
+        if isinstance(encoder, str):
+            remedy = (
+                f"visual_backbone({encoder!r}).encoder or audio_backbone({encoder!r}).encoder builds one by its name"
+            )
+        elif isinstance(getattr(encoder, "encoder", None), Encoder):
+            remedy = f"pass its part: {name}.encoder"
+        raise TypeError(
+            f"{block}: {name} must be an Encoder, which is cut into sections; got {_named(encoder)}: {remedy}."
+        )
+
+
+def _named(value: object) -> str:
+    return f"the text {value!r}" if isinstance(value, str) else f"an object of type {type(value).__name__}"
 
 
 def check_streams(streams: Mapping[str, str], encoders: Collection[str]) -> None:

@@ -8,7 +8,8 @@ from torch import nn
 from toys import ToyAdapter
 
 from crossmodal.adapters import Adapted, guided_adapter, own_stream
-from crossmodal.injection import validation
+from crossmodal.encoders.by_name import VisualBackbone
+from crossmodal.injection import Encoder, Lockstep, couple, paired_by_depth, validation
 from crossmodal.injection.validation import check_adapter_fits, likeness
 from crossmodal.site import Site, grid_axes
 
@@ -80,3 +81,23 @@ def test_the_default_adapter_is_told_apart_by_its_numbers_and_its_control():
     assert built(latents=2) == built(latents=2) is not None
     keys = {built(latents=2), built(latents=3), built(own_stream(guided_adapter)), built(latents=0)}
     assert len(keys) == 4
+
+
+def _cut():
+    sites = [Site("stem", 4, grid_axes(1, 1)), Site("one", 4, grid_axes(1, 1))]
+    return Encoder(nn.Identity(), {"one": nn.Identity()}, nn.Identity(), sites)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "words"),
+    [
+        ("swin_v2_l", r"got the text 'swin_v2_l': visual_backbone\('swin_v2_l'\).encoder"),
+        (nn.Linear(4, 4), "got an object of type Linear: cut a model of your own by sections_of"),
+        (VisualBackbone(_cut(), 4, 8, (0, 0, 0), (1, 1, 1)), "got an object of type VisualBackbone: .* audio.encoder"),
+    ],
+)
+def test_what_is_no_encoder_is_refused_by_name(encoder, words):
+    with pytest.raises(TypeError, match=f"couple: audio must be an Encoder.*{words}"):
+        couple(_cut(), encoder, adapter=ToyAdapter, pairing=paired_by_depth)
+    with pytest.raises(TypeError, match=f"Lockstep: audio must be an Encoder.*{words}"):
+        Lockstep({"visual": _cut(), "audio": encoder}, steps=(), couplers={})
