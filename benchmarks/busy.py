@@ -1,8 +1,8 @@
 """`python -m benchmarks.busy`: what another process on the machine costs a training step, by how threads wait.
 
 Threads of OpenMP that wait for each other spin by default; where another process has one of their cores, all of them
-spin for it. The commands of `crossmodal` let them sleep where others are at work, and spin for a moment where none
-is (`crossmodal/cli/waiting.py`). Every figure is a process of its own, in turns.
+spin for it. The commands of `crossmodal` let them sleep while others are at work, and spin while none is
+(`crossmodal/cli/waiting.py`). Every figure is a process of its own, in turns.
 """
 
 import argparse
@@ -11,19 +11,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from statistics import median
+
+from crossmodal.cli.waiting import SET, waiting_by_load
 
 WAITS = {
     "one thread": {"OMP_NUM_THREADS": "1"},
     "all threads, spinning": {},
-    "all threads, spinning for a moment": {"GOMP_SPINCOUNT": "2000"},
     "all threads, asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
+    "all threads, as a command": {},
 }
 """Name → variables of the environment."""
-SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "MKL_NUM_THREADS")
-SECONDS = 10.0
-"""At most, of a figure; one step is always measured whole."""
+WATCHED = ("all threads, as a command",)
+"""Those that look at the load of the machine."""
+SECONDS, WARM = 10.0, 1.5
+"""At most, of a figure, and before it; one step is always measured whole."""
 
 
 def seconds_a_step() -> float:
@@ -41,12 +44,15 @@ def seconds_a_step() -> float:
     def step() -> None:
         sum(model.loss(model(clip), clip).values(), torch.zeros(())).backward()
 
-    step()
-    began, steps = time.perf_counter(), 0
-    while steps == 0 or time.perf_counter() - began < SECONDS:
-        step()
-        steps += 1
-    return (time.perf_counter() - began) / steps
+    def timed(seconds: float) -> float:
+        began, steps = time.perf_counter(), 0
+        while steps == 0 or time.perf_counter() - began < seconds:
+            step()
+            steps += 1
+        return (time.perf_counter() - began) / steps
+
+    timed(WARM)
+    return timed(SECONDS)
 
 
 @contextmanager
@@ -61,13 +67,13 @@ def others(number: int) -> Iterator[None]:
             process.wait()
 
 
-def measured(variables: dict[str, str]) -> float:
-    """Returns the seconds a step in a process with these variables."""
-    environment = {name: value for name, value in os.environ.items() if name not in SET} | variables
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.busy", "--one"], env=environment, capture_output=True, text=True, check=True
-    )
-    return float(done.stdout)
+def measured(name: str) -> float:
+    """Returns the seconds a step in a process whose threads wait so."""
+    environment = {
+        known: value for known, value in os.environ.items() if known not in (*SET, "MKL_NUM_THREADS")
+    } | WAITS[name]
+    words = [sys.executable, "-m", "benchmarks.busy", "--one", *(["--watched"] if name in WATCHED else [])]
+    return float(subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -76,14 +82,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--others", type=int, nargs="+", default=[0, 1], help="busy processes beside (default: 0 1)")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
     parser.add_argument("--one", action="store_true", help="measure this process alone")
+    parser.add_argument("--watched", action="store_true", help="its threads wait as those of a command do")
     given = parser.parse_args(argv)
     if given.one:
-        print(seconds_a_step())
+        with waiting_by_load() if given.watched else nullcontext():
+            print(seconds_a_step())
         return
     print(f"| {'processes beside':>16} | " + " | ".join(WAITS) + " |\n|---:|" + "---:|" * len(WAITS))
     for number in given.others:
         with others(number):
-            rounds = [{name: measured(variables) for name, variables in WAITS.items()} for _ in range(given.rounds)]
+            rounds = [{name: measured(name) for name in WAITS} for _ in range(given.rounds)]
         found = {name: median(of[name] for of in rounds) for name in WAITS}
         cells = [f"{1000 * seconds:.0f} ms ({seconds / min(found.values()):.2f}×)" for seconds in found.values()]
         print(f"| {number} | " + " | ".join(cells) + " |", flush=True)

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from ..installed_by import installed_by
 from .freed_memory import keep_freed_memory
-from .waiting import choose_waiting
+from .waiting import waiting_by_load
 
 VERBS = {
     "fit": "train a system on the built-in world or on your data, then test it (--help: all options)",
@@ -32,16 +32,15 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if len(words) > 1:
-        choose_waiting()
-        # tensors of a training step keep their sizes; elsewhere, as over films, what is kept would have holes and grow
-        if words[1] == "fit":
-            keep_freed_memory()
+    # tensors of a training step keep their sizes; elsewhere, as over films, what is kept would have holes and grow
+    if words[1:2] == ["fit"]:
+        keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal cannot write must not cost the work
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.path.insert(0, os.getcwd())  # so that `--model.spatial mylab.TopK` finds mylab.py here
-    return in_words(lambda: run(words))
+    with waiting_by_load():
+        return in_words(lambda: run(words))
 
 
 def in_words(command: Callable[[], int]) -> int:

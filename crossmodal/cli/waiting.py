@@ -1,37 +1,148 @@
-"""How threads of OpenMP wait for each other, chosen before torch is loaded, which reads it once."""
+"""How threads of OpenMP wait for each other: they spin while the processors are theirs, and sleep beside others."""
 
 import os
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 SET = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 """Variables by which a user says it."""
-LOOKS, APART = 4, 0.01
-"""Looks at what runs on the machine, and seconds between them."""
+EVERY, FIRST = 1.0, 0.2
+"""Seconds from one look at the machine to the next, and to the first."""
+CROWDED, ALONE = 0.4, 0.25
+"""Processors that others must take from this process before its threads sleep, and below which they spin again.
+
+Spinning beside one busy process costs 2.8 steps' time, sleeping on a quiet machine 1.6: from 0.4 on sleeping pays."""
+LARGE = 2**20
+"""Elements over which torch computes with all its threads."""
+PROCESSORS = Path("/proc/stat")
+TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+"""Seconds of one count of that file."""
 
 
-def choose_waiting() -> None:
-    """Lets threads that wait sleep where another process is at work, and spin for a moment where none is.
+class Spent(NamedTuple):
+    """Seconds that have passed, those of all processors at work, and those of this process."""
 
-    Threads that spin for one whose core is taken make a training step many times as long; threads that sleep on a quiet
-    machine take long to wake: `python -m benchmarks.busy`. The numbers that are computed are the same.
-    """
-    if not any(name in os.environ for name in SET):
-        os.environ.update({"OMP_WAIT_POLICY": "PASSIVE"} if others_at_work() else {"GOMP_SPINCOUNT": "2000"})
+    passed: float
+    machine: float
+    own: float
+
+    def others_since(self, before: "Spent") -> float:
+        """Returns how many processors others have used on average since an earlier look."""
+        machine, own = self.machine - before.machine, self.own - before.own
+        return (machine - own) / max(self.passed - before.passed, TICK)
 
 
-def others_at_work(file: Path = Path("/proc/loadavg")) -> bool:
-    """Returns whether another process runs at every look; without Linux's file nobody knows, and none is taken to.
+def spent(file: Path = PROCESSORS) -> Spent | None:
+    """Looks at the processors that this process may use; `None` where the file is missing or says something else."""
+    ours = os.sched_getaffinity(0)
+    try:
+        lines = [line.split() for line in file.read_text(encoding="ascii").splitlines() if line[3:4].isdigit()]
+        # user, nice, system, then idle and waiting for disks, which are no work; interrupts and what a host takes are
+        busy = sum(
+            sum(map(int, (*counts[:3], *counts[5:8])))
+            for name, *counts in lines
+            if int(name.removeprefix("cpu")) in ours
+        )
+    except (OSError, ValueError):
+        return None
+    return Spent(time.monotonic(), busy * TICK, time.process_time())
+
+
+def crowded(others: float, free: int, sleeping: bool) -> bool:
+    """Returns whether threads are to sleep.
 
     Args:
-        file: Its fourth word says how many threads can run, this one among them.
+        others: Processors that others use.
+        free: Processors beyond the threads of this process.
+        sleeping: Whether they sleep now: what they do is kept up to a clear difference.
     """
-    for _ in range(LOOKS):
-        try:
-            running = int(file.read_text().split()[3].partition("/")[0])
-        except (OSError, ValueError, IndexError):
-            return False
-        if running < 2:
-            return False
-        time.sleep(APART)
-    return True
+    return others - free > (ALONE if sleeping else CROWDED)
+
+
+@contextmanager
+def waiting_by_load() -> Iterator[None]:
+    """Lets the threads of torch that wait for each other sleep while other processes are at work, and spin otherwise.
+
+    Threads that spin for one whose processor is taken make a training step many times as long; threads that sleep on a
+    quiet machine take long to wake: `python -m benchmarks.busy`. The numbers that are computed are the same. Another
+    thread looks once a second, for as long as the block runs, on Linux, unless one of the variables `SET` is there.
+    """
+    if not sys.platform.startswith("linux") or any(name in os.environ for name in SET) or spent() is None:
+        yield
+        return
+    end = threading.Event()
+    watch = threading.Thread(target=_watch, args=(end,), name="crossmodal: load of the machine", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        end.set()
+        watch.join()
+
+
+def _watch(end: threading.Event) -> None:
+    before, crowd = spent(), Crowd()
+    try:
+        while not end.wait(EVERY if "torch" in sys.modules else FIRST):
+            now = spent()
+            if now is None or before is None:
+                return
+            if "torch" in sys.modules:
+                import torch  # waits for the import that another thread has begun
+
+                threads, processors = torch.get_num_threads(), len(os.sched_getaffinity(0))
+                if threads > 1:
+                    others = now.others_since(before)
+                    crowd.gather(crowded(others, processors - threads, bool(crowd)), threads, processors)
+            before = now
+    finally:
+        crowd.gather(False, 1, 1)
+
+
+class Crowd:
+    """Idle threads by which, while they are there, OpenMP manages more threads than there are processors.
+
+    GNU's library, which torch's wheels bring along, is told once, when it is loaded, how long to spin; but with more
+    threads than processors it hardly spins at all. Another library goes on as it does.
+    """
+
+    def __init__(self) -> None:
+        """Starts with none."""
+        self._end = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def __bool__(self) -> bool:
+        """Whether they are there."""
+        return bool(self._threads)
+
+    def gather(self, there: bool, threads: int, processors: int) -> None:
+        """Lets them come or go; nothing where they are so already.
+
+        Args:
+            there: Whether they are to be there.
+            threads: Threads of torch.
+            processors: That this process may use.
+        """
+        if there and not self:
+            # teams of torch's size, as many as bring all threads above the number of processors
+            for _ in range((processors - 1) // (threads - 1)):
+                self._threads.append(threading.Thread(target=self._team, daemon=True))
+                self._threads[-1].start()
+        elif not there and self:
+            self._end.set()
+            for thread in self._threads:
+                thread.join()  # its team of OpenMP ends with it
+            self._end, self._threads = threading.Event(), []
+
+    def _team(self) -> None:
+        import torch
+
+        end = self._end
+        with suppress(RuntimeError):  # no memory for it
+            torch.zeros(LARGE, dtype=torch.uint8).add_(1)
+        end.wait()

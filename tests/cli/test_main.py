@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from functools import partial
 from importlib import import_module
 
 import pytest
@@ -10,39 +9,9 @@ from commands import crossmodal
 from optional_packages import OPTIONAL
 
 from crossmodal.cli.main import VERBS, run, usage
-from crossmodal.cli.waiting import choose_waiting, others_at_work
 from crossmodal.tasks.names import task_names
 
 EVERY = [(task, verb) for task in task_names() for verb in VERBS]
-
-
-@pytest.mark.parametrize(
-    ("words", "given", "expected"),
-    [
-        ("0.5 0.4 0.3 1/120 7", {}, {"GOMP_SPINCOUNT": "2000"}),
-        ("0.0 0.0 0.0 2/120 7", {}, {"OMP_WAIT_POLICY": "PASSIVE"}),
-        ("0.0 0.0 0.0 2/120 7", {"OMP_NUM_THREADS": "1"}, {}),
-        ("0.0 0.0 0.0 2/120 7", {"OMP_WAIT_POLICY": "ACTIVE"}, {}),
-        ("another kernel", {}, {"GOMP_SPINCOUNT": "2000"}),
-    ],
-)
-def test_threads_sleep_beside_others_and_spin_alone_unless_the_user_says_how(
-    tmp_path, monkeypatch, words, given, expected
-):
-    (tmp_path / "loadavg").write_text(words)
-    monkeypatch.setattr("crossmodal.cli.waiting.others_at_work", partial(others_at_work, tmp_path / "loadavg"))
-    environment = dict(given)
-    monkeypatch.setattr("crossmodal.cli.waiting.os.environ", environment)
-    choose_waiting()
-    assert environment == {**given, **expected}
-
-
-def test_how_threads_wait_is_chosen_before_torch_is_there():
-    asked = "import sys; from crossmodal.cli import main; main.choose_waiting = lambda: print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{asked}; main.main(['ave', '--help'])"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[0] == "False"
 
 
 def test_every_verb_is_told_and_is_the_function_of_its_name():
