@@ -11,6 +11,7 @@ from . import (
     couplers,
     encoders,
     fidelity,
+    films,
     memory,
     precision,
     products,
@@ -35,10 +36,22 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "memory": (memory.measurements, memory.table),
     "scaling": (scaling.measurements, scaling.table),
     "throughput": (throughput.measurements, throughput.table),
+    "films": (films.measurements, films.table),
     "precision": (precision.measurements, precision.table),
     "compiled": (compiled.measurements, compiled.table),
 }
 """Name → what it measures, and how that is shown."""
 
-QUIET = ("couplers", "products", "attention", "encoders", "steps", "scaling", "throughput", "precision", "compiled")
+QUIET = (
+    "couplers",
+    "products",
+    "attention",
+    "encoders",
+    "steps",
+    "scaling",
+    "throughput",
+    "films",
+    "precision",
+    "compiled",
+)
 """Groups that measure time, and so need a quiet machine."""

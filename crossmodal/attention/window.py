@@ -136,7 +136,7 @@ class CosineWindowAttention(nn.Module):
 
 def _bias(windows: Windows, position: nn.Module, cache: CachedFromFrozen) -> Tensor:
     # A position module that was replaced or hooked may depend on more than its weights: it is called every time. So is
-    # one that is compiled: nothing is cached there, and torch 2.6 cannot trace `vars` of a module.
+    # one that is traced, where nothing is cached.
     if torch.compiler.is_compiling() or not all_plain(
         position, PositionTable, ContinuousPosition, nn.Sequential, nn.Linear, nn.ReLU
     ):

@@ -65,6 +65,6 @@ def _backward(gradient: torch.Size, query: torch.Size, key: torch.Size, *_: Any,
     return _products(query, key, 5)  # the scores anew, and the gradients of weights, values, queries and keys
 
 
-# torch 2.6 does not know these two; later releases count the same.
+# torch 2.10 does not know these two; releases that do count the same.
 FORMULAS = {FLASH: _forward, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _backward}
 """Formulas for `FlopCounterMode(custom_mapping=…)`."""

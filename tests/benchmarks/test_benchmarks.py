@@ -146,6 +146,18 @@ def test_clips_are_counted_with_the_share_of_waiting():
     assert 0 < found["waiting"] < 1
 
 
+def test_films_are_decoded_and_their_clips_counted(monkeypatch):
+    from benchmarks.groups import films
+
+    monkeypatch.setattr(films, "WIDTH", 64)
+    monkeypatch.setattr(films, "HEIGHT", 48)
+    films.encoded.cache_clear()
+    found = films.measured(Setting("tiny", "cpu", rounds=1), size=2, threads=1)
+    films.encoded.cache_clear()
+    assert found["clips"] > 0
+    assert 0 < found["waiting"] < 1
+
+
 def test_at_full_size_a_processor_is_given_no_batch_that_it_cannot_hold():
     from benchmarks.groups import throughput
 
