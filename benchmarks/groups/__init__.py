@@ -16,6 +16,7 @@ from . import (
     precision,
     products,
     profile,
+    questions,
     scaling,
     steps,
     throughput,
@@ -37,6 +38,7 @@ GROUPS: Mapping[str, tuple[Callable[[Setting], Measurements], Callable[[Mapping[
     "scaling": (scaling.measurements, scaling.table),
     "throughput": (throughput.measurements, throughput.table),
     "films": (films.measurements, films.table),
+    "questions": (questions.measurements, questions.table),
     "precision": (precision.measurements, precision.table),
     "compiled": (compiled.measurements, compiled.table),
 }
