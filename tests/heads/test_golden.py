@@ -56,7 +56,7 @@ def test_outputs(case, mode):
         torch.testing.assert_close(ours[name], expected, rtol=0, atol=1e-5)
 
 
-# a relu of a golden input lies within rounding of its kink, and on its other side in float64 and by oneDNN of other releases
+# a relu of a golden input lies within rounding of its kink: on its other side in float64 and by oneDNN of another torch
 LATER = pytest.mark.skipif(not torch.__version__.startswith("2.14."), reason="a golden gradient at a kink")
 
 

@@ -11,6 +11,7 @@ from ..coupler import Coupler, CouplerOutput
 from ..encoder import Encoder
 from ..lockstep import Coupled, Lockstep
 from ..step import Edge, Step
+from .fast_linears import FastLinear, fast_linears
 from .mode import same_modules, step_in_modes
 from .side_projection import SideProjection, SideProjectionFactory
 from .side_streams import SideStreams, projected_sections, projection_key, required_sites
@@ -181,6 +182,8 @@ def side(
     like = next((parameter for parameter in made.couplers.parameters() if parameter.is_floating_point()), None)
     if like is not None:
         made.carries.to(like.device, like.dtype)
+    if any(type(module) is FastLinear for module in lockstep.modules()):
+        fast_linears(made.carries)  # applied to a lockstep that had none of these layers yet
     made.carries.train(lockstep.training)
     return made
 

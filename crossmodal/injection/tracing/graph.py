@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -29,8 +29,7 @@ class BatchMultiple:
     times: int
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One call: of a module that was left whole (`Attr`), or of a torch function by the model's own code."""
 
     target: Attr | Callable[..., Any]

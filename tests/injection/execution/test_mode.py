@@ -28,6 +28,7 @@ from crossmodal.injection import (
     side,
 )
 from crossmodal.injection.execution.fast_linears import FastLinear
+from crossmodal.injection.execution.recomputed import HOOKED
 
 small = partial(
     guided_adapter, latents=2, bottleneck=partial(Bottleneck, reduction=2, groups=1), align=learned_alignment
@@ -131,7 +132,9 @@ def test_checkpointing_is_not_lost_whichever_mode_comes_first(first):
         order: saved_bytes(in_modes(built(), (*first, *order)))
         for order in ((), ("recomputed",), ("checkpointed",), *permutations(("recomputed", "checkpointed")))
     }
-    assert saved[()] > saved[("recomputed",)] > saved[("checkpointed",)]
+    assert saved[()] > saved[("recomputed",)] >= saved[("checkpointed",)]
+    if HOOKED:  # before torch 2.14 what is kept is not counted
+        assert saved[("recomputed",)] > saved[("checkpointed",)]
     assert saved[("recomputed", "checkpointed")] == saved[("checkpointed", "recomputed")] == saved[("checkpointed",)]
 
 

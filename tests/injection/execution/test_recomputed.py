@@ -12,6 +12,7 @@ from toys import Mix, ToyAdapter
 from crossmodal.adapters import Adapted, guided_adapter
 from crossmodal.alignment import learned_alignment
 from crossmodal.injection import SelectiveCheckpointing, recomputed
+from crossmodal.injection.execution.recomputed import HOOKED
 from crossmodal.ledger import cost
 
 from .test_checkpointed import Dropping, bottleneck, inputs, lockstep, step
@@ -44,7 +45,8 @@ def test_what_is_kept_and_what_runs_again():
     plain, every, none = (cost(made, inputs()) for made in models)
     assert every.total.step == plain.total.step
     assert every["couplers"].saved < plain["couplers"].saved
-    assert none["couplers"].saved < every["couplers"].saved
+    if HOOKED:  # before torch 2.14 what is kept is not counted
+        assert none["couplers"].saved < every["couplers"].saved
     assert none.total.step == plain.total.step + plain["couplers"].forward
     assert every["encoders"] == plain["encoders"]
 
