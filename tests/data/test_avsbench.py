@@ -159,6 +159,52 @@ def test_shades_of_one_colour_are_a_smooth_edge_in_every_mode(tmp_path_factory, 
         assert torch.equal(read_mask_png(file, 4), torch.from_numpy(values > values.max() / 2))
 
 
+VOC = ((0, 0, 0), (128, 0, 0), (0, 128, 0), *[(0, 0, 0)] * 252, (224, 224, 192))
+NUMBERED = {
+    "L": Image.fromarray,
+    "RGB": lambda values: Image.fromarray(values).convert("RGB"),
+    "P": lambda values: palette(values, *VOC),
+    "RGB of P": lambda values: palette(values, *VOC).convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("mode", NUMBERED)
+@pytest.mark.parametrize("classes", [(0, 1), (0, 2, 1)])
+def test_numbered_classes_beside_ignored_pixels_are_no_mask(mode, classes, tmp_path):
+    values = np.zeros((12, 12), np.uint8)
+    for left, number in zip((0, 6), classes[1:], strict=False):
+        values[1:6, left : left + 5] = 255
+        values[2:5, left + 1 : left + 4] = number
+    NUMBERED[mode](values).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match=r"numbers classes and marks ignored pixels with 255.*save what sounds as 255"):
+        read_mask_png(tmp_path / "mask.png", 12)
+
+
+def test_a_smooth_edge_of_few_dark_values_is_no_class(tmp_path):
+    values = np.zeros((12, 12), np.uint8)
+    values[3:9, 3:9], values[4:8, 4:8] = 16, 255
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 12), torch.from_numpy(values == 255))
+
+
+BRIGHT = {
+    "grey and white": ((128,) * 3, (255,) * 3),
+    "colour and white": ((255, 0, 0), (255,) * 3),
+    "two colours": ((255, 0, 0), (0, 255, 0)),
+}
+
+
+@pytest.mark.parametrize("colours", BRIGHT.values(), ids=BRIGHT)
+def test_a_mask_without_anything_dark_is_named(colours, tmp_path):
+    pixels, file = np.uint8(colours)[np.arange(16).reshape(4, 4) % 2], tmp_path / "mask.png"
+    Image.fromarray(pixels).save(file)
+    with pytest.raises(ValueError, match=r"mask\.png holds nothing dark, but .*save what sounds as 255"):
+        read_mask_png(file, 4)
+    for same in (colours[:1] * 2, ((250,) * 3, (255,) * 3)):  # an object as large as the picture, compressed or not
+        Image.fromarray(np.uint8(same)[np.arange(16).reshape(4, 4) % 2]).save(file)
+        assert read_mask_png(file, 4).all()
+
+
 def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
     Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
     with pytest.raises(ValueError, match=r"frame\.png has the mode 'I(;16)?': save it as an 8-bit PNG"):
