@@ -100,6 +100,23 @@ def test_no_category_has_the_name_of_seconds_without_an_event(tmp_path, name):
     assert read_classes(write(tmp_path, "Cat\nBackground music\n")) == ("Cat", "Background music")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("# the classes of our release", "reads as a comment, but every line is a category"),
+        ("Dog\x00", r"'Dog\\x00' holds the control character '\\x00'"),
+        ("\x1a", r"holds the control character '\\x1a'"),
+        ("Dog\x1cHorse", "holds a line break"),
+        ("Dog\u2028Horse", "holds a line break"),
+    ],
+)
+def test_a_line_that_is_no_category_is_named(tmp_path, line, reason, end):
+    with pytest.raises(ValueError, match=f"Annotations\\.txt, line 3: .*{reason}: remove it"):
+        read_classes(write(tmp_path, end.join(["Cat", "", line, "Bird", ""])))
+    assert read_classes(write(tmp_path, end.join([" Cat\t", "", "\x0c", "C# flute"]))) == ("Cat", "C# flute")
+
+
 @pytest.mark.parametrize(("text", "reason"), [("Cat\nDog\nCat\n", "lists 'Cat' twice"), ("\n", "lists no category")])
 def test_categories_that_are_no_vocabulary_are_named(tmp_path, text, reason):
     with pytest.raises(ValueError, match=f"{reason}: one name a line, each once"):

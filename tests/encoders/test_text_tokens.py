@@ -72,6 +72,35 @@ def test_words_are_numbered_and_unknown_ones_refused(tmp_path):
         WordTokenizer(("a", "red dots"))
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", r"words\.json is no JSON in UTF-8"),
+        (b"\xff", r"words\.json is no JSON in UTF-8"),
+        (b'["a", "red"]', "with a list of words and a whole number"),
+        (b'{"words": ["a"]}', "with a list of words and a whole number"),
+        (b'{"words": "a red", "context": 16}', "with a list of words and a whole number"),
+        (b'{"words": ["a", 1], "context": 16}', "with a list of words and a whole number"),
+        (b'{"words": ["a"], "context": true}', "with a list of words and a whole number"),
+        (b'{"words": ["a"], "context": 1}', "context=1 must be at least 2"),
+    ],
+)
+def test_a_file_of_words_that_is_none_is_named(tmp_path, content, reason):
+    (tmp_path / "words.json").write_bytes(content)
+    with pytest.raises(ValueError, match=f"WordTokenizer: .*{reason}"):
+        WordTokenizer.from_file(tmp_path / "words.json")
+    with pytest.raises(FileNotFoundError, match=r"WordTokenizer: there is no file .*none\.json"):
+        WordTokenizer.from_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("files", [("tokenizer.json",), ("vocab.json", "merges.txt")])
+def test_files_of_a_tokenizer_that_cannot_be_read_are_named(tmp_path, files):
+    for name in files:
+        (tmp_path / name).write_text("<html>404</html>", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"FileTokenizer: .*{files[-1]} cannot be read .*: copy what belongs"):
+        FileTokenizer(tmp_path)
+
+
 def test_features_of_texts_are_computed_once_while_the_encoder_is_frozen():
     words = WordTokenizer(("a", "red", "dots"))
     features = TextFeatures(ClipText(4, vocabulary=words.vocabulary, context=8, width=8, depth=1, heads=2), words)
