@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .published_tables import read_text, unusable, unwritable
+from .published_tables import read_text, told_twice, unusable, unwritable
 from .same_text import BACKGROUND, look_alike, same_text
 
 ANNOTATION_HEADER = "Category&VideoID&Quality&StartTime&EndTime"
@@ -120,6 +120,20 @@ def read_classes(file: Path, owner: str = "AVE") -> tuple[str, ...]:
             "are the class behind the last one in any case, or give the category another name."
         )
     return names
+
+
+def told_events(splits: Mapping[str, Sequence[Event]]) -> list[str]:
+    """Returns sentences about rows that stand twice in a split, and videos of training that are held out, too.
+
+    Args:
+        splits: Split → its events; several of one video are no fault.
+    """
+    said = []
+    for name, events in splits.items():
+        rows = [f"{each.video} ({each.category}, {each.start}-{each.end} s)" for each in events]
+        said += told_twice({name: rows}, "rows")
+    videos = {name: [*dict.fromkeys(each.video for each in events)] for name, events in splits.items()}
+    return said + told_twice(videos, "videos")
 
 
 @shaped

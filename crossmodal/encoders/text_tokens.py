@@ -59,8 +59,16 @@ class FileTokenizer:
         return padded(self, [[self.start, *self.encode(text), self.end] for text in texts], texts)
 
     def encode(self, text: str) -> list[int]:
-        """Returns the ids of a text without start, end and padding."""
-        return [int(token) for token in self._backend.encode(text, add_special_tokens=False).ids]
+        """Returns the ids of a text without start, end and padding.
+
+        Raises:
+            ValueError: If the text is written with one of these marks, at which a model would take it to end.
+        """
+        ids = [int(token) for token in self._backend.encode(text, add_special_tokens=False).ids]
+        if marks := {self.start, self.end, self.padding} & {*ids}:
+            named = ", ".join(repr(self._backend.id_to_token(mark)) for mark in sorted(marks))
+            raise ValueError(f"FileTokenizer: {text!r} holds {named}, a mark of the tokenizer: write it otherwise.")
+        return ids
 
 
 class WordTokenizer:

@@ -16,7 +16,9 @@ from crossmodal.metrics import Interval, crossed_interval, nested_interval
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 
 TRUTH, SCORE = "truth", "score"
-"""First word of the columns that do not depend on the system; column of the confidence, where a task has one."""
+"""Word in the names of columns that say what is true; column of the confidence, where a task has one."""
+OBJECT_SHARE = "object_share"
+"""Column of the share of a frame that its true mask takes."""
 
 
 class ItemResult(NamedTuple):
@@ -66,7 +68,7 @@ def read_result(run: Path, task: str) -> RunResult:
             "writes it anew."
         )
     check_finite_rows(rows, file)
-    known = [name for name in rows if name.startswith(TRUTH)] + [WEIGHT]
+    known = [name for name in rows if TRUTH in name.split("_") or name == OBJECT_SHARE] + [WEIGHT]
     return {
         str(item): ItemResult(
             float(of_item[VALUE].sum()),

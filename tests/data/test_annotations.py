@@ -5,7 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event, event_labels, read_classes, read_events
+from crossmodal.data.annotations import (
+    ANNOTATION_HEADER,
+    AVE_CLASSES,
+    Event,
+    event_labels,
+    read_classes,
+    read_events,
+    told_events,
+)
 
 ROW = "Church bell&MH3m4AwEcRY&good&6&8"
 
@@ -87,6 +95,15 @@ def test_a_file_without_rows_is_named(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"AVE: .*testSet\.txt is missing: copy the released file there"):
         read_events(tmp_path / "testSet.txt", AVE_CLASSES, 10)
+
+
+def test_rows_that_stand_twice_and_videos_of_two_splits_are_told():
+    one, other, third = (Event("Cat", name, 0, 5) for name in "abc")
+    assert told_events({"train": [one, one._replace(start=6, end=8)], "test": [other]}) == []
+    assert told_events({"train": [one, third, one], "val": [other], "test": [other, one]}) == [
+        "1 rows of train stand twice, the first a (Cat, 0-5 s): all are kept",
+        "1 videos of test stand in train, too, the first a: scores on them are not of unseen ones",
+    ]
 
 
 def test_categories_are_one_a_line(tmp_path):

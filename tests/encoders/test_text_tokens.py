@@ -1,6 +1,7 @@
 """Tokenizers against those of transformers, from the same files; words of a list; features of texts, once."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -56,6 +57,20 @@ def test_a_tokenizer_json_is_read_as_it_is(both, tmp_path):
         read(["a", "abcdefgh"])
     with pytest.raises(FileNotFoundError, match=r"holds neither tokenizer\.json nor vocab\.json and merges\.txt"):
         FileTokenizer(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("kind", "marks"), [("clip", ("<|startoftext|>", "<|endoftext|>")), ("roberta", ("<s>", "</s>", "<pad>"))]
+)
+def test_a_text_with_a_mark_of_the_tokenizer_does_not_end_there(both, kind, marks, tmp_path):
+    _, theirs = both[kind]
+    theirs.save_pretrained(tmp_path)
+    read, plain = FileTokenizer(tmp_path), both[kind][0]
+    for mark in marks:
+        with pytest.raises(ValueError, match=f"holds '{re.escape(mark)}', a mark of the tokenizer: write it otherwise"):
+            read([f"the {mark} dog", "the dog"])
+        assert {plain.start, plain.end, plain.padding}.isdisjoint(plain.encode(f"the {mark} dog"))  # spelt by letters
+    assert read(["the <b> dog", "the dog"])[0, -1] == read.end
 
 
 def test_words_are_numbered_and_unknown_ones_refused(tmp_path):
