@@ -116,8 +116,8 @@ class WordTokenizer:
         except ValueError as error:  # what is no UTF-8 is one, too
             raise ValueError(f"WordTokenizer: {path} is no JSON in UTF-8 ({error}): save it again.") from error
         words, context = (content.get("words"), content.get("context")) if isinstance(content, dict) else (None, None)
-        whole = isinstance(context, int) and not isinstance(context, bool)
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or not whole:
+        listed = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        if not listed or not isinstance(context, int) or isinstance(context, bool):
             raise ValueError(
                 f'WordTokenizer: {path} must be {{"words": ["a", "red", …], "context": 16}}, with a list of words and '
                 "a whole number."

@@ -113,7 +113,7 @@ def _untold(training: SystemTraining, trainer: Mapping[str, Any]) -> Iterator[st
 
 def _is_part(limit: int | float | None) -> bool:
     """Returns whether a limit leaves out a part, as far as it says so itself: 1.0 is all, 1 is one batch."""
-    return bool(limit) and (isinstance(limit, int) or limit < 1)
+    return limit is not None and limit != 0 and (isinstance(limit, int) or limit < 1)
 
 
 def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback]) -> Iterator[str]:
