@@ -115,14 +115,15 @@ class WordTokenizer:
             content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
         except ValueError as error:  # what is no UTF-8 is one, too
             raise ValueError(f"WordTokenizer: {path} is no JSON in UTF-8 ({error}): save it again.") from error
-        words, context = (content.get("words"), content.get("context")) if isinstance(content, dict) else (None, None)
-        listed = isinstance(words, list) and all(isinstance(word, str) for word in words)
-        if not listed or not isinstance(context, int) or isinstance(context, bool):
+        found: dict[str, Any] = content if isinstance(content, dict) else {}
+        words, context = found.get("words"), found.get("context", "")
+        strange = not isinstance(context, int) or isinstance(context, bool)
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or strange:
             raise ValueError(
                 f'WordTokenizer: {path} must be {{"words": ["a", "red", …], "context": 16}}, with a list of words and '
                 "a whole number."
             )
-        return cls(words, context=context)
+        return cls(words, context=int(context))
 
     def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "text position"]:
         """Returns the ids of whole texts.
