@@ -99,7 +99,7 @@ def predict(argv: Sequence[str], task: Task) -> int:
     check_device(given.device, f"{task.name} predict")
     films, words, others = named_films([given.clip, *given.words])
     several = given.clip.is_dir() or len(films) > 1
-    check_page(given.out, several=several)
+    check_page(None if several else given.out)
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
     if given.classes:
@@ -145,17 +145,13 @@ def named_films(given: Sequence[Path | str]) -> tuple[list[Path], list[str], lis
     return films, words, others
 
 
-def check_page(out: Path | None, *, several: bool) -> None:
-    """Checks that the page that is asked for is none of the files that are written beside it.
-
-    Args:
-        out: As `--out` names it.
-        several: Whether it is the folder of several films.
+def check_page(out: Path | None) -> None:
+    """Checks that the page of one film is none of the files that are written beside it.
 
     Raises:
         ValueError: If it has the name of the record or of the table.
     """
-    if not several and out is not None and out.suffix.lower() in (".json", ".csv"):
+    if out is not None and out.suffix.lower() in (".json", ".csv"):
         raise ValueError(
             f"predict: --out {out} names the page, beside which a .json and a .csv of its name are written: give "
             f"{out.with_suffix('.html')}."

@@ -10,6 +10,7 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from ..shapes import shaped
+from .orientation import over_black
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +35,7 @@ ONE_SHADE = 32
 
 @shaped
 def read_frame_png(file: Path) -> UInt8[Tensor, "3 height width"]:
-    """Decodes a frame stored as PNG; grey, transparent and palette pictures become RGB.
+    """Decodes a frame stored as PNG; grey and palette pictures become RGB, and what is transparent black.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -43,7 +44,10 @@ def read_frame_png(file: Path) -> UInt8[Tensor, "3 height width"]:
     picture = _opened(file, "frame")
     if picture.mode.startswith(("I", "F")):  # converted, all that is brighter than 255 of 65,535 would be white
         raise ValueError(f"read_frame_png: {file} has the mode {picture.mode!r}: save it as an 8-bit PNG.")
-    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
+    pixels = np.array(picture.convert("RGB"))
+    if picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info:
+        pixels = over_black(pixels, np.array(picture.convert("RGBA"))[..., 3])
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 @shaped

@@ -205,6 +205,20 @@ def test_a_mask_without_anything_dark_is_named(colours, tmp_path):
         assert read_mask_png(file, 4).all()
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_in_a_frame_shows_no_colour(mode, tmp_path):
+    pixels = np.full((4, 4, 4), 200, np.uint8)
+    pixels[..., 3], pixels[2:, :, 3] = 255, 0
+    picture = Image.fromarray(pixels)
+    if mode == "P":
+        palette(np.uint8(pixels[..., 3] == 0), (200,) * 3, (200,) * 3).save(tmp_path / "frame.png", transparency=1)
+    else:
+        picture.convert(mode).save(tmp_path / "frame.png")
+    expected = torch.full((3, 4, 4), 200, dtype=torch.uint8)
+    expected[:, 2:] = 0
+    assert torch.equal(read_frame_png(tmp_path / "frame.png"), expected)
+
+
 def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
     Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
     with pytest.raises(ValueError, match=r"frame\.png has the mode 'I(;16)?': save it as an 8-bit PNG"):
