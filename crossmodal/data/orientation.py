@@ -55,7 +55,8 @@ def upright(frame: "av.VideoFrame", file: Path) -> Tensor:
     try:
         pixels: Any = frame.to_ndarray(format="rgb24")
         if has_alpha(frame):
-            pixels = over_black(pixels, frame.to_ndarray(format="rgba")[..., 3])
+            alpha: Any = frame.to_ndarray(format="rgba")[..., 3]
+            pixels = over_black(pixels, alpha)
     except need("av", "read_clip").FFmpegError as error:
         space = int(frame.colorspace)
         raise ValueError(

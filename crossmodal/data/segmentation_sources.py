@@ -5,7 +5,6 @@ from pathlib import Path
 
 from .avsbench import AVSBench
 from .clip import Preprocess
-from .published_tables import SPLITS, told_twice
 from .segmented_clip import check_setting
 from .source import DrawnSource, Source
 from .world.segmentation import SegmentedWorld
@@ -115,7 +114,5 @@ class AVSBenchSource(Source):
         return f"the data set {self.root}, setting {self.setting}"
 
     def ready(self) -> Sequence[str]:
-        """Returns how many clips there are, and sentences about those that stand twice."""
-        names = {name: self.split(name).names for name in SPLITS}
-        counts = ", ".join(f"{len(of)} {name}" for name, of in names.items())
-        return [f"{self.setting}: {counts}", *told_twice(names)]
+        """Returns how many clips there are."""
+        return [f"{self.setting}: " + ", ".join(f"{len(self.split(n))} {n}" for n in ("train", "val", "test"))]
