@@ -19,6 +19,10 @@ ONE_CHANNEL = ("1", "L", "P")
 COLOURED = ("RGB", "RGBA")
 HALF_WHITE = 128
 """Grey masks with smooth edges reach white; of values below this more than two are numbers of something."""
+SIGNATURE, END, HEADER, TAIL = b"\x89PNG\r\n\x1a\n", b"IEND", 26, 1024
+"""Of a PNG: first bytes, name of the last chunk, bytes up to the kind of colour, bytes in which the end is sought."""
+GREY, GREY_WITH_ALPHA = 0, 4
+"""Kinds of colour in the header of a PNG."""
 MOST_CLASSES = 32
 """Values up to this beside white alone are numbers of classes rather than amounts of an edge."""
 IGNORED = 255
@@ -80,6 +84,35 @@ def read_mask_png(file: Path, size: int) -> Bool[Tensor, "size size"]:
         return inside
     rows, columns = ((torch.arange(size) * side) // size for side in inside.shape)
     return inside[rows][:, columns]
+
+
+def look_at_png(file: Path, what: str) -> tuple[int, int]:
+    """Checks header and end of a PNG, and decodes it only where its end is not found; returns height and width.
+
+    Args:
+        file: The file.
+        what: `"frame"` or `"mask"`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no whole PNG, or of a mode that is refused when it is read.
+    """
+    if not file.is_file():
+        return _opened(file, what).size  # which says so
+    with file.open("rb") as content:
+        head = content.read(HEADER)
+        content.seek(max(0, file.stat().st_size - TAIL))
+        ends = END in content.read()
+    if not ends or not head.startswith(SIGNATURE) or len(head) < HEADER:
+        _opened(file, what)
+    width, height = (int.from_bytes(head[at : at + 4], "big") for at in (16, 20))
+    depth, kind = head[24], head[25]
+    if (kind == GREY and depth == 16) or (kind == GREY_WITH_ALPHA and what == "mask"):
+        raise ValueError(
+            f"AVSBench: the {what} {file} has {depth} bits of grey{' with alpha' * (kind == GREY_WITH_ALPHA)}: save it "
+            "as an 8-bit PNG."
+        )
+    return height, width
 
 
 def _of_values(picture: "Image", file: Path) -> np.ndarray:

@@ -1,6 +1,7 @@
 """AVSBench's layout: read right, whatever a mask's mode, values and size are, or refused in a sentence."""
 
 import pickle
+import re
 from fractions import Fraction
 
 import avs_folder
@@ -223,6 +224,52 @@ def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
     Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
     with pytest.raises(ValueError, match=r"frame\.png has the mode 'I(;16)?': save it as an 8-bit PNG"):
         read_frame_png(tmp_path / "frame.png")
+
+
+DAMAGES = {
+    "a mask of 16 bits": ("many_3_2.png", lambda file: grey(file, np.uint16), r"the mask .* has 16 bits of grey"),
+    "a frame of 16 bits": ("many_3.mp4_2.png", lambda file: grey(file, np.uint16), r"the frame .* has 16 bits of grey"),
+    "a frame of another size": ("many_3.mp4_2.png", lambda file: grey(file, np.uint8), r"many_3 differ in size"),
+    "a cut mask": ("many_3_2.png", lambda file: cut(file, 60), r"many_3_2\.png is no readable PNG"),
+    "a cut frame": ("many_3.mp4_2.png", lambda file: cut(file, 20), r"many_3\.mp4_2\.png is no readable PNG"),
+    "no picture": ("many_3_2.png", lambda file: file.write_text("<html>"), r"many_3_2\.png is no readable PNG"),
+}
+
+
+def grey(file, dtype):
+    Image.fromarray(np.zeros((5, 7), dtype)).save(file)
+
+
+def cut(file, size):
+    file.write_bytes(file.read_bytes()[:size])
+
+
+@pytest.mark.parametrize(("name", "damage", "reason"), DAMAGES.values(), ids=DAMAGES)
+def test_what_cannot_be_read_is_told_before_a_training(name, damage, reason, tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    (file,) = root.rglob(name)
+    damage(file)
+    ((clip, said),) = split(root, "test", "ms3").check().items()
+    assert (clip, len(said)) == ("many_3", 1)
+    assert re.search(reason, said[0])
+    with pytest.raises(ValueError):  # noqa: PT011 (in whatever words)
+        split(root, "test", "ms3")[0]
+
+
+def test_bytes_behind_the_end_of_a_png_are_no_fault(tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    for file in root.rglob("*.png"):
+        file.write_bytes(file.read_bytes() + bytes(5000))
+    assert split(root, "test", "ms3").check() == {}
+
+
+def test_a_stored_wave_of_another_length_is_told_before_a_training(tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    (sound,) = root.rglob("many_3.wav")
+    wave = sound.parents[2] / "wave" / "test" / "many_3.npy"
+    wave.parent.mkdir(parents=True, exist_ok=True)
+    np.save(wave, np.zeros(7, np.float32))
+    assert "read_wave" in split(root, "test", "ms3").check()["many_3"][0]
 
 
 @pytest.mark.parametrize("number", [0, 6, 40])
