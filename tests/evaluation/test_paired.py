@@ -70,9 +70,10 @@ TRUTHS = {
 }
 
 
+@pytest.mark.parametrize("truths", [("0.25", "0.5"), ("7", "007"), ("1", "1.0")])
 @pytest.mark.parametrize("head", TRUTHS.values(), ids=TRUTHS)
-def test_the_truth_of_every_task_is_compared(tmp_path, head):
-    for name, truth in (("a", 0.25), ("b", 0.5)):
+def test_the_truth_of_every_task_is_compared(tmp_path, head, truths):
+    for name, truth in zip("ab", truths, strict=True):
         (tmp_path / name).mkdir()
         write(tmp_path / name, [("x", truth, "what this run says", 1, 1)], (*head, "heard", "value", "weight"))
     ours, theirs = (read_result(tmp_path / name, "avvp") for name in "ab")
