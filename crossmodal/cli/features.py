@@ -33,6 +33,8 @@ from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
 from crossmodal.worker_pool import Failure
 
+from .check_device import check_device
+
 if TYPE_CHECKING:
     from crossmodal.data.many_videos.feature_file import FeatureFile
 
@@ -45,6 +47,7 @@ def features(argv: Sequence[str], task: Task) -> int:
     """Writes the features that are not there yet; returns 0, 3 where clips failed, 2 where the system has none."""
     command = f"{task.name} features"
     given = options(command).parse_args(list(argv))
+    check_device(given.device, command)
     for module in ("h5py", "tqdm", "av", "soxr"):
         need(module, f"crossmodal {command}")
     from crossmodal.data.many_videos.feature_file import FeatureFile

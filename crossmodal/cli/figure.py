@@ -31,7 +31,9 @@ from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
 from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run
-from crossmodal.training.run_folder import add_run_options, find_run
+from crossmodal.training.run_folder import add_run_options, find_run, one_run
+
+from .check_device import check_device
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,9 +59,10 @@ def figure(argv: Sequence[str], task: Task) -> int:
     """
     command = f"{task.name} figure"
     given = figure_options(command).parse_args(list(argv))
+    check_device(given.device, command)
     for module in ("sklearn", "matplotlib", "tqdm", "pandas"):
         need(module, f"crossmodal {command}")
-    run = find_run(given.runs, given.at or given.run, task.name)
+    run = find_run(given.runs, one_run(given.at, given.run, command), task.name)
     system, trained = load_run(run, task)
     if not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):
         lacking = f"the system {trained.system!r} has no coupled encoders, whose features are compared"

@@ -101,7 +101,7 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
                 print(waiting_line(trained.waiting))
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
         tested = test_run(run, trained.trainer, training, source)
-        tell(run, tested, training, source, selected=trained.selected)
+        tell(run, tested, training, source, selected=trained.selected, tried=bool(arguments.trainer.fast_dev_run))
     if tested is not None:
         coupled = isinstance(system, CoupledSystem)
         print("\n".join(["next:", *(f"  {command}" for command in next_commands(run, task, coupled=coupled))]))
@@ -153,14 +153,23 @@ def begin(run: Path, parser: ArgumentParser, given: Namespace, source: Source, l
         print(f"left out           see {run / LEFT_OUT}", flush=True)
 
 
-def tell(run: Path, tested: Tested | None, training: SystemTraining, source: Source, *, selected: bool = True) -> None:
+def tell(
+    run: Path,
+    tested: Tested | None,
+    training: SystemTraining,
+    source: Source,
+    *,
+    selected: bool = True,
+    tried: bool = False,
+) -> None:
     """Writes the report of a tested run and prints its scores beside chance, and on what its weights were selected."""
     if tested is None:
         return
     task = training.task
     write_page(run / REPORT, partial(write_report, run, training.system, source.split("test"), task))
     if not selected:
-        print("selected on        nothing: no validation was run, so these are the scores of the last weights")
+        why = "--trainer.fast_dev_run keeps no weights" if tried else "no validation was run"
+        print(f"selected on        nothing: {why}, so these are the scores of the last weights")
     elif source.validation == "test":
         print("selected on        the test split: what follows is the best of all epochs on these very clips")
     for name, value in tested.scores.items():

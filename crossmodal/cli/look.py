@@ -33,7 +33,9 @@ from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.coupled_system import CoupledSystem
 from crossmodal.tasks.task import Labelled, Task
 from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run
-from crossmodal.training.run_folder import add_run_options, find_run
+from crossmodal.training.run_folder import add_run_options, find_run, one_run
+
+from .check_device import check_device
 
 ABOUT = """Draws some items of a run: frames, the last map of either stream, how far each token moves when its guide is
 taken away, and the probability of the true label with and without. On the built-in world, which knows where the
@@ -52,9 +54,10 @@ def look(argv: Sequence[str], task: Task) -> int:
     """
     command = f"{task.name} look"
     given = look_options(command).parse_args(list(argv))
+    check_device(given.device, command)
     for module in ("matplotlib", "tqdm", "pandas"):
         need(module, f"crossmodal {command}")
-    run = find_run(given.runs, given.at or given.run, task.name)
+    run = find_run(given.runs, one_run(given.at, given.run, command), task.name)
     system, trained = load_run(run, task)
     reason = no_guides_reason(system, task, trained.system)
     if reason or not isinstance(system, CoupledSystem) or not isinstance(task, Labelled):

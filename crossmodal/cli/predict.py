@@ -33,6 +33,8 @@ from crossmodal.tasks.task import Features, SystemModule, Task, WritesFiles
 from crossmodal.training.run import load_run
 from crossmodal.training.run_folder import ADAPTERS, add_run_options, find_run, versions
 
+from .check_device import check_device
+
 TABLE = "predictions.csv"
 
 
@@ -94,7 +96,10 @@ class Asked(NamedTuple):
 def predict(argv: Sequence[str], task: Task) -> int:
     """Prints or writes what a run says of video files; returns 0, or 3 where some of several failed."""
     given = options(task).parse_args(list(argv))
+    check_device(given.device, f"{task.name} predict")
     films, words, others = named_films([given.clip, *given.words])
+    several = given.clip.is_dir() or len(films) > 1
+    check_page(None if several else given.out)
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
     if given.classes:
@@ -107,7 +112,7 @@ def predict(argv: Sequence[str], task: Task) -> int:
     reader = FilmReader(task, system, words, seconds, given.batch_size, threads, kept, motion)
     asked = Asked(given, task, run, reader, _stamp(run, words, given, seconds))
     known = f" (it knows {len(system.classes)} labels)" if system.classes else ""
-    if given.clip.is_dir() or len(films) > 1:
+    if several:
         return _many(asked, films, others, known)
     return _one(asked, films[0], known)
 
@@ -138,6 +143,19 @@ def named_films(given: Sequence[Path | str]) -> tuple[list[Path], list[str], lis
                 "ask for them by two commands."
             )
     return films, words, others
+
+
+def check_page(out: Path | None) -> None:
+    """Checks that the page of one film is none of the files that are written beside it.
+
+    Raises:
+        ValueError: If it has the name of the record or of the table.
+    """
+    if out is not None and out.suffix.lower() in (".json", ".csv"):
+        raise ValueError(
+            f"predict: --out {out} names the page, beside which a .json and a .csv of its name are written: give "
+            f"{out.with_suffix('.html')}."
+        )
 
 
 def _one(asked: Asked, film: Path, known: str) -> int:

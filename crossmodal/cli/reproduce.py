@@ -31,6 +31,8 @@ from crossmodal.tasks.task import System, Task
 from crossmodal.training.choice import required
 from crossmodal.training.fit_parser import FitParser, ShortHelp
 
+from .check_device import check_device
+
 NAMED = 10
 """Items that cannot be read which are named on the screen; of more a file holds all."""
 SHARED = {"batch_size", "workers", "seed", "validation"}
@@ -130,12 +132,7 @@ def parse_options(argv: Sequence[str], task: Task) -> tuple[ArgumentParser, Name
     for name in ("batch_size", "limit"):
         if (value := getattr(given, name)) is not None and value < 1:
             raise ValueError(f"{task.name} reproduce: --{name} {value} must be at least 1.")
-    try:
-        torch.empty(1, device=given.device)  # tried now: not after the file and the data were read
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"{task.name} reproduce: --device {given.device} cannot be used: {str(error).splitlines()[0]}"
-        ) from error
+    check_device(given.device, f"{task.name} reproduce")
     return parser, given
 
 

@@ -1,8 +1,9 @@
 """Annotation rows of AVE: one event per row, `Category&VideoID&Quality&StartTime&EndTime` (spec B.1)."""
 
 import difflib
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from ..shapes import shaped
-from .published_tables import read_text, unusable
+from .published_tables import read_text, told_twice, unusable, unwritable
 from .same_text import BACKGROUND, look_alike, same_text
 
 ANNOTATION_HEADER = "Category&VideoID&Quality&StartTime&EndTime"
@@ -96,9 +97,18 @@ def read_classes(file: Path, owner: str = "AVE") -> tuple[str, ...]:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not UTF-8, lists none, lists one twice, maybe in two ways that look the same, or one by the
-            name of seconds without an event.
+            name of seconds without an event; if a line is a comment or holds a control character.
     """
-    names = tuple(line.strip() for line in read_text(file, owner).splitlines() if line.strip())
+    # not by splitlines(), which ends a line at characters that other readers of the file take for others
+    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", read_text(file, owner))]
+    for number, line in enumerate(lines, start=1):
+        if strange := unwritable(line):
+            raise ValueError(f"{owner}: {file}, line {number}: {line!r} {strange}: remove it.")
+        if line.startswith("#"):
+            raise ValueError(
+                f"{owner}: {file}, line {number}: {line!r} reads as a comment, but every line is a category: remove it."
+            )
+    names = tuple(line for line in lines if line)
     twice = [name for name, count in Counter(map(same_text, names)).items() if count > 1]
     if twice or not names:
         raise ValueError(
@@ -110,6 +120,20 @@ def read_classes(file: Path, owner: str = "AVE") -> tuple[str, ...]:
             "are the class behind the last one in any case, or give the category another name."
         )
     return names
+
+
+def told_events(splits: Mapping[str, Sequence[Event]]) -> list[str]:
+    """Returns sentences about rows that stand twice in a split, and videos of training that are held out, too.
+
+    Args:
+        splits: Split → its events; several of one video are no fault.
+    """
+    said = []
+    for name, events in splits.items():
+        rows = [f"{each.video} ({each.category}, {each.start}-{each.end} s)" for each in events]
+        said += told_twice({name: rows}, "rows")
+    videos = {name: [*dict.fromkeys(each.video for each in events)] for name, events in splits.items()}
+    return said + told_twice(videos, "videos")
 
 
 @shaped

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .annotations import AVE_CLASSES, event_labels, read_classes, read_events
+from .annotations import AVE_CLASSES, event_labels, read_classes, read_events, told_events
 from .ave import SEGMENTS
 from .clip import LabelledClip
 from .extras import need
@@ -247,7 +247,11 @@ class AVEFeatureSource(Source):
         """Returns sentences about rows whose published labels are others, and rows that stand twice."""
         splits = {name: self.split(name) for name in SPLITS}
         told = told_twice({name: [f"row {row}" for row in items.order] for name, items in splits.items()}, "items")
-        return [*told_other_labels(splits["train"]), *told]
+        # rows of training that are held out have been told
+        trained, every = {*splits["train"].order}, splits["train"].events
+        new = {name: {*items.order} - (trained if name != "train" else set()) for name, items in splits.items()}
+        events = {name: [every[row] for row in sorted(rows)] for name, rows in new.items()}
+        return [*told_other_labels(splits["train"]), *told, *told_events(events)]
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""

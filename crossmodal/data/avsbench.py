@@ -10,11 +10,11 @@ from torch.utils.data import Dataset
 
 from .avsbench_rows import SECONDS, SegmentedFiles, read_segmented_rows, segmented_files
 from .clip import Preprocess
-from .mask_png import read_frame_png, read_mask_png
+from .mask_png import look_at_png, read_frame_png, read_mask_png
 from .published_tables import SPLITS
 from .segmented_clip import SegmentedClip, check_setting
 from .wav_file import read_wav
-from .wave import read_wave, resample_segments
+from .wave import map_wave, read_wave, resample_segments
 
 
 class AVSBench(Dataset[SegmentedClip]):
@@ -90,17 +90,28 @@ class AVSBench(Dataset[SegmentedClip]):
         return SegmentedClip(*clip, masks, supervised, torch.full((SECONDS,), label))
 
     def check(self) -> dict[str, list[str]]:
-        """Returns name → what this split lacks of it."""
+        """Returns name → what this split lacks of it.
+
+        Looks at names, headers and sizes, and decodes no picture.
+        """
         found: dict[str, list[str]] = {}
         for index, row in enumerate(self.rows):
             paths = self._paths(index)
-            files = [*paths.frames, *paths.masks.values()]
-            lacking = [f"{file} is missing." for file in files if not file.is_file()]
-            lacking += [] if paths.wave.is_file() or paths.wav.is_file() else [_no_sound(paths)]
+            lacking = [*_pictures_lacking(paths), *self._sound_lacking(paths)]
             lacking += [said for some in (paths.frames, [*paths.masks.values()]) if (said := _more_than_read(some))]
             if lacking:
                 found[row.name] = lacking
         return found
+
+    def _sound_lacking(self, paths: SegmentedFiles) -> list[str]:
+        """Returns what is wrong with the sound of a clip, as far as names, headers and sizes say."""
+        if not paths.wave.is_file():
+            return [] if paths.wav.is_file() else [_no_sound(paths)]
+        try:
+            map_wave(paths.wave, SECONDS, self.wave_rate)
+        except (OSError, ValueError) as error:
+            return [str(error)]
+        return []
 
     def _paths(self, index: int) -> SegmentedFiles:
         return segmented_files(self.root, self.setting, self.rows[index])
@@ -113,6 +124,24 @@ class AVSBench(Dataset[SegmentedClip]):
         if not paths.wav.is_file():
             raise FileNotFoundError(_no_sound(paths))
         return read_wav(paths.wav, SECONDS, self.preprocess.rate)
+
+
+def _pictures_lacking(paths: SegmentedFiles) -> list[str]:
+    """Returns what is wrong with the pictures of a clip, as far as names, headers and sizes say."""
+    said, sizes = [], set()
+    for what, files in (("frame", paths.frames), ("mask", paths.masks.values())):
+        for file in files:
+            try:
+                size = look_at_png(file, what)
+            except FileNotFoundError:
+                said.append(f"{file} is missing.")
+            except (OSError, ValueError) as error:
+                said.append(str(error))
+            else:
+                sizes |= {size} if what == "frame" else set()
+    if len(sizes) > 1:
+        said.append(f"the frames of {paths.frames[0].parent} differ in size: extract them again.")
+    return said
 
 
 def _more_than_read(files: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""Orientation of decoded pictures: the display matrix of a film, mirrors included."""
+"""Decoded pictures as they are shown: turned and mirrored by the display matrix of a film, and over black by alpha."""
 
 from itertools import product
 from pathlib import Path
@@ -43,6 +43,8 @@ COLOUR_SPACES = {
 def upright(frame: "av.VideoFrame", file: Path) -> Tensor:
     """Returns a decoded picture as RGB in 0…255, `(3, height, width)`, turned and mirrored as its metadata ask for.
 
+    What is transparent is black: the colour that is stored there is not meant to be seen, and players show none of it.
+
     Args:
         frame: The picture.
         file: The video file that it is of, for errors.
@@ -52,6 +54,9 @@ def upright(frame: "av.VideoFrame", file: Path) -> Tensor:
     """
     try:
         pixels: Any = frame.to_ndarray(format="rgb24")
+        if has_alpha(frame):
+            alpha: Any = frame.to_ndarray(format="rgba")[..., 3]
+            pixels = over_black(pixels, alpha)
     except need("av", "read_clip").FFmpegError as error:
         space = int(frame.colorspace)
         raise ValueError(
@@ -60,6 +65,23 @@ def upright(frame: "av.VideoFrame", file: Path) -> Tensor:
         ) from error
     pixels = turned(pixels, quarter_turn(display_matrix(frame)))
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+
+
+def has_alpha(frame: "av.VideoFrame") -> bool:
+    """Returns whether the pixels of a picture may be transparent, as those of a palette may."""
+    return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+
+
+def over_black(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Returns a picture `(row, column, 3)` over black; the very same where nothing of it is transparent.
+
+    Args:
+        pixels: Its colours, not yet multiplied by alpha.
+        alpha: Opacity of every pixel, 255 where it is opaque.
+    """
+    if (alpha == 255).all():
+        return pixels
+    return np.asarray((pixels * (alpha[..., None] / 255)).round().astype(np.uint8))
 
 
 def display_matrix(frame: "av.VideoFrame") -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from .ave import AVE
 from .llp import LLP, told_same_files
 from .published_tables import SPLITS, told_twice
-from .shots import Shots, classified, first_of_each, localised, shots_in_words
+from .shots import Shots, classified, first_of_each, localised, shots_in_words, told_fewer
 from .source import AVESource, Source
 from .vggsound import VGGSoundEvents
 from .world.captions import BACKGROUND as BACKGROUND
@@ -64,11 +64,17 @@ class ShotAVESource(AVESource):
 
     def split(self, name: str) -> Any:
         """Returns the clips of one split."""
-        items = AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+        items = super().split(name)
         target, classes = self.labelled(items.classes)
         labels = [event.category for event in items.events]
         chosen = first_of_each(labels, self.shots, items.classes) if name == "train" else None
         return Shots(items, target, classes, chosen=chosen)
+
+    def ready(self) -> Sequence[str]:
+        """Returns sentences about classes of few clips, and clips that stand twice."""
+        items = AVE(self.root, "train")
+        labels = [event.category for event in items.events]
+        return [*told_fewer(labels, self.shots, items.classes), *super().ready()]
 
     def labelled(self, classes: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
         """Returns the target of an item, and the names of its labels."""
@@ -162,18 +168,24 @@ class ShotLLPSource(Source):
     def split(self, name: str) -> Shots:
         """Returns the clips of one split."""
         items = LLP(self.root, name, self.preprocess, wave_rate=self.wave_rate)
-        single = [row.categories[0] if len(row.categories) == 1 else None for row in items.rows]
-        chosen = first_of_each(single, self.shots, items.classes) if name == "train" else None
+        chosen = first_of_each(_single(items), self.shots, items.classes) if name == "train" else None
         return Shots(items, present_item, items.classes, chosen=chosen)
 
     def ready(self) -> Sequence[str]:
-        """Returns sentences about clips that stand twice."""
-        of_splits = {name: [row.name for row in LLP(self.root, name).rows] for name in SPLITS}
-        return [*told_twice(of_splits), *told_same_files(of_splits)]
+        """Returns sentences about categories of few clips, and clips that stand twice."""
+        found = {name: LLP(self.root, name) for name in SPLITS}
+        of_splits = {name: [row.name for row in items.rows] for name, items in found.items()}
+        fewer = told_fewer(_single(found["train"]), self.shots, found["train"].classes)
+        return [*fewer, *told_twice(of_splits), *told_same_files(of_splits)]
 
     def describe(self) -> str:
         """Returns which folder it is, in words."""
         return f"the data set {self.root} ({shots_in_words(self.shots)})"
+
+
+def _single(items: LLP) -> list[str | None]:
+    """Returns the category of every clip of one label, `None` for the others."""
+    return [row.categories[0] if len(row.categories) == 1 else None for row in items.rows]
 
 
 class VGGSoundSource(Source):

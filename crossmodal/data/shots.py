@@ -84,6 +84,27 @@ def first_of_each(labels: Iterable[Hashable | None], shots: int, classes: Sequen
     return found
 
 
+def told_fewer(labels: Iterable[Hashable | None], shots: int, classes: Sequence[Hashable]) -> list[str]:
+    """Returns a sentence where classes have fewer items than are asked for: all of theirs are taken.
+
+    Of a class without any there is none: `first_of_each` refuses it.
+
+    Args:
+        labels: Class of every item, as of `first_of_each`.
+        shots: Items of a class that are asked for.
+        classes: The classes.
+    """
+    counts = dict.fromkeys(classes, 0)
+    for label in labels:
+        if label in counts:
+            counts[label] += 1
+    fewer = [label for label, count in counts.items() if count < shots]
+    if not fewer or not min(counts.values()):
+        return []
+    least = min(fewer, key=lambda label: counts[label])
+    return [f"{len(fewer)} classes have fewer than {shots} training clips, {least!r} the fewest: {counts[least]}"]
+
+
 class Shots(Dataset[ShotClip]):
     """Some items of another data set, with targets over names."""
 

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from .annotations import told_events
 from .ave import AVE
 from .clip import Preprocess
 from .published_tables import SPLITS
@@ -263,6 +264,10 @@ class AVESource(Source):
     def split(self, name: str) -> AVE:
         """Returns the clips of one split."""
         return AVE(self.root, name, self.preprocess, wave_rate=self.wave_rate)
+
+    def ready(self) -> Sequence[str]:
+        """Returns sentences about rows that stand twice, and videos of training that are held out, too."""
+        return told_events({name: AVE(self.root, name).events for name in SPLITS})
 
     def check(self) -> None:
         """Looks at the names and sizes of all files of all splits, before an hour is lost on the way to a missing one.

@@ -1,4 +1,4 @@
-"""Cells of CSV files that no spreadsheet takes for a formula: names and labels are the user's."""
+"""Cells of CSV files and texts in Markdown that are shown as they are: names and labels are the user's."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 _FORMULA = re.compile(r"'*(?:[=@\t\r]|[+-].*[(|!=@])", re.DOTALL)
 """Text that spreadsheets evaluate, and what an escaped one begins with; an id that begins with a dash calls nothing."""
 
+_MARKUP = re.compile(r"[*`$]|(?<![^\W_])_|_(?![^\W_])|\](?=\()")
+"""What Markdown does not show as it stands."""
+
 
 def safe_cell(text: str) -> str:
     """Returns text as a cell: an apostrophe before what a spreadsheet would evaluate."""
@@ -18,6 +21,14 @@ def safe_cell(text: str) -> str:
 def plain_cell(cell: str) -> str:
     """Returns the text of a cell that `safe_cell` wrote."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+
+
+def in_markdown(text: str) -> str:
+    """Returns text of a user as Markdown that shows it as it is: no tag, no formula, no emphasis, no code.
+
+    An underscore within a word stands for itself there, and brackets do without an address behind them.
+    """
+    return _MARKUP.sub(r"\\\g<0>", text.replace("<", "&lt;"))
 
 
 def csv_text(frame: "pd.DataFrame", **options: Any) -> str:

@@ -215,11 +215,14 @@ def clip_model(image: Encoder, text: ClipText) -> DualEncoder:
     return DualEncoder(Tower(image, ClassToken(), projection, text.features), text)
 
 
-def clip_of_size(size: ClipSize) -> DualEncoder:
-    """Builds a CLIP of a published size."""
-    return clip_model(clip_image_of_size(size), ClipText(size.features, width=size.text_width, heads=size.text_heads))
+def clip_of_size(size: ClipSize, *, activation: Activation = QuickGELU) -> DualEncoder:
+    """Builds a CLIP of a published size; of LAION's the activation is `nn.GELU`."""
+    text = ClipText(size.features, width=size.text_width, heads=size.text_heads, activation=activation)
+    return clip_model(clip_image_of_size(size, activation=activation), text)
 
 
-def clip_image_of_size(size: ClipSize) -> Encoder:
-    """Builds the image tower of a CLIP of a published size."""
-    return clip_image(size.size, patch=size.patch, width=size.width, depth=size.depth, heads=size.heads)
+def clip_image_of_size(size: ClipSize, *, activation: Activation = QuickGELU) -> Encoder:
+    """Builds the image tower of a CLIP of a published size; of LAION's the activation is `nn.GELU`."""
+    return clip_image(
+        size.size, patch=size.patch, width=size.width, depth=size.depth, heads=size.heads, activation=activation
+    )

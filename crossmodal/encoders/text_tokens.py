@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class FileTokenizer:
 
         Raises:
             FileNotFoundError: If the folder has neither.
-            ValueError: If the files are neither CLIP's nor RoBERTa's.
+            ValueError: If the files are neither CLIP's nor RoBERTa's, or cannot be read.
             ImportError: If the package tokenizers is not installed.
         """
         self.folder, self.context = Path(folder), context
@@ -58,8 +59,16 @@ class FileTokenizer:
         return padded(self, [[self.start, *self.encode(text), self.end] for text in texts], texts)
 
     def encode(self, text: str) -> list[int]:
-        """Returns the ids of a text without start, end and padding."""
-        return [int(token) for token in self._backend.encode(text, add_special_tokens=False).ids]
+        """Returns the ids of a text without start, end and padding.
+
+        Raises:
+            ValueError: If the text is written with one of these marks, at which a model would take it to end.
+        """
+        ids = [int(token) for token in self._backend.encode(text, add_special_tokens=False).ids]
+        if marks := {self.start, self.end, self.padding} & {*ids}:
+            named = ", ".join(repr(self._backend.id_to_token(mark)) for mark in sorted(marks))
+            raise ValueError(f"FileTokenizer: {text!r} holds {named}, a mark of the tokenizer: write it otherwise.")
+        return ids
 
 
 class WordTokenizer:
@@ -77,10 +86,12 @@ class WordTokenizer:
             context: Most positions of a text, start and end included.
 
         Raises:
-            ValueError: If a word occurs twice, or would be split itself.
+            ValueError: If a word occurs twice, or would be split itself, or the context holds no start and end.
         """
         if len(set(words)) < len(words) or any(split_words(word) != [word] for word in words):
             raise ValueError(f"WordTokenizer: words={list(words)[:4]}… must be different, single words in lower case.")
+        if context < 2:
+            raise ValueError(f"WordTokenizer: context={context} must be at least 2, for start and end.")
         self.ids = {word: number for number, word in enumerate(words, start=1)}
         self.context, self.padding = context, 0
         self.start, self.end = len(words) + 1, len(words) + 2
@@ -92,9 +103,27 @@ class WordTokenizer:
 
     @classmethod
     def from_file(cls, path: str | Path) -> "WordTokenizer":
-        """Reads a JSON file `{"words": […], "context": 16}`."""
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(content["words"], context=content["context"])
+        """Reads a JSON file `{"words": […], "context": 16}`.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is no such JSON, or as for `WordTokenizer`.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"WordTokenizer: there is no file {path}: check the path.")
+        try:
+            content = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        except ValueError as error:  # what is no UTF-8 is one, too
+            raise ValueError(f"WordTokenizer: {path} is no JSON in UTF-8 ({error}): save it again.") from error
+        found: dict[str, Any] = content if isinstance(content, dict) else {}
+        words, context = found.get("words"), found.get("context", "")
+        strange = not isinstance(context, int) or isinstance(context, bool)
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or strange:
+            raise ValueError(
+                f'WordTokenizer: {path} must be {{"words": ["a", "red", …], "context": 16}}, with a list of words and '
+                "a whole number."
+            )
+        return cls(words, context=int(context))
 
     def __call__(self, texts: Sequence[str]) -> Int64[Tensor, "text position"]:
         """Returns the ids of whole texts.
@@ -144,6 +173,7 @@ def read_backend(folder: Path) -> Any:
 
     Raises:
         FileNotFoundError: If the folder has no files of one.
+        ValueError: If its files cannot be read.
         ImportError: If the package is not installed.
     """
     try:
@@ -153,7 +183,8 @@ def read_backend(folder: Path) -> Any:
             f"FileTokenizer needs the package tokenizers ({error}): {installed_by('tokenizers')}."
         ) from error
     if (folder / "tokenizer.json").is_file():
-        backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        with _named(folder / "tokenizer.json"):
+            backend = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         backend.no_padding()
         backend.no_truncation()
         return backend
@@ -163,7 +194,20 @@ def read_backend(folder: Path) -> Any:
             f"FileTokenizer: {folder} holds neither tokenizer.json nor vocab.json and merges.txt: copy them from the "
             "model's page."
         )
-    return byte_pairs(tokenizers, *map(str, files))
+    with _named(*files):
+        return byte_pairs(tokenizers, *map(str, files))
+
+
+@contextmanager
+def _named(*files: Path) -> Iterator[None]:
+    """Names files that the package tokenizers cannot read; what it raises itself is a bare `Exception`."""
+    try:
+        yield
+    except Exception as error:
+        named = " and ".join(map(str, files))
+        raise ValueError(
+            f"FileTokenizer: {named} cannot be read ({error}): copy what belongs to the model again."
+        ) from error
 
 
 def byte_pairs(tokenizers: Any, vocabulary: str, merges: str) -> Any:

@@ -16,7 +16,9 @@ from crossmodal.metrics import Interval, crossed_interval, nested_interval
 from crossmodal.training.predictions import ITEM, PREDICTIONS, VALUE, WEIGHT
 
 TRUTH, SCORE = "truth", "score"
-"""First word of the columns that do not depend on the system; column of the confidence, where a task has one."""
+"""Word in the names of columns that say what is true; column of the confidence, where a task has one."""
+OBJECT_SHARE = "object_share"
+"""Column of the share of a frame that its true mask takes."""
 
 
 class ItemResult(NamedTuple):
@@ -54,7 +56,10 @@ def read_result(run: Path, task: str) -> RunResult:
         raise FileNotFoundError(f"{run} has no {PREDICTIONS}: `crossmodal {task} test --run {run}` writes it.")
     pandas = need("pandas", "a comparison of runs")
     try:
-        rows = pandas.read_csv(file, dtype={ITEM: str}, keep_default_na=False)  # an item may be named 007, or NA
+        names = pandas.read_csv(file, nrows=0).columns
+        # an item, or a class, may be named 007, or NA
+        texts = {name: str for name in names if name == ITEM or _says_truth(name)}
+        rows = pandas.read_csv(file, dtype=texts, keep_default_na=False)
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{file} is damaged ({error}): `crossmodal {task} test --run {run}` writes it anew."
@@ -66,7 +71,7 @@ def read_result(run: Path, task: str) -> RunResult:
             "writes it anew."
         )
     check_finite_rows(rows, file)
-    known = [name for name in rows if name.startswith(TRUTH)] + [WEIGHT]
+    known = [name for name in rows if _says_truth(name)] + [WEIGHT]
     return {
         str(item): ItemResult(
             float(of_item[VALUE].sum()),
@@ -75,6 +80,10 @@ def read_result(run: Path, task: str) -> RunResult:
         )
         for item, of_item in rows.groupby(ITEM, sort=False)
     }
+
+
+def _says_truth(column: str) -> bool:
+    return TRUTH in column.split("_") or column == OBJECT_SHARE
 
 
 def check_finite_rows(rows: Any, file: Path) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crossmodal.data.extras import need
-from crossmodal.data.table_cell import csv_text
+from crossmodal.data.table_cell import csv_text, in_markdown
 from crossmodal.io import write_whole
 from crossmodal.ledger.table import with_unit
 from crossmodal.metrics import Interval
@@ -138,7 +138,7 @@ class ResultTable:
             cells = frame.map(_in_markdown).rename(columns=_in_markdown)
             # tabulate would write the cells that look like numbers in its own way
             shown += [str(cells.to_markdown(index=False, colalign=sides, disable_numparse=True)), ""]
-        return "\n".join([*shown, *(f"- {_in_one_line(note)}" for note in self.notes())]) + "\n"
+        return "\n".join([*shown, *(f"- {in_markdown(_in_one_line(note))}" for note in self.notes())]) + "\n"
 
     def latex(self) -> str:
         """Returns a `tabular` a table with the rules of booktabs; the notes are comments before them."""
@@ -245,7 +245,7 @@ class ResultTable:
 
 def _in_markdown(cell: str) -> str:
     """Returns the text of a cell or a title."""
-    return _in_one_line(cell).replace("|", r"\|")
+    return in_markdown(_in_one_line(cell)).replace("|", r"\|")
 
 
 def _in_one_line(text: str) -> str:

@@ -40,7 +40,7 @@ def nested_interval(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If a seed has no clip, or differences and sizes do not fit.
+        ValueError: If a seed has no clip, or differences and sizes do not fit or are no numbers.
     """
     pairs = _checked("nested_interval", differences, sizes, level)
     generator = torch.Generator().manual_seed(seed)
@@ -67,7 +67,8 @@ def crossed_interval(
         seed: Seed of the draws.
 
     Raises:
-        ValueError: If a seed has no clip, differences and sizes do not fit, or the seeds have other clips.
+        ValueError: If a seed has no clip, differences and sizes do not fit or are no numbers, or the seeds
+            have other clips.
     """
     pairs = _checked("crossed_interval", differences, sizes, level)
     if len({len(difference) for difference, _ in pairs}) > 1:
@@ -94,6 +95,11 @@ def _checked(
             f"{function}: differences has the shapes {shapes[0]} and sizes {shapes[1]}: give both a tensor (clip,) for "
             f"every seed, with at least one clip."
         )
+    for name, tensors in (("differences", differences), ("sizes", sizes)):
+        if not all(tensor.isfinite().all() for tensor in tensors):
+            raise ValueError(f"{function}: {name} holds NaN or infinite values: score these clips, or leave them out.")
+    if not all((size >= 0).all() and size.sum() > 0 for size in sizes):
+        raise ValueError(f"{function}: sizes must not be negative, nor all zero: they count the units of each clip.")
     if not 0 < level < 1:
         raise ValueError(f"{function}: level={level} must lie between 0 and 1.")
     return [(d.double(), s.double()) for d, s in zip(differences, sizes, strict=True)]
@@ -119,5 +125,6 @@ def _counts(draws: int, among: int, generator: torch.Generator) -> Tensor:
 
 def _between(pairs: list[tuple[Tensor, Tensor]], drawn: Tensor, level: float) -> Interval:
     value = torch.stack([difference.sum() / size.sum() for difference, size in pairs]).mean()
-    low, high = drawn.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
+    # a draw of clips without a unit has no mean
+    low, high = drawn.nanquantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
     return Interval(value.item(), low.item(), high.item())

@@ -35,9 +35,10 @@ def hit_counts(scores: Float[Tensor, "clip category"], target: Bool[Tensor, "cli
         target: Labels of every clip, at least one.
 
     Raises:
-        ValueError: If a clip has no label, which nothing could hit.
+        ValueError: If a clip has no label, which nothing could hit, or a score is NaN, which would be the best of all.
     """
     _check_labelled("hit_counts", target)
+    _check_numbers("hit_counts", scores)
     hit = target.gather(1, scores.argmax(1, keepdim=True)).sum()
     return HitCounts(hit, torch.full_like(hit, len(target)))
 
@@ -76,7 +77,7 @@ def hit_accuracy(scores: Float[Tensor, "clip category"], target: Bool[Tensor, "c
         target: Labels of every clip, at least one.
 
     Raises:
-        ValueError: If there is no clip, or a clip has no label.
+        ValueError: If there is no clip, a clip has no label, or a score is NaN.
     """
     if not len(target):
         raise ValueError("hit_accuracy: there is no clip: pass one at least.")
@@ -97,13 +98,19 @@ def reference_hit_accuracy(
         target: Labels of every clip, at least one.
 
     Raises:
-        ValueError: If there is no clip, or a clip has no label.
+        ValueError: If there is no clip, a clip has no label, or a score is NaN.
     """
     if not len(target):
         raise ValueError("reference_hit_accuracy: there is no clip: pass one at least.")
     _check_labelled("reference_hit_accuracy", target)
+    _check_numbers("reference_hit_accuracy", scores)
     lowest = (target.cumsum(1) == 0).sum(1)  # as many categories as come before the first label
     return (scores.argmax(1) == lowest).float().mean()
+
+
+def _check_numbers(function: str, scores: Tensor) -> None:
+    if scores.isnan().any():
+        raise ValueError(f"{function}: {int(scores.isnan().sum())} of {scores.numel()} scores are NaN.")
 
 
 def _check_labelled(function: str, target: Tensor) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from crossmodal import __version__
+from crossmodal.data.table_cell import in_markdown
 from crossmodal.tasks.resolve import find_task
 from crossmodal.tasks.task import SystemModule, percent_of
 from crossmodal.training.run_folder import CHANCE, REMARKS, TEST
@@ -60,13 +61,13 @@ def model_card(
 
 def _load_arguments(files: Mapping[str, str]) -> str:
     """Returns what stands in the brackets of `crossmodal.load`."""
-    given = ", ".join(f'"{name}": "PATH OF YOUR {file}"' for name, file in files.items())
+    given = ", ".join(f"{json.dumps(name)}: {json.dumps(f'PATH OF YOUR {file}')}" for name, file in files.items())
     return '"THIS FOLDER, OR user/name"' + (f", files={{{given}}}" if files else "")
 
 
 def _honest(summary: Mapping[str, Any]) -> str:
     """Returns what a reader must know before using the system."""
-    data = str(summary.get("data", ""))
+    data = in_markdown(str(summary.get("data", "")))
     if not data:
         return "**How it was trained is not known**: the folder was saved without a summary of its training."
     if NO_REAL_DATA in data:
@@ -105,4 +106,4 @@ def _cost(system: nn.Module, summary: Mapping[str, Any]) -> Iterator[str]:
 def _labels(system: SystemModule) -> str:
     """Returns the labels, those beyond `SHOWN_CLASSES` as dots."""
     more = ", …" if len(system.classes) > SHOWN_CLASSES else ""
-    return ", ".join(system.classes[:SHOWN_CLASSES]) + more
+    return in_markdown(", ".join(system.classes[:SHOWN_CLASSES])) + more

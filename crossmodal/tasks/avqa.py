@@ -78,7 +78,8 @@ class QuestionAnswering:
         kinds = [" ".join(kind) for kind in QUESTION_KINDS]
         right, total = torch.zeros(2, len(kinds), dtype=torch.int64)
         for (kind, _), answers in counted.items():
-            right[kinds.index(kind)] += max(answers.values())
+            # an answer that training does not know cannot be given
+            right[kinds.index(kind)] += max((n for name, n in answers.items() if name != NO_ANSWER), default=0)
             total[kinds.index(kind)] += answers.total()
         return {name: float(value) for name, value in asked_columns(AnswerCounts(right, total)).items()}
 

@@ -1,5 +1,6 @@
 """Base of the tasks that match clips with class names: few clips of a class, none of them, and pre-training."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,6 @@ from crossmodal.drawing import label_strips
 from crossmodal.heads.matched_clips import of_pieces
 from crossmodal.metrics.matched import matched_counts, matched_metric, matched_scores
 
-from .ave import most_frequent
 from .matched_system import Matched
 from .task import Row, Scores, Told, refuse_words
 
@@ -47,7 +47,7 @@ class NameMatching:
         return matched_metric(read=self.pieces)
 
     def rows(self, prediction: Matched, batch: ShotClip, classes: Sequence[str]) -> Iterator[Row]:
-        """Yields a row per piece: its true labels, the predicted one and its probability."""
+        """Yields a row per piece: its true labels, the one that counts, the predicted one and its probability."""
         scores, target = self.pieces(prediction, batch)
         confidence, best = scores.softmax(-1).max(-1)
         for item, piece in torch.cartesian_prod(*map(torch.arange, target.shape[:2])).view(-1, 2).tolist():
@@ -56,14 +56,16 @@ class NameMatching:
             columns = {
                 "segment": piece,
                 "truth": SEPARATOR.join(true_names(wanted[0, 0], classes)),
+                "counted": counted_name(wanted[0, 0], classes),
                 "prediction": classes[int(best[item, piece])],
                 "score": float(confidence[item, piece]),
             }
             yield Row(item, value, 1.0, columns)
 
     def chance(self, rows: Sequence[Row]) -> dict[str, float]:
-        """Returns the accuracy of the most frequent truth."""
-        return {"accuracy": most_frequent(rows)}
+        """Returns the accuracy of the one class that is right most often; a truth that is no class never is."""
+        counts = Counter(row.columns["counted"] for row in rows)
+        return {"accuracy": max((count for name, count in counts.items() if name), default=0) / len(rows)}
 
     def draw(self, prediction: Matched, item: Clip | ShotClip, classes: Sequence[str], *, start: int = 0) -> "Figure":
         """Draws the best class of every second, under the true labels where they are known."""
@@ -107,6 +109,12 @@ class NameMatching:
         about: str
         sources: Mapping[str, Any]
         quick: Any
+
+
+def counted_name(target: Tensor, classes: Sequence[str]) -> str:
+    """Returns the name of the label that `MatchedScores.accuracy` counts as right; empty where it is no class."""
+    first = int(target.argmax())
+    return classes[first] if first < len(classes) else ""
 
 
 def true_names(target: Tensor, classes: Sequence[str]) -> list[str]:

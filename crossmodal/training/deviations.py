@@ -56,6 +56,13 @@ class DropAccumulatedGradients(pl.Callback):
             optimizer.zero_grad(set_to_none=True)
 
 
+PARTS = {
+    "val": "The weights are selected on a part of the validation split",
+    "test": "The scores are of a part of the test split",
+}
+"""Of each limit on batches: what is run of it."""
+
+
 def deviations(
     training: SystemTraining,
     source: Source,
@@ -78,8 +85,23 @@ def deviations(
 
 def _untold(training: SystemTraining, trainer: Mapping[str, Any]) -> Iterator[str]:
     """Yields sentences on trainings that end with a score which says less than it seems to."""
+    if batches := trainer.get("fast_dev_run"):
+        yield (
+            f"Of training, validation and test only {int(batches)} {'batch is' if batches == 1 else 'batches are'} run "
+            "(--trainer.fast_dev_run): the last weights are tested, not the best, on a part of the test split."
+        )
     if trainer.get("limit_val_batches") in (0, 0.0):
         yield "No validation is run (--trainer.limit_val_batches 0): the last weights are tested, not the best."
+    for stage, said in PARTS.items():
+        if _is_part(limit := trainer.get(f"limit_{stage}_batches")):
+            yield f"{said} (--trainer.limit_{stage}_batches {limit})."
+    if trainer.get("limit_test_batches") in (0, 0.0):
+        yield "Nothing is tested (--trainer.limit_test_batches 0): there is no score."
+    if overfit := trainer.get("overfit_batches"):
+        yield (
+            f"The same few batches are trained on and validated on (--trainer.overfit_batches {overfit}): the best "
+            "weights are those that know them best."
+        )
     if trainer.get("max_epochs") == 0 or trainer.get("max_steps") == 0:
         yield "No step is trained (--trainer.max_epochs or max_steps is 0): the initial weights are tested."
     if len(training.system.classes) == 1:
@@ -87,6 +109,11 @@ def _untold(training: SystemTraining, trainer: Mapping[str, Any]) -> Iterator[st
             f"The labels name one class alone, {training.system.classes[0]!r}: it is the right one wherever there is "
             "any, so the score says nothing of telling classes apart."
         )
+
+
+def _is_part(limit: int | float | None) -> bool:
+    """Returns whether a limit leaves out a part, as far as it says so itself: 1.0 is all, 1 is one batch."""
+    return limit is not None and limit != 0 and (isinstance(limit, int) or limit < 1)
 
 
 def _deviations(training: SystemTraining, source: Source, callbacks: Sequence[pl.Callback]) -> Iterator[str]:

@@ -35,6 +35,8 @@ def front_end(system: SystemModule) -> dict[str, str]:
     """Returns what turns a clip into the inputs of the system, by name."""
     inputs = system.inputs
     found = {"frames": repr(inputs.preprocess)}
+    if others := sorted({of for part in system.modules() if (of := getattr(part, "trained_activation", ""))}):
+        found["activation"] = " ".join(others)
     if isinstance(inputs, Features):
         extractors = {"visual": inputs.visual, "audio": inputs.audio}
         return {**found, "features": inputs.name, **{name: fingerprint(part) for name, part in extractors.items()}}

@@ -110,6 +110,17 @@ def add_run_options(parser: ArgumentParser) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
 
 
+def one_run(at: Path | None, run: Path | None, command: str) -> Path | None:
+    """Returns the run that a command names by its place or by `--run`.
+
+    Raises:
+        ValueError: If it names two.
+    """
+    if at is not None and run is not None and at.resolve() != run.resolve():
+        raise ValueError(f"{command}: {at} and --run {run} are two runs: name one.")
+    return run if at is None else at
+
+
 def find_run(runs: Path, run: Path | None, task: str) -> Path:
     """Returns the run asked for, or the newest finished one of a task in `runs`.
 

@@ -21,6 +21,8 @@ from .ranks import is_first
 from .run_folder import ADAPTERS, new_run
 
 FOLDER = "stages"
+OF_THE_LAST = {"max_steps": -1, "max_time": None, "min_epochs": None, "min_steps": None}
+"""Bounds of the trainer that are of the last training, as `--trainer.max_epochs` is, and what stands for none."""
 Prepare = Callable[[Source, SystemModule], Source]
 """Makes the items of a source ready for a system."""
 
@@ -35,7 +37,11 @@ def add_stage(parser: ArgumentParser, stage: TrainingStage, *, tiny: bool) -> No
     """
     place = f"{FOLDER}.{stage.name}"
     parser.add_class_arguments(SystemTraining, f"{place}.optim", skip={"system", "task"}, instantiate=False)
-    parser.add_argument(f"--{place}.max_epochs", type=int, help=f"epochs of the stage {stage.name}; 0 leaves it out")
+    parser.add_argument(
+        f"--{place}.max_epochs",
+        type=int,
+        help=f"epochs of the stage {stage.name}, which no bound of the trainer cuts; 0 leaves it out",
+    )
     parser.add_argument(f"--{place}.batch_size", type=int, help=f"items of a step of the stage {stage.name}")
     parser.set_defaults({f"{place}.{name}": value for name, value in stage.options(tiny).items()})
 
@@ -78,7 +84,8 @@ def _train_stage(
     training = SystemTraining(part, cast(Task, stage.task), **vars(given.optim))
     # copies: what a callback counts, as one that stops early does, is of one training
     own = copy.deepcopy(arguments.trainer.callbacks)
-    options: dict[str, Any] = {**vars(arguments.trainer), "callbacks": own, "max_epochs": given.max_epochs}
+    bounds = {**OF_THE_LAST, "max_epochs": given.max_epochs}
+    options: dict[str, Any] = {**vars(arguments.trainer), **bounds, "callbacks": own}
     train(
         place,
         training,

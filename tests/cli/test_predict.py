@@ -91,6 +91,32 @@ def test_the_words_of_a_command_are_films_first(tmp_path):
         named_films([a, str(tmp_path / "a.avi")])
 
 
+@pytest.mark.parametrize("out", ["found.json", "found.CSV"])
+def test_a_page_is_no_record_and_no_table(lab, clip, tmp_path, out):
+    asked = ("ave", "predict", clip(1.0), "--run", "runs/first", "--out", tmp_path / out)
+    said = crossmodal(lab[0], *asked)
+    assert said.code == 1
+    assert f"--out {tmp_path / out} names the page" in said.err
+    assert f"give {tmp_path / 'found.html'}." in said.err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
+@pytest.mark.parametrize("verb", [("predict", "a.mp4"), ("features", "films", "a.h5"), ("look",), ("figure",)])
+def test_a_device_that_is_none_is_named_before_anything_is_read(tmp_path, verb, device):
+    said = crossmodal(tmp_path, "ave", *verb, "--device", device)
+    assert said.code == 1
+    assert f"crossmodal: ave {verb[0]}: --device {device} cannot be used: " in said.err
+
+
+@pytest.mark.parametrize("verb", ["look", "figure"])
+def test_two_runs_are_not_one(tmp_path, verb):
+    said = crossmodal(tmp_path, "ave", verb, "runs/a", "--run", "runs/b")
+    assert (said.code, said.err) == (1, f"crossmodal: ave {verb}: runs/a and --run runs/b are two runs: name one.\n")
+    said = crossmodal(tmp_path, "ave", verb, "runs/a", "--run", "runs/a")
+    assert "run runs/a has no adapters.safetensors" in said.err
+
+
 def test_a_second_film_that_is_not_there_is_told(lab, clip):
     said = crossmodal(lab[0], "ave", "predict", clip(1.0), "gone.mp4", "--run", "runs/first")
     assert (said.code, "gone.mp4" in said.err) == (1, True)

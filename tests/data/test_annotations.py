@@ -5,7 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossmodal.data.annotations import ANNOTATION_HEADER, AVE_CLASSES, Event, event_labels, read_classes, read_events
+from crossmodal.data.annotations import (
+    ANNOTATION_HEADER,
+    AVE_CLASSES,
+    Event,
+    event_labels,
+    read_classes,
+    read_events,
+    told_events,
+)
 
 ROW = "Church bell&MH3m4AwEcRY&good&6&8"
 
@@ -89,6 +97,15 @@ def test_a_missing_file_is_named(tmp_path):
         read_events(tmp_path / "testSet.txt", AVE_CLASSES, 10)
 
 
+def test_rows_that_stand_twice_and_videos_of_two_splits_are_told():
+    one, other, third = (Event("Cat", name, 0, 5) for name in "abc")
+    assert told_events({"train": [one, one._replace(start=6, end=8)], "test": [other]}) == []
+    assert told_events({"train": [one, third, one], "val": [other], "test": [other, one]}) == [
+        "1 rows of train stand twice, the first a (Cat, 0-5 s): all are kept",
+        "1 videos of test stand in train, too, the first a: scores on them are not of unseen ones",
+    ]
+
+
 def test_categories_are_one_a_line(tmp_path):
     assert read_classes(write(tmp_path, "Violin, fiddle\nCat\n")) == ("Violin, fiddle", "Cat")
 
@@ -98,6 +115,23 @@ def test_no_category_has_the_name_of_seconds_without_an_event(tmp_path, name):
     with pytest.raises(ValueError, match=r"Annotations\.txt lists '.*', the name of seconds without an event: remove"):
         read_classes(write(tmp_path, f"Cat\n{name}\n"))
     assert read_classes(write(tmp_path, "Cat\nBackground music\n")) == ("Cat", "Background music")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("# the classes of our release", "reads as a comment, but every line is a category"),
+        ("Dog\x00", r"'Dog\\x00' holds the control character '\\x00'"),
+        ("\x1a", r"holds the control character '\\x1a'"),
+        ("Dog\x1cHorse", "holds a line break"),
+        ("Dog\u2028Horse", "holds a line break"),
+    ],
+)
+def test_a_line_that_is_no_category_is_named(tmp_path, line, reason, end):
+    with pytest.raises(ValueError, match=f"Annotations\\.txt, line 3: .*{reason}: remove it"):
+        read_classes(write(tmp_path, end.join(["Cat", "", line, "Bird", ""])))
+    assert read_classes(write(tmp_path, end.join([" Cat\t", "", "\x0c", "C# flute"]))) == ("Cat", "C# flute")
 
 
 @pytest.mark.parametrize(("text", "reason"), [("Cat\nDog\nCat\n", "lists 'Cat' twice"), ("\n", "lists no category")])

@@ -1,6 +1,7 @@
 """AVSBench's layout: read right, whatever a mask's mode, values and size are, or refused in a sentence."""
 
 import pickle
+import re
 from fractions import Fraction
 
 import avs_folder
@@ -159,10 +160,116 @@ def test_shades_of_one_colour_are_a_smooth_edge_in_every_mode(tmp_path_factory, 
         assert torch.equal(read_mask_png(file, 4), torch.from_numpy(values > values.max() / 2))
 
 
+VOC = ((0, 0, 0), (128, 0, 0), (0, 128, 0), *[(0, 0, 0)] * 252, (224, 224, 192))
+NUMBERED = {
+    "L": Image.fromarray,
+    "RGB": lambda values: Image.fromarray(values).convert("RGB"),
+    "P": lambda values: palette(values, *VOC),
+    "RGB of P": lambda values: palette(values, *VOC).convert("RGB"),
+}
+
+
+@pytest.mark.parametrize("mode", NUMBERED)
+@pytest.mark.parametrize("classes", [(0, 1), (0, 2, 1)])
+def test_numbered_classes_beside_ignored_pixels_are_no_mask(mode, classes, tmp_path):
+    values = np.zeros((12, 12), np.uint8)
+    for left, number in zip((0, 6), classes[1:], strict=False):
+        values[1:6, left : left + 5] = 255
+        values[2:5, left + 1 : left + 4] = number
+    NUMBERED[mode](values).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match=r"numbers classes and marks ignored pixels with 255.*save what sounds as 255"):
+        read_mask_png(tmp_path / "mask.png", 12)
+
+
+def test_a_smooth_edge_of_few_dark_values_is_no_class(tmp_path):
+    values = np.zeros((12, 12), np.uint8)
+    values[3:9, 3:9], values[4:8, 4:8] = 16, 255
+    Image.fromarray(values).save(tmp_path / "mask.png")
+    assert torch.equal(read_mask_png(tmp_path / "mask.png", 12), torch.from_numpy(values == 255))
+
+
+BRIGHT = {
+    "grey and white": ((128,) * 3, (255,) * 3),
+    "colour and white": ((255, 0, 0), (255,) * 3),
+    "two colours": ((255, 0, 0), (0, 255, 0)),
+}
+
+
+@pytest.mark.parametrize("colours", BRIGHT.values(), ids=BRIGHT)
+def test_a_mask_without_anything_dark_is_named(colours, tmp_path):
+    pixels, file = np.uint8(colours)[np.arange(16).reshape(4, 4) % 2], tmp_path / "mask.png"
+    Image.fromarray(pixels).save(file)
+    with pytest.raises(ValueError, match=r"mask\.png holds nothing dark, but .*save what sounds as 255"):
+        read_mask_png(file, 4)
+    for same in (colours[:1] * 2, ((250,) * 3, (255,) * 3)):  # an object as large as the picture, compressed or not
+        Image.fromarray(np.uint8(same)[np.arange(16).reshape(4, 4) % 2]).save(file)
+        assert read_mask_png(file, 4).all()
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_in_a_frame_shows_no_colour(mode, tmp_path):
+    pixels = np.full((4, 4, 4), 200, np.uint8)
+    pixels[..., 3], pixels[2:, :, 3] = 255, 0
+    picture = Image.fromarray(pixels)
+    if mode == "P":
+        palette(np.uint8(pixels[..., 3] == 0), (200,) * 3, (200,) * 3).save(tmp_path / "frame.png", transparency=1)
+    else:
+        picture.convert(mode).save(tmp_path / "frame.png")
+    expected = torch.full((3, 4, 4), 200, dtype=torch.uint8)
+    expected[:, 2:] = 0
+    assert torch.equal(read_frame_png(tmp_path / "frame.png"), expected)
+
+
 def test_a_frame_of_16_bits_is_named_and_not_all_white(tmp_path):
     Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "frame.png")
     with pytest.raises(ValueError, match=r"frame\.png has the mode 'I(;16)?': save it as an 8-bit PNG"):
         read_frame_png(tmp_path / "frame.png")
+
+
+DAMAGES = {
+    "a mask of 16 bits": ("many_3_2.png", lambda file: grey(file, np.uint16), r"the mask .* has 16 bits of grey"),
+    "a frame of 16 bits": ("many_3.mp4_2.png", lambda file: grey(file, np.uint16), r"the frame .* has 16 bits of grey"),
+    "a frame of another size": ("many_3.mp4_2.png", lambda file: grey(file, np.uint8), r"many_3 differ in size"),
+    "a cut mask": ("many_3_2.png", lambda file: cut(file, 60), r"many_3_2\.png is no readable PNG"),
+    "a cut frame": ("many_3.mp4_2.png", lambda file: cut(file, 20), r"many_3\.mp4_2\.png is no readable PNG"),
+    "no picture": ("many_3_2.png", lambda file: file.write_text("<html>"), r"many_3_2\.png is no readable PNG"),
+}
+
+
+def grey(file, dtype):
+    Image.fromarray(np.zeros((5, 7), dtype)).save(file)
+
+
+def cut(file, size):
+    file.write_bytes(file.read_bytes()[:size])
+
+
+@pytest.mark.parametrize(("name", "damage", "reason"), DAMAGES.values(), ids=DAMAGES)
+def test_what_cannot_be_read_is_told_before_a_training(name, damage, reason, tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    (file,) = root.rglob(name)
+    damage(file)
+    ((clip, said),) = split(root, "test", "ms3").check().items()
+    assert (clip, len(said)) == ("many_3", 1)
+    assert re.search(reason, said[0])
+    with pytest.raises(ValueError):  # noqa: PT011 (in whatever words)
+        split(root, "test", "ms3")[0]
+
+
+def test_bytes_behind_the_end_of_a_png_are_no_fault(tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    for file in root.rglob("*.png"):
+        file.write_bytes(file.read_bytes() + bytes(5000))
+    assert split(root, "test", "ms3").check() == {}
+
+
+def test_a_stored_wave_of_another_length_is_told_before_a_training(tmp_path):
+    root = avs_folder.write_ms3(tmp_path)
+    (sound,) = root.rglob("many_3.wav")
+    wave = sound.parents[2] / "wave" / "test" / "many_3.npy"
+    wave.parent.mkdir(parents=True, exist_ok=True)
+    np.save(wave, np.zeros(7, np.float32))
+    assert "read_wave" in split(root, "test", "ms3").check()["many_3"][0]
 
 
 @pytest.mark.parametrize("number", [0, 6, 40])

@@ -195,6 +195,41 @@ def test_the_first_broken_file_ends_the_preparing_where_that_is_asked(own, films
         data.prepare()
 
 
+PASSING = {
+    "no permission": PermissionError(13, "Permission denied"),
+    "too many files": OSError(24, "Too many open files"),
+    "no memory": MemoryError(),
+}
+
+
+@pytest.mark.parametrize("every", [False, True], ids=["one of two", "all"])
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
+@pytest.mark.parametrize("policy", ["skip", "raise"])
+def test_files_that_failed_for_the_machine_are_tried_again(own, monkeypatch, error, every, policy):
+    from crossmodal.data.folder import decode
+
+    read = decode.read_spans
+
+    def away(file, spans, plain):
+        if every or file.name == "a.mp4":
+            raise ValueError("read_clip: no video that FFmpeg can read") from error
+        return read(file, spans, plain)
+
+    rows = ("a.mp4,cat,,", "b.avi,dog,,")
+    with monkeypatch.context() as held:
+        held.setattr(decode, "read_spans", away)
+        data = own(*rows, broken=policy)
+        if every or policy == "raise":
+            with pytest.raises(ValueError, match="no video that FFmpeg can read"):
+                data.prepare()
+        else:
+            data.prepare()
+            assert (data.names, own(*rows).names) == (["b.avi"], ["b.avi"])  # splits of one command agree
+    again = own(*rows, broken=policy)
+    again.prepare()
+    assert (again.names, again.broken) == (["a.mp4", "b.avi"], {})
+
+
 def test_a_file_found_broken_when_it_is_read_raises_and_changes_no_length(torn):
     data = torn()
     with pytest.raises(ValueError, match=r"torn\.mp4 cannot be read: .*`prepare\(\)` finds such files beforehand"):

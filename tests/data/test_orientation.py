@@ -84,6 +84,35 @@ def test_films_of_all_eight_matrices_are_seen_upright(tmp_path):
             assert tuple(frame[:, 4 + 8 * y, 4 + 8 * x].round().int().tolist()) == stored[corner], turn
 
 
+FORMATS = ["rgba", "argb", "bgra", "yuva420p", "yuva444p12le", "rgba64le", "ya8", "pal8"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_transparent_shows_no_colour(name):
+    pixels = np.full((8, 8, 4), 200, np.uint8)
+    pixels[..., 3] = 255
+    opaque = av.VideoFrame.from_ndarray(pixels, format="rgba")
+    pixels[:, 2:4, 3], pixels[:, 4:, 3] = 128, 0
+    clear = av.VideoFrame.from_ndarray(pixels, format="rgba")
+    if name == "pal8":
+        opaque, clear = (palette_frame(alphas) for alphas in ([255] * 3, [255, 128, 0]))
+    else:
+        opaque, clear = (frame.reformat(format=name) for frame in (opaque, clear))
+    assert np.array_equal(upright(opaque, Path("it.mov")).permute(1, 2, 0), opaque.to_ndarray(format="rgb24"))
+    shown = upright(clear, Path("it.mov")).float()
+    assert abs(shown[:, :, :2] - 200).max() <= 2
+    assert abs(shown[:, :, 2:4] - 100).max() <= 2
+    assert not shown[:, :, 4:].any()
+
+
+def palette_frame(alphas):
+    """A grey picture whose columns have three entries of a palette."""
+    palette = np.full((256, 4), 200, np.uint8)
+    palette[:3, 0] = alphas  # alpha, red, green, blue
+    indices = np.tile(np.uint8([0, 0, 1, 1, 2, 2, 2, 2]), (8, 1))
+    return av.VideoFrame.from_ndarray((indices, palette), format="pal8")
+
+
 @pytest.mark.parametrize(("space", "name"), [(8, "YCgCo"), (10, "BT.2020 of"), (14, "ICtCp"), (15, "IPT"), (99, "unk")])
 def test_a_picture_that_cannot_be_converted_is_named_with_its_colour_space(space, name):
     frame = av.VideoFrame(8, 8, "yuv420p")

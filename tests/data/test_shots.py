@@ -12,7 +12,7 @@ from crossmodal.data import AVE_CLASSES, Preprocess
 from crossmodal.data.shot_sources import ClassifiedAVESource, LocalisedByNameSource, ShotAVESource, ShotLLPSource
 from crossmodal.data.shot_sources import VGGSoundSource as Source
 from crossmodal.data.shot_world import HELD_OUT, SEEN, SeenWorldSource, ShotWorldSource, UnseenWorldSource
-from crossmodal.data.shots import classified, first_of_each
+from crossmodal.data.shots import classified, first_of_each, told_fewer
 from crossmodal.data.vggsound import VGGSoundEvents
 from crossmodal.tasks.few_shot import TASK
 from crossmodal.tasks.matched_system import Matched
@@ -32,6 +32,17 @@ def test_the_first_of_every_class_in_order(labels, shots):
         places = [place for place, label in enumerate(labels) if label == name]
         assert [place for place in found if labels[place] == name] == places[:shots]
     assert first_of_each(labels, 0, "abc") == [place for place, label in enumerate(labels) if label in "abc"]
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=12), st.integers(0, 4))
+def test_classes_of_few_clips_are_told(labels, shots):
+    counts = {name: labels.count(name) for name in "abc"}
+    fewer = [name for name in "abc" if counts[name] < shots] if all(counts.values()) else []
+    said = told_fewer(labels, shots, "abc")
+    assert len(said) == bool(fewer)
+    if fewer:
+        assert said[0].startswith(f"{len(fewer)} classes have fewer than {shots} training clips, ")
+        assert said[0].endswith(f"the fewest: {min(counts.values())}")
 
 
 def test_a_class_without_clips_and_negative_shots_are_named():
@@ -65,6 +76,9 @@ def test_ave_by_second_and_by_clip(tmp_path):
     assert by_clip.shape == (1, 28)
     assert by_second[by_second.argmax(-1) < 28].argmax(-1).unique().tolist() == [int(by_clip.argmax())]
     assert [len(source.classes) for source in sources] == [29, 28, 28]
+    assert sources[0].ready() == []
+    (said,) = ShotAVESource(tmp_path / "ave", shots=3).ready()
+    assert said == "28 classes have fewer than 3 training clips, 'Church bell' the fewest: 2"
 
 
 def test_llp_takes_clips_with_one_label(tmp_path):

@@ -1,6 +1,7 @@
 """Tokenizers against those of transformers, from the same files; words of a list; features of texts, once."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -58,6 +59,20 @@ def test_a_tokenizer_json_is_read_as_it_is(both, tmp_path):
         FileTokenizer(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    ("kind", "marks"), [("clip", ("<|startoftext|>", "<|endoftext|>")), ("roberta", ("<s>", "</s>", "<pad>"))]
+)
+def test_a_text_with_a_mark_of_the_tokenizer_does_not_end_there(both, kind, marks, tmp_path):
+    _, theirs = both[kind]
+    theirs.save_pretrained(tmp_path)
+    read, plain = FileTokenizer(tmp_path), both[kind][0]
+    for mark in marks:
+        with pytest.raises(ValueError, match=f"holds '{re.escape(mark)}', a mark of the tokenizer: write it otherwise"):
+            read([f"the {mark} dog", "the dog"])
+        assert {plain.start, plain.end, plain.padding}.isdisjoint(plain.encode(f"the {mark} dog"))  # spelt by letters
+    assert read(["the <b> dog", "the dog"])[0, -1] == read.end
+
+
 def test_words_are_numbered_and_unknown_ones_refused(tmp_path):
     words = WordTokenizer(("a", "red", "dots", "."), context=6)
     assert words(["a red.", "Dots"]).tolist() == [[5, 1, 2, 4, 6], [5, 3, 6, 0, 0]]
@@ -70,6 +85,35 @@ def test_words_are_numbered_and_unknown_ones_refused(tmp_path):
         words(["a a a a a"])
     with pytest.raises(ValueError, match="must be different, single words"):
         WordTokenizer(("a", "red dots"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", r"words\.json is no JSON in UTF-8"),
+        (b"\xff", r"words\.json is no JSON in UTF-8"),
+        (b'["a", "red"]', "with a list of words and a whole number"),
+        (b'{"words": ["a"]}', "with a list of words and a whole number"),
+        (b'{"words": "a red", "context": 16}', "with a list of words and a whole number"),
+        (b'{"words": ["a", 1], "context": 16}', "with a list of words and a whole number"),
+        (b'{"words": ["a"], "context": true}', "with a list of words and a whole number"),
+        (b'{"words": ["a"], "context": 1}', "context=1 must be at least 2"),
+    ],
+)
+def test_a_file_of_words_that_is_none_is_named(tmp_path, content, reason):
+    (tmp_path / "words.json").write_bytes(content)
+    with pytest.raises(ValueError, match=f"WordTokenizer: .*{reason}"):
+        WordTokenizer.from_file(tmp_path / "words.json")
+    with pytest.raises(FileNotFoundError, match=r"WordTokenizer: there is no file .*none\.json"):
+        WordTokenizer.from_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("files", [("tokenizer.json",), ("vocab.json", "merges.txt")])
+def test_files_of_a_tokenizer_that_cannot_be_read_are_named(tmp_path, files):
+    for name in files:
+        (tmp_path / name).write_text("<html>404</html>", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"FileTokenizer: .*{files[-1]} cannot be read .*: copy what belongs"):
+        FileTokenizer(tmp_path)
 
 
 def test_features_of_texts_are_computed_once_while_the_encoder_is_frozen():

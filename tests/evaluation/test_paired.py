@@ -62,6 +62,25 @@ def test_other_labels_are_refused():
         paired(result({"a": "1"}, truth="blue"), result({"a": "1"}), "x")
 
 
+TRUTHS = {
+    "ave": ("clip", "truth"),
+    "avvp, heard": ("clip", "heard_truth"),
+    "avvp, seen": ("clip", "seen_truth"),
+    "avs": ("clip", "object_share"),
+}
+
+
+@pytest.mark.parametrize("truths", [("0.25", "0.5"), ("7", "007"), ("1", "1.0")])
+@pytest.mark.parametrize("head", TRUTHS.values(), ids=TRUTHS)
+def test_the_truth_of_every_task_is_compared(tmp_path, head, truths):
+    for name, truth in zip("ab", truths, strict=True):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, [("x", truth, "what this run says", 1, 1)], (*head, "heard", "value", "weight"))
+    ours, theirs = (read_result(tmp_path / name, "avvp") for name in "ab")
+    with pytest.raises(ValueError, match="the rows of 'x', their truth or their weights differ"):
+        paired(ours, theirs, "x")
+
+
 def test_seeds_that_share_no_item_are_nested_and_those_that_share_all_are_crossed():
     ours = {seed: result({"a": "1101", "b": f"{seed}01", "c": "11"}) for seed in (0, 1)}
     theirs = {seed: result({"a": "1000", "b": "110", "c": "00"}) for seed in (0, 1)}

@@ -119,6 +119,31 @@ def test_what_does_not_fit_is_refused(interval, differences, sizes):
         interval(differences, sizes)
 
 
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_no_number_is_refused(interval, wrong, which):
+    given = [torch.ones(3), torch.ones(3)]
+    given[which][1] = wrong
+    with pytest.raises(ValueError, match=f"{interval.__name__}: {('differences', 'sizes')[which]} holds NaN or inf"):
+        interval([given[0]], [given[1]])
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@pytest.mark.parametrize("sizes", [torch.zeros(2), torch.tensor([1.0, -1.0])])
+def test_units_are_counts(interval, sizes):
+    with pytest.raises(ValueError, match=f"{interval.__name__}: sizes must not be negative, nor all zero"):
+        interval([torch.ones(2)], [sizes])
+
+
+@pytest.mark.parametrize("interval", INTERVALS)
+@given(sizes=st.lists(st.integers(0, 2), min_size=1, max_size=4).filter(any), seed=st.integers(0, 9))
+def test_clips_without_a_unit_leave_both_ends_numbers(interval, sizes, seed):
+    size = torch.tensor(sizes, dtype=torch.float64)
+    found = interval([size * torch.rand(len(size), generator=torch.Generator().manual_seed(seed))], [size], draws=200)
+    assert 0 <= found.low <= found.high <= 1
+
+
 def test_other_clips_cannot_be_crossed_and_a_level_lies_between():
     with pytest.raises(ValueError, match=r"the seeds have \[2, 3\] clips, and must have the same: use nested_interval"):
         crossed_interval([torch.ones(2), torch.ones(3)], [torch.ones(2), torch.ones(3)])

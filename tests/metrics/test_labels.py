@@ -60,6 +60,14 @@ def test_a_clip_without_a_label_is_named(function):
         function(scores, target)
 
 
+@pytest.mark.parametrize("function", [hit_counts, hit_accuracy, reference_hit_accuracy])
+def test_a_score_that_is_no_number_is_no_hit(function):
+    scores, target = drawn(0, 4)
+    scores[1, 2] = float("nan")
+    with pytest.raises(ValueError, match=r"_(counts|accuracy): 1 of 16 scores are NaN"):
+        function(scores, target)
+
+
 @pytest.mark.parametrize("function", [hit_accuracy, reference_hit_accuracy])
 def test_no_clip_is_named(function):
     scores, target = drawn(0, 4)

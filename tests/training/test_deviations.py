@@ -173,6 +173,25 @@ def test_no_habit_by_default_and_each_by_its_part(data):
     assert all(words in habit for words, (habit,) in zip(ALONE, found, strict=True))
 
 
+UNTOLD = {
+    "only 1 batch is run (--trainer.fast_dev_run)": {"fast_dev_run": True},
+    "only 3 batches are run (--trainer.fast_dev_run)": {"fast_dev_run": 3},
+    "selected on a part of the validation split (--trainer.limit_val_batches 0.5)": {"limit_val_batches": 0.5},
+    "scores are of a part of the test split (--trainer.limit_test_batches 1)": {"limit_test_batches": 1},
+    "Nothing is tested (--trainer.limit_test_batches 0)": {"limit_test_batches": 0},
+    "trained on and validated on (--trainer.overfit_batches 2)": {"overfit_batches": 2},
+}
+
+
+@pytest.mark.parametrize("words", UNTOLD)
+def test_what_is_run_of_the_splits_is_told(words, data):
+    model, source = training(tiny()), data()
+    (habit,) = deviations(model, source, trainer=UNTOLD[words])
+    assert words in habit
+    every = {"fast_dev_run": False, "limit_val_batches": 1.0, "limit_test_batches": None, "overfit_batches": 0.0}
+    assert deviations(model, source, trainer=every) == ()
+
+
 @pytest.mark.parametrize(
     "words", [pytest.param(words, marks=() if words.startswith("Of every") else pytest.mark.slow) for words in ALONE]
 )

@@ -88,13 +88,31 @@ class ClipCache:
         content = save({name: part.contiguous() for name, part in clip._asdict().items()})
         _write(self._shelf(key) / f"{key.hex()}-{len(clip.wave)}.safetensors", content)
 
-    def put_reason(self, key: bytes, name: str, reason: str) -> None:
+    def put_reason(self, key: bytes, name: str, reason: str, *, passing: bool = False) -> None:
         """Records why a clip cannot be had.
+
+        Args:
+            key: Key of the clip.
+            name: Path of its file.
+            reason: Why, in words.
+            passing: Whether the same file may be read another time: `forget_passing` removes the record.
 
         Raises:
             OSError: If it cannot be written.
         """
-        _write(self.folder / BROKEN_FOLDER / f"{key.hex()}.json", json.dumps({"file": name, "reason": reason}).encode())
+        record = {"file": name, "reason": reason, "passing": passing}
+        _write(self.folder / BROKEN_FOLDER / f"{key.hex()}.json", json.dumps(record).encode())
+
+    def forget_passing(self) -> int:
+        """Removes the records of failures that may pass, so that their clips are tried again; returns how many."""
+        found = [
+            file
+            for file in (self.folder / BROKEN_FOLDER).glob("*.json")
+            if json.loads(file.read_text("utf-8")).get("passing")
+        ]
+        for file in found:
+            file.unlink(missing_ok=True)
+        return len(found)
 
     def reason(self, key: bytes) -> str:
         """Returns why a clip cannot be had."""

@@ -84,7 +84,7 @@ class Folder(Dataset[LabelledClip]):
         check_reserved_labels(self.labels, self.windowing)
         check_ends(self.labels, self.root)
         self._items = build_index(self.labels, self.labels.of_split(split), self.windowing, segments)
-        self._look()
+        self._look(retry=True)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -139,6 +139,7 @@ class Folder(Dataset[LabelledClip]):
         """Decodes what is not in the cache yet, and finds what is broken; the length of the data set may shrink.
 
         What was done stays where this is ended, and is not done again. Of several processes one works, the others wait.
+        Files that failed for the machine (no memory, a share that was away, a worker that died) are tried again.
 
         Args:
             run: Applies a function to many files, as `map` does in this process; `Pool(8).imap_unordered` of
@@ -149,10 +150,11 @@ class Folder(Dataset[LabelledClip]):
             OSError: If the cache cannot be written.
         """
         with self.cache.alone():
+            self.cache.forget_passing()
             self._look()
             for outcome in run(partial(decode, videos=self.root, cache=self.cache), self.undecoded):
                 for key, reason in outcome.reasons.items():
-                    self.cache.put_reason(key, outcome.file, reason)
+                    self.cache.put_reason(key, outcome.file, reason, passing=outcome.passing)
                 if outcome.reasons and self.on_broken == "raise":
                     break
             self._look()
@@ -203,11 +205,19 @@ class Folder(Dataset[LabelledClip]):
             labels[max(begin, 0) : max(stop, 0)] = int(rows.label[row])
         return labels
 
-    def _look(self) -> None:
-        """Reads what is in the cache, and what is broken."""
+    def _look(self, *, retry: bool = False) -> None:
+        """Reads what is in the cache, and what is broken.
+
+        Args:
+            retry: Whether to forget failures that may pass rather than to refuse the data set for them.
+        """
         self._state: CacheIndex = read_cache_index(self._items, self.labels, self.root, self.cache)
         self.broken = self._state.reasons
         self._kept = np.flatnonzero(self._state.whole)
+        refused = (self.broken and self.on_broken == "raise") or not len(self._kept)
+        if retry and refused and self.cache.forget_passing():
+            self._look()
+            return
         said = [f"{file}: {reason}" for file, reason in list(self.broken.items())[:1]]
         if said and self.on_broken == "raise":
             raise ValueError(f"Folder: {said[0]} Mend it, or leave such files out by broken='skip'.")

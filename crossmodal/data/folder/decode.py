@@ -1,5 +1,6 @@
 """Decoding of all spans of a video file in one pass, into the cache."""
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,10 +24,28 @@ class Undecoded(NamedTuple):
 
 
 class DecodeResult(NamedTuple):
-    """Result of decoding a file: key → reason of every span that cannot be had."""
+    """Result of decoding a file: key → reason of every span that cannot be had.
+
+    Attributes:
+        file: Path of the file.
+        reasons: Key → reason.
+        passing: Whether the failure may be the machine's: the same file may be decoded another time.
+    """
 
     file: str
     reasons: dict[bytes, str]
+    passing: bool = False
+
+
+PASSING = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EAGAIN", "EBUSY", "EHOSTDOWN", "EHOSTUNREACH", "EINTR", "EIO", "EMFILE", "ENETDOWN", "ENFILE"),
+        *("ENODEV", "ENOENT", "ENOMEM", "ENOSPC", "ENOTCONN", "ENXIO", "EPERM", "ESTALE", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)  # each system has its own
+)
+"""Numbers of errors that say nothing of what a file holds."""
 
 
 def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> DecodeResult:
@@ -47,7 +66,7 @@ def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> DecodeResult:
     except Exception as error:  # whatever a damaged file does to a decoder is that file's failure
         worded = isinstance(error, OSError | ValueError)
         reason = str(error) if worded else f"{type(error).__name__}: {error}"
-        return DecodeResult(work.file, dict.fromkeys(work.spans, reason))
+        return DecodeResult(work.file, dict.fromkeys(work.spans, reason), may_pass(error))
     reasons = {}
     for key, clip in zip(work.spans, found, strict=True):
         if isinstance(clip, str):
@@ -55,6 +74,14 @@ def decode(work: Undecoded, *, videos: Path, cache: ClipCache) -> DecodeResult:
         else:
             cache.put(key, clip)
     return DecodeResult(work.file, reasons)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Returns whether an error is, or was raised from, one of the machine: no memory, no share, no permission."""
+    machine = isinstance(error, OSError) and error.errno in PASSING
+    if machine or isinstance(error, MemoryError | FileNotFoundError):
+        return True
+    return error.__cause__ is not None and may_pass(error.__cause__)
 
 
 def read_spans(file: Path, spans: Sequence[Span], plain: Preprocess) -> list[Decoded | str]:

@@ -124,5 +124,5 @@ def in_processes(work: Callable[[Undecoded], DecodeResult], files: Sequence[Unde
     workers = min(cores(), -(-len(files) // FILES_A_PROCESS))
     for file, outcome in progress("decoding", work, files, total=len(files), workers=workers):
         if isinstance(outcome, Failure):
-            outcome = DecodeResult(file.file, dict.fromkeys(file.spans, outcome.reason))
+            outcome = DecodeResult(file.file, dict.fromkeys(file.spans, outcome.reason), passing=True)
         yield outcome

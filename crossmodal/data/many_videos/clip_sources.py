@@ -64,10 +64,6 @@ def of_split(root: Path, split: str) -> list[str]:
     return sorted({finder.find(event.video).name for event in read_events(root / f"{split}Set.txt", classes, SEGMENTS)})
 
 
-READING = 2
-"""Counts the ways in which films have been read: of 1, whole, sounds of long films differ by up to 1e-4."""
-
-
 def clip_stamp(source: ClipSource, wave_rate: int, seconds: int) -> str:
     """Returns a digest that changes with the files of a clip, what reads them, and the options of its features.
 
@@ -77,7 +73,7 @@ def clip_stamp(source: ClipSource, wave_rate: int, seconds: int) -> str:
         seconds: Seconds of a window.
     """
     if not source.place.is_dir():
-        return short_digest(f"{file_stamp(source.place)} {seconds} {READING} {decoder_versions()}")
+        return short_digest(f"{file_stamp(source.place)} {seconds} {decoder_versions()}")
     frames = source.place / "frames" / source.clip
     pictures = sorted(frames.iterdir()) if frames.is_dir() else []
     files = file_stamp(*pictures, source.place / "wave" / f"{source.clip}.npy")

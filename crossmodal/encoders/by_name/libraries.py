@@ -113,15 +113,44 @@ def transformers_model(
         options: Entries of the configuration to change.
 
     Raises:
-        ValueError: If the folder holds no model, an option is unknown, or as `load_strict`.
+        ValueError: If the folder holds no model, an option is unknown, or as `load_strict` and `normalisation`.
         ImportError: If transformers is not installed.
     """
     config = load_config(folder, "vision_config", {**options, **({"image_size": size} if size else {})})
     model, trained = load_transformers(folder, config, weights)
-    front_end, default = read_json(folder, "preprocessor_config.json"), Preprocess()
     size = size or getattr(config, "image_size", None) or 224
-    mean, std = (front_end.get(f"image_{name}", getattr(default, name)) for name in ("mean", "std"))
-    return HeadlessModel(model, size if isinstance(size, int) else size[0], tuple(mean), tuple(std), trained)
+    mean, std = normalisation(read_json(folder, "preprocessor_config.json"), f"transformers:{folder}")
+    return HeadlessModel(model, size if isinstance(size, int) else size[0], mean, std, trained)
+
+
+def normalisation(front_end: Mapping[str, Any], name: str) -> tuple[Rgb, Rgb]:
+    """Returns mean and standard deviation of values in [0, 1] that do what a `preprocessor_config.json` says.
+
+    Args:
+        front_end: Its content; empty for the default.
+        name: The backbone that errors name.
+
+    Raises:
+        ValueError: If the model takes its colours in another order, or a number for each of three colours is missing.
+    """
+    if front_end.get("do_flip_channel_order"):
+        raise ValueError(
+            f"{name}: its preprocessor_config.json asks for blue, green and red (do_flip_channel_order), but frames "
+            "are red, green and blue here: take a model of another kind."
+        )
+    default = Preprocess()
+    given = [front_end.get(f"image_{which}", getattr(default, which)) for which in ("mean", "std")]
+    of_each = [[numbers] * 3 if isinstance(numbers, int | float) else [*numbers] for numbers in given]
+    if any(len(numbers) != 3 for numbers in of_each):
+        raise ValueError(f"{name}: its preprocessor_config.json has image_mean and image_std {given}, not of RGB.")
+    mean, std = of_each if front_end.get("do_normalize", True) else ([0.0] * 3, [1.0] * 3)
+    # pixels of 0 to 255 are rescaled, and moved by one where `rescale_offset` says so, before they are normalised
+    scale = 255 * float(front_end.get("rescale_factor", 1 / 255)) if front_end.get("do_rescale", True) else 255.0
+    offset = 1.0 if front_end.get("rescale_offset") and front_end.get("do_rescale", True) else 0.0
+    scale = 1.0 if abs(scale - 1) < 1e-6 else scale  # 0.00392156862745098 in a file is 1/255
+    red, green, blue = ((one + offset) / scale for one in mean)
+    spread = tuple(one / scale for one in std)
+    return (red, green, blue), (spread[0], spread[1], spread[2])
 
 
 def load_config(folder: str, part: str, options: Mapping[str, Any]) -> Any:

@@ -27,6 +27,7 @@ from .backbone import (
     warn_if_random,
 )
 from .clap import OneChannel
+from .clip_activation import clip_activation, marked, warn_of_activation
 from .resnet_maps import resnet18_14x14
 from .text_pairs import CLAP_RATE, clap_front_end
 from .tiny import tiny_audio, tiny_log_mel, tiny_visual
@@ -82,7 +83,9 @@ def own_vggish(weights: str | Path | None) -> AudioBackbone:
 def own_clip(name: str, size: ClipSize, weights: str | Path | None) -> VisualBackbone:
     """Builds the image tower of a CLIP: its class token, which comes first, is what CLIP projects."""
     file = name if weights == PRETRAINED else weights
-    encoder = build_own(name, partial(clip_image_of_size, size), import_clip_image, file, "visual")
+    activation = clip_activation(weights)
+    build = partial(clip_image_of_size, size, activation=activation)
+    encoder = marked(build_own(name, build, import_clip_image, file, "visual"), activation)
     return VisualBackbone(encoder, encoder.sites[-1].width, size.size, CLIP_MEAN, CLIP_STD)
 
 
@@ -137,6 +140,8 @@ def with_weights(build: Callable[[], Encoder], importer: Callable[..., Imported]
     if weights is None:
         return build()
     checkpoint = read_weights(weights)
+    if importer is import_clip_image:
+        warn_of_activation(weights, checkpoint.tensors)
     with torch.device("meta"):  # no time and memory for random weights that the file replaces
         encoder = build()
     logger.info("%s", importer(encoder, checkpoint))

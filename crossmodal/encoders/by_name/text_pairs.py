@@ -17,6 +17,7 @@ from ..htsat import htsat_tiny_audioset
 from ..text_tokens import FileTokenizer
 from ..towers import DualEncoder, Tokenizer
 from .backbone import PRETRAINED, Rgb, fixed_seed, logger, warn_if_random
+from .clip_activation import clip_activation, marked, warn_of_activation
 from .libraries import unknown_name
 from .tiny import tiny_log_mel
 from .tiny_texts import tiny_clap, tiny_clip, tiny_tokenizer
@@ -127,7 +128,9 @@ def _tiny_clap(weights: str | Path | None, vocabulary: str | Path | None) -> Sou
 
 def _clip(name: str, size: ClipSize, weights: str | Path | None, vocabulary: str | Path | None) -> ImageText:
     file = name if weights == PRETRAINED else weights
-    model = _filled(name, partial(clip_of_size, size), import_clip, file, "visual")
+    activation = clip_activation(weights)
+    build = partial(clip_of_size, size, activation=activation)
+    model = marked(_filled(name, build, import_clip, file, "visual"), activation)
     return ImageText(model, _read(name, vocabulary), size.size, CLIP_MEAN, CLIP_STD)
 
 
@@ -162,6 +165,8 @@ def _filled(
         warn_if_random(name, False, side)
         return model
     checkpoint = read_weights(weights)
+    if importer is import_clip:
+        warn_of_activation(weights, checkpoint.tensors)
     with torch.device("meta"):  # no time and memory for random weights that the file replaces
         model = build()
     logger.info("%s", importer(model, checkpoint))

@@ -3,9 +3,13 @@
 import pytest
 import torch
 import torchvision
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from crossmodal.data import Preprocess
 from crossmodal.encoders.by_name import audio_backbone, libraries, visual_backbone
+from crossmodal.encoders.by_name.libraries import normalisation
 
 SMALL_VIT = {"patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}
 SMALL_SWIN = {"window_size": 4, "embed_dim": 8, "depths": (2, 2), "num_heads": (2, 2)}
@@ -78,6 +82,37 @@ def test_a_picture_model_of_transformers_comes_from_its_folder(transformers, tmp
     assert (sight.size, sight.mean, sight.std, sight.width) == (32, (0.1, 0.2, 0.3), (1, 1, 1), 16)
     with pytest.raises(ValueError, match="is a clip: of its sound models CLAP alone is known"):
         audio_backbone(f"transformers:{tmp_path}")
+
+
+@given(
+    mean=st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    std=st.lists(st.floats(0.1, 2), min_size=3, max_size=3),
+    switches=st.tuples(*[st.booleans()] * 3),
+    factor=st.sampled_from([1 / 255, 1 / 127.5, 1.0]),
+)
+def test_frames_are_scaled_as_the_front_end_of_a_model_says(mean, std, switches, factor):
+    rescale, normalise, offset = switches
+    said = {"image_mean": mean, "image_std": std, "rescale_factor": factor, "do_rescale": rescale}
+    said |= {"do_normalize": normalise, "rescale_offset": offset}
+    pixels = torch.randint(256, (3, 4, 4), dtype=torch.uint8)
+    expected = pixels.double()
+    if rescale:
+        expected = expected * factor - float(offset)
+    if normalise:
+        expected = (expected - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    found = Preprocess(4, 16_000, *normalisation(said, "it")).image(pixels)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max() + 1))
+
+
+def test_a_front_end_in_the_usual_words_is_kept_to_the_bit():
+    usual = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.5, 1], "rescale_factor": 0.00392156862745098}
+    assert normalisation(usual, "it") == ((0.1, 0.2, 0.3), (0.5, 0.5, 1))
+    assert normalisation({}, "it") == (Preprocess().mean, Preprocess().std)
+    assert normalisation({"image_mean": 0.5, "image_std": 0.25}, "it") == ((0.5,) * 3, (0.25,) * 3)
+    with pytest.raises(ValueError, match=r"it: its preprocessor_config\.json asks for blue, green and red"):
+        normalisation({"do_flip_channel_order": True}, "it")
+    with pytest.raises(ValueError, match=r"has image_mean and image_std .* not of RGB"):
+        normalisation({"image_mean": [0.5]}, "it")
 
 
 def test_the_sound_side_of_clap_comes_from_its_folder_with_its_log_mel(transformers, tmp_path):

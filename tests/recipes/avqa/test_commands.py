@@ -51,10 +51,11 @@ def test_a_run_is_tested_and_asked(lab):
 def test_a_stage_that_is_done_is_not_trained_again(lab, monkeypatch):
     from crossmodal.training import fit
 
-    trained, stopping = [], []
+    trained, stopping, bounds = [], [], []
 
     def stops(run, training, *rest, **options):
         trained.append(run.name)
+        bounds.append((options["options"]["max_steps"], options["options"]["max_time"]))
         stopping.append(options["options"]["callbacks"][0])
         if run.name == "cut":
             raise KeyboardInterrupt
@@ -63,9 +64,11 @@ def test_a_stage_that_is_done_is_not_trained_again(lab, monkeypatch):
     monkeypatch.setattr("crossmodal.training.stages.train", stops)
     monkeypatch.setattr("crossmodal.cli.fit.train", stops)
     early = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val_loss"]
-    said = crossmodal(lab, "avqa", "fit", "--system=st_avqa", "--name=cut", *WORLD, *GROUNDING, *early)
+    last = ["--trainer.max_steps=100", "--trainer.max_time=00:01:00:00"]
+    said = crossmodal(lab, "avqa", "fit", "--system=st_avqa", "--name=cut", *WORLD, *GROUNDING, *early, *last)
     assert said.code != 0
     assert trained == ["grounding", "cut"]
+    assert bounds == [(-1, None), (100, "00:01:00:00")]  # those of the trainer are of the last training
     assert [callback.best_score.isfinite().item() for callback in stopping] == [True, False]  # each has its own
     assert "go on with: crossmodal avqa fit --runs runs --name cut --resume true" in said.err
     stored = torch.load(lab / "runs/cut/stages/grounding/checkpoints/last.ckpt", weights_only=True)["state_dict"]
