@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers import Logger
 
 from crossmodal.data.waiting_time import WaitingTime
@@ -68,6 +69,10 @@ def train(
     # not save_last=True, which skips epochs that are not the best so far
     newest = Checkpoints(folder, Path(LAST).stem, enable_version_counter=False)
     own = options.get("callbacks") or ()
+    for callback in own:
+        # a training that is cut short within an epoch ends without a validation
+        if isinstance(callback, EarlyStopping) and callback.monitor == monitor:
+            callback.strict = False
     waiting = WaitingForClips()
     callbacks = [
         Reseeded(seed),
@@ -119,12 +124,16 @@ def trainer_of(options: Mapping[str, Any], *plugins: Any, **parts: Any) -> pl.Tr
 
 @contextmanager
 def in_one_sentence() -> Iterator[None]:
-    """Turns what Lightning finds wrong with its options into a `ValueError`."""
+    """Turns what Lightning finds wrong with its options and callbacks into a `ValueError`."""
     try:
         yield
     except MisconfigurationException as error:
         said = " ".join(str(error).split())
         raise ValueError(f"--trainer options that do not go together, or not here: {said}") from error
+    except RuntimeError as error:
+        if "conditioned on metric" not in str(error):
+            raise
+        raise ValueError(f"--trainer.callbacks: {error}") from error
 
 
 @contextmanager

@@ -26,6 +26,25 @@ def test_what_the_trainer_refuses_is_one_sentence(tmp_path, words, said):
     assert said in line
 
 
+STOPPING = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.mode=max"]
+
+
+def test_a_training_that_is_cut_short_before_its_first_validation_stops_early_as_well(tmp_path):
+    said = crossmodal(
+        tmp_path, "ave", "fit", *SMALL, "--trainer.max_steps=1", *STOPPING, "--trainer.callbacks.monitor=val_accuracy"
+    )
+    assert said.code == 0, said.err
+    assert "selected on        nothing: no validation was run" in said.out
+
+
+def test_a_score_that_is_none_and_is_to_stop_a_training_is_named_in_one_sentence(tmp_path):
+    said = crossmodal(tmp_path, "ave", "fit", *SMALL, *STOPPING, "--trainer.callbacks.monitor=val_acuracy")
+    assert said.code == 1
+    line = said.err.strip().splitlines()[-1]
+    assert line.startswith("crossmodal: --trainer.callbacks: Early stopping conditioned on metric `val_acuracy`")
+    assert "`val_accuracy`" in line
+
+
 @pytest.fixture
 def frozen():
     """Leaves out of the garbage collector what is there already: it takes seconds to search, and is no test's own."""
