@@ -118,6 +118,8 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         laws.replaced_layers_are_heard,
         laws.one_home,
         laws.sections_leave_their_stream,
+        laws.same_call_of_an_encoder_twice,
+        laws.zero_frame_of_an_encoder,
     ),
 )
 """Laws of every encoder."""

@@ -13,20 +13,43 @@ from ..trial import Trial, shapes
 
 @law(13, "state_dict round trip", examples=4)
 def state_dict_round_trip(trial: Trial) -> None:
-    """A block that loads the state_dict of another, strictly, computes what that one does."""
+    """A block that loads another's state_dict, strictly, alone or inside another, computes what that one does.
+
+    It has been called before, so that what it keeps of its weights must follow them.
+    """
     one, other = trial.woken(), trial.build().eval()
+    called(trial, other)
     other.load_state_dict(one.state_dict())
     agree(trial, "after load_state_dict", other, one)
+    with torch.no_grad():
+        for parameter in one.parameters():
+            parameter.mul_(1.25)  # as a step of training would
+    inner = trial.build().eval()
+    nn.ModuleDict({"inner": inner}).load_state_dict(nn.ModuleDict({"inner": one}).state_dict())
+    agree(trial, "after load_state_dict of the module that holds it, its weights moved,", inner, one)
+
+
+def called(trial: Trial, block: nn.Module) -> None:
+    """Calls a block with gradients and without, so that it keeps whatever it keeps."""
+    with torch.no_grad():
+        trial.run(block)
+    trial.run(block)
 
 
 @law(13, "copies", examples=4)
 def copies(trial: Trial) -> None:
     """A deep copy and an unpickled block compute what the original does, and share nothing with it."""
     block = trial.woken()
+    called(trial, block)
     independent(trial, block, copy.deepcopy(block), "deepcopy")
-    if parametrized := [name for name, layer in block.named_modules() if is_parametrized(layer)]:
+    if parametrized := parametrized_layers(block):
         raise NotApplicable(f"torch pickles no parametrized layer ({parametrized[0]!r}); a deep copy was compared")
     independent(trial, block, pickle.loads(pickle.dumps(block)), "pickle")
+
+
+def parametrized_layers(block: nn.Module) -> list[str]:
+    """Lists the layers whose weights a parametrization of torch computes."""
+    return [name for name, layer in block.named_modules() if is_parametrized(layer)]
 
 
 def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> None:
@@ -40,8 +63,14 @@ def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> No
 
 @law(13, "one home", examples=1)
 def one_home(trial: Trial) -> None:
-    """Every parameter, every buffer and every layer that holds one is registered under one name."""
-    block = trial.build()
+    """Every parameter, buffer and layer that holds one has one name; blocks that are built apart train apart."""
+    block, twin = trial.build(), trial.build()
+    trained = {id(parameter): name for name, parameter in block.named_parameters() if parameter.requires_grad}
+    for name, parameter in twin.named_parameters():
+        expect(
+            id(parameter) not in trained,
+            f"parameter {name!r} is also that of another block of the factory: one would train the other",
+        )
     layers = [(name, layer) for name, layer in block.named_modules(remove_duplicate=False) if [*layer.parameters()]]
     tensors = [
         *block.named_parameters(remove_duplicate=False),
@@ -60,8 +89,13 @@ def one_home(trial: Trial) -> None:
 def built_on_meta(trial: Trial) -> None:
     """Built on meta and loaded, after emptying or by assignment, equals built on the CPU: no table is lost."""
     here = trial.woken()
-    with torch.device("meta"):
-        emptied, assigned = trial.build().to("meta").to_empty(device="cpu"), trial.build().to("meta")
+    try:
+        with torch.device("meta"):
+            emptied, assigned = trial.build().to("meta").to_empty(device="cpu"), trial.build().to("meta")
+    except Exception as error:
+        if parametrized := parametrized_layers(here):
+            raise NotApplicable(f"torch builds no such parametrized layer ({parametrized[0]!r}) on meta") from error
+        raise
     overwrite(emptied)
     emptied.load_state_dict(here.state_dict())
     agree(trial, "built on meta, emptied and loaded", emptied.eval(), here)
@@ -81,10 +115,12 @@ def repr_shows_the_sizes(trial: Trial) -> None:
 
 
 def agree(trial: Trial, how: str, found: nn.Module, expected: nn.Module) -> None:
-    """Raises `Violation` where two blocks disagree in any bit."""
-    outputs = trial.run(found)
-    for name, value in trial.run(expected).items():
-        expect_close(f"{name} {how}", outputs[name], value)
+    """Raises `Violation` where two blocks disagree in any bit, with gradients or without."""
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            outputs = trial.run(found)
+            for name, value in trial.run(expected).items():
+                expect_close(f"{name} {how}", outputs[name], value)
 
 
 def overwrite(block: nn.Module) -> None:
