@@ -6,6 +6,7 @@ import random
 import numpy
 import torch
 from faulty_guidance import Right
+from torch import nn
 from torch.nn import functional as F
 
 # what it is given
@@ -590,3 +591,69 @@ class NoInference(Right):
     def map(self, stream, cue):
         found = super().map(stream, cue)
         return found if found._version == 0 else found.clone()
+
+
+# what else a call may do
+
+
+class AsksForGradients(Right):
+    """Makes the cue ask for a gradient."""
+
+    def logits(self, stream, cue):
+        return super().logits(stream, cue.requires_grad_() if cue.is_leaf and torch.is_grad_enabled() else cue)
+
+
+class LouderWhereAsked(Right):
+    """Is louder where the cue asks for a gradient."""
+
+    def logits(self, stream, cue):
+        return super().logits(stream, cue) * (1.001 if cue.requires_grad else 1)
+
+
+class GrowsALayer(Right):
+    """Makes its key at the first call, which no optimizer knows of."""
+
+    def __init__(self, channels, cue_channels):
+        super().__init__(channels, cue_channels)
+        self.grown = nn.ModuleList()
+
+    def logits(self, stream, cue):
+        if not self.grown:
+            self.grown.append(nn.Identity())
+        return super().logits(stream, self.grown[0](cue))
+
+
+class HooksItself(Right):
+    """Registers a hook at every call."""
+
+    def logits(self, stream, cue):
+        self.query.register_forward_hook(lambda *_: None)
+        return super().logits(stream, cue)
+
+
+class TrainsItself(Right):
+    """Calls backward in its forward."""
+
+    def logits(self, stream, cue):
+        if self.training and torch.is_grad_enabled() and self.key.weight.requires_grad:
+            self.key(cue.detach()).square().mean().backward()
+        return super().logits(stream, cue)
+
+
+class SameMemory(Right):
+    """Holds two parameters in one memory."""
+
+    def __init__(self, channels, cue_channels):
+        super().__init__(channels, cue_channels)
+        self.shift = nn.Parameter(self.query.bias.data)
+
+    def logits(self, stream, cue):
+        return super().logits(stream, cue) + (self.query(stream) * self.shift).sum(-1, keepdim=True)
+
+
+class CopiesFreeze(Right):
+    """Has copies that do not learn."""
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.requires_grad_(False)

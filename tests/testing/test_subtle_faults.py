@@ -74,6 +74,13 @@ GUIDANCES = [
     (guidance.SetsThreads, laws.settings_of_torch),
     (guidance.SetsDefaultDtype, laws.settings_of_torch),
     (guidance.NoInference, laws.settings_of_torch),
+    (guidance.AsksForGradients, laws.inputs_stay),
+    (guidance.LouderWhereAsked, laws.gradients_alone),
+    (guidance.GrowsALayer, laws.weights_stay),
+    (guidance.HooksItself, laws.weights_stay),
+    (guidance.TrainsItself, laws.weights_stay),
+    (guidance.SameMemory, laws.one_home),
+    (guidance.CopiesFreeze, laws.copies),
 ]
 
 ADAPTERS = [

@@ -35,6 +35,8 @@ def inputs_stay(trial: Trial) -> None:
             clones = {name: tensor.clone() for name, tensor in given.items()}
             with torch.set_grad_enabled(grad):
                 trial.run(block.train(training), **given)
+            asks = [name for name, tensor in given.items() if tensor.requires_grad]
+            expect(not asks, f"a call turned `requires_grad` of {', '.join(asks)} on: leave that to the caller")
             for name, tensor in given.items():
                 what = f"{name} after a call, training={training}, gradients={grad}: compute with a copy;"
                 expect_close(what, tensor, clones[name])

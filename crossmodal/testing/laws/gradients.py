@@ -74,18 +74,20 @@ def blend_at(trial: Trial, block: nn.Module, along: Mapping[str, torch.Tensor], 
 
 @law(7, "gradients alone", examples=1)
 def gradients_alone(trial: Trial) -> None:
-    """A gradient is the same whoever else gets one: weights behind frozen inputs, one input alone, frozen weights."""
+    """Outputs and gradients are the same whoever else asks for one: weights, one input alone, frozen weights."""
     trial = trial.exact()
     block = trial.woken()
     learned = [parameter for parameter in block.parameters() if parameter.requires_grad]
-    expected = differentiated(trial, block)[1]
+    outputs, expected = differentiated(trial, block)
     for asked in ((), *((name,) for name in trial.inputs)):
         for frozen in (False, True) if asked else (False,):
             for parameter in learned:
                 parameter.requires_grad_(not frozen)
-            for name, found in differentiated(trial, block, asked=asked)[1].items():
-                who = f"{' and '.join(asked) or 'no input'} {'and no weight' if frozen else 'and the weights'}"
-                what = f"gradient into {name}, where only {who} asked for one,"
-                expect_close(what, found, expected[name], tolerance=1e-9)
+            results, gradients = differentiated(trial, block, asked=asked)
+            where = f"where only {' and '.join(asked) or 'no input'} {'and no' if frozen else 'and every'} weight asks,"
+            for name, found in results.items():
+                expect_close(f"{name}, {where}", found, outputs[name], tolerance=1e-9)
+            for name, found in gradients.items():
+                expect_close(f"gradient into {name}, {where}", found, expected[name], tolerance=1e-9)
     for parameter in learned:
         parameter.requires_grad_(True)

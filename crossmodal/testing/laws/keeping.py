@@ -4,7 +4,7 @@ import copy
 import pickle
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ..law import NotApplicable, expect, expect_close, law
@@ -56,6 +56,10 @@ def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> No
     """Raises `Violation` where a copy computes otherwise, or changes the block when it is overwritten."""
     before = trial.run(block)
     agree(trial, how, twin, block)
+    for (name, kept), (_, found) in zip(block.named_parameters(), twin.named_parameters(), strict=True):
+        expect(found.requires_grad == kept.requires_grad, f"the {how} turned `requires_grad` of {name}")
+    for (name, layer), (_, other) in zip(block.named_modules(), twin.named_modules(), strict=True):
+        expect(other.training == layer.training, f"the {how} turned the mode of {name or 'the block'}")
     overwrite(twin)  # a tensor that both share would change the original
     for name, value in trial.run(block).items():
         expect_close(f"{name}, the {how} of the block overwritten,", value, before[name])
@@ -65,10 +69,10 @@ def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> No
 def one_home(trial: Trial) -> None:
     """Every parameter, buffer and layer that holds one has one name; blocks that are built apart train apart."""
     block, twin = trial.build(), trial.build()
-    trained = {id(parameter): name for name, parameter in block.named_parameters() if parameter.requires_grad}
+    trained = {place_of(parameter) for parameter in block.parameters() if parameter.requires_grad}
     for name, parameter in twin.named_parameters():
         expect(
-            id(parameter) not in trained,
+            place_of(parameter) not in trained,
             f"parameter {name!r} is also that of another block of the factory: one would train the other",
         )
     layers = [(name, layer) for name, layer in block.named_modules(remove_duplicate=False) if [*layer.parameters()]]
@@ -79,10 +83,15 @@ def one_home(trial: Trial) -> None:
     for kind, named in (("layer", layers), ("tensor", tensors)):
         homes: dict[int, str] = {}
         for name, thing in named:
-            first = homes.setdefault(id(thing), name)
+            first = homes.setdefault(place_of(thing), name)
             expect(
                 first == name, f"{kind} {first!r} is also {name!r}: one of them would be saved, moved and trained twice"
             )
+
+
+def place_of(thing: nn.Module | Tensor) -> int:
+    """Returns where a tensor that holds something begins in memory; of another thing, its identity."""
+    return thing.data_ptr() if isinstance(thing, Tensor) and thing.numel() else id(thing)
 
 
 @law(13, "built on meta", examples=4)

@@ -15,6 +15,12 @@ from ..trial import Trial
 @law(13, "weights stay", examples=2)
 def weights_stay(trial: Trial) -> None:
     """A call moves no parameter, and in evaluation no buffer; modes and `requires_grad` stay as they were."""
+    block = trial.build()
+    before = held_by(block)
+    for training in (False, True):
+        trial.run(block.train(training))
+        changed = sorted(before ^ held_by(block))
+        expect(not changed, f"a call registers or drops {', '.join(changed)}: build all in `__init__`")
     block = trial.woken()
     with torch.no_grad():
         for parameter in block.parameters():
@@ -29,6 +35,8 @@ def weights_stay(trial: Trial) -> None:
             for name, tensor in block.state_dict().items():
                 if name in state and (name in learned or not training):
                     expect_close(f"{name} after {mode}: compute with a copy;", tensor, state[name])
+            given = [name for name, parameter in block.named_parameters() if parameter.grad is not None]
+            expect(not given, f"{mode} gave a gradient to {', '.join(given)}: leave `backward` to who trains the block")
             asks = [name for name, parameter in block.named_parameters() if parameter.requires_grad is frozen]
             expect(not asks, f"{mode} turned `requires_grad` of {', '.join(asks)}: leave that to who trains the block")
             names = [
@@ -37,6 +45,15 @@ def weights_stay(trial: Trial) -> None:
                 if layer.training is not mode
             ]
             expect(not names, f"{mode} turned the mode of {names}: leave `train` and `eval` to who calls the block")
+
+
+def held_by(block: nn.Module) -> set[str]:
+    """Names the weights that a block saves, its layers, and how many hooks each has."""
+    layers = {
+        f"layer {name!r} with {len(layer._forward_hooks) + len(layer._forward_pre_hooks)} hooks"
+        for name, layer in block.named_modules()
+    }
+    return layers | {f"weight {name!r}" for name in block.state_dict()}
 
 
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
