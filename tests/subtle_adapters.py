@@ -170,6 +170,34 @@ class LeakyBeyondNine(Half):
         return torch.cat([moved[:9], moved[9:] + 0.1 * moved[:1]])
 
 
+class ViewsItsStream(Half):
+    """Takes a stream in one piece of memory only, as a stem that flattens a picture does."""
+
+    def forward(self, stream):
+        return super().forward(stream.view(-1, stream.shape[-1]).view(stream.shape))
+
+
+class TableOnCpu(Half):
+    """Adds positions that lie on the CPU."""
+
+    def forward(self, stream):
+        return super().forward(stream + torch.ones(stream.shape[1], 1).to(stream.dtype))
+
+
+class RoomForOne(Half):
+    """Writes its stream where it wrote the last."""
+
+    room = None
+
+    def forward(self, stream):
+        moved = super().forward(stream)
+        if torch.is_grad_enabled():
+            return moved
+        if self.room is None or self.room.shape != moved.shape or self.room.dtype != moved.dtype:
+            self.room = torch.empty_like(moved)
+        return self.room.copy_(moved)
+
+
 class RandomlySeeded(Half):
     """Draws random numbers for nothing."""
 

@@ -120,6 +120,10 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         laws.sections_leave_their_stream,
         laws.same_call_of_an_encoder_twice,
         laws.zero_frame_of_an_encoder,
+        laws.memory_layout,
+        laws.results_stay,
+        laws.settings_of_torch,
+        laws.another_device,
     ),
 )
 """Laws of every encoder."""

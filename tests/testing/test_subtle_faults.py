@@ -103,6 +103,8 @@ SECTIONS = [
     (adapters.Wavering, laws.same_call_of_an_encoder_twice),
     (adapters.Running, laws.frozen_means_frozen),
     (adapters.LeakyBeyondNine, laws.each_frame_of_an_encoder_alone),
+    (adapters.TableOnCpu, laws.another_device),
+    (adapters.RoomForOne, laws.results_stay),
     (adapters.RandomlySeeded, laws.same_call_of_an_encoder_twice),
     (adapters.Silence, laws.zero_frame_of_an_encoder),
 ]
@@ -183,6 +185,20 @@ def test_a_subtle_fault_of_a_section_is_found(kind, law):
     torch.manual_seed(0)
     outcome = ENCODER.ask(law, encoder(kind))
     assert outcome.verdict == "broken", outcome
+
+
+def test_a_stem_that_views_what_it_is_given_is_found():
+    class Stem(adapters.ViewsItsStream):
+        """Has a section's fault."""
+
+    torch.manual_seed(0)
+    whole = encoder(Half)
+    width = whole.model.sites[0].width
+    stem = Encoder(Stem(nn.Linear(width, width)), {}, nn.Identity(), whole.model.sites[:1])
+    found = Whole(stem, {"stream": torch.randn(3, 8, width)})
+    outcome = ENCODER.ask(laws.memory_layout, found)
+    assert outcome.verdict == "broken"
+    assert "Use `reshape` in place of `view`" in outcome.words
 
 
 @pytest.mark.parametrize("kind", [Half, unusual.NormedHalf])
