@@ -35,7 +35,7 @@ class Ordered(SpatialGuidance):
     """Later tokens count for more."""
 
     def forward(self, stream, cue):
-        return super().forward(stream, cue) * torch.linspace(0.5, 1, stream.shape[1], dtype=stream.dtype)[:, None]
+        return super().forward(stream, cue) * torch.linspace(0.5, 1, stream.shape[1]).to(stream)[:, None]
 
 
 class FirstToken(ChannelGuidance):
@@ -56,7 +56,7 @@ class Uneven(FrequencyGuidance):
     """Two values within a band."""
 
     def forward(self, stream, cue):
-        return super().forward(stream, cue) * torch.linspace(0.5, 1, stream.shape[1], dtype=stream.dtype)[:, None]
+        return super().forward(stream, cue) * torch.linspace(0.5, 1, stream.shape[1]).to(stream)[:, None]
 
 
 class HighPass(FrequencyGuidance):

@@ -1,6 +1,6 @@
 """Checks adapters and their parts against the laws: any factory that is called with sites or widths."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,9 +18,6 @@ from .report import Report
 from .sizes import SiteSizes, site_candidates, site_sizes, smallest_of
 from .suite import Suite
 from .trial import Trial, segments_of
-
-WIDE = 4
-"""How many times as wide the streams are in which maps must be heard: a norm over two channels knows but signs."""
 
 
 def check_adapter(factory: AdapterFactory, *, widths: Sequence[int] | None = None, multiple_of: int = 1) -> Report:
@@ -107,17 +104,24 @@ def adapter_trial(factory: AdapterFactory, sizes: SiteSizes, *, times: int = 1) 
     frames = sizes.clips * segments_of(build())
     inputs = {"stream": noise(frames, stream), "guide": noise(frames, guide)}
     other = partial(factory, *sizes.sites(times=2))
-    wider = partial(adapter_trial, factory, sizes, times=WIDE)
-    return AdapterTrial(build, inputs, other=other, factory=factory, stream=stream, wider=wider)
+    return AdapterTrial(
+        build, inputs, other=other, wider=at_times(adapter_trial, factory, sizes), factory=factory, stream=stream
+    )
 
 
-def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes) -> AlignmentTrial:
+def at_times(trial: Callable[..., Trial], factory: Any, sizes: SiteSizes) -> Callable[[int], Trial]:
+    """Returns a function that builds the same trial so many times as wide."""
+    return lambda times: trial(factory, sizes, times=times)
+
+
+def alignment_trial(factory: AlignmentFactory, sizes: SiteSizes, *, times: int = 1) -> AlignmentTrial:
     """Builds a trial of an alignment between two sites, with a guide and latent rows that read it."""
-    (stream, guide), build = sizes.sites(), partial(factory, *sizes.sites())
+    (stream, guide), build = sizes.sites(times=times), partial(factory, *sizes.sites(times=times))
     inputs = {"guide": noise(sizes.clips * segments_of(build()), guide)}
     latents = torch.randn(1, 2, stream.width)
     other = partial(factory, *sizes.sites(times=2))
-    return AlignmentTrial(build, inputs, partial(all_three, latents), other, stream=stream, latents=latents)
+    wider = at_times(alignment_trial, factory, sizes)
+    return AlignmentTrial(build, inputs, partial(all_three, latents), other, wider, stream=stream, latents=latents)
 
 
 def all_three(latents: Tensor, block: Any, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -126,19 +130,21 @@ def all_three(latents: Tensor, block: Any, inputs: Mapping[str, Tensor]) -> dict
     return {"forward": block(guide), "pooled": block.pooled(guide), "attend": block.attend(latents.to(guide), guide)}
 
 
-def modulation_trial(factory: ModulationFactory, sizes: SiteSizes) -> Trial:
+def modulation_trial(factory: ModulationFactory, sizes: SiteSizes, *, times: int = 1) -> Trial:
     """Builds a trial of a modulation at a site, with a stream and a cue of its width."""
-    (stream, _), (wider, _) = sizes.sites(), sizes.sites(times=2)
+    (stream, _), (other, _) = sizes.sites(times=times), sizes.sites(times=2)
     frames = sizes.clips * segments_of(factory(stream))
     inputs = {"stream": noise(frames, stream), "cue": noise(frames, stream)[:, 0]}
-    return Trial(partial(factory, stream), inputs, other=partial(factory, wider))
+    wider = at_times(modulation_trial, factory, sizes)
+    return Trial(partial(factory, stream), inputs, other=partial(factory, other), wider=wider)
 
 
-def bottleneck_trial(factory: Sized, sizes: SiteSizes) -> Trial:
+def bottleneck_trial(factory: Sized, sizes: SiteSizes, *, times: int = 1) -> Trial:
     """Builds a trial of a block that writes a residual, with a stream."""
-    (stream, _), (wider, _) = sizes.sites(), sizes.sites(times=2)
-    frames = sizes.clips * segments_of(factory(stream.width))
-    return Trial(partial(factory, stream.width), {"stream": noise(frames, stream)}, other=partial(factory, wider.width))
+    (stream, _), (other, _) = sizes.sites(times=times), sizes.sites(times=2)
+    inputs = {"stream": noise(sizes.clips * segments_of(factory(stream.width)), stream)}
+    wider = at_times(bottleneck_trial, factory, sizes)
+    return Trial(partial(factory, stream.width), inputs, other=partial(factory, other.width), wider=wider)
 
 
 def noise(frames: int, site: Site) -> Tensor:
@@ -186,6 +192,7 @@ MODULATION: Suite[ModulationFactory, SiteSizes, Trial] = Suite(
         laws.factor_lies_in_its_span,
         laws.weights_of_zero,
         laws.stream_is_heard,
+        laws.cue_is_heard,
         *laws.EVERY_BLOCK,
     ),
 )

@@ -49,11 +49,12 @@ def attention_sizes(_: AttentionSizes) -> Any:
     """Builds a strategy of `AttentionSizes`."""
     st = needed("hypothesis.strategies")
     small = st.integers(1, 4)
+    tokens = st.sampled_from((1, 2, 3, 4, 33, 130))  # beyond a block of 32 or 128 too
     return st.builds(
         AttentionSizes,
         small,
-        small,
-        small,
+        tokens,
+        tokens,
         small,
         small,
         small,
@@ -64,10 +65,15 @@ def attention_sizes(_: AttentionSizes) -> Any:
 
 
 def attention_trial(attend: Attend, sizes: AttentionSizes) -> AttentionTrial:
-    """Draws query, key, value and bias."""
-    query = torch.randn(sizes.batch, sizes.queries, sizes.heads, sizes.width)
-    key = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.width)
-    value = torch.randn(sizes.batch, sizes.keys, sizes.heads, sizes.value_width)
+    """Draws query, key, value and bias; half of the time heads lie apart in memory, as after a projection."""
+
+    def drawn(tokens: int, width: int) -> torch.Tensor:
+        if sizes.seed % 2:
+            return torch.randn(sizes.batch, sizes.heads, tokens, width).transpose(1, 2)
+        return torch.randn(sizes.batch, tokens, sizes.heads, width)
+
+    query, key = drawn(sizes.queries, sizes.width), drawn(sizes.keys, sizes.width)
+    value = drawn(sizes.keys, sizes.value_width)
     bias = torch.randn(sizes.batch, sizes.heads, sizes.queries, sizes.keys) if sizes.bias else None
     return AttentionTrial(attend, query, key, value, bias, sizes.scale)
 

@@ -118,6 +118,12 @@ ENCODER: Suite[Whole, Once, EncoderTrial] = Suite(
         laws.replaced_layers_are_heard,
         laws.one_home,
         laws.sections_leave_their_stream,
+        laws.same_call_of_an_encoder_twice,
+        laws.zero_frame_of_an_encoder,
+        laws.memory_layout,
+        laws.results_stay,
+        laws.settings_of_torch,
+        laws.another_device,
     ),
 )
 """Laws of every encoder."""

@@ -54,17 +54,18 @@ def built(factory: AnyGuidanceFactory, sizes: GuidanceSizes, *, times: int = 1) 
     return factory(times * sizes.channels, times * sizes.cue_channels, **given)
 
 
-def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes) -> GuidanceTrial:
-    """Builds a trial of a block of those sizes, with a stream and a cue of whole clips."""
+def guidance_trial(factory: AnyGuidanceFactory, sizes: GuidanceSizes, *, times: int = 1) -> GuidanceTrial:
+    """Builds a trial of a block of those sizes, `times` as wide, with a stream and a cue of whole clips."""
     frames = sizes.clips * segments_of(built(factory, sizes))
     inputs = {
-        "stream": torch.randn(frames, len(sizes.band_of_token), sizes.channels),
-        "cue": torch.randn(frames, sizes.cue_channels),
+        "stream": torch.randn(frames, len(sizes.band_of_token), times * sizes.channels),
+        "cue": torch.randn(frames, times * sizes.cue_channels),
     }
     return GuidanceTrial(
-        partial(built, factory, sizes),
+        partial(built, factory, sizes, times=times),
         inputs,
         other=partial(built, factory, sizes, times=2),
+        wider=lambda times: guidance_trial(factory, sizes, times=times),
         band_of_token=sizes.band_of_token if takes_bands(factory) else None,
     )
 

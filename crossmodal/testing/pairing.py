@@ -103,6 +103,6 @@ PAIRING: Suite[Pairing, PairingSizes, PairingTrial] = Suite(
     smallest=smallest_pairing,
     sizes=pairing_sizes,
     trial=pairing_trial,
-    laws=(laws.steps_run_every_section_once, laws.coupled_where_sites_agree),
+    laws=(laws.steps_run_every_section_once, laws.coupled_where_sites_agree, laws.pairing_twice),
 )
 """Laws of every pairing."""

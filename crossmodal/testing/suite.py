@@ -14,6 +14,7 @@ from torch import nn
 from ..shapes import shape_checks
 from . import laws
 from .law import Law, NotApplicable, Violation
+from .laws.surroundings import settings_restored
 from .report import LawBroken, Outcome, Report
 from .trial import Trial
 from .widths import Widths
@@ -96,7 +97,7 @@ class Suite(Generic[F, S, T]):
     def ask(self, law: Law[T], factory: F) -> Outcome:
         """Checks one law on the blocks that a factory makes."""
         # checks on, whatever the caller has: the law of bad input is about them
-        with torch.random.fork_rng(devices=[]), shape_checks(True):
+        with torch.random.fork_rng(devices=[]), shape_checks(True), settings_restored():
             exempt = self.exemptions(factory)
             found = judged(law, self, factory)
             return exempted(found, exempt[law.name]) if law.name in exempt else found

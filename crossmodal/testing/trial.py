@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -26,12 +26,14 @@ class Trial:
         inputs: Inputs by the names of its arguments; frames come first.
         call: Calls the block; returns tensors, alone or in tuples and dictionaries.
         other: Builds the block at another size, where that can be done.
+        wider: Builds the same trial so many times as wide, where that can be done.
     """
 
     build: Callable[[], nn.Module]
     inputs: Mapping[str, Tensor]
     call: BlockCall = positional
     other: Callable[[], nn.Module] | None = None
+    wider: Callable[[int], "Trial"] | None = None
 
     @classmethod
     def of(cls, block: nn.Module, **inputs: Tensor) -> Self:
@@ -68,6 +70,13 @@ class Trial:
             again = tensor[torch.arange(frames) % len(tensor)]
             inputs[name] = again + 0.5 * again.std() * torch.randn_like(again) if again.is_floating_point() else again
         return replace(self, inputs=inputs)
+
+    def widened(self, times: int) -> "Trial":
+        """Returns the same trial so many times as wide, where the factory takes those widths."""
+        try:
+            return self if self.wider is None else self.wider(times)
+        except Exception:  # bounds of widths are the factory's, in its own words
+            return self
 
     def run(self, block: nn.Module, **changed: Tensor) -> dict[str, Tensor]:
         """Returns all tensors that the block returns, by name; `changed` inputs replace those of the trial."""
@@ -113,7 +122,7 @@ def segments_of(block: nn.Module) -> int:
 
 
 def differentiated(
-    trial: Trial, block: nn.Module, call: BlockCall | None = None
+    trial: Trial, block: nn.Module, call: BlockCall | None = None, *, asked: Collection[str] | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Computes outputs of a block, and gradients of a fixed blend of them into its inputs and parameters, by name.
 
@@ -121,12 +130,13 @@ def differentiated(
         trial: The inputs.
         block: The block.
         call: Calls the block; by default as the trial does.
+        asked: Names of the inputs that need a gradient; by default all of real numbers.
 
     Returns:
         Outputs and gradients; zeros stand for a missing gradient.
     """
     inputs = {
-        name: tensor.detach().clone().requires_grad_() if tensor.is_floating_point() else tensor
+        name: tensor.detach().clone().requires_grad_(tensor.is_floating_point() and (asked is None or name in asked))
         for name, tensor in trial.inputs.items()
     }
     outputs = dict(named_tensors((call or trial.call)(block, inputs)))

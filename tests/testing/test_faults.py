@@ -117,6 +117,7 @@ def test_what_torch_cannot_do_is_not_held_against_a_block(factory, law, reason):
     [
         (adapters.StraightThrough, laws.gradients_are_right),
         (adapters.Complex, laws.gradients_are_right),
+        (adapters.Complex, laws.dtype_is_kept),
         (adapters.Batchwise, laws.training_is_evaluation),
     ],
 )
@@ -215,3 +216,26 @@ def test_widths_can_be_bounded_and_the_failing_draw_is_named():
     assert only.ask(laws.repr_shows_the_sizes, heads).verdict in ("held", "not applicable")
     with pytest.raises(ValueError, match="none of widths=\\(4,\\) is a multiple of multiple_of=3"):
         GUIDANCE.bounded(widths=[4], multiple_of=3)
+
+
+def test_a_picture_may_have_any_sides():
+    class Stem(nn.Module):
+        """Cuts a picture into patches, and checks its colours only."""
+
+        def __init__(self):
+            super().__init__()
+            self.patches = nn.Conv2d(3, 4, 4, 4)
+
+        def forward(self, images):
+            weight = self.patches.weight
+            if images.dim() != 4 or images.shape[1] != 3:
+                raise ValueError(f"Stem: images of shape {tuple(images.shape)} must be (frame, 3, row, column)")
+            if (images.dtype, images.device) != (weight.dtype, weight.device):
+                raise TypeError(
+                    f"Stem: images are {images.dtype} on {images.device}, not as {weight.dtype} on {weight.device}"
+                )
+            return self.patches(images).flatten(2).mT
+
+    site = Site("stem", 4, {"row": (0, 0, 0, 1, 1, 1, 2, 2, 2), "column": (0, 1, 2) * 3})
+    whole = Whole(Encoder(Stem(), {}, nn.Identity(), [site]), {"images": torch.randn(2, 3, 12, 12)})
+    assert ENCODER.ask(laws.bad_input_is_named, whole).verdict == "held"

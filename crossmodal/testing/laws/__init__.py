@@ -15,6 +15,7 @@ from .attention import backends_agree as backends_agree
 from .calls import dtype_is_kept as dtype_is_kept
 from .calls import inputs_stay as inputs_stay
 from .calls import new_values_in_old_memory as new_values_in_old_memory
+from .calls import same_call_of_an_encoder_twice as same_call_of_an_encoder_twice
 from .calls import same_call_twice as same_call_twice
 from .calls import training_is_evaluation as training_is_evaluation
 from .calls import zero_frame_stays_finite as zero_frame_stays_finite
@@ -24,15 +25,17 @@ from .encoders import equals_the_original as equals_the_original
 from .encoders import sections_leave_their_stream as sections_leave_their_stream
 from .encoders import sections_run_once_and_in_order as sections_run_once_and_in_order
 from .encoders import sites_tell_the_truth as sites_tell_the_truth
+from .encoders import zero_frame_of_an_encoder as zero_frame_of_an_encoder
 from .execution import checkpointed_agrees as checkpointed_agrees
 from .execution import compiled_agrees as compiled_agrees
 from .frames import each_frame_alone as each_frame_alone
 from .frames import each_frame_of_an_encoder_alone as each_frame_of_an_encoder_alone
 from .frames import frames_do_not_leak as frames_do_not_leak
+from .gradients import gradients_alone as gradients_alone
+from .gradients import gradients_are_right as gradients_are_right
 from .heard_maps import every_map_is_heard as every_map_is_heard
 from .heard_maps import every_map_is_heard_in_the_streams as every_map_is_heard_in_the_streams
 from .hearing import cue_is_heard as cue_is_heard
-from .hearing import gradients_are_right as gradients_are_right
 from .hearing import guide_is_heard as guide_is_heard
 from .hearing import stream_is_heard as stream_is_heard
 from .inputs import bad_input_is_named as bad_input_is_named
@@ -53,18 +56,25 @@ from .maps import band_equivariance as band_equivariance
 from .maps import constancy as constancy
 from .maps import range_and_shape as range_and_shape
 from .maps import token_permutation as token_permutation
+from .memory import memory_layout as memory_layout
+from .memory import results_stay as results_stay
 from .modulations import factor_lies_in_its_span as factor_lies_in_its_span
 from .modulations import weights_of_zero as weights_of_zero
 from .pairings import PairingTrial as PairingTrial
 from .pairings import coupled_where_sites_agree as coupled_where_sites_agree
+from .pairings import pairing_twice as pairing_twice
 from .pairings import steps_run_every_section_once as steps_run_every_section_once
 from .replacing import replaced_layers_are_heard as replaced_layers_are_heard
+from .surroundings import another_device as another_device
+from .surroundings import settings_of_torch as settings_of_torch
+from .surroundings import weights_stay as weights_stay
 
 EVERY_BLOCK = (
     frames_do_not_leak,
     each_frame_alone,
     every_parameter_learns,
     gradients_are_right,
+    gradients_alone,
     checkpointed_agrees,
     compiled_agrees,
     bad_input_is_named,
@@ -80,5 +90,10 @@ EVERY_BLOCK = (
     dtype_is_kept,
     zero_frame_stays_finite,
     training_is_evaluation,
+    memory_layout,
+    results_stay,
+    weights_stay,
+    settings_of_torch,
+    another_device,
 )
 """Laws of everything that a factory builds."""

@@ -15,14 +15,10 @@ from .maps import in_unit_interval, louder
 
 @dataclass(frozen=True)
 class AdapterTrial(Trial):
-    """Holds a trial of an adapter; with its factory and the stream's site it can be built between other sites.
-
-    `wider` builds the same trial between wider sites, or refuses with `ValueError` or `KeyError`.
-    """
+    """Holds a trial of an adapter; with its factory and the stream's site it can be built between other sites."""
 
     factory: Callable[[Site, Site], nn.Module] | None = None
     stream: Site | None = None
-    wider: Callable[[], Trial] | None = None
 
 
 @law(1, "identity at initialisation", examples=5)

@@ -38,6 +38,12 @@ class AttentionTrial:
 @law(11, "backends agree", examples=20)
 def backends_agree(trial: AttentionTrial) -> None:
     """An attention computes `softmax(scale · q kᵀ + bias) v`, in outputs and gradients, as the `reference` backend."""
+    given = [tensor for tensor in (trial.query, trial.key, trial.value, trial.bias) if tensor is not None]
+    kept = [tensor.clone() for tensor in given]
+    with torch.no_grad():
+        trial.attend(trial.query, trial.key, trial.value, bias=trial.bias, scale=trial.scale)
+    for tensor, clone in zip(given, kept, strict=True):
+        expect_close("an input after a call", tensor, clone)
     found = trial.run(trial.attend)
     for name, value in trial.run(lambda *args, **kwargs: attend(*args, **kwargs, backend="reference")).items():
         expect_close(name, found[name], value, tolerance=1e-4)

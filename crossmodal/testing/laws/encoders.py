@@ -1,7 +1,8 @@
 """Laws of encoders: the sections are the model, each runs once and in order, and the sites are right."""
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from ...injection import Encoder
 from ..law import NotApplicable, Violation, expect, expect_close, law
 from ..trial import Trial
+from .calls import stays_finite
 
 
 @dataclass(frozen=True)
@@ -125,3 +127,27 @@ def sections_leave_their_stream(trial: EncoderTrial) -> None:
             after = part(stream)
         expect_close(f"what {name!r} was given, after it ran,", stream, kept)
         stream = after
+
+
+@law(13, "a zero frame", examples=1)
+def zero_frame_of_an_encoder(trial: EncoderTrial) -> None:
+    """A frame that is zero, or constant over tokens or channels, leaves what every section makes of it finite."""
+    for prefix, inside in inner_trials(trial):
+        try:
+            stays_finite(inside, inside.build(), gradients=False)
+        except Violation as words:
+            raise Violation(f"section {prefix.rstrip('.')!r}: {words}") from words
+
+
+def inner_trials(trial: Trial) -> Iterator[tuple[str, Trial]]:
+    """Yields what is looked into, after a prefix of its paths: of an encoder each section, with what it is given."""
+    if not isinstance(trial, EncoderTrial):
+        block = trial.woken()
+        yield "", replace(trial, build=lambda: block)
+        return
+    encoder, stream = trial.encoder(), next(iter(trial.inputs.values()))
+    sections = {"stem": encoder.stem, **{name: encoder.section(name) for name in encoder.names}, "head": encoder.head}
+    for name, section in sections.items():
+        yield f"{name}.", Trial.of(section, stream=stream)
+        with torch.no_grad():
+            stream = section(stream)

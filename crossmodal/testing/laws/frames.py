@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from ..law import NotApplicable, expect, expect_close, law
@@ -31,28 +32,53 @@ def frames_do_not_leak(trial: Trial) -> None:
 COUNTS = tuple(range(1, 13))
 """Numbers of clips that a block is called with."""
 
+MANY, PART = 260, 20
+"""A long batch of clips, and how many of them are called at a time to compare."""
+
 
 @law(5, "each frame alone", examples=3)
 def each_frame_alone(trial: Trial) -> None:
-    """Each frame (clip) alone, and the first few of any number, give what they give in a batch of twelve."""
+    """Each frame (clip) alone, the first few of any number, and twenty of 260 give what they give in the batch."""
     in_any_batch(trial, COUNTS)
+    of_a_long_batch(trial)
 
 
 @law(5, "each frame alone", examples=1)
 def each_frame_of_an_encoder_alone(trial: Trial) -> None:
-    """Each frame alone, and the first two, give what they give in a batch of nine."""
-    in_any_batch(trial, (1, 2, 9))
+    """A frame alone, and the first two, give what they give in a batch of seventeen."""
+    in_any_batch(trial, (1, 2, 17), alone=(0, 8, 16))
 
 
-def in_any_batch(trial: Trial, counts: Sequence[int]) -> None:
-    """Raises `Violation` where outputs depend on the number of clips, of which the last number is the most."""
+def of_a_long_batch(trial: Trial) -> None:
+    """Raises `Violation` where outputs of a long batch are not those of its parts."""
+    trial = trial.exact()
+    block = trial.woken()
+    segments = segments_of(block)
+    trial = trial.longer(segments * MANY)
+    with torch.no_grad():
+        together = trial.run(block)
+        for first in range(0, MANY, PART):
+            frames = slice(segments * first, segments * (first + PART))
+            for name, found in trial.run(block, **{key: x[frames] for key, x in trial.inputs.items()}).items():
+                what = f"{name} of clips {first} to {first + PART - 1} of {MANY}, called without the others,"
+                expect_close(what, found, together[name][frames], tolerance=1e-9)
+
+
+def in_any_batch(trial: Trial, counts: Sequence[int], *, alone: Sequence[int] | None = None) -> None:
+    """Raises `Violation` where outputs depend on the number of clips.
+
+    Args:
+        trial: The inputs, again and again.
+        counts: Numbers of clips; the last is the most.
+        alone: Clips that are called alone; by default all.
+    """
     trial = trial.exact()
     block = trial.woken()
     segments = segments_of(block)
     trial = trial.longer(segments * counts[-1])
     together = trial.run(block)
     for count in counts:
-        for first in range(counts[-1]) if count == 1 else (0,):
+        for first in (range(counts[-1]) if alone is None else alone) if count == 1 else (0,):
             frames = slice(segments * first, segments * (first + count))
             for name, found in trial.run(block, **{key: x[frames] for key, x in trial.inputs.items()}).items():
                 what = f"{name} of clips {first} to {first + count - 1} of {counts[-1]}, called without the others,"

@@ -36,12 +36,14 @@ def wrong(trial: Trial, block: nn.Module) -> Iterator[Wrong]:
     other = trial.another()
     widths = other is None or (shapes(other), repr(other)) != (shapes(block), repr(block))
     for name, tensor in trial.inputs.items():
-        frames, width = tensor.shape[0], tensor.shape[-1]
+        channel = 1 if tensor.dim() == 4 else tensor.dim() - 1  # of a picture, whose sides may be any
+        frames, width = tensor.shape[0], tensor.shape[channel]
         yield f"{name} without its first dimension", name, tensor[0], ()
         yield f"{name} of whole numbers", name, tensor.long(), ()
         if widths:
             for wrong_width in {1, width + 1} - {width}:  # 1 is what would broadcast in silence
-                wide = tensor[..., :1].expand(*tensor.shape[:-1], wrong_width)
+                shape = [*tensor.shape[:channel], wrong_width, *tensor.shape[channel + 1 :]]
+                wide = tensor.narrow(channel, 0, 1).expand(shape)
                 yield f"{name} of width {wrong_width}", name, wide, (str(width), str(wrong_width))
         if comparable:
             dtype = torch.float32 if tensor.dtype == torch.float64 else torch.float64

@@ -45,6 +45,8 @@ def range_and_shape(trial: GuidanceTrial) -> None:
         )
         expect(found.dtype == stream.dtype, f"map: expected {stream.dtype}, found {found.dtype}")
         in_unit_interval("map", found)
+    if trial.band_of_token is None:
+        in_unit_interval("map of one token", trial.map(block, stream=trial.inputs["stream"][:, :1]))
 
 
 def louder(trial: AnyTrial) -> AnyTrial:
@@ -69,13 +71,34 @@ def in_unit_interval(what: str, found: Tensor) -> None:
 def token_permutation(trial: GuidanceTrial) -> None:
     """The spatial map permutes with the tokens of the stream, no other map does; frequency: within each band."""
     trial = trial.exact()
-    block, stream = trial.woken(), trial.inputs["stream"]
+    block = trial.woken()
+    permuted(trial, block)
+    # without bands any number of tokens will do: few and many, odd and square
+    for count in () if trial.band_of_token else TOKENS:
+        stream = more_tokens(trial.inputs["stream"], count)
+        permuted(replace(trial, inputs={**trial.inputs, "stream": stream}), block)
+
+
+TOKENS = (5, 49, 225)
+"""Numbers of tokens that are permuted, beside those that are drawn."""
+
+
+def more_tokens(stream: Tensor, count: int) -> Tensor:
+    """Returns a stream of another number of tokens: those it has, again and again, each with noise."""
+    again = stream[:, torch.arange(count) % stream.shape[1]]
+    return again + 0.5 * torch.randn_like(again)
+
+
+def permuted(trial: GuidanceTrial, block: nn.Module) -> None:
+    """Raises `Violation` where the map of permuted tokens is neither the permuted map nor the same."""
+    stream = trial.inputs["stream"]
     order = permutation_within(trial.band_of_token or (0,) * stream.shape[1])
     before, after = trial.map(block), trial.map(block, stream=stream[:, order])
     if trial.kind(before) is None:
         raise NotApplicable(f"its map, {tuple(before.shape)}, is of no kind")
     expected = before[:, order] if trial.kind(before) == "spatial" else before
-    expect_close(f"map of the tokens in order {order.tolist()}", after, expected, tolerance=1e-9)
+    shown = order.tolist() if len(order) < 80 else f"{order[:8].tolist()} and so on, {len(order)} in all"
+    expect_close(f"map of the tokens in order {shown}", after, expected, tolerance=1e-9)
 
 
 def permutation_within(groups: tuple[int, ...]) -> Tensor:

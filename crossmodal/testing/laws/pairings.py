@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ...injection.pairing_transforms import Pairing
 from ...site import Site
 from ..law import expect, law
+from .calls import own_random_state, seed_all
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,17 @@ def coupled_where_sites_agree(trial: PairingTrial) -> None:
             start, end = (f"{site.tokens} tokens of width {site.width}" for site in (here[name], there[name]))
             expect(start == end, f"coupler {step.coupler!r}: {name} starts at {start} and ends at {end}")
         here = there
+
+
+@law(13, "same call twice", examples=10)
+def pairing_twice(trial: PairingTrial) -> None:
+    """Called again with the same sites a pairing returns the same steps, and leaves the sites as they are."""
+    given = {name: list(sites) for name, sites in trial.sites.items()}
+    with own_random_state():
+        steps = []
+        for seed in (1, 2):
+            seed_all(seed)
+            steps.append(tuple(trial.pairing(given)))
+            changed = [name for name, sites in trial.sites.items() if given.get(name) != list(sites)]
+            expect(not changed, f"sites of {', '.join(changed)} after a call: pair a copy of them")
+    expect(steps[0] == steps[1], f"steps of the same sites: expected {steps[0]} again, found {steps[1]}")

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 from ..law import expect, expect_close, law
 from ..trial import Trial
-from .encoders import EncoderTrial
+from .encoders import EncoderTrial, inner_trials
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 LIBRARIES = ("torch", "torchvision", "timm", "transformers")
@@ -27,6 +26,22 @@ def replaced_layers_are_heard(trial: Trial) -> None:
         block = inside.build()
         for name in layers(block):
             check_layer_heard(inside, block, name, prefix + name)
+        if not isinstance(trial, EncoderTrial):  # whose sections are frozen, and never in training mode
+            check_called_in_training(inside, block)
+
+
+def check_called_in_training(trial: Trial, block: nn.Module) -> None:
+    """Raises `Violation` where no call in training mode, of a few, calls a layer."""
+    twin = copy.deepcopy(block).train()
+    missing = {*layers(twin)}
+    for name in tuple(missing):
+        twin.get_submodule(name).register_forward_hook(lambda *_, name=name: missing.discard(name))
+    with torch.no_grad():
+        for _ in range(4):  # a layer may be skipped at random
+            trial.run(twin)
+    expect(
+        not missing, f"layers {sorted(missing)} in training mode: expected a call, found none: the block passes it by"
+    )
 
 
 def check_layer_heard(trial: Trial, block: nn.Module, name: str, path: str) -> None:
@@ -130,20 +145,6 @@ def layers(block: nn.Module, prefix: str = "") -> Iterator[str]:
             yield prefix + name
         if container or type(child).__module__.split(".")[0] not in LIBRARIES:
             yield from layers(child, f"{prefix}{name}.")
-
-
-def inner_trials(trial: Trial) -> Iterator[tuple[str, Trial]]:
-    """Yields what is looked into, after a prefix of its paths: of an encoder each section, with what it is given."""
-    if not isinstance(trial, EncoderTrial):
-        block = trial.woken()
-        yield "", replace(trial, build=lambda: block)
-        return
-    encoder, stream = trial.encoder(), next(iter(trial.inputs.values()))
-    sections = {"stem": encoder.stem, **{name: encoder.section(name) for name in encoder.names}, "head": encoder.head}
-    for name, section in sections.items():
-        yield f"{name}.", Trial.of(section, stream=stream)
-        with torch.no_grad():
-            stream = section(stream)
 
 
 def is_floating(leaf: Any) -> bool:
