@@ -99,7 +99,7 @@ def predict(argv: Sequence[str], task: Task) -> int:
     check_device(given.device, f"{task.name} predict")
     films, words, others = named_films([given.clip, *given.words])
     several = given.clip.is_dir() or len(films) > 1
-    check_page(None if several else given.out)
+    check_out(None if several else given.out)
     run = find_run(given.runs, given.run, task.name)
     system, arguments = load_run(run, task)
     if given.classes:
@@ -145,7 +145,7 @@ def named_films(given: Sequence[Path | str]) -> tuple[list[Path], list[str], lis
     return films, words, others
 
 
-def check_page(out: Path | None) -> None:
+def check_out(out: Path | None) -> None:
     """Checks that the page of one film is none of the files that are written beside it.
 
     Raises:

@@ -66,10 +66,10 @@ def repeated(trial: Trial, block: nn.Module, calls: int) -> None:
     for call in range(calls):
         if call < WATCHED:
             seed_all(call)
-            before = random_states()
+            before = states_of_generators()
         for name, found in trial.run(block).items():
             expect_close(f"{name} of the same call again ({call + 2})", found, expected[name])
-        for whose, state in random_states().items() if call < WATCHED else ():
+        for whose, state in states_of_generators().items() if call < WATCHED else ():
             expect(state == before[whose], f"a call in evaluation mode moved the random state of {whose}: draw nothing")
 
 
@@ -79,12 +79,12 @@ def draws_differ(what: str, do: Callable[[], Any]) -> None:
     for seed in (1, 2):
         seed_all(seed)
         do()
-        after.append(random_states())
+        after.append(states_of_generators())
     for whose, state in after[0].items():
         expect(state != after[1][whose], f"{what} seeds {whose} for all: draw from a `torch.Generator` of its own")
 
 
-def random_states() -> dict[str, Any]:
+def states_of_generators() -> dict[str, Any]:
     """Returns the random states of torch, of Python and, where it is imported, of numpy."""
     states = {"torch": torch.get_rng_state().tolist(), "Python's `random`": random.getstate()}
     if numpy := sys.modules.get("numpy"):

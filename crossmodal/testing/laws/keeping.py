@@ -69,10 +69,10 @@ def independent(trial: Trial, block: nn.Module, twin: nn.Module, how: str) -> No
 def one_home(trial: Trial) -> None:
     """Every parameter, buffer and layer that holds one has one name; blocks that are built apart train apart."""
     block, twin = trial.build(), trial.build()
-    trained = {place_of(parameter) for parameter in block.parameters() if parameter.requires_grad}
+    trained = {memory_of(parameter) for parameter in block.parameters() if parameter.requires_grad}
     for name, parameter in twin.named_parameters():
         expect(
-            place_of(parameter) not in trained,
+            memory_of(parameter) not in trained,
             f"parameter {name!r} is also that of another block of the factory: one would train the other",
         )
     layers = [(name, layer) for name, layer in block.named_modules(remove_duplicate=False) if [*layer.parameters()]]
@@ -83,13 +83,13 @@ def one_home(trial: Trial) -> None:
     for kind, named in (("layer", layers), ("tensor", tensors)):
         homes: dict[int, str] = {}
         for name, thing in named:
-            first = homes.setdefault(place_of(thing), name)
+            first = homes.setdefault(memory_of(thing), name)
             expect(
                 first == name, f"{kind} {first!r} is also {name!r}: one of them would be saved, moved and trained twice"
             )
 
 
-def place_of(thing: nn.Module | Tensor) -> int:
+def memory_of(thing: nn.Module | Tensor) -> int:
     """Returns where a tensor that holds something begins in memory; of another thing, its identity."""
     return thing.data_ptr() if isinstance(thing, Tensor) and thing.numel() else id(thing)
 

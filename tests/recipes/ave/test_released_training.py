@@ -158,10 +158,17 @@ def test_selection_reads_the_clips_of_the_test(fitted):
     assert [float(row["test_accuracy"]) for row in rows if row["test_accuracy"]] == [best]
 
 
+def deviations_of(lines):
+    """The lines in which a command says how a training deviates."""
+    first = lines.index("This training deviates from a careful one:")
+    return [line for at, line in enumerate(lines) if at == first or (at > first and line.startswith("- "))]
+
+
 def test_a_tested_run_is_the_trained_one(fitted):
     folder, said, model = fitted
     again = crossmodal(folder, "ave", "test", "--run", "runs/first")
-    assert again.lines == said.tested
+    assert again.tested == said.tested
+    assert again.lines[: again.lines.index(again.tested[0])] == deviations_of(said.lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(folder)

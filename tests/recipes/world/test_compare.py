@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from crossmodal.data.table_cell import in_markdown
 from crossmodal.evaluation.result_table import ResultRow, ResultTable
 from crossmodal.evaluation.study import Study
 from crossmodal.recipes.world import compare
@@ -58,7 +59,7 @@ def test_the_command_writes_the_table_and_the_page(tmp_path, trained, capsys):
     assert compare.main(["--seeds", "0", "1", "--runs", str(tmp_path / "runs"), "--page", str(page)]) == 0
     said, printed = page.read_text(), capsys.readouterr().out
     assert "sees red 1.000" in printed
-    assert all(f"| {row} " in said for row in ROWS)
+    assert all(f"| {in_markdown(row)} " in said for row in ROWS)
     assert (tmp_path / "runs/table.md").read_text().strip() in said
     assert said.count("- holds: DG-SCT beats") == printed.count("- holds: DG-SCT beats") == 3
     assert "published" not in printed
