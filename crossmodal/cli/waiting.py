@@ -16,8 +16,8 @@ EVERY, FIRST = 1.0, 0.2
 CROWDED, ALONE = 0.3, 0.15
 """Processors that others must take from this process before its threads sleep, and below which they spin again.
 
-On two days spinning beside one busy process took the time of 1.6 and 2.8 steps more, and sleeping alone that of 0.24 and
-1.6: sleeping pays from 0.14 and 0.4 processors on."""
+On two days spinning beside one busy process took the time of 1.6 and 2.8 steps more, and sleeping alone that of 0.24
+and 1.6 more: sleeping pays from 0.14 and 0.4 processors on."""
 LARGE = 2**20
 """Elements over which torch computes with all its threads."""
 PROCESSORS = Path("/proc/stat")
