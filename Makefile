@@ -6,7 +6,7 @@ DEV := .venv/.dev
 
 .PHONY: demo test slow gpu bench lint types docs check clean
 
-# one thread: on a machine that is busy elsewhere, threads that wait for each other make it many times slower
+# one thread, as the figures of docs/recipes/ave.md: sums of two threads round otherwise
 demo: $(RECIPES)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/crossmodal ave fit
 
