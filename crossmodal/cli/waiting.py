@@ -132,8 +132,10 @@ class Crowd:
         if there and not self:
             # teams of torch's size, as many as bring all threads above the number of processors
             for _ in range((processors - 1) // (threads - 1)):
-                self._threads.append(threading.Thread(target=self._team, daemon=True))
-                self._threads[-1].start()
+                thread = threading.Thread(target=self._team, daemon=True)
+                with suppress(RuntimeError):  # no more threads may be begun here: those that wait go on spinning
+                    thread.start()
+                    self._threads.append(thread)
         elif not there and self:
             self._end.set()
             for thread in self._threads:
@@ -145,5 +147,5 @@ class Crowd:
 
         end = self._end
         with suppress(RuntimeError):  # no memory for it
-            torch.zeros(LARGE, dtype=torch.uint8).add_(1)
+            torch.zeros(LARGE, dtype=torch.uint8, device="cpu").add_(1)
         end.wait()
