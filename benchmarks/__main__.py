@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from .groups import GROUPS, QUIET
+from .groups import GROUPS, ONCE, QUIET
 from .machine import ROOT, commit, load, machine, warning_of
 from .results import Results
 from .setting import SIZES, Setting
@@ -111,8 +111,9 @@ def said(results: Results, group: str) -> str:
         return f"Commit {commits}; torch {on['torch']}."
     where = on.get("gpu") or f"{on['processor']}, {on['threads']} threads"
     busiest = max(of["load"] for of in found)
+    how = "Median (smallest…largest) of rounds in turns" if group not in ONCE else "One stretch each"
     return (
-        f"Median (smallest…largest) of rounds in turns. {where}; torch {on['torch']}; commit {commits}; "
+        f"{how}. {where}; torch {on['torch']}; commit {commits}; "
         f"at most {busiest:.2f} processes a core before a measurement."
     )
 

@@ -16,15 +16,15 @@ from statistics import median
 
 from crossmodal.cli.waiting import SET, waiting_by_load
 
+COMMAND = "all threads, as a command"
+"""The one that looks at the load of the machine."""
 WAITS = {
     "one thread": {"OMP_NUM_THREADS": "1"},
     "all threads, spinning": {},
     "all threads, asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "all threads, as a command": {},
+    COMMAND: {},
 }
 """Name → variables of the environment."""
-WATCHED = ("all threads, as a command",)
-"""Those that look at the load of the machine."""
 SECONDS, WARM = 10.0, 1.5
 """At most, of a figure, and before it; one step is always measured whole."""
 
@@ -72,7 +72,7 @@ def measured(name: str) -> float:
     environment = {
         known: value for known, value in os.environ.items() if known not in (*SET, "MKL_NUM_THREADS")
     } | WAITS[name]
-    words = [sys.executable, "-m", "benchmarks.busy", "--one", *(["--watched"] if name in WATCHED else [])]
+    words = [sys.executable, "-m", "benchmarks.busy", "--one", name]
     return float(subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
@@ -81,11 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.busy", description=__doc__)
     parser.add_argument("--others", type=int, nargs="+", default=[0, 1], help="busy processes beside (default: 0 1)")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
-    parser.add_argument("--one", action="store_true", help="measure this process alone")
-    parser.add_argument("--watched", action="store_true", help="its threads wait as those of a command do")
+    parser.add_argument("--one", choices=list(WAITS), help="measure this process alone, which was begun so")
     given = parser.parse_args(argv)
     if given.one:
-        with waiting_by_load() if given.watched else nullcontext():
+        with waiting_by_load() if given.one == COMMAND else nullcontext():
             print(seconds_a_step())
         return
     print(f"| {'processes beside':>16} | " + " | ".join(WAITS) + " |\n|---:|" + "---:|" * len(WAITS))

@@ -103,9 +103,11 @@ class LeaksFromFourthClip(Right):
 class LeaksBeyondEight(Right):
     """Lets the first frame into all that lie beyond the eighth."""
 
+    alone = 8
+
     def logits(self, stream, cue):
         logits = super().logits(stream, cue)
-        return torch.cat([logits[:8], logits[8:] + logits[:1]])
+        return torch.cat([logits[: self.alone], logits[self.alone :] + logits[:1]])
 
 
 class RollsMultiplesOfFive(Right):

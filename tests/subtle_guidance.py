@@ -5,9 +5,10 @@ import random
 
 import numpy
 import torch
-from faulty_guidance import Right
+from faulty_guidance import LeaksBeyondEight, Right
 from torch import nn
 from torch.nn import functional as F
+from unusual_blocks import Squash
 
 # what it is given
 
@@ -94,19 +95,12 @@ class WrongForOneBias(Right):
         return (self.query(stream) * key[:, None]).sum(-1, keepdim=True)
 
 
-class SlightlyWrong(torch.autograd.Function):
+class SlightlyWrong(Squash):
     """A sigmoid whose derivative is two thousandths too large."""
 
     @staticmethod
-    def forward(ctx, logits):
-        squashed = logits.sigmoid()
-        ctx.save_for_backward(squashed)
-        return squashed
-
-    @staticmethod
     def backward(ctx, gradient):
-        (squashed,) = ctx.saved_tensors
-        return 1.002 * gradient * squashed * (1 - squashed)
+        return 1.002 * Squash.backward(ctx, gradient)
 
 
 class BackwardSlightlyOff(Right):
@@ -257,20 +251,16 @@ class OneDevice(Right):
         return super().logits(stream, cue) * torch.ones(stream.shape[1], 1).to(stream.dtype)
 
 
-class LeaksBeyondSixteen(Right):
+class LeaksBeyondSixteen(LeaksBeyondEight):
     """Lets the first frame into all beyond the sixteenth."""
 
-    def logits(self, stream, cue):
-        logits = super().logits(stream, cue)
-        return torch.cat([logits[:16], logits[16:] + logits[:1]])
+    alone = 16
 
 
-class LeaksBeyondHundred(Right):
+class LeaksBeyondHundred(LeaksBeyondEight):
     """Lets the first frame into all beyond the hundredth."""
 
-    def logits(self, stream, cue):
-        logits = super().logits(stream, cue)
-        return torch.cat([logits[:100], logits[100:] + logits[:1]])
+    alone = 100
 
 
 class LeaksInLongTraining(Right):

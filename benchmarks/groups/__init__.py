@@ -57,3 +57,6 @@ QUIET = (
     "compiled",
 )
 """Groups that measure time, and so need a quiet machine."""
+
+ONCE = ("throughput", "films")
+"""Those of them whose figures are of one stretch of clips, not of rounds."""

@@ -48,7 +48,7 @@ def measured(setting: Setting, size: int, threads: int) -> Found:
     with tempfile.TemporaryDirectory() as folder:
         films = [Path(folder, f"{number}.mp4") for number in range(1 + setting.rounds)]
         for film in films:
-            film.write_bytes(encoded(SECONDS * size))
+            film.write_bytes(film_bytes(SECONDS * size))
         reader = FilmReader(
             find_task("ave"), model, words=(), seconds=SECONDS, batch_size=size, threads=threads, kept=0
         )
@@ -62,7 +62,7 @@ def measured(setting: Setting, size: int, threads: int) -> Found:
 
 
 @cache
-def encoded(seconds: int) -> bytes:
+def film_bytes(seconds: int) -> bytes:
     """A film of that length, H.264 and AAC: a slope that moves, grainy, and a tone with noise."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:

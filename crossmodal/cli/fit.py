@@ -101,7 +101,7 @@ def fit_in(run: Path, parser: ArgumentParser, given: Namespace, task: Task) -> N
                 print(waiting_line(trained.waiting))
     with telling_how_to_go_on(command_to_test(run, task_word(task))):
         tested = test_run(run, trained.trainer, training, source)
-        tell(run, tested, training, source, selected=trained.selected, tried=bool(arguments.trainer.fast_dev_run))
+        tell(run, tested, training, source, tried=bool(arguments.trainer.fast_dev_run))
     if tested is not None:
         coupled = isinstance(system, CoupledSystem)
         print("\n".join(["next:", *(f"  {command}" for command in next_commands(run, task, coupled=coupled))]))
@@ -159,15 +159,22 @@ def tell(
     training: SystemTraining,
     source: Source,
     *,
-    selected: bool = True,
-    tried: bool = False,
+    tried: bool,
 ) -> None:
-    """Writes the report of a tested run and prints its scores beside chance, and on what its weights were selected."""
+    """Writes the report of a tested run and prints its scores beside chance, and on what its weights were selected.
+
+    Args:
+        run: Its folder.
+        tested: What the test found; `None` where it did not run, of which nothing is told.
+        training: What was trained.
+        source: Its data.
+        tried: Whether `--trainer.fast_dev_run` was given, which validates and keeps nothing.
+    """
     if tested is None:
         return
-    task = training.task
+    task, summary = training.task, read_summary(run)
     write_page(run / REPORT, partial(write_report, run, training.system, source.split("test"), task))
-    if not selected:
+    if STEPS in summary and "selected_on" not in summary:  # summaries without steps are older, and do not say
         why = "--trainer.fast_dev_run keeps no weights" if tried else "no validation was run"
         print(f"selected on        nothing: {why}, so these are the scores of the last weights")
     elif source.validation == "test":
@@ -176,6 +183,6 @@ def tell(
         print(f"test {name:<13} {100 * value:.1f} {percent_of(task)}")
         if (chance := tested.chance.get(name)) is not None:
             print(f"chance             {100 * chance:.1f} %  ({100 * (value - chance):+.1f} points)")
-    for sentence in evidence(read_summary(run), task.monitor):
+    for sentence in evidence(summary, task.monitor):
         print(f"evidence           {sentence}")
     print(f"written to         {run}/")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from crossmodal.option_parser import OptionParser
 from crossmodal.tasks.task import Task
-from crossmodal.training.evidence import STEPS
 from crossmodal.training.lightning_module import SystemTraining
 from crossmodal.training.run import feature_folder, load_run, prepare_source_of_run, test_run, testing_trainer
 from crossmodal.training.run_folder import add_run_options, find_run, read_summary
@@ -23,7 +22,6 @@ def test(argv: Sequence[str], task: Task) -> None:
     training = SystemTraining(system, task, **vars(arguments.optim))
     # not the trainer of the run: its loggers and callbacks would write into it again
     trainer = testing_trainer(vars(arguments.trainer))
-    known = read_summary(run)
-    warn(known.get("deviations", ()))
-    tested, tried = test_run(run, trainer, training, source), bool(arguments.trainer.fast_dev_run)
-    tell(run, tested, training, source, selected=STEPS not in known or "selected_on" in known, tried=tried)
+    warn(read_summary(run).get("deviations", ()))
+    tested = test_run(run, trainer, training, source)
+    tell(run, tested, training, source, tried=bool(arguments.trainer.fast_dev_run))

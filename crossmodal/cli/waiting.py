@@ -97,12 +97,13 @@ def _watch(end: threading.Event) -> None:
                 import torch  # waits for the import that another thread has begun
 
                 threads, processors = torch.get_num_threads(), len(os.sched_getaffinity(0))
-                if threads > 1:
-                    others = now.others_since(before)
-                    crowd.gather(crowded(others, processors - threads, bool(crowd)), threads, processors)
+                if threads > 1 and crowded(now.others_since(before), processors - threads, bool(crowd)):
+                    crowd.gather(threads, processors)
+                else:
+                    crowd.disperse()
             before = now
     finally:
-        crowd.gather(False, 1, 1)
+        crowd.disperse()
 
 
 class Crowd:
@@ -118,29 +119,31 @@ class Crowd:
         self._threads: list[threading.Thread] = []
 
     def __bool__(self) -> bool:
-        """Whether they are there."""
+        """Returns whether they are there."""
         return bool(self._threads)
 
-    def gather(self, there: bool, threads: int, processors: int) -> None:
-        """Lets them come or go; nothing where they are so already.
+    def gather(self, threads: int, processors: int) -> None:
+        """Begins them, unless they are there.
 
         Args:
-            there: Whether they are to be there.
-            threads: Threads of torch.
+            threads: Threads of torch, at least two.
             processors: That this process may use.
         """
-        if there and not self:
-            # teams of torch's size, as many as bring all threads above the number of processors
-            for _ in range((processors - 1) // (threads - 1)):
-                thread = threading.Thread(target=self._team, daemon=True)
-                with suppress(RuntimeError):  # no more threads may be begun here: those that wait go on spinning
-                    thread.start()
-                    self._threads.append(thread)
-        elif not there and self:
-            self._end.set()
-            for thread in self._threads:
-                thread.join()  # its team of OpenMP ends with it
-            self._end, self._threads = threading.Event(), []
+        if self:
+            return
+        # teams of torch's size, as many as bring all threads above the number of processors
+        for _ in range((processors - 1) // (threads - 1)):
+            thread = threading.Thread(target=self._team, daemon=True)
+            with suppress(RuntimeError):  # no more threads may be begun here: those that wait go on spinning
+                thread.start()
+                self._threads.append(thread)
+
+    def disperse(self) -> None:
+        """Ends them, if they are there."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()  # its team of OpenMP ends with it
+        self._end, self._threads = threading.Event(), []
 
     def _team(self) -> None:
         import torch

@@ -151,9 +151,9 @@ def test_films_are_decoded_and_their_clips_counted(monkeypatch):
 
     monkeypatch.setattr(films, "WIDTH", 64)
     monkeypatch.setattr(films, "HEIGHT", 48)
-    films.encoded.cache_clear()
+    films.film_bytes.cache_clear()
     found = films.measured(Setting("tiny", "cpu", rounds=1), size=2, threads=1)
-    films.encoded.cache_clear()
+    films.film_bytes.cache_clear()
     assert found["clips"] > 0
     assert 0 < found["waiting"] < 1
 

@@ -51,13 +51,13 @@ def test_what_threads_do_is_kept_up_to_a_clear_difference_and_free_processors_ar
 def test_a_crowd_is_more_threads_than_processors_and_no_team_too_many(monkeypatch, threads, processors):
     monkeypatch.setattr(Crowd, "_team", lambda crowd: crowd._end.wait())
     crowd, before = Crowd(), threading.active_count()
-    crowd.gather(True, threads, processors)
-    crowd.gather(True, threads, processors)
+    crowd.gather(threads, processors)
+    crowd.gather(threads, processors)
     teams = threading.active_count() - before
     managed = threads + teams * (threads - 1)  # the thread that begins a team is not counted
     assert managed > processors >= managed - (threads - 1)
     assert crowd
-    crowd.gather(False, threads, processors)
+    crowd.disperse()
     assert threading.active_count() == before
     assert not crowd
 
@@ -112,8 +112,8 @@ def spent():
     return time.process_time() - before
 
 spent()
-for there in (False, True, False):
-    crowd.gather(there, 2, 2)
+for change in (crowd.disperse, lambda: crowd.gather(2, 2), crowd.disperse):
+    change()
     print(spent(), (numbers @ numbers.mT).sum().item())
 """
 
